@@ -1,0 +1,36 @@
+# `make demo` and `make test` are all that a fresh machine needs to be told.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+
+.PHONY: demo test lint format clean
+
+demo: $(VENV)/.local
+	$(BIN)/transcribe local samples/*.m4a samples/*.mp3 samples/*.wav
+
+test: $(VENV)/.dev
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(VENV)/.dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:
+	rm -rf $(VENV) build *.egg-info
+
+# Each stamp is older than what it was made from, so that a second run installs nothing.
+$(VENV)/.local: pyproject.toml constraints.txt
+	@.ci/make-venv $(PYTHON) $(VENV)
+	$(PIP) install --constraint constraints.txt --editable '.[local]'
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.local
+	$(PIP) install --constraint constraints.txt --group dev
+	@touch $@

@@ -1,0 +1,132 @@
+"""`python -m localaws`: serve until SIGTERM, SIGINT, or the death of the parent if so asked."""
+
+import argparse
+import os
+import select
+import signal
+import sys
+from typing import NoReturn
+
+from localaws.errors import UsageError
+from localaws.faults import Fault
+from localaws.server import serve
+
+
+class _Parser(argparse.ArgumentParser):
+    """One sentence for a wrong argument, without the usage in front of it."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"localaws: {message}\n")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="python -m localaws",
+        description="S3 and Amazon Transcribe for one machine, with real speech recognition.",
+        epilog="Example: python -m localaws --port 5005 --bucket recordings --workers 2",
+    )
+    add = parser.add_argument
+    add("--port", type=int, required=True, help="port to listen on; 0 takes a free one")
+    add("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
+    add("--bucket", action="append", default=[], metavar="NAME", help="create it; repeatable")
+    add(
+        "--recogniser",
+        default="pocketsphinx",
+        metavar="pocketsphinx|fixed:SECONDS",
+        help="fixed hears nothing and ends every job after so long (default: %(default)s)",
+    )
+    add("--workers", type=int, metavar="N", help="recognition processes (default: one a core)")
+    add(
+        "--quota",
+        default="",
+        metavar="jobs=250,start=25,get=30,list=5,delete=5",
+        help="jobs at once and calls a second; `off` lifts one (default: a new account's)",
+    )
+    add(
+        "--fail",
+        action="append",
+        default=[],
+        metavar="REGEX=REASON",
+        help="jobs whose name has a match end FAILED with this reason; repeatable",
+    )
+    add(
+        "--throttle",
+        type=float,
+        default=0.0,
+        metavar="RATE",
+        help="share of calls to Transcribe, 0 to 1, that are refused as too many",
+    )
+    add("--exit-with-parent", action="store_true", help="stop when the parent process ends")
+    add("--verbose", action="store_true", help="write a line to stderr for every request")
+    return parser
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Serve; returns the exit code: 0, or 2 for an argument that makes no sense."""
+    # First of all, so that a parent which dies while we start is noticed.
+    parent = os.getppid()
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    stop = _stop_signals()
+    try:
+        with serve(
+            options.port,
+            host=options.host,
+            recogniser=options.recogniser,
+            workers=options.workers,
+            quota=options.quota,
+            buckets=options.bucket,
+            faults=_faults(options.fail, options.throttle),
+            verbose=options.verbose,
+        ) as endpoint:
+            print(f"localaws listening on {endpoint.url}", flush=True)  # noqa: T201
+            _wait(stop, parent if options.exit_with_parent else None)
+    except UsageError as error:
+        parser.error(str(error))
+    except (OSError, OverflowError) as error:
+        parser.error(f"Cannot listen on {options.host}, port {options.port}: {_why(error)}.")
+    return 0
+
+
+def _why(error: Exception) -> str:
+    return getattr(error, "strerror", None) or str(error).rstrip(".")
+
+
+def _faults(failures: list[str], throttle: float) -> list[Fault]:
+    """The faults that --fail and --throttle stand for. Raises UsageError."""
+    faults = []
+    for failure in failures:
+        match, separator, reason = failure.partition("=")
+        if not separator:
+            raise UsageError(f"--fail {failure!r} is not of the form REGEX=REASON.")
+        faults.append(Fault("fail", match=match, reason=reason))
+    if throttle:
+        faults.append(Fault("throttle", operation="*TranscriptionJob*", rate=throttle))
+    return faults
+
+
+def _stop_signals() -> int:
+    """A file descriptor that gets something to read with SIGTERM or SIGINT.
+
+    A handler that sets a threading.Event can meet itself: the event's lock may be held by what
+    the signal interrupted.
+    """
+    stop, waker = os.pipe()
+    os.set_blocking(waker, False)
+    signal.set_wakeup_fd(waker)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: None)
+    return stop
+
+
+def _wait(stop: int, parent: int | None) -> None:
+    """Return on a signal, or soon after the parent has ended."""
+    # Asking for the parent's number twice a second works everywhere. Linux could send a signal
+    # at its death, but sends it already when the thread ends that started us.
+    while not select.select([stop], [], [], 0.5 if parent else None)[0]:
+        if parent and os.getppid() != parent:
+            return
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,93 @@
+"""What tests ask and tell localaws, beside AWS: everything under `/_localaws/`."""
+
+import json
+import threading
+from typing import Any
+
+from localaws.answers import Answer, plain_json
+from localaws.errors import UsageError
+from localaws.faults import Fault, FaultBook
+from localaws.jobs import Job, JobTable
+from localaws.lifecycle import Lifecycle
+
+PREFIX = "/_localaws/"
+
+
+class CallCounts:
+    """How often each operation was called, and how often it was refused. Safe between threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._counts: dict[str, dict[str, int]] = {}
+
+    def add(self, operation: str, *, refused: bool) -> None:
+        with self._lock:
+            counts = self._counts.setdefault(operation, {"count": 0, "refused": 0})
+            counts["count"] += 1
+            counts["refused"] += refused
+
+    def snapshot(self) -> dict[str, dict[str, int]]:
+        with self._lock:
+            return {operation: dict(counts) for operation, counts in self._counts.items()}
+
+
+class Admin:
+    """GET health, GET jobs, GET, POST and DELETE faults."""
+
+    def __init__(
+        self, table: JobTable, lifecycle: Lifecycle, faults: FaultBook, calls: CallCounts
+    ) -> None:
+        self._table = table
+        self._lifecycle = lifecycle
+        self._faults = faults
+        self._calls = calls
+
+    def answer(self, method: str, path: str, body: bytes) -> Answer:
+        """`path` is what follows the prefix."""
+        if (method, path) == ("GET", "health"):
+            return plain_json({"status": "ok"})
+        if (method, path) == ("GET", "jobs"):
+            return plain_json(self._jobs())
+        if (method, path) == ("POST", "faults"):
+            return self._set_faults(body)
+        if (method, path) == ("DELETE", "faults"):
+            self._faults.clear()
+            return plain_json({"faults": 0})
+        return plain_json({"error": f"localaws has no {method} {PREFIX}{path}."}, 404)
+
+    def _set_faults(self, body: bytes) -> Answer:
+        try:
+            values = json.loads(body)
+            if not isinstance(values, list):
+                raise UsageError("Send a JSON list of faults.")
+            faults = [Fault.from_dict(value) for value in values]
+        except (ValueError, TypeError) as error:
+            return plain_json({"error": str(error)}, 400)
+        self._faults.add(faults)
+        return plain_json({"faults": len(faults)})
+
+    def _jobs(self) -> dict[str, Any]:
+        processes = self._lifecycle.recogniser.processes()
+        with self._table.lock:
+            jobs = [_job(job, processes) for job in self._table.history]
+            return {
+                "accepted": len(jobs),
+                "running": self._table.running,
+                "most_running": self._table.most_running,
+                "calls": self._calls.snapshot(),
+                "jobs": jobs,
+            }
+
+
+def _job(job: Job, processes: dict[str, int]) -> dict[str, Any]:
+    return {
+        "name": job.name,
+        "status": job.status,
+        "media": job.request["Media"]["MediaFileUri"],
+        "created": job.created,
+        "started": job.started,
+        "completed": job.completed,
+        "failure_reason": job.failure_reason,
+        "deleted": job.deleted,
+        "pid": None if job.ended else processes.get(job.name),
+    }

@@ -1,0 +1,186 @@
+"""From a recording of any format to 16 kHz PCM, in memory that does not grow with its length."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import av
+from av.audio.frame import AudioFrame
+from av.audio.resampler import AudioResampler
+from av.audio.stream import AudioStream
+from av.container import InputContainer
+
+from localaws.errors import AudioError
+
+#: Hertz; what the acoustic model was trained on.
+RATE = 16_000
+BYTES_PER_SECOND = 2 * RATE
+#: Seconds; from the service's quotas.
+MIN_SECONDS, MAX_SECONDS = 0.5, 4 * 3600.0
+#: Hertz; from the service model (MediaSampleRateHertz).
+MIN_RATE, MAX_RATE = 8_000, 48_000
+MAX_CHANNELS = 2
+
+# FFmpeg's demuxers for the service's formats. Its playlist formats (concat, HLS) would let an
+# upload name other files of this machine, so nothing else may open.
+_DEMUXERS = {
+    "mov": ("mp4", "m4a"),
+    "mp3": ("mp3",),
+    "wav": ("wav",),
+    "flac": ("flac",),
+    "ogg": ("ogg",),
+    "amr": ("amr",),
+    "amrnb": ("amr",),
+    "amrwb": ("amr",),
+    "matroska": ("webm",),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class AudioInfo:
+    """What was detected. `formats` are the names the service has for it, the likeliest first."""
+
+    formats: tuple[str, ...]
+    sample_rate: int
+    channels: int
+    #: Seconds, as the container claims; None where it does not say.
+    duration: float | None
+
+
+class Audio:
+    """An opened recording. `pcm` may be read once."""
+
+    def __init__(self, container: InputContainer, stream: AudioStream) -> None:
+        self._container = container
+        self._stream = stream
+        self.info = AudioInfo(
+            formats=_formats(container),
+            sample_rate=stream.rate,
+            channels=stream.channels,
+            duration=container.duration / av.time_base if container.duration else None,
+        )
+
+    def check(self, media_format: str | None = None, sample_rate: int | None = None) -> None:
+        """Compare with the service's limits and with what the request said of the recording.
+
+        Raises AudioError with a reason that begins as the service's does (FailureReason in the
+        API reference of TranscriptionJob).
+        """
+        info = self.info
+        if media_format and media_format not in info.formats:
+            raise AudioError(
+                "The media format provided does not match the detected media format. "
+                f"MediaFormat is {media_format}; the file is {info.formats[0]}."
+            )
+        if not MIN_RATE <= info.sample_rate <= MAX_RATE:
+            raise AudioError(
+                f"Invalid sample rate for audio file. It is {info.sample_rate} Hz and must be "
+                f"{MIN_RATE} to {MAX_RATE}."
+            )
+        if sample_rate and sample_rate != info.sample_rate:
+            raise AudioError(
+                "The sample rate provided does not match the detected sample rate. "
+                f"MediaSampleRateHertz is {sample_rate}; the file has {info.sample_rate}."
+            )
+        if info.channels > MAX_CHANNELS:
+            raise AudioError(
+                "Invalid number of channels: number of channels too large. "
+                f"The file has {info.channels}; at most {MAX_CHANNELS} can be processed."
+            )
+        if info.duration:
+            check_not_too_long(info.duration)
+
+    def pcm(self, channels: int = 1) -> Iterator[bytes]:
+        """Little-endian 16-bit samples at 16 kHz, interleaved; one channel is a mix of all.
+
+        Damaged packets are left out. Raises AudioError where nothing could be decoded.
+        """
+        layout = "mono" if channels == 1 else "stereo"
+        decoded = False
+        for frame in _same_format(self._frames(), layout):
+            decoded = True
+            # The plane is padded to an alignment: only the samples are sound.
+            yield bytes(frame.planes[0])[: frame.samples * channels * 2]
+        if not decoded:
+            raise AudioError("Failed to parse audio file: no sound could be decoded from it.")
+
+    def _frames(self) -> Iterator[AudioFrame]:
+        packets = self._container.demux(self._stream)
+        while True:
+            try:
+                packet = next(packets)
+            except (StopIteration, av.FFmpegError):
+                return
+            try:
+                frames = packet.decode()
+            except av.FFmpegError:
+                continue
+            for frame in frames:
+                if isinstance(frame, AudioFrame) and frame.samples:
+                    yield frame
+
+
+def _same_format(frames: Iterator[AudioFrame], layout: str) -> Iterator[AudioFrame]:
+    """Resample; a recording may change its rate or layout midway, which takes a new resampler."""
+    resampler: AudioResampler | None = None
+    current: tuple[str, str, int] | None = None
+    for frame in frames:
+        kind = (frame.format.name, frame.layout.name, frame.sample_rate)
+        if resampler is None or kind != current:
+            if resampler is not None:
+                yield from resampler.resample(None)
+            resampler, current = AudioResampler("s16", layout, RATE), kind
+        # Timestamps of damaged files jump; the samples' order is what counts here.
+        frame.pts = None
+        yield from resampler.resample(frame)
+    if resampler is not None:
+        yield from resampler.resample(None)
+
+
+@contextmanager
+def open_audio(path: Path) -> Iterator[Audio]:
+    """Open a recording of any format that the service accepts.
+
+    Raises AudioError where it is not audio, is damaged beyond its header, or has no audio track.
+    """
+    options = {
+        "protocol_whitelist": "file",
+        "format_whitelist": ",".join([*_DEMUXERS, "mp4", "m4a", "webm"]),
+    }
+    try:
+        container = av.open(str(path), options=options, metadata_errors="ignore")
+    except (av.FFmpegError, OSError, ValueError) as error:
+        raise AudioError(
+            "Failed to parse audio file: it is not a recording in a format that is supported "
+            "(amr, flac, m4a, mp3, mp4, ogg, wav, webm)."
+        ) from error
+    with container:
+        if not container.streams.audio:
+            raise AudioError("Failed to parse audio file: it has no audio track.")
+        yield Audio(container, container.streams.audio[0])
+
+
+def check_not_too_long(seconds: float) -> None:
+    """Raises AudioError beyond four hours."""
+    if seconds > MAX_SECONDS:
+        raise AudioError(
+            "Invalid audio length: audio too long. It lasts more than 4 hours (14,400 seconds)."
+        )
+
+
+def check_not_too_short(seconds: float) -> None:
+    """Raises AudioError below half a second."""
+    if seconds < MIN_SECONDS:
+        raise AudioError(
+            f"Invalid audio length: audio too short. It lasts {seconds * 1000:.0f} ms and must "
+            "last at least 500."
+        )
+
+
+def _formats(container: InputContainer) -> tuple[str, ...]:
+    formats = _DEMUXERS[container.format.name.split(",")[0]]
+    # One family, two names: the service accepts either for both.
+    if formats[0] == "mp4" and not container.streams.video:
+        return formats[::-1]
+    return formats

@@ -1,0 +1,90 @@
+"""Which AWS operation a request is, so that calls can be counted and faults can find them."""
+
+import re
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qs, parse_qsl
+
+_SCOPE = re.compile(r"Credential=[^/]*/\d+/(?P<region>[^/]+)/(?P<service>[^/]+)/aws4_request")
+_TARGET = "Transcribe."
+
+_ON_BUCKET = {
+    "GET": "ListObjects",
+    "PUT": "CreateBucket",
+    "HEAD": "HeadBucket",
+    "DELETE": "DeleteBucket",
+    "POST": "DeleteObjects",
+}
+_ON_OBJECT = {
+    "GET": "GetObject",
+    "PUT": "PutObject",
+    "HEAD": "HeadObject",
+    "DELETE": "DeleteObject",
+    "POST": "CreateMultipartUpload",
+}
+_ON_UPLOAD = {
+    "GET": "ListParts",
+    "PUT": "UploadPart",
+    "POST": "CompleteMultipartUpload",
+    "DELETE": "AbortMultipartUpload",
+}
+#: Subresources of a bucket or object: `GET /bucket?versioning` is GetBucketVersioning.
+_SUBRESOURCE = re.compile(
+    r"^(acl|cors|encryption|lifecycle|location|policy|tagging|versioning|versions|uploads|delete)$"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request. `name` is what a fault's `match` looks at: for S3, the object's key."""
+
+    service: str
+    operation: str
+    region: str
+    name: str = ""
+
+
+def identify(environ: dict[str, Any]) -> Call:
+    """The call that this WSGI request is; a best guess for what is not S3 or Transcribe."""
+    scope = _SCOPE.search(environ.get("HTTP_AUTHORIZATION", ""))
+    region = scope["region"] if scope else "us-east-1"
+    target = environ.get("HTTP_X_AMZ_TARGET", "")
+    if target.startswith(_TARGET):
+        return Call("transcribe", target.removeprefix(_TARGET), region)
+    service = scope["service"] if scope else "s3"
+    if service != "s3":
+        return Call(service, target.rpartition(".")[2], region)
+    bucket, key = _bucket_and_key(environ)
+    query = dict(parse_qsl(environ.get("QUERY_STRING", ""), keep_blank_values=True))
+    return Call("s3", _s3_operation(environ, bucket, key, query), region, key)
+
+
+def form_action(body: bytes) -> str:
+    """The operation that a form names, as the query services (STS) send it."""
+    return parse_qs(body.decode("latin-1")).get("Action", [""])[0]
+
+
+def _bucket_and_key(environ: dict[str, Any]) -> tuple[str, str]:
+    path = environ.get("PATH_INFO", "/").encode("latin-1").decode("utf-8", "replace")[1:]
+    host = environ.get("HTTP_HOST", "").partition(":")[0]
+    if host.endswith(".localhost"):
+        return host.removesuffix(".localhost"), path
+    bucket, _, key = path.partition("/")
+    return bucket, key
+
+
+def _s3_operation(environ: dict[str, Any], bucket: str, key: str, query: dict[str, str]) -> str:
+    method: str = environ["REQUEST_METHOD"]
+    what = "Object" if key else "Bucket"
+    subresource = next(filter(_SUBRESOURCE.match, query), None)
+    if not bucket:
+        return "ListBuckets"
+    if "uploadId" in query:
+        return _ON_UPLOAD.get(method, method)
+    if method != "POST" and subresource:
+        return f"{method.capitalize()}{what}{subresource.capitalize()}"
+    if "HTTP_X_AMZ_COPY_SOURCE" in environ:
+        return "CopyObject"
+    if not key and query.get("list-type") == "2":
+        return "ListObjectsV2"
+    return (_ON_OBJECT if key else _ON_BUCKET).get(method, method)

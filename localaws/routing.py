@@ -1,0 +1,108 @@
+"""One WSGI application for one port: Transcribe is ours, `/_localaws/` too, the rest is moto's."""
+
+import io
+import threading
+from collections.abc import Iterable
+from typing import Any
+
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+
+from localaws.admin import PREFIX, Admin, CallCounts
+from localaws.answers import Answer, aws_json, fault_answer, json_error, throttled
+from localaws.api import TranscribeApi, decode
+from localaws.errors import ServiceError
+from localaws.faults import Fault, FaultBook
+from localaws.httpserver import Disconnect
+from localaws.operations import Call, form_action, identify
+from localaws.quotas import RateLimiter
+
+Environ = dict[str, Any]
+
+_FORM = "application/x-www-form-urlencoded"
+
+
+class Router:
+    """Sends each request to who answers it, and lets faults and quotas have their say first."""
+
+    def __init__(
+        self,
+        api: TranscribeApi,
+        admin: Admin,
+        faults: FaultBook,
+        limiter: RateLimiter,
+        calls: CallCounts,
+        stopping: threading.Event,
+    ) -> None:
+        self._api = api
+        self._admin = admin
+        self._faults = faults
+        self._limiter = limiter
+        self._calls = calls
+        self._stopping = stopping
+        self._moto = DomainDispatcherApplication(create_backend_app)
+
+    def __call__(self, environ: Environ, start_response: Any) -> Iterable[bytes]:
+        path = environ["PATH_INFO"]
+        if path.startswith(PREFIX):
+            body = _body(environ)
+            answer = self._admin.answer(environ["REQUEST_METHOD"], path.removeprefix(PREFIX), body)
+            return answer(environ, start_response)
+        call = identify(environ)
+        if call.service == "transcribe":
+            return self._transcribe(call, environ)(environ, start_response)
+        return self._other(call, environ, start_response)
+
+    def _transcribe(self, call: Call, environ: Environ) -> Answer:
+        try:
+            params = decode(_body(environ))
+            name = params.get("TranscriptionJobName") or params.get("JobNameContains") or ""
+            fault = self._faults.strike(call.operation, str(name))
+            refused = _refuses(fault) or not self._limiter.allow(call.operation)
+            self._calls.add(call.operation, refused=refused)
+            if fault and _refuses(fault):
+                return self._misbehave(fault, call)
+            if refused:
+                raise throttled()
+            base_url = f"{environ['wsgi.url_scheme']}://{environ['HTTP_HOST']}"
+            answer = aws_json(self._api.call(call.operation, params, call.region, base_url))
+        except ServiceError as error:
+            return json_error(error)
+        return self._misbehave(fault, call) if fault else answer
+
+    def _other(self, call: Call, environ: Environ, start_response: Any) -> Iterable[bytes]:
+        if environ.get("CONTENT_TYPE", "").startswith(_FORM):
+            body = _body(environ)
+            environ["wsgi.input"] = io.BytesIO(body)
+            call = Call(call.service, form_action(body) or call.operation, call.region, call.name)
+        fault = self._faults.strike(call.operation, call.name)
+        self._calls.add(call.operation, refused=_refuses(fault))
+        if fault is None:
+            return self._moto(environ, start_response)  # type: ignore[no-any-return]
+        if not _refuses(fault):
+            # Done and then denied: moto's own answer goes nowhere.
+            _discard(self._moto(environ, lambda *_: None))
+        return self._misbehave(fault, call)(environ, start_response)
+
+    def _misbehave(self, fault: Fault, call: Call) -> Answer:
+        """Raises Disconnect for a timeout, once its time is up or the server stops."""
+        if fault.kind.startswith("timeout"):
+            self._stopping.wait(fault.seconds)
+            raise Disconnect
+        return fault_answer(fault.kind, call.service)
+
+
+def _refuses(fault: Fault | None) -> bool:
+    """Whether the work is left undone."""
+    return fault is not None and not fault.kind.endswith("_after")
+
+
+def _body(environ: Environ) -> bytes:
+    body: bytes = environ["wsgi.input"].read()
+    return body
+
+
+def _discard(chunks: Any) -> None:
+    for _ in chunks:
+        pass
+    if hasattr(chunks, "close"):
+        chunks.close()

@@ -1,0 +1,65 @@
+"""What a recogniser heard: the values that pass from its process to the document.
+
+All times are seconds from the start of the recording. Confidences are 0 to 1.
+"""
+
+import json
+from dataclasses import asdict, dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    text: str
+    start: float
+    end: float
+    confidence: float
+
+
+@dataclass(frozen=True, slots=True)
+class Utterance:
+    """A stretch of speech between pauses. `alternatives` holds other readings, best first."""
+
+    start: float
+    end: float
+    words: tuple[Word, ...]
+    alternatives: tuple[tuple[Word, ...], ...] = ()
+    channel: int = 0
+    #: The text is already written as it should appear: add no capitals and no full stop.
+    verbatim: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Recognition:
+    """Everything heard in one recording. `media_format` and `sample_rate` (Hz) were detected."""
+
+    duration: float
+    utterances: tuple[Utterance, ...]
+    media_format: str | None = None
+    sample_rate: int | None = None
+    channels: int = 1
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> "Recognition":
+        """The inverse of to_json."""
+        fields = json.loads(text)
+        fields["utterances"] = tuple(_utterance(each) for each in fields["utterances"])
+        return cls(**fields)
+
+
+def _utterance(fields: dict[str, Any]) -> Utterance:
+    return Utterance(
+        start=fields["start"],
+        end=fields["end"],
+        words=_words(fields["words"]),
+        alternatives=tuple(_words(each) for each in fields["alternatives"]),
+        channel=fields["channel"],
+        verbatim=fields["verbatim"],
+    )
+
+
+def _words(items: list[dict[str, Any]]) -> tuple[Word, ...]:
+    return tuple(Word(**item) for item in items)

@@ -1,0 +1,47 @@
+"""Put transcription requests on the queue and read what comes of them.
+
+>>> from producer import Client
+>>> with Client() as client:
+...     job = client.submit("interview.m4a", language="en-US")
+...     client.wait(job.id)
+...     print(client.result(job.id).text)
+"""
+
+from __future__ import annotations
+
+from producer.client import Client
+from producer.contract import Job, JobError, JobState, TranscriptionRequest
+from producer.errors import (
+    BadTranscript,
+    BrokerUnavailable,
+    InvalidRequest,
+    InvalidSettings,
+    JobExists,
+    JobFailed,
+    JobNotFound,
+    ResultUnavailable,
+    TranscribeQueueError,
+    WaitTimeout,
+    WrongState,
+)
+from producer.transcript import Transcript
+
+__all__ = [
+    "BadTranscript",
+    "BrokerUnavailable",
+    "Client",
+    "InvalidRequest",
+    "InvalidSettings",
+    "Job",
+    "JobError",
+    "JobExists",
+    "JobFailed",
+    "JobNotFound",
+    "JobState",
+    "ResultUnavailable",
+    "TranscribeQueueError",
+    "Transcript",
+    "TranscriptionRequest",
+    "WaitTimeout",
+    "WrongState",
+]

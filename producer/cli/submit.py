@@ -1,0 +1,137 @@
+"""`transcribe submit`: requests onto the queue."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from producer.cli import inputs, output
+from producer.client import Client
+from producer.contract import JobState, TranscriptionRequest
+from producer.errors import InvalidRequest
+from producer.script_settings import read_request
+
+
+@click.command()
+@click.argument("files", metavar="[FILE|DIRECTORY|s3://BUCKET/KEY|-]...", nargs=-1)
+@click.option("--name", help="The job's id: the same name and request again is the same job.")
+@click.option("--language", help="A code (en-US), `auto`, or codes to choose from (en-US,de-DE).")
+@click.option("--format", "formats", help="Files to write: txt,srt,vtt,json.  [default: txt]")
+@click.option("--output", "folder", help="A folder beneath the workers' results root.")
+@click.option("--cleanup", is_flag=True, help="Delete audio, result and job at AWS when done.")
+@click.option("--recursive", is_flag=True, help="Take all recordings beneath a directory.")
+@click.option("--remote", is_flag=True, help="Only workers can see the files: do not look here.")
+@click.option("--set", "settings", multiple=True, metavar="FIELD=VALUE", help="Any other field.")
+@click.option(
+    "--env-file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Take audio, S3 key and name from the original script's settings file.",
+)
+@click.option("--wait", "waits", is_flag=True, help="Wait, and print each transcript.")
+@click.option("--timeout", type=click.FloatRange(min=0), help="Seconds to wait at most.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+def submit(
+    files: tuple[str, ...],
+    *,
+    name: str | None,
+    language: str | None,
+    formats: str | None,
+    folder: str | None,
+    cleanup: bool,
+    recursive: bool,
+    remote: bool,
+    settings: tuple[str, ...],
+    env_file: Path | None,
+    waits: bool,
+    timeout: float | None,
+    as_json: bool,
+) -> None:
+    """Submit recordings; prints the job ids, one a line.
+
+    With `-`, reads requests from stdin, one JSON object a line (see `transcribe schema`).
+
+    \b
+    Examples:
+      transcribe submit interview.m4a --format txt,srt --wait
+      transcribe submit recordings/ --recursive --language en-GB --cleanup
+      transcribe submit s3://my-bucket/talk.mp3 --name talk-2026 \\
+          --set show_speaker_labels=true --set max_speaker_labels=2
+      transcribe submit --env-file transcribe.env --cleanup --wait
+      jq -c '{audio: .path}' files.json | transcribe submit -
+    """
+    options: dict[str, object] = dict(inputs.fields_set(settings))
+    options.update(given(name=name, output=folder))
+    if language is not None:
+        options["language"] = inputs.languages(language)
+    if formats is not None:
+        options["formats"] = inputs.formats(formats)
+    if cleanup:
+        options["cleanup"] = True
+    requests = _requests(files, options, env_file, recursive=recursive, here=not remote)
+    with Client() as client:
+        ids = client.submit_many(requests) if len(requests) > 1 else [client.submit(requests[0]).id]
+        for job_id, request in zip(ids, requests, strict=True):
+            if not as_json:
+                output.data(job_id)
+            elif not waits:
+                output.record({"id": job_id, "audio": request.audio})
+        sys.stdout.flush()
+        if waits:
+            good = print_as_they_end(client, ids, timeout, as_json=as_json)
+            raise click.exceptions.Exit(0 if good else 1)
+
+
+def print_as_they_end(
+    client: Client, ids: list[str], timeout: float | None, *, as_json: bool
+) -> bool:
+    """Print each transcript when its job has ended; returns whether all have one."""
+    good = True
+    for job in output.watched(client, ids, timeout, cleaned=True):
+        done = job.state is JobState.COMPLETED
+        text = client.text(job.id) if done else None
+        if as_json:
+            output.record({**output.job_fields(job), "text": text})
+        elif text is not None:
+            # With several, the name above each tells them apart.
+            output.data(f"\n{job.id}:\n{text}" if len(ids) > 1 else text)
+        good = output.complain(job) and good
+    return good
+
+
+def given(**options: object) -> dict[str, object]:
+    """The options that were given at all."""
+    return {name: value for name, value in options.items() if value is not None}
+
+
+def _requests(
+    files: tuple[str, ...],
+    options: dict[str, object],
+    env_file: Path | None,
+    *,
+    recursive: bool,
+    here: bool,
+) -> list[TranscriptionRequest]:
+    if files == ("-",):
+        if options or env_file:
+            raise click.UsageError("with - each line says all of its request; leave out options")
+        requests = list(inputs.json_lines(click.get_text_stream("stdin")))
+        if not requests:
+            raise InvalidRequest("There was no request on stdin.")
+        return requests
+    if env_file is not None:
+        from_file = read_request(env_file)
+        files = files or (str(from_file.get("audio", "")),)
+        if files == ("",):
+            raise InvalidRequest(f"{env_file} sets no LOCAL_AUDIO, and no file was named.")
+        options = {**from_file, **options}
+        options.pop("audio", None)
+    if not files:
+        raise click.UsageError("name a FILE, a DIRECTORY with --recursive, s3://BUCKET/KEY, or -")
+    if "-" in files:
+        raise click.UsageError("- takes all requests from stdin; name no files beside it")
+    found = list(inputs.recordings(files, recursive=recursive, here=here))
+    if len(found) > 1 and ("name" in options or "key" in options):
+        raise click.UsageError("a name or key is for one recording; several were named")
+    return [TranscriptionRequest.parse({"audio": audio, **options}) for audio in found]

@@ -1,0 +1,73 @@
+"""What can go wrong for a producer, one class a kind, one sentence a class.
+
+TranscribeQueueError
+├── InvalidRequest        the request can never be carried out as written
+├── InvalidSettings       a setting in the environment is missing or wrong
+├── JobExists             the name is taken by a different request
+├── JobNotFound           no record has that id
+├── WrongState            the job is not in a state that allows this
+├── JobFailed             the job ended FAILED or CANCELLED, so it has no result
+├── ResultUnavailable     the job is not finished, or its document is not kept here
+├── BadTranscript         a result document is not what Amazon Transcribe writes
+├── WaitTimeout           the jobs did not end within the time given
+└── BrokerUnavailable     Redis did not answer
+"""
+
+from __future__ import annotations
+
+
+class TranscribeQueueError(Exception):
+    """The base of every error this package raises on purpose."""
+
+    #: What the command line exits with when this error ends it.
+    exit_code = 2
+
+
+class InvalidRequest(TranscribeQueueError):
+    """The request can never be carried out as written."""
+
+
+class InvalidSettings(TranscribeQueueError):
+    """A setting in the environment is missing or wrong."""
+
+
+class JobExists(TranscribeQueueError):
+    """The name is taken by a different request."""
+
+
+class JobNotFound(TranscribeQueueError):
+    """No record has that id."""
+
+
+class WrongState(TranscribeQueueError):
+    """The job is not in a state that allows this."""
+
+
+class JobFailed(TranscribeQueueError):
+    """The job ended FAILED or CANCELLED, so it has no result."""
+
+    exit_code = 1
+
+
+class ResultUnavailable(TranscribeQueueError):
+    """The job is not finished, or its document is not kept where this process can read it."""
+
+    exit_code = 1
+
+
+class BadTranscript(TranscribeQueueError):
+    """A result document is not what Amazon Transcribe writes."""
+
+    exit_code = 1
+
+
+class WaitTimeout(TranscribeQueueError):
+    """The jobs did not end within the time given."""
+
+    exit_code = 3
+
+
+class BrokerUnavailable(TranscribeQueueError):
+    """Redis did not answer."""
+
+    exit_code = 4

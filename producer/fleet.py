@@ -1,0 +1,90 @@
+"""What each worker says of itself, so that producers and `doctor` can see the fleet."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from producer.broker import Broker
+from producer.contract import QUEUES
+from producer.store import PREFIX
+
+_WORKERS = f"{PREFIX}workers"
+#: Seconds of silence after which a worker is taken for dead.
+SILENCE = 20.0
+
+
+class Check(BaseModel):
+    """One thing a worker looked at: fine, or what to do about it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    subject: Literal["credentials", "bucket", "region", "results", "audio roots"]
+    ok: bool
+    #: what was found, or what to do
+    message: str
+
+
+class WorkerReport(BaseModel):
+    """A worker's heartbeat."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    pid: int
+    version: str
+    queues: tuple[str, ...]
+    concurrency: int
+    #: stages it is at work on right now
+    busy: int
+    started_at: datetime
+    #: by the clock of Redis
+    seen_at: float
+    checks: tuple[Check, ...] = ()
+
+
+class Fleet:
+    """Reads and writes the workers' heartbeats."""
+
+    def __init__(self, broker: Broker) -> None:
+        """Use `broker`."""
+        self._broker = broker
+        #: where Redis is, without any password
+        self.address = broker.address
+
+    def report(self, report: WorkerReport) -> None:
+        """Leave a heartbeat, stamped with Redis's time."""
+        stamped = report.model_copy(update={"seen_at": self._now()})
+        self._broker.command("HSET", _WORKERS, report.name, stamped.model_dump_json())
+
+    def leave(self, name: str) -> None:
+        """Take a worker off the list."""
+        self._broker.command("HDEL", _WORKERS, name)
+
+    def alive(self) -> list[WorkerReport]:
+        """The workers heard from lately, by name; those silent for long are forgotten."""
+        now = self._now()
+        alive: list[WorkerReport] = []
+        for text in self._broker.command("HVALS", _WORKERS):
+            report = WorkerReport.model_validate_json(text)
+            if now - report.seen_at <= SILENCE:
+                alive.append(report)
+            elif now - report.seen_at > 100 * SILENCE:
+                self.leave(report.name)
+        return sorted(alive, key=lambda report: report.name)
+
+    def queue_lengths(self) -> dict[str, int]:
+        """How many messages lie in each queue."""
+        lengths = self._broker.commands(("LLEN", queue) for queue in QUEUES)
+        return {queue: int(length) for queue, length in zip(QUEUES, lengths, strict=True)}
+
+    def redis_version(self) -> str:
+        """The version Redis says it has."""
+        info = self._broker.command("INFO", "server")
+        return str(info["redis_version"])
+
+    def _now(self) -> float:
+        seconds, micros = self._broker.command("TIME")
+        return float(seconds) + float(micros) / 1e6

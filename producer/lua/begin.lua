@@ -1,0 +1,16 @@
+-- Take up an entry for which a message arrived.
+-- ARGV: stage, id, lease
+-- Returns: nothing if there is nothing to do, else generation, lapses, then the record's fields
+local stage, id, lease = ARGV[1], ARGV[2], tonumber(ARGV[3])
+local due = redis.call('ZSCORE', schedule(stage), id)
+if not due then return nil end
+local at = now()
+if redis.call('HGET', holder(stage), id) ~= '0' and tonumber(due) > at then return nil end
+local generation = next_generation(at)
+redis.call('ZADD', schedule(stage), text(at + lease), id)
+redis.call('HSET', holder(stage), id, generation)
+if stage == 'upload' and redis.call('HGET', job_key(id), 'state') == 'QUEUED' then
+  set_state(id, 'QUEUED', 'UPLOADING', at)
+end
+return {generation, tonumber(redis.call('HGET', lapses(stage), id) or '0'),
+  redis.call('HGETALL', job_key(id))}

@@ -1,0 +1,87 @@
+-- Put before every script. Redis runs a script alone, so each one is a transaction.
+--
+-- A stage's waiting and running work is one sorted set of due times, schedule:<stage>.
+-- holder:<stage> says what an entry is:
+--   no field    waiting until it is due (a backoff, a snooze)
+--   '0'         a message for it is on its way; due again when the lease lapses
+--   generation  a task is at it; due again when the lease lapses without renewal
+-- Time is always Redis's own, so clocks of producers and workers need not agree.
+local P = 'transcribe:'
+local EVENTS_KEPT = 100000
+-- One step of priority is worth ten minutes of waiting, so that nothing starves.
+local PRIORITY_STEP = 600
+local TERMINAL = {COMPLETED = true, FAILED = true, CANCELLED = true}
+
+local function now()
+  local t = redis.call('TIME')
+  return tonumber(t[1]) + tonumber(t[2]) / 1e6
+end
+
+local function text(number) return string.format('%.6f', number) end
+
+local function job_key(id) return P .. 'job:' .. id end
+local function schedule(stage) return P .. 'schedule:' .. stage end
+local function holder(stage) return P .. 'holder:' .. stage end
+local function lapses(stage) return P .. 'lapses:' .. stage end
+local function line(state) return P .. 'line:' .. state end
+local function index(state) return P .. 'state:' .. state end
+
+-- Never repeats, even if Redis comes back without its last second.
+local function next_generation(at)
+  local last = tonumber(redis.call('GET', P .. 'generation') or '0')
+  local generation = string.format('%.0f', math.max(last + 1, math.floor(at * 1000)))
+  redis.call('SET', P .. 'generation', generation)
+  return generation
+end
+
+local function dispatch(stage, id, due)
+  redis.call('ZADD', schedule(stage), text(due), id)
+  redis.call('HSET', holder(stage), id, '0')
+end
+
+local function wait_until(stage, id, due)
+  redis.call('ZADD', schedule(stage), text(due), id)
+  redis.call('HDEL', holder(stage), id)
+end
+
+local function forget(stage, id)
+  redis.call('ZREM', schedule(stage), id)
+  redis.call('HDEL', holder(stage), id)
+  redis.call('HDEL', lapses(stage), id)
+end
+
+local function enter_line(state, id, at, ahead)
+  local priority = tonumber(redis.call('HGET', job_key(id), 'priority') or '5')
+  redis.call('ZADD', line(state), text(at + priority * PRIORITY_STEP - (ahead or 0)), id)
+end
+
+local function set_state(id, from, to, at, retention)
+  local key = job_key(id)
+  if from then redis.call('ZREM', index(from), id) end
+  redis.call('ZADD', index(to), text(at), id)
+  redis.call('HSET', key, 'state', to, 'at.' .. to, text(at))
+  local attempt = redis.call('HGET', key, 'attempt') or '1'
+  redis.call('XADD', P .. 'events', 'MAXLEN', '~', EVENTS_KEPT, '*',
+    'job', id, 'state', to, 'attempt', attempt)
+  if TERMINAL[to] then
+    redis.call('ZREM', P .. 'deadlines', id)
+    redis.call('EXPIRE', key, retention)
+  end
+end
+
+local function set_fields(id, first)
+  for i = first, #ARGV, 2 do
+    redis.call('HSET', job_key(id), ARGV[i], ARGV[i + 1])
+  end
+end
+
+-- A token bucket for one operation of the account, shared by the fleet.
+local function refill(operation, rate, burst, at)
+  local bucket = redis.call('HMGET', P .. 'bucket:' .. operation, 'tokens', 'at')
+  local tokens, since = tonumber(bucket[1] or burst), tonumber(bucket[2] or at)
+  return math.min(burst, tokens + math.max(0, at - since) * rate)
+end
+
+local function keep_tokens(operation, tokens, at)
+  redis.call('HSET', P .. 'bucket:' .. operation, 'tokens', text(tokens), 'at', text(at))
+end

@@ -1,0 +1,14 @@
+-- Give an entry back, to be due later (or at once); or, with delay '', be done with it.
+-- ARGV: stage, id, generation, delay in seconds or ''
+-- Returns: 1, or 0 if the caller no longer holds the entry
+local stage, id, delay = ARGV[1], ARGV[2], ARGV[4]
+if redis.call('HGET', holder(stage), id) ~= ARGV[3] then return 0 end
+-- A job may have been started since the poll looked: then there is something to poll for.
+if stage == 'poll' and delay == '' and redis.call('EXISTS', P .. 'running') == 1 then delay = '0' end
+if delay == '' then
+  forget(stage, id)
+else
+  wait_until(stage, id, now() + tonumber(delay))
+  redis.call('HDEL', lapses(stage), id)
+end
+return 1

@@ -1,0 +1,25 @@
+-- End a job from outside its pipeline: cancelled by its owner, or past its deadline.
+-- ARGV: id, state to go to, retention, lease, fields of the record...
+-- Returns: the state it was in, or '' if there is no such job
+local id, to, retention, lease = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
+local state = redis.call('HGET', job_key(id), 'state')
+if not state then return '' end
+if TERMINAL[state] then return state end
+local at = now()
+redis.call('ZREM', line('QUEUED'), id)
+redis.call('ZREM', line('READY'), id)
+forget('upload', id)
+forget('collect', id)
+set_fields(id, 5)
+set_state(id, state, to, at, retention)
+-- STARTING and TRANSCRIBING keep their entry, and so the slot that AWS still counts, until the
+-- start task and the poll have seen how it ends there; they hand a cancelled job to cleanup.
+if to == 'CANCELLED' then
+  if state == 'READY' or state == 'COLLECTING' then
+    dispatch('cleanup', id, at)
+  elseif state == 'UPLOADING' then
+    -- not before the uploader has noticed that it lost its lease
+    wait_until('cleanup', id, at + lease)
+  end
+end
+return state

@@ -1,0 +1,58 @@
+"""Sends Celery messages that say "look at job X now". Losing one costs seconds, never a job."""
+
+from __future__ import annotations
+
+from celery import Celery
+from kombu.exceptions import OperationalError
+
+from producer.contract import Stage
+
+#: Source of each: the measurements in Celery's and kombu's Redis transport that the README names.
+TRANSPORT_OPTIONS = {
+    # How long a message may stay unacknowledged before Celery gives it to another worker.
+    # Recovery does not wait for it: the schedule's leases are shorter.
+    "visibility_timeout": 120,
+    "unacked_restore_interval": 5,
+    "unacked_restore_throttle": 1,
+    # Without these a connection that dies silently is waited on for ever.
+    "socket_timeout": 10,
+    "socket_connect_timeout": 5,
+    "socket_keepalive": True,
+    "health_check_interval": 10,
+}
+
+
+class Publisher:
+    """Publishes messages for stages; each carries a job id and nothing else."""
+
+    def __init__(self, redis_url: str) -> None:
+        """Publish to the broker at `redis_url`; connects when first used."""
+        self._app = Celery("transcribe-queue", broker=redis_url, set_as_current=False)
+        self._app.conf.update(
+            task_serializer="json",
+            accept_content=["json"],
+            task_ignore_result=True,
+            broker_transport_options=TRANSPORT_OPTIONS,
+        )
+        self._connection = self._app.connection_for_write(redis_url)
+
+    def publish(self, stage: Stage, job_id: str) -> bool:
+        """Send one message; False if the broker did not take it.
+
+        Not an error: the schedule has the job, and a dispatcher will send another.
+        """
+        try:
+            self._app.send_task(
+                stage.task,
+                args=[job_id],
+                queue=stage.queue,
+                connection=self._connection,
+                retry=False,
+            )
+        except (OperationalError, *self._connection.connection_errors):
+            return False
+        return True
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._connection.release()

@@ -1,0 +1,67 @@
+"""The schedule: what is due when, who holds what, kept in Redis and in nobody's memory."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from producer.broker import Broker
+from producer.contract import Stage
+
+#: The poll task is one entry for the whole fleet.
+FLEET = "fleet"
+
+
+@dataclass(frozen=True)
+class Hold:
+    """The right to work on an entry, until its lease lapses or somebody stops the job."""
+
+    stage: Stage
+    member: str
+    #: the fence: a later holder has a higher one, and an older one can change nothing
+    generation: str
+    #: how many holders before this one went away without a word
+    lapses: int
+    #: the job's record as it was when the hold began
+    record: dict[str, str]
+
+
+class Schedule:
+    """Claims, renews and gives back entries of the schedule."""
+
+    def __init__(self, broker: Broker, lease: float) -> None:
+        """Use `broker`; a holder that is silent for `lease` seconds loses its hold."""
+        self._broker = broker
+        self.lease = lease
+
+    def claim(self, room: int) -> list[tuple[Stage, str]]:
+        """Claim what is due, until each queue holds `room` messages; the caller publishes it."""
+        stages = [word for stage in Stage for word in (stage.value, stage.queue)]
+        flat: list[str] = self._broker.run("claim", self.lease, room, *stages)
+        return [(Stage(stage), member) for stage, member in zip(flat[::2], flat[1::2], strict=True)]
+
+    def begin(self, stage: Stage, member: str) -> Hold | None:
+        """Take up an entry; None if it is gone, held by a living holder, or not due."""
+        answer = self._broker.run("begin", stage.value, member, self.lease)
+        if answer is None:
+            return None
+        generation, lapses, flat = answer
+        record = dict(zip(flat[::2], flat[1::2], strict=True))
+        return Hold(stage, member, generation, int(lapses), record)
+
+    def renew(self, holds: Sequence[Hold]) -> list[bool]:
+        """Keep the leases; False for each that is lost."""
+        if not holds:
+            return []
+        words = [word for hold in holds for word in (hold.stage, hold.member, hold.generation)]
+        return [bool(kept) for kept in self._broker.run("renew", self.lease, *words)]
+
+    def put_off(self, hold: Hold, seconds: float) -> bool:
+        """Give an entry back, to be due in `seconds`; False if the hold was lost."""
+        return bool(
+            self._broker.run("put_off", hold.stage, hold.member, hold.generation, max(0.0, seconds))
+        )
+
+    def finish(self, hold: Hold) -> bool:
+        """Be done with an entry; the poll's stays while anything runs."""
+        return bool(self._broker.run("put_off", hold.stage, hold.member, hold.generation, ""))

@@ -1,0 +1,59 @@
+"""Settings of a producer: environment variables or a `.env` file, prefix TRANSCRIBE_."""
+
+from __future__ import annotations
+
+from typing import Self
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from producer.errors import InvalidSettings
+
+
+class ProducerSettings(BaseSettings):
+    """What a producer needs to know; workers know it too."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="TRANSCRIBE_",
+        env_file=".env",
+        env_file_encoding="utf-8",
+        env_ignore_empty=True,
+        extra="ignore",
+    )
+
+    redis_url: str = Field(
+        default="redis://127.0.0.1:6379/0",
+        description="Redis of the records, the schedule and the messages; `rediss://` for TLS.",
+    )
+    retention: float = Field(
+        default=7 * 86400.0,
+        gt=0,
+        description="Seconds for which the records and texts of ended jobs are kept.",
+    )
+    deadline: float = Field(
+        default=7 * 86400.0,
+        gt=0,
+        description="Seconds from submission after which a job is given up, unless it says so.",
+    )
+    lease: float = Field(
+        default=15.0,
+        ge=1,
+        description="Seconds of silence after which a worker's job goes to another.",
+    )
+
+    @classmethod
+    def load(cls) -> Self:
+        """Read the environment.
+
+        Raises:
+            InvalidSettings: with one sentence for each setting that is wrong.
+        """
+        try:
+            return cls()
+        except ValidationError as error:
+            sentences = []
+            for finding in error.errors(include_url=False, include_input=False):
+                name = "_".join(["TRANSCRIBE", *(str(step).upper() for step in finding["loc"][:1])])
+                what = finding["msg"].removeprefix("Value error, ")
+                sentences.append(f"{name}: {what}." if finding["loc"] else f"{what}.")
+            raise InvalidSettings(" ".join(sentences)) from None

@@ -1,0 +1,298 @@
+"""The job records in Redis: the one truth about every job.
+
+With `schedule` and the scripts in `lua/` this is the only code that knows Redis keys.
+"""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any, Literal
+
+from producer.broker import Argument, Broker
+from producer.contract import Job, JobState, Stage, TranscriptionRequest
+from producer.errors import JobExists, JobNotFound, WrongState
+from producer.schedule import Hold
+
+PREFIX = "transcribe:"
+EVENTS = f"{PREFIX}events"
+#: Up to this many messages lie in the upload queue; further jobs wait as entries.
+SUBMIT_ROOM = 64
+_BATCH = 500
+_LETTERS_KEPT = 1000
+_LETTER_BYTES = 16384
+
+Follows = Literal["", "ready", "ready-first", "running"] | Stage
+
+
+@dataclass(frozen=True)
+class Event:
+    """A job entered a state (or was cleaned)."""
+
+    id: str
+    job_id: str
+    state: JobState
+
+
+class JobStore:
+    """Creates, moves, reads and ends jobs, each in one step of Redis."""
+
+    def __init__(self, broker: Broker, *, retention: float, lease: float) -> None:
+        """Keep ended jobs `retention` seconds; `lease` is the schedule's, in seconds."""
+        self.broker = broker
+        self._retention = retention
+        self._lease = lease
+
+    # -- creating -------------------------------------------------------------------------------
+
+    def create(
+        self,
+        requests: Iterable[tuple[str, TranscriptionRequest]],
+        *,
+        deadline: float,
+        publish: bool,
+    ) -> Iterator[tuple[str, Literal["publish", "waits", "same", "different"]]]:
+        """Record jobs (id, request) in pipelined batches; yields each id with what became of it.
+
+        'publish': a message should be sent. 'waits': it is in line. 'same' and 'different': the id
+        is taken by the same or by another request.
+        """
+        source = iter(requests)
+        while batch := list(islice(source, _BATCH)):
+            calls = [
+                (
+                    job_id,
+                    request.canonical(),
+                    request.deadline or deadline,
+                    request.priority,
+                    self._lease,
+                    SUBMIT_ROOM if publish else 0,
+                )
+                for job_id, request in batch
+            ]
+            answers = self.broker.run_many("submit", calls)
+            yield from (
+                (job_id, answer) for (job_id, _), answer in zip(batch, answers, strict=True)
+            )
+
+    # -- reading --------------------------------------------------------------------------------
+
+    def get(self, job_id: str) -> Job:
+        """Read one job.
+
+        Raises:
+            JobNotFound: if there is no such record.
+        """
+        job = self.get_many([job_id])[job_id]
+        if job is None:
+            raise JobNotFound(
+                f"There is no job {job_id!r}. `transcribe list` shows those there are."
+            )
+        return job
+
+    def get_many(self, job_ids: Sequence[str]) -> dict[str, Job | None]:
+        """Read many jobs; None for each that has no record."""
+        jobs: dict[str, Job | None] = {}
+        for start in range(0, len(job_ids), _BATCH):
+            batch = job_ids[start : start + _BATCH]
+            records = self.broker.commands(("HGETALL", f"{PREFIX}job:{i}") for i in batch)
+            for job_id, record in zip(batch, records, strict=True):
+                jobs[job_id] = Job.from_record(job_id, _mapping(record)) if record else None
+        return jobs
+
+    def newest(self, states: Iterable[JobState], limit: int) -> list[Job]:
+        """The jobs that entered one of `states` last, newest first, at most `limit`."""
+        calls = [("ZREVRANGE", f"{PREFIX}state:{s}", 0, limit - 1, "WITHSCORES") for s in states]
+        found: list[tuple[float, str]] = []
+        for answer in self.broker.commands(calls):
+            found.extend((float(score), job_id) for job_id, score in _pairs(answer))
+        ids = [job_id for _, job_id in sorted(found, reverse=True)[:limit]]
+        return [job for job in self.get_many(ids).values() if job is not None]
+
+    def ids(self, state: JobState) -> list[str]:
+        """The ids of every job in a state."""
+        return list(self.broker.command("ZRANGE", f"{PREFIX}state:{state}", 0, -1))
+
+    def counts(self) -> dict[JobState, int]:
+        """How many jobs are in each state."""
+        answers = self.broker.commands(("ZCARD", f"{PREFIX}state:{s}") for s in JobState)
+        return {state: int(count) for state, count in zip(JobState, answers, strict=True)}
+
+    def running_ids(self) -> list[str]:
+        """The jobs that Transcribe has, in the order in which they were started."""
+        return list(self.broker.command("ZRANGE", f"{PREFIX}running", 0, -1))
+
+    def last_event(self) -> str:
+        """The place in the event stream to listen from, so that nothing later is missed."""
+        newest = self.broker.command("XREVRANGE", EVENTS, "+", "-", "COUNT", 1)
+        return str(newest[0][0]) if newest else "0-0"
+
+    def events(self, after: str, seconds: float) -> list[Event]:
+        """Wait up to `seconds` for events after `after`."""
+        return [
+            Event(entry, fields["job"], JobState(fields["state"]))
+            for entry, fields in self.broker.read_events(EVENTS, after, seconds)
+        ]
+
+    # -- moving ---------------------------------------------------------------------------------
+
+    def advance(
+        self,
+        hold: Hold,
+        job_id: str,
+        states: Iterable[JobState],
+        to: JobState,
+        follows: Follows = "",
+        fields: Mapping[str, Argument] | None = None,
+    ) -> bool:
+        """Move a job and hand it on to what follows; False if the hold or the state was lost."""
+        words = [word for pair in (fields or {}).items() for word in pair]
+        return bool(
+            self.broker.run(
+                "advance",
+                hold.stage,
+                hold.member,
+                hold.generation,
+                job_id,
+                ",".join(states),
+                to,
+                follows,
+                self._lease,
+                self._retention,
+                *words,
+            )
+        )
+
+    def settle(self, hold: Hold, job_id: str, what: Literal["running", "ended"]) -> bool:
+        """Say how a job that was stopped meanwhile stands at AWS."""
+        return bool(
+            self.broker.run("settle", hold.stage, hold.member, hold.generation, job_id, what)
+        )
+
+    def cleaned(self, hold: Hold, reason: str = "") -> bool:
+        """Say that a job was cleaned, or why it could not be."""
+        return bool(self.broker.run("cleaned", hold.member, hold.generation, reason))
+
+    def cancel(self, job_id: str) -> None:
+        """End a job by request; one that is cancelled already stays so.
+
+        Raises:
+            JobNotFound: if there is no such record.
+            WrongState: if it has ended otherwise.
+        """
+        state = self._stop(job_id, JobState.CANCELLED, {})
+        if state == "":
+            raise JobNotFound(f"There is no job {job_id!r}.")
+        if state in {JobState.COMPLETED, JobState.FAILED}:
+            raise WrongState(f"Job {job_id!r} is {state} already, so it cannot be cancelled.")
+
+    def fail_overdue(self) -> list[str]:
+        """Fail the jobs that are past their deadline; returns their ids."""
+        seconds, _ = self.broker.command("TIME")
+        overdue = self.broker.command(
+            "ZRANGEBYSCORE", f"{PREFIX}deadlines", "-inf", seconds, "LIMIT", 0, 100
+        )
+        for job_id in overdue:
+            state = self.get(job_id).state
+            error = error_fields(
+                "DeadlineExceeded", f"The job was still {state} at its deadline.", state.lower()
+            )
+            self._stop(job_id, JobState.FAILED, error)
+        return list(overdue)
+
+    def _stop(self, job_id: str, to: JobState, fields: Mapping[str, str]) -> str:
+        words = [word for pair in fields.items() for word in pair]
+        return str(self.broker.run("stop", job_id, to, self._retention, self._lease, *words))
+
+    def retry(self, job_id: str, deadline: float) -> None:
+        """Start a new attempt of a job that ended badly.
+
+        Raises:
+            JobNotFound: if there is no such record.
+            WrongState: if it did not end badly, or is still being stopped.
+        """
+        answer = self.broker.run("retry", job_id, deadline)
+        if answer == "":
+            raise JobNotFound(f"There is no job {job_id!r}.")
+        if answer == "busy":
+            raise WrongState(f"Job {job_id!r} is still being stopped; try again in a moment.")
+        if answer != "ok":
+            raise WrongState(
+                f"Job {job_id!r} is {answer}; only a FAILED or CANCELLED one is retried."
+            )
+
+    def forget_running(self, job_ids: Sequence[str]) -> None:
+        """Free the slots of jobs whose records are gone."""
+        if job_ids:
+            self.broker.command("ZREM", f"{PREFIX}running", *job_ids)
+
+    def refuse(self, job_id: str, request: str, reason: str) -> None:
+        """Record a request that can never be carried out as a FAILED job, if the name is free."""
+        fields = error_fields("InvalidRequest", reason, "submit")
+        self.broker.run("refuse", job_id, request, self._retention, *fields.values())
+
+    def bury(self, message: str, reason: str, at: float) -> None:
+        """Keep a message that could not be taken, shortened, with the reason."""
+        letter = json.dumps({"at": at, "reason": reason, "message": message[:_LETTER_BYTES]})
+        self.broker.commands(
+            [
+                ("LPUSH", f"{PREFIX}dead", letter),
+                ("LTRIM", f"{PREFIX}dead", 0, _LETTERS_KEPT - 1),
+            ]
+        )
+
+    # -- results --------------------------------------------------------------------------------
+
+    def keep_result(self, job_id: str, text: str, document: bytes, *, most: int) -> None:
+        """Keep a text and its document, each while its compressed size is at most `most` bytes."""
+        for kind, data in (("text", text.encode()), ("document", document)):
+            packed = zlib.compress(data)
+            if len(packed) <= most:
+                key = f"{PREFIX}{kind}:{job_id}"
+                self.broker.command("SET", key, packed, "EX", max(1, int(self._retention)))
+
+    def result(self, job_id: str, kind: Literal["text", "document"]) -> bytes | None:
+        """What `keep_result` kept, or None."""
+        packed = self.broker.command("GET", f"{PREFIX}{kind}:{job_id}", raw=True)
+        return None if packed is None else zlib.decompress(packed)
+
+    # -- housekeeping ---------------------------------------------------------------------------
+
+    def drop_expired(self) -> None:
+        """Take jobs whose records have expired out of the lists by state."""
+        seconds, _ = self.broker.command("TIME")
+        horizon = float(seconds) - self._retention
+        self.broker.commands(
+            ("ZREMRANGEBYSCORE", f"{PREFIX}state:{state}", "-inf", horizon)
+            for state in JobState
+            if state.is_terminal
+        )
+
+
+def error_fields(code: str, message: str, stage: str) -> dict[str, str]:
+    """The fields of a record that say why its job failed."""
+    return {"error.code": code, "error.message": message[:1000], "error.stage": stage}
+
+
+def taken(job_id: str) -> JobExists:
+    """The error for an id that another request has."""
+    return JobExists(
+        f"The name {job_id!r} is taken by a different request. Choose another name, or omit it."
+    )
+
+
+def _mapping(answer: Any) -> dict[str, str]:
+    """A hash as a dict, flat (RESP2) or as a map (RESP3)."""
+    if isinstance(answer, dict):
+        return answer
+    return dict(zip(answer[::2], answer[1::2], strict=True))
+
+
+def _pairs(answer: list[Any]) -> list[tuple[str, float]]:
+    """Members and scores, flat (RESP2) or as pairs (RESP3)."""
+    if not (answer and isinstance(answer[0], (list, tuple))):
+        answer = list(zip(answer[::2], answer[1::2], strict=True))
+    return [(str(member), float(score)) for member, score in answer]

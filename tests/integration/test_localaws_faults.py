@@ -1,0 +1,234 @@
+"""S3 and STS beside Transcribe, and misbehaviour on request."""
+
+import json
+import os
+from collections.abc import Iterator
+from io import BytesIO
+from typing import Any
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
+
+import boto3
+import pytest
+from boto3.s3.transfer import TransferConfig
+from botocore.config import Config
+from botocore.exceptions import ClientError, ConnectionClosedError, ReadTimeoutError
+
+import localaws
+
+UNLIMITED = "jobs=off,start=off,get=off,list=off,delete=off"
+MEDIA = {"MediaFileUri": "s3://media/a.wav"}
+
+
+class Account:
+    def __init__(self, endpoint: localaws.Endpoint) -> None:
+        self.url = endpoint.url
+        self.s3 = self.client("s3")
+        self.transcribe = self.client("transcribe")
+        self.s3.put_object(Bucket="media", Key="a.wav", Body=b"sound")
+
+    def client(self, service: str, **config: Any) -> Any:
+        return boto3.client(
+            service,
+            endpoint_url=self.url,
+            region_name="us-east-1",
+            aws_access_key_id="test",
+            aws_secret_access_key="test",
+            config=Config(retries={"total_max_attempts": 1}, **config),
+        )
+
+    def start(self, name: str) -> None:
+        self.transcribe.start_transcription_job(
+            TranscriptionJobName=name, Media=MEDIA, LanguageCode="en-US", OutputBucketName="media"
+        )
+
+    def fault(self, **fault: Any) -> None:
+        self.admin("POST", "faults", [fault])
+
+    def admin(self, method: str, path: str, value: Any = None) -> Any:
+        body = None if value is None else json.dumps(value).encode()
+        with urlopen(Request(f"{self.url}/_localaws/{path}", body, method=method)) as answer:
+            return json.load(answer)
+
+
+@pytest.fixture
+def account() -> Iterator[Account]:
+    with localaws.serve(recogniser="fixed:600", quota=UNLIMITED, buckets=["media"]) as endpoint:
+        account = Account(endpoint)
+        yield account
+        account.s3.close()
+        account.transcribe.close()
+
+
+def code_of(error: pytest.ExceptionInfo[ClientError]) -> tuple[str, int]:
+    response = error.value.response
+    return response["Error"]["Code"], response["ResponseMetadata"]["HTTPStatusCode"]
+
+
+def test_health(account: Account):
+    assert account.admin("GET", "health") == {"status": "ok"}
+
+
+def test_s3_and_sts_are_there_on_the_same_port(account: Account):
+    content = os.urandom(12_000_000)
+    account.s3.upload_fileobj(
+        BytesIO(content), "media", "big ü.bin", Config=TransferConfig(multipart_threshold=6_000_000)
+    )
+
+    assert account.s3.get_object(Bucket="media", Key="big ü.bin")["Body"].read() == content
+    part = account.s3.get_object(Bucket="media", Key="big ü.bin", Range="bytes=5-8")
+    assert part["Body"].read() == content[5:9]
+    keys = account.s3.list_objects_v2(Bucket="media")["Contents"]
+    assert [each["Key"] for each in keys] == ["a.wav", "big ü.bin"]
+    account.s3.delete_object(Bucket="media", Key="a.wav")
+    with pytest.raises(ClientError) as caught:
+        account.s3.head_object(Bucket="media", Key="a.wav")
+    assert code_of(caught) == ("404", 404)
+    sts = account.client("sts")
+    assert sts.get_caller_identity()["Account"] == "123456789012"
+    sts.close()
+
+
+def test_a_presigned_link_works(account: Account):
+    link = account.s3.generate_presigned_url("get_object", {"Bucket": "media", "Key": "a.wav"})
+
+    with urlopen(link) as answer:
+        assert answer.read() == b"sound"
+
+
+@pytest.mark.parametrize(
+    ("kind", "transcribe", "s3"),
+    [
+        ("throttle", ("ThrottlingException", 400), ("SlowDown", 503)),
+        ("limit", ("LimitExceededException", 400), ("SlowDown", 503)),
+        ("error500", ("InternalFailureException", 500), ("InternalError", 500)),
+        ("expired_token", ("ExpiredTokenException", 400), ("ExpiredToken", 400)),
+        ("access_denied", ("AccessDeniedException", 400), ("AccessDenied", 403)),
+    ],
+)
+def test_each_fault_refuses_in_the_words_of_its_service(
+    account: Account, kind: str, transcribe: tuple[str, int], s3: tuple[str, int]
+):
+    account.fault(operation="StartTranscriptionJob", kind=kind, times=1)
+    account.fault(operation="PutObject", kind=kind, times=1, match=r"\.flac$")
+
+    with pytest.raises(ClientError) as caught:
+        account.start("one")
+    assert code_of(caught) == transcribe
+    account.start("one")
+    account.s3.put_object(Bucket="media", Key="b.wav", Body=b"x" * 100_000)
+    with pytest.raises(ClientError) as caught:
+        account.s3.put_object(Bucket="media", Key="b.flac", Body=b"x" * 100_000)
+    assert code_of(caught) == s3
+    account.s3.put_object(Bucket="media", Key="b.flac", Body=b"x" * 100_000)
+    calls = account.admin("GET", "jobs")["calls"]
+    assert calls["StartTranscriptionJob"] == {"count": 2, "refused": 1}
+    assert calls["PutObject"] == {"count": 4, "refused": 1}
+
+
+def test_a_refused_start_starts_nothing_and_one_that_fails_afterwards_does(account: Account):
+    account.fault(operation="StartTranscriptionJob", kind="error500", times=1)
+    with pytest.raises(ClientError):
+        account.start("before")
+    account.fault(operation="StartTranscriptionJob", kind="error500_after", times=1)
+    with pytest.raises(ClientError) as caught:
+        account.start("after")
+
+    assert code_of(caught) == ("InternalFailureException", 500)
+    assert [job["name"] for job in account.admin("GET", "jobs")["jobs"]] == ["after"]
+    with pytest.raises(ClientError) as caught:
+        account.start("after")
+    assert code_of(caught)[0] == "ConflictException"
+
+
+def test_an_object_put_before_its_error_is_there(account: Account):
+    account.fault(operation="PutObject", kind="error500_after", times=1)
+
+    with pytest.raises(ClientError):
+        account.s3.put_object(Bucket="media", Key="b.wav", Body=b"there")
+
+    assert account.s3.get_object(Bucket="media", Key="b.wav")["Body"].read() == b"there"
+
+
+def test_a_timeout_drops_the_connection_and_the_next_call_works(account: Account):
+    account.fault(operation="GetTranscriptionJob", kind="timeout", times=1)
+    account.fault(operation="GetTranscriptionJob", kind="timeout", times=1, seconds=600)
+    account.start("one")
+
+    with pytest.raises(ConnectionClosedError):
+        account.transcribe.get_transcription_job(TranscriptionJobName="one")
+    impatient = account.client("transcribe", read_timeout=0.3)
+    with pytest.raises(ReadTimeoutError):
+        impatient.get_transcription_job(TranscriptionJobName="one")
+    impatient.close()
+    account.transcribe.get_transcription_job(TranscriptionJobName="one")
+
+
+def test_an_answer_may_be_lost_after_the_work(account: Account):
+    account.fault(operation="StartTranscriptionJob", kind="timeout_after", times=1)
+
+    with pytest.raises(ConnectionClosedError):
+        account.start("one")
+
+    assert [job["name"] for job in account.admin("GET", "jobs")["jobs"]] == ["one"]
+
+
+def test_the_services_own_writes_meet_no_fault(account: Account):
+    account.fault(operation="PutObject", kind="access_denied")
+
+    account.start("one")
+
+    assert account.s3.head_object(Bucket="media", Key=".write_access_check_file.temp")
+
+
+def test_sts_can_be_refused_too(account: Account):
+    account.fault(operation="GetCallerIdentity", kind="access_denied")
+    sts = account.client("sts")
+
+    with pytest.raises(ClientError) as caught:
+        sts.get_caller_identity()
+
+    assert code_of(caught) == ("AccessDenied", 403)
+    sts.close()
+
+
+def test_cleared_faults_strike_no_more(account: Account):
+    account.fault(kind="error500")
+    account.admin("DELETE", "faults")
+
+    account.start("one")
+
+
+def test_jobs_can_be_told_to_fail():
+    fault = localaws.Fault("fail", match="^bad", reason="Internal failure of the test.")
+    with localaws.serve(
+        recogniser="fixed:0", quota=UNLIMITED, buckets=["media"], faults=[fault]
+    ) as endpoint:
+        account = Account(endpoint)
+        account.start("bad-one")
+        account.start("good-one")
+        while (jobs := account.admin("GET", "jobs"))["running"]:
+            pass
+        account.s3.close()
+        account.transcribe.close()
+
+    assert [(job["status"], job["failure_reason"]) for job in jobs["jobs"]] == [
+        ("FAILED", "Internal failure of the test."),
+        ("COMPLETED", None),
+    ]
+
+
+@pytest.mark.parametrize("value", [{}, [{"kind": "explode"}], [5], [{"kind": ["x"]}]])
+def test_faults_that_make_no_sense_are_refused_with_a_sentence(account: Account, value: Any):
+    with pytest.raises(HTTPError) as caught:
+        account.admin("POST", "faults", value)
+    with caught.value as error:
+        assert error.code == 400
+        assert len(json.load(error)["error"]) > 20
+
+
+def test_what_the_admin_does_not_know_is_not_found(account: Account):
+    with pytest.raises(HTTPError) as caught:
+        account.admin("GET", "nothing")
+    with caught.value as error:
+        assert error.code == 404

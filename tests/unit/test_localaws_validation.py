@@ -1,0 +1,173 @@
+"""What StartTranscriptionJob refuses at once."""
+
+import pytest
+
+from localaws.errors import ServiceError
+from localaws.outputs import resolve_key
+from localaws.refusals import not_english, unsupported
+from localaws.validation import (
+    MAX_MEDIA_BYTES,
+    check_media,
+    check_shape,
+    check_start,
+    split_s3_uri,
+)
+
+GOOD = {
+    "TranscriptionJobName": "a-job_1.x",
+    "Media": {"MediaFileUri": "s3://bucket/key.wav"},
+    "LanguageCode": "en-US",
+}
+ROLE = "arn:aws:iam::123456789012:role/Transcribe"
+IDENTIFY = {"LanguageCode": ..., "IdentifyLanguage": True}
+
+
+def check(changes: dict) -> None:
+    request = {k: v for k, v in {**GOOD, **changes}.items() if v is not ...}
+    check_shape("StartTranscriptionJob", request)
+    check_start(request)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        IDENTIFY,
+        {**IDENTIFY, "LanguageOptions": ["en-US", "de-DE"]},
+        {"LanguageCode": ..., "IdentifyMultipleLanguages": True},
+        {"MediaFormat": "m4a", "MediaSampleRateHertz": 8000},
+        {"OutputBucketName": "bucket", "OutputKey": "a/b-c_d.!*'()/e.json"},
+        {"Settings": {"ShowSpeakerLabels": True, "MaxSpeakerLabels": 30}},
+        {"Settings": {"ShowSpeakerLabels": False, "ShowAlternatives": False}},
+        {"Settings": {"ShowAlternatives": True, "MaxAlternatives": 2}},
+        {"JobExecutionSettings": {"AllowDeferredExecution": True, "DataAccessRoleArn": ROLE}},
+        {"Subtitles": {"Formats": ["srt", "vtt"], "OutputStartIndex": 1}},
+        {"Tags": [{"Key": f"k{n}", "Value": ""} for n in range(50)]},
+        {"Media": {"MediaFileUri": "s3://bucket/a?b#c d.wav"}},
+    ],
+)
+def test_good_requests_pass(changes: dict):
+    check(changes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"TranscriptionJobName": ...}, "TranscriptionJobName"),
+        ({"TranscriptionJobName": "has space"}, "TranscriptionJobName"),
+        ({"TranscriptionJobName": "fine\n"}, "TranscriptionJobName"),
+        ({"TranscriptionJobName": "x" * 201}, "length of TranscriptionJobName"),
+        ({"TranscriptionJobName": 5}, "TranscriptionJobName"),
+        ({"Media": ...}, "Media"),
+        ({"Media": {}}, "MediaFileUri"),
+        ({"Media": {"MediaFileUri": "/etc/passwd"}}, "MediaFileUri"),
+        ({"Media": {"MediaFileUri": "https://example.org/a.wav"}}, "s3://"),
+        ({"Media": {"MediaFileUri": "s3://bucket"}}, "MediaFileUri"),
+        ({"Media": {"MediaFileUri": "s3://bucket/" + "k" * 2000}}, "Media.MediaFileUri"),
+        ({"LanguageCode": ...}, "exactly one"),
+        ({"IdentifyLanguage": True}, "exactly one"),
+        ({"LanguageCode": "en-XX"}, "LanguageCode"),
+        ({**IDENTIFY, "LanguageOptions": ["en-US"]}, "two"),
+        ({**IDENTIFY, "LanguageOptions": ["en-US", "xx"]}, "LanguageOptions[1]"),
+        ({"LanguageOptions": ["en-US", "de-DE"]}, "IdentifyLanguage"),
+        ({**IDENTIFY, "Settings": {"VocabularyName": "v"}}, "LanguageIdSettings"),
+        (
+            {**IDENTIFY, "LanguageIdSettings": {"en-US": {"VocabularyName": "v"}}},
+            "LanguageOptions",
+        ),
+        ({"MediaFormat": "aiff"}, "MediaFormat"),
+        ({"MediaSampleRateHertz": 7999}, "MediaSampleRateHertz"),
+        ({"MediaSampleRateHertz": 48001}, "MediaSampleRateHertz"),
+        ({"OutputKey": "a.json"}, "OutputBucketName"),
+        ({"OutputBucketName": "bucket", "OutputKey": "a b.json"}, "OutputKey"),
+        ({"OutputBucketName": "Bucket"}, "OutputBucketName"),
+        ({"Settings": {"ShowSpeakerLabels": True}}, "MaxSpeakerLabels"),
+        ({"Settings": {"MaxSpeakerLabels": 2}}, "ShowSpeakerLabels"),
+        ({"Settings": {"ShowSpeakerLabels": True, "MaxSpeakerLabels": 31}}, "MaxSpeakerLabels"),
+        ({"Settings": {"ShowAlternatives": True}}, "MaxAlternatives"),
+        ({"Settings": {"ShowAlternatives": True, "MaxAlternatives": 1}}, "MaxAlternatives"),
+        ({"Settings": {"VocabularyFilterName": "v"}}, "VocabularyFilterMethod"),
+        ({"Settings": {"Unknown": 1}}, "Unknown"),
+        ({"JobExecutionSettings": {"AllowDeferredExecution": True}}, "DataAccessRoleArn"),
+        ({"KMSEncryptionContext": {"a": "b"}}, "OutputEncryptionKMSKeyId"),
+        ({"Subtitles": {"Formats": ["ass"]}}, "Subtitles.Formats[0]"),
+        ({"Subtitles": {"OutputStartIndex": 2}}, "OutputStartIndex"),
+        ({"ToxicityDetection": []}, "ToxicityDetection"),
+        ({"ContentRedaction": {"RedactionType": "PII"}}, "RedactionOutput"),
+        ({"Tags": [{"Key": f"k{n}", "Value": ""} for n in range(51)]}, "50"),
+        ({"Tags": [{"Key": "a", "Value": ""}] * 2}, "more than once"),
+        ({"Tags": [{"Key": "aws:a", "Value": ""}]}, "reserved"),
+    ],
+)
+def test_bad_requests_are_refused_with_a_sentence_that_names_what_is_wrong(
+    changes: dict, named: str
+):
+    with pytest.raises(ServiceError) as caught:
+        check(changes)
+
+    assert caught.value.code == "BadRequestException"
+    assert named in caught.value.message
+
+
+def test_media_must_exist_and_have_at_most_two_gigabytes():
+    check_media(MAX_MEDIA_BYTES)
+    with pytest.raises(ServiceError, match="can't be accessed"):
+        check_media(None)
+    with pytest.raises(ServiceError, match="file size too large"):
+        check_media(2 * 1024**3 + 1)
+
+
+@pytest.mark.parametrize(
+    ("output_key", "resolved"),
+    [
+        (None, "job.json"),
+        ("a.json", "a.json"),
+        ("folder/a.json", "folder/a.json"),
+        ("folder", "folder/job.json"),
+        ("folder/", "folder/job.json"),
+        ("folder/deeper", "folder/deeper/job.json"),
+    ],
+)
+def test_the_output_key_resolves_as_the_api_reference_says(output_key: str | None, resolved: str):
+    assert resolve_key("job", output_key) == resolved
+
+
+def test_an_s3_uri_is_split_at_its_first_slash():
+    assert split_s3_uri("s3://bucket/a/b?c#d") == ("bucket", "a/b?c#d")
+
+
+@pytest.mark.parametrize(
+    ("request_", "named"),
+    [
+        ({"ContentRedaction": {}}, "ContentRedaction"),
+        ({"ToxicityDetection": []}, "ToxicityDetection"),
+        ({"ModelSettings": {"LanguageModelName": "m"}}, "language models"),
+        ({"LanguageIdSettings": {}}, "LanguageIdSettings"),
+        ({"Settings": {"VocabularyName": "v"}}, "vocabularies"),
+        ({"Settings": {"VocabularyFilterName": "v"}}, "filters"),
+    ],
+)
+def test_what_is_not_supported_is_said(request_: dict, named: str):
+    reason = unsupported(request_)
+
+    assert reason is not None
+    assert reason.startswith("localaws does not support")
+    assert named in reason
+
+
+def test_everything_else_is_supported():
+    assert unsupported({"Settings": {"ShowSpeakerLabels": True, "MaxSpeakerLabels": 2}}) is None
+
+
+@pytest.mark.parametrize(
+    ("request_", "english"),
+    [
+        ({"LanguageCode": "en-IN"}, True),
+        ({"LanguageCode": "de-DE"}, False),
+        ({"IdentifyLanguage": True}, True),
+        ({"IdentifyLanguage": True, "LanguageOptions": ["de-DE", "en-GB"]}, True),
+        ({"IdentifyMultipleLanguages": True, "LanguageOptions": ["de-DE", "fr-FR"]}, False),
+    ],
+)
+def test_only_english_is_recognised(request_: dict, english: bool):
+    assert (not_english(request_) is None) is english

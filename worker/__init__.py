@@ -1,0 +1,1 @@
+"""The workers: Celery tasks that take each job through upload, start, poll, collect and cleanup."""

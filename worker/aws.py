@@ -1,0 +1,148 @@
+"""The AWS session and its clients, and which errors of any AWS call mean what."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    HTTPClientError,
+    NoCredentialsError,
+    PartialCredentialsError,
+)
+from botocore.exceptions import ConnectionError as BotoConnectionError
+
+from worker.errors import Permanent, StageError, Throttled, Transient
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_transcribe import TranscribeServiceClient
+
+    from worker.settings import WorkerSettings
+
+#: The credentials are missing, wrong or expired: work waits until somebody mends them.
+CREDENTIAL_CODES = frozenset(
+    {
+        "ExpiredToken",
+        "ExpiredTokenException",
+        "InvalidAccessKeyId",
+        "InvalidClientTokenId",
+        "InvalidSignatureException",
+        "RequestExpired",
+        "SignatureDoesNotMatch",
+        "UnrecognizedClientException",
+    }
+)
+_DENIED = frozenset({"AccessDenied", "AccessDeniedException", "403", "Forbidden"})
+_THROTTLED = frozenset(
+    {"ThrottlingException", "Throttling", "TooManyRequestsException", "SlowDown"}
+)
+
+
+class Aws:
+    """One session and one client of each service for a process; clients are thread-safe."""
+
+    def __init__(self, settings: WorkerSettings) -> None:
+        """Find credentials and region as boto3 does, unless the settings bring their own.
+
+        Raises:
+            Permanent: if there is no region.
+        """
+        # boto3 itself reads AWS_DEFAULT_REGION only; most other tools read AWS_REGION.
+        region = settings.region or (
+            os.environ.get("AWS_REGION") if "AWS_DEFAULT_REGION" not in os.environ else None
+        )
+        key, secret = settings.credentials or (None, None)
+        self.session = boto3.Session(
+            aws_access_key_id=key.get_secret_value() if key else None,
+            aws_secret_access_key=secret.get_secret_value() if secret else None,
+            region_name=region,
+        )
+        if self.session.region_name is None:
+            raise Permanent("NoRegion", "No AWS region is set: set AWS_DEFAULT_REGION.")
+        self.region: str = self.session.region_name
+        self._pool = settings.concurrency + 4
+
+    def s3(self) -> S3Client:
+        """A client for S3, which may retry by itself: what we send it is idempotent."""
+        return self.session.client("s3", config=self._config(attempts=3, read_timeout=60))
+
+    def transcribe(self) -> TranscribeServiceClient:
+        """A client for Amazon Transcribe, which never retries by itself.
+
+        botocore counts LimitExceededException as throttling and would call Start three times.
+        """
+        return self.session.client("transcribe", config=self._config(attempts=1, read_timeout=30))
+
+    def identity(self) -> str:
+        """Whose credentials these are: an ARN, never a key.
+
+        Raises:
+            Transient: if AWS does not say.
+        """
+        try:
+            sts = self.session.client("sts", config=self._config(attempts=1, read_timeout=10))
+            return str(sts.get_caller_identity()["Arn"])
+        except (ClientError, BotoCoreError) as error:
+            raise sorted_error(error, "GetCallerIdentity") from error
+
+    def _config(self, *, attempts: int, read_timeout: int) -> Config:
+        return Config(
+            retries={"mode": "standard", "total_max_attempts": attempts},
+            connect_timeout=5,
+            read_timeout=read_timeout,
+            max_pool_connections=self._pool,
+        )
+
+
+def error_code(error: ClientError) -> str:
+    """The code by which AWS errors are told apart; the HTTP status means nothing."""
+    return str(error.response.get("Error", {}).get("Code", ""))
+
+
+def error_text(error: ClientError) -> str:
+    """AWS's own sentence."""
+    return str(error.response.get("Error", {}).get("Message", "")).strip()
+
+
+def sorted_error(error: ClientError | BotoCoreError, operation: str) -> StageError:
+    """What an error of any AWS call means for the job; callers handle their special codes first."""
+    if isinstance(error, ClientError):
+        return _answered(error, operation)
+    if isinstance(error, (NoCredentialsError, PartialCredentialsError)):
+        return Transient(
+            "CredentialsMissing", "The worker has no AWS credentials; the job waits for them."
+        )
+    if isinstance(error, (BotoConnectionError, HTTPClientError)):
+        return Transient("Unreachable", f"AWS could not be reached for {operation}.")
+    return Permanent("BadCall", f"{operation} cannot be called like this: {error}")
+
+
+def _answered(error: ClientError, operation: str) -> StageError:
+    code, text = error_code(error), error_text(error)
+    status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+    sorted_as: StageError = Permanent(code or "AwsError", text or f"{operation} was refused.")
+    if code in CREDENTIAL_CODES:
+        sorted_as = Transient(
+            "CredentialsRejected",
+            f"AWS rejects the worker's credentials ({code}); the job waits for new ones.",
+        )
+    elif code in _THROTTLED:
+        sorted_as = Throttled(code, f"{operation} was throttled.", operation)
+    elif code == "NoSuchBucket":
+        sorted_as = Permanent(
+            code,
+            "The S3 bucket does not exist: create it or correct TRANSCRIBE_BUCKET, then retry.",
+        )
+    elif code in _DENIED:
+        sorted_as = Permanent(
+            "AccessDenied",
+            f"The worker may not call {operation}; `transcribe policy` prints what it needs.",
+        )
+    elif status >= 500 or code in {"InternalFailureException", "InternalError", "RequestTimeout"}:
+        sorted_as = Transient("AwsFailure", f"{operation} failed at AWS ({code or status}).")
+    return sorted_as

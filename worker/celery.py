@@ -1,0 +1,73 @@
+"""The Celery app: `celery -A worker worker` finds it here.
+
+A Celery message is a hint; the schedule and the records in Redis are the truth. So nothing here
+promises delivery: no retries, countdowns, chains or results of Celery's own.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Any
+
+from celery import Celery, signals
+from kombu.entity import Queue
+
+from producer.contract import QUEUES
+from producer.errors import TranscribeQueueError
+from producer.publisher import TRANSPORT_OPTIONS
+from worker import logs
+from worker.context import context
+from worker.errors import StageError
+from worker.settings import WorkerSettings
+
+
+def _settings() -> WorkerSettings:
+    try:
+        return context().settings
+    except (TranscribeQueueError, StageError) as error:
+        sys.exit(f"worker: {error}")
+
+
+# It would override TRANSCRIBE_REDIS_URL without a word, and split messages from records.
+os.environ.pop("CELERY_BROKER_URL", None)
+settings = _settings()
+
+app = Celery("worker", broker=settings.redis_url, include=["worker.tasks"])
+app.conf.update(
+    # Threads suit calls to AWS, each of which is bounded by boto3's own timeouts.
+    worker_pool="threads",
+    worker_concurrency=settings.concurrency,
+    # One queue a stage, so that each can be scaled by `-Q`.
+    task_queues=[Queue(name) for name in QUEUES],
+    task_default_queue=QUEUES[0],
+    # JSON only: nothing that a message contains is ever executed.
+    task_serializer="json",
+    accept_content=["json"],
+    # The job record is the truth; there is no result backend.
+    task_ignore_result=True,
+    # A message is acknowledged when its task is done, so a dead worker's come back sooner.
+    task_acks_late=True,
+    worker_prefetch_multiplier=1,
+    # A worker outlives any fault of Redis. The schedule makes lost messages harmless.
+    broker_connection_retry_on_startup=True,
+    broker_connection_max_retries=None,
+    broker_channel_error_retry=True,
+    broker_transport_options=TRANSPORT_OPTIONS,
+    # Celery 5.7.0 dies on a Redis restart with remote control, gossip or mingle on.
+    worker_enable_remote_control=False,
+    # structlog writes the log.
+    worker_hijack_root_logger=False,
+    worker_redirect_stdouts=False,
+)
+
+
+@signals.setup_logging.connect
+def _log(**_: Any) -> None:
+    logs.configure(settings.log_format, settings.log_level)
+
+
+# After `app`, for its steps need one.
+from worker.dispatcher import DispatcherStep  # noqa: E402
+
+app.steps["worker"].add(DispatcherStep)

@@ -1,0 +1,69 @@
+"""Cleanup: delete what a job left at AWS, and only what is ours."""
+
+from __future__ import annotations
+
+from typing import get_args
+
+import structlog
+
+from producer.contract import JobState
+from producer.options import MediaFormat
+from worker import places
+from worker.errors import Permanent, Transient
+from worker.stages import Work
+
+log = structlog.get_logger()
+
+
+def delete_audio(work: Work) -> None:
+    """Delete the audio if this job put it there; an object we did not create stays."""
+    job, settings = work.job, work.worker.settings
+    if job.request.is_on_s3:
+        return
+    # Of an upload that was stopped on its way, the record does not tell where it went.
+    candidates = (
+        [job.media_uri]
+        if job.media_uri
+        else [
+            places.audio_uri(job, settings.bucket, settings.prefix, each)
+            for each in get_args(MediaFormat)
+        ]
+    )
+    for uri in dict.fromkeys(candidates):
+        there = work.worker.storage.find(uri)
+        if there is not None and there.owner == job.id:
+            work.worker.storage.delete(uri)
+
+
+def delete_results(work: Work) -> None:
+    """Delete the objects that Transcribe wrote for this job."""
+    job, settings = work.job, work.worker.settings
+    if job.result_uri is None:
+        return
+    output = places.output_uri(job, settings.bucket, settings.prefix)
+    for uri in places.left_behind(job, output):
+        work.worker.storage.delete(uri)
+
+
+def delete_job(work: Work) -> None:
+    """Delete the Transcribe job.
+
+    Raises:
+        Transient: if the fleet's rate of deletes is used up, or it still runs.
+        Permanent: if AWS refuses.
+    """
+    job, worker = work.job, work.worker
+    if job.state is JobState.CANCELLED:
+        # It may never have been started, and then the name may be somebody else's.
+        status = worker.transcribe.status(job.aws_name)
+        if status is None or status.media_uri != job.media_uri:
+            return
+    if worker.admission.take("DeleteTranscriptionJob") > 0:
+        raise Transient("DeleteRate", "Our own rate of DeleteTranscriptionJob is used up.")
+    try:
+        worker.transcribe.delete(job.aws_name)
+    except Permanent as error:
+        # The result can be there a moment before the job counts as ended.
+        if error.code != "BadRequestException":
+            raise
+        raise Transient("StillRunning", error.message) from error

@@ -1,0 +1,46 @@
+"""Everything that the stages of one worker process share, made once."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from producer.broker import Broker
+from producer.fleet import Fleet
+from producer.publisher import Publisher
+from producer.schedule import Schedule
+from producer.store import JobStore
+from worker.admission import Admission
+from worker.aws import Aws
+from worker.leases import Leases
+from worker.settings import WorkerSettings
+from worker.storage import Storage
+from worker.transcribe import Transcribe
+
+
+class Context:
+    """The connections and settings of a worker process; all of it is thread-safe."""
+
+    def __init__(self, settings: WorkerSettings) -> None:
+        """Connect to nothing yet; raises Permanent if there is no AWS region."""
+        self.settings = settings
+        broker = Broker(settings.redis_url)
+        self.store = JobStore(broker, retention=settings.retention, lease=settings.lease)
+        self.schedule = Schedule(broker, settings.lease)
+        self.fleet = Fleet(broker)
+        self.admission = Admission(broker, settings, settings.lease)
+        self.leases = Leases(self.schedule)
+        self.publisher = Publisher(settings.redis_url)
+        self.aws = Aws(settings)
+        self.storage = Storage(self.aws.s3())
+        self.transcribe = Transcribe(self.aws.transcribe())
+
+
+@cache
+def context() -> Context:
+    """This process's context.
+
+    Raises:
+        InvalidSettings: if a setting is missing or wrong.
+        Permanent: if there is no AWS region.
+    """
+    return Context(WorkerSettings.load())

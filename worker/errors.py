@@ -1,0 +1,40 @@
+"""What can go wrong in a stage, sorted once where AWS or the disk is called.
+
+StageError
+├── Permanent          will never work: the job fails now
+└── Transient          may work later: the job is due again after a backoff
+    └── Throttled      the account is busy: the whole fleet slows down
+        └── SlotsTaken too many jobs run in the account: the job gives its slot back
+"""
+
+from __future__ import annotations
+
+
+class StageError(Exception):
+    """The base: a short code and one sentence for whoever reads the job's record."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+
+
+class Permanent(StageError):
+    """Will never work, so the job fails now."""
+
+
+class Transient(StageError):
+    """May work later, so the job is due again after a backoff."""
+
+
+class Throttled(Transient):
+    """Too many calls in the account, so the whole fleet slows down."""
+
+    def __init__(self, code: str, message: str, operation: str) -> None:
+        super().__init__(code, message)
+        #: the AWS operation that was throttled
+        self.operation = operation
+
+
+class SlotsTaken(Throttled):
+    """Too many jobs run in the account, so the job gives its slot back."""

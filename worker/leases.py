@@ -1,0 +1,77 @@
+"""The holds that this process has, kept alive while it is at work on them."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from producer.schedule import Hold, Schedule
+
+#: Set when the worker was told to stop: long stages hand their job back at once.
+STOPPING = threading.Event()
+
+
+class LeaseLost(Exception):
+    """Somebody else has the job now, or it was stopped: do nothing further with it."""
+
+
+class HandBack(Exception):
+    """The worker is stopping: give the job to another."""
+
+
+class Lease:
+    """A hold and whether it still holds."""
+
+    def __init__(self, hold: Hold) -> None:
+        self.hold = hold
+        self.lost = threading.Event()
+
+    def check(self, *_: object) -> None:
+        """Stop a long stage that should not go on.
+
+        Raises:
+            LeaseLost: if the hold was lost.
+            HandBack: if the worker is stopping.
+        """
+        if self.lost.is_set():
+            raise LeaseLost
+        if STOPPING.is_set():
+            raise HandBack
+
+
+class Leases:
+    """All leases of this process; the dispatcher's thread renews them."""
+
+    def __init__(self, schedule: Schedule) -> None:
+        self._schedule = schedule
+        self._lock = threading.Lock()
+        self._leases: set[Lease] = set()
+
+    def __len__(self) -> int:
+        return len(self._leases)
+
+    @contextmanager
+    def keep(self, hold: Hold) -> Iterator[Lease]:
+        """Keep a hold alive for the time of a `with`."""
+        lease = Lease(hold)
+        with self._lock:
+            self._leases.add(lease)
+        try:
+            yield lease
+        finally:
+            with self._lock:
+                self._leases.discard(lease)
+
+    def renew(self) -> None:
+        """Renew all leases, and mark those that are lost.
+
+        Raises:
+            BrokerUnavailable: if Redis does not answer.
+        """
+        with self._lock:
+            leases = list(self._leases)
+        kept = self._schedule.renew([lease.hold for lease in leases])
+        for lease, holds in zip(leases, kept, strict=True):
+            if not holds:
+                lease.lost.set()

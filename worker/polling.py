@@ -1,0 +1,101 @@
+"""Poll: which running jobs have ended, seen with as few calls as the account's quota deserves.
+
+ListTranscriptionJobs sees a hundred running jobs a call. A job that is missing there has probably
+ended: its result object confirms it, else one Get. For a handful of jobs plain Gets are cheaper.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import structlog
+
+from producer.contract import Job, JobState, Stage
+from worker.admission import Operation
+from worker.errors import StageError, Throttled
+from worker.leases import LeaseLost
+from worker.stages import Work
+from worker.transcribe import Done, Failed, Running, Status
+
+log = structlog.get_logger()
+
+#: Up to so many running jobs are asked for one by one.
+FEW = 5
+#: Attempts of a job that the service itself broke.
+MOST_ATTEMPTS = 3
+
+
+def ended_jobs(work: Work) -> Iterator[tuple[Job, Status | None]]:
+    """The running jobs that are no longer at work, each with how it ended (None: it is gone).
+
+    Raises:
+        Transient, Permanent: as AWS's error is sorted.
+    """
+    store = work.worker.store
+    running = store.get_many(store.running_ids())
+    suspects = [job for job in running.values() if job is not None]
+    store.forget_running([job_id for job_id, job in running.items() if job is None])
+    listed: frozenset[str] | None = None
+    if len(suspects) > FEW:
+        listed = work.worker.transcribe.running(lambda: _may(work, "ListTranscriptionJobs"))
+        if listed is None:
+            return
+        suspects = [job for job in suspects if job.aws_name not in listed]
+    for job in suspects:
+        try:
+            outcome = _outcome(work, job, by_object=listed is not None)
+        except Throttled as error:
+            log.warning("poll.throttled", reason=error.message)
+            return
+        except StageError as error:
+            log.warning("poll.put_off", job_id=job.id, code=error.code, reason=error.message)
+            continue
+        if not isinstance(outcome, Running):
+            yield job, outcome
+
+
+def move_on(work: Work, job: Job, outcome: Status | None) -> None:
+    """Send an ended job where it goes next."""
+    try:
+        if job.state is not JobState.TRANSCRIBING:
+            # Cancelled or overdue while it ran; now that it has ended, its slot is free.
+            work.worker.store.settle(work.hold, job.id, "ended")
+        elif isinstance(outcome, Done):
+            work.advance_other(job, JobState.COLLECTING, Stage.COLLECT)
+        elif isinstance(outcome, Failed):
+            _failed(work, job, outcome)
+        else:
+            work.fail(job, "JobGone", "The Transcribe job was deleted by somebody else.")
+    except LeaseLost:
+        if work.lease.lost.is_set():
+            raise
+        log.info("poll.moved_meanwhile", job_id=job.id)
+
+
+def nothing_runs(work: Work) -> bool:
+    """Whether there is nothing left to poll for."""
+    return not work.worker.store.running_ids()
+
+
+def _failed(work: Work, job: Job, outcome: Failed) -> None:
+    if outcome.is_internal and job.attempt < MOST_ATTEMPTS:
+        log.warning("job.restarted", job_id=job.id, reason=outcome.reason)
+        work.advance_other(job, JobState.READY, "ready", attempt=job.attempt + 1)
+    else:
+        work.fail(job, "TranscriptionFailed", f"Amazon Transcribe: {outcome.reason}")
+
+
+def _outcome(work: Work, job: Job, *, by_object: bool) -> Status | None:
+    # A key that the request named may hold the result of an earlier run.
+    object_tells = by_object and job.request.key is None and job.result_uri is not None
+    if object_tells and work.worker.storage.find(job.result_uri or "") is not None:
+        return Done(job.media_uri or "", None)
+    if not _may(work, "GetTranscriptionJob"):
+        raise Throttled(
+            "OwnRate", "Our own rate of GetTranscriptionJob is used up.", "GetTranscriptionJob"
+        )
+    return work.worker.transcribe.status(job.aws_name)
+
+
+def _may(work: Work, operation: Operation) -> bool:
+    return work.worker.admission.take(operation) == 0

@@ -1,0 +1,154 @@
+"""Settings of a worker: environment, `.env`, or the file that TRANSCRIBE_ENV_FILE names."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from dotenv import dotenv_values
+from pydantic import Field, PrivateAttr, SecretStr, field_validator
+from pydantic_settings import NoDecode
+
+from producer.errors import InvalidSettings
+from producer.settings import ProducerSettings
+
+
+class WorkerSettings(ProducerSettings):
+    """What a worker needs to know beside the producer's settings."""
+
+    bucket: str = Field(
+        default="",
+        description="The S3 bucket for audio and results, in the region of the jobs. Required.",
+    )
+    prefix: str = Field(
+        default="transcribe-queue/",
+        pattern=r"^[a-zA-Z0-9\-_.!*'()/]*$",
+        description="What the keys we choose in the bucket begin with.",
+    )
+    audio_roots: Annotated[tuple[Path, ...], NoDecode] = Field(
+        default=(Path(),),
+        description="Folders beneath which local audio may lie, separated by `:`.",
+    )
+    results_dir: Path = Field(
+        default=Path("transcripts"),
+        description="The results root: each job's files go into a folder of their own beneath it.",
+    )
+    env_file: Path | None = Field(
+        default=None,
+        description="The original script's settings file: keys, region, bucket and poll interval.",
+    )
+    max_running_jobs: int = Field(
+        default=250, ge=1, description="Jobs that may run in the account at once."
+    )
+    start_rate: float = Field(
+        default=25, gt=0, description="StartTranscriptionJob calls a second, over the fleet."
+    )
+    get_rate: float = Field(
+        default=30, gt=0, description="GetTranscriptionJob calls a second, over the fleet."
+    )
+    list_rate: float = Field(
+        default=5, gt=0, description="ListTranscriptionJobs calls a second, over the fleet."
+    )
+    delete_rate: float = Field(
+        default=5, gt=0, description="DeleteTranscriptionJob calls a second, over the fleet."
+    )
+    poll_interval: float = Field(
+        default=2.0, ge=0.1, description="Seconds between two looks at the running jobs."
+    )
+    dispatch_interval: float = Field(
+        default=0.2, ge=0.01, description="Seconds between two looks at what is due."
+    )
+    concurrency: int = Field(
+        default=16, ge=1, description="Stages that one worker process is at work on at once."
+    )
+    kept_result_bytes: int = Field(
+        default=65536,
+        ge=0,
+        description="The largest compressed text or document, in bytes, that is kept in Redis.",
+    )
+    log_format: Literal["auto", "json", "console"] = Field(
+        default="auto", description="`auto` is JSON unless the log goes to a terminal."
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="The least severe messages to log."
+    )
+
+    # What only the original script's settings file can say.
+    _access_key: SecretStr | None = PrivateAttr(default=None)
+    _secret_key: SecretStr | None = PrivateAttr(default=None)
+    _region: str | None = PrivateAttr(default=None)
+
+    @field_validator("audio_roots", mode="before")
+    @classmethod
+    def _split_roots(cls, value: object) -> object:
+        return tuple(value.split(os.pathsep)) if isinstance(value, str) else value
+
+    @field_validator("audio_roots")
+    @classmethod
+    def _roots_are_folders(cls, roots: tuple[Path, ...]) -> tuple[Path, ...]:
+        resolved = tuple(root.expanduser().resolve() for root in roots)
+        for root in resolved:
+            if root == Path(root.anchor):
+                raise ValueError(
+                    "the whole disk cannot be an audio root: a message could then make the worker "
+                    "upload any file; name the folders with recordings"
+                )
+            if not root.is_dir():
+                raise ValueError(f"{root} is not a folder")
+        return resolved
+
+    @field_validator("results_dir")
+    @classmethod
+    def _results_dir_is_absolute(cls, folder: Path) -> Path:
+        return folder.expanduser().resolve()
+
+    @property
+    def credentials(self) -> tuple[SecretStr, SecretStr] | None:
+        """Access and secret key, if they are not left to boto3's own chain."""
+        if self._access_key is None or self._secret_key is None:
+            return None
+        return self._access_key, self._secret_key
+
+    @property
+    def region(self) -> str | None:
+        """The AWS region, if it is not left to boto3's own chain."""
+        return self._region
+
+    @classmethod
+    def load(cls) -> Self:
+        """Read the environment and the original script's file, if one is named.
+
+        Raises:
+            InvalidSettings: with one sentence for each setting that is wrong.
+        """
+        settings = super().load()
+        if settings.env_file is not None:
+            settings._read_script_settings(settings.env_file)
+        if not settings.bucket:
+            raise InvalidSettings(
+                "TRANSCRIBE_BUCKET is not set: name the S3 bucket for audio and results."
+            )
+        return settings
+
+    def _read_script_settings(self, path: Path) -> None:
+        """Take the worker's part of the original script's settings file."""
+        if not path.is_file():
+            raise InvalidSettings(f"TRANSCRIBE_ENV_FILE names {path}, which is not a file.")
+        values = {name: value for name, value in dotenv_values(path).items() if value}
+        self.bucket = values.get("S3_BUCKET", self.bucket)
+        self._region = values.get("AWS_REGION")
+        if "SLEEP_TIME" in values:
+            try:
+                self.poll_interval = max(0.1, float(values["SLEEP_TIME"]))
+            except ValueError:
+                raise InvalidSettings(
+                    f"SLEEP_TIME in {path} must be a number of seconds, such as 5."
+                ) from None
+        key, secret = values.get("AWS_ACCESS_KEY"), values.get("AWS_SECRET_KEY")
+        if (key is None) != (secret is None):
+            raise InvalidSettings(
+                f"{path} must set both AWS_ACCESS_KEY and AWS_SECRET_KEY, or neither."
+            )
+        if key is not None and secret is not None:
+            self._access_key, self._secret_key = SecretStr(key), SecretStr(secret)

@@ -1,0 +1,173 @@
+"""What every stage has in common: hold the job's entry, do the work, say how it ended.
+
+A stage's function gets a `Work`, and ends it in one of four ways: `advance` (the job moves on),
+`later` (snooze: nothing went wrong), an error of `worker.errors`, or `finish`.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable
+from typing import Any
+
+import structlog
+from celery import Celery
+
+from producer.broker import Argument
+from producer.contract import Job, JobState, Stage
+from producer.errors import BrokerUnavailable
+from producer.schedule import Hold
+from producer.store import Follows, error_fields
+from worker.context import Context, context
+from worker.errors import Permanent, SlotsTaken, Throttled, Transient
+from worker.leases import HandBack, Lease, LeaseLost
+
+log = structlog.get_logger()
+
+ACTIVE_STATES = tuple(state for state in JobState if not state.is_terminal)
+#: A job whose stage took so many workers with it is failed, not tried on the next one.
+MOST_LAPSES = 5
+_LONGEST_BACKOFF = 60.0
+
+
+class Work:
+    """One stage's work on one entry, while its lease holds."""
+
+    def __init__(self, worker: Context, hold: Hold, lease: Lease) -> None:
+        self.worker = worker
+        self.hold = hold
+        self.lease = lease
+        self._job = Job.from_record(hold.member, hold.record) if hold.record else None
+
+    @property
+    def job(self) -> Job:
+        """The job, as its record was when the work began; the poll has none."""
+        if self._job is None:
+            raise LeaseLost
+        return self._job
+
+    def advance(self, to: JobState, follows: Follows = "", **fields: Argument) -> None:
+        """Move the job on, and send word to the stage that follows.
+
+        Raises:
+            LeaseLost: if the job is not ours to move any more.
+        """
+        self.advance_other(self.job, to, follows, **fields)
+
+    def advance_other(
+        self, job: Job, to: JobState, follows: Follows = "", **fields: Argument
+    ) -> None:
+        """The same for another job than the one held: the poll moves those that it sees ended."""
+        moved = self.worker.store.advance(self.hold, job.id, [job.state], to, follows, fields)
+        if not moved:
+            raise LeaseLost
+        log.info("job.moved", job_id=job.id, state=to.value)
+        if isinstance(follows, Stage):
+            self.worker.publisher.publish(follows, job.id)
+
+    def fail(self, job: Job, code: str, message: str) -> None:
+        """The one door for failure: whatever ends a job badly is recorded here."""
+        stage = self.hold.stage.value
+        log.warning("job.failed", job_id=job.id, code=code, reason=message)
+        fields = error_fields(code, message, stage)
+        if not self.worker.store.advance(
+            self.hold, job.id, ACTIVE_STATES, JobState.FAILED, "", fields
+        ):
+            raise LeaseLost
+
+    def later(self, seconds: float) -> None:
+        """Snooze: be due again in `seconds`. Nothing went wrong, nothing is counted."""
+        self.worker.schedule.put_off(self.hold, seconds)
+
+    def finish(self) -> None:
+        """Be done with the entry without moving the job."""
+        self.worker.schedule.finish(self.hold)
+
+    def back_off(self) -> float:
+        """Seconds to wait after a hiccup: longer the longer the job has been in this state."""
+        waited = 0.0 if self._job is None else time.time() - self._job.updated_at.timestamp()
+        return min(_LONGEST_BACKOFF, max(1.0, waited / 2)) * random.uniform(0.7, 1.3)  # noqa: S311
+
+
+def admit(worker: Context) -> None:
+    """Start as many READY jobs as the account has free slots and start tokens for."""
+    for job_id in worker.admission.admit():
+        worker.publisher.publish(Stage.START, job_id)
+
+
+def stage(app: Celery, which: Stage) -> Callable[[Callable[[Work], None]], Any]:
+    """Make a function the Celery task of a stage."""
+
+    def register(function: Callable[[Work], None]) -> Any:
+        def run(job_id: str) -> None:
+            with structlog.contextvars.bound_contextvars(job_id=job_id, task=which.task):
+                _run(context(), which, job_id, function)
+
+        run.__doc__ = function.__doc__
+        return app.task(name=which.task)(run)
+
+    return register
+
+
+def _run(worker: Context, which: Stage, member: str, function: Callable[[Work], None]) -> None:
+    try:
+        hold = worker.schedule.begin(which, member)
+        if hold is None:
+            log.debug("stage.passed")  # done already, or another worker is at it
+            return
+        with (
+            structlog.contextvars.bound_contextvars(attempt=int(hold.record.get("attempt", 1))),
+            worker.leases.keep(hold) as lease,
+        ):
+            _work(Work(worker, hold, lease), function)
+    except BrokerUnavailable as error:
+        # What was not recorded is done again once the lease has lapsed.
+        log.warning("redis.unavailable", reason=str(error))
+    except LeaseLost:
+        log.info("stage.lost")
+
+
+def _work(work: Work, function: Callable[[Work], None]) -> None:
+    try:
+        if work.hold.lapses >= MOST_LAPSES:
+            raise Permanent(  # noqa: TRY301 - fails the job by the same door as all else
+                "WorkerLost",
+                f"The job's {work.hold.stage} took {work.hold.lapses} workers down in a row.",
+            )
+        function(work)
+    except HandBack:
+        log.info("stage.handed_back")
+        work.later(0)
+    except Permanent as error:
+        give_up(work, error)
+    except SlotsTaken as error:
+        log.warning("account.full", reason=error.message)
+        work.worker.admission.lower_slots()
+        work.advance(JobState.READY, "ready-first")
+    except Throttled as error:
+        log.warning("account.throttled", reason=error.message)
+        work.worker.admission.slow_down(error.operation, 1.0)
+        work.later(work.back_off())
+    except Transient as error:
+        log.warning("stage.put_off", code=error.code, reason=error.message)
+        work.later(work.back_off())
+    except (BrokerUnavailable, LeaseLost):
+        raise
+    except Exception:
+        # Left as it is, the lease lapses and the job is tried again, MOST_LAPSES times.
+        log.exception("stage.crashed")
+
+
+def give_up(work: Work, error: Permanent) -> None:
+    """A stage will never work."""
+    if work.hold.stage is Stage.CLEANUP:
+        log.warning("cleanup.gave_up", code=error.code, reason=error.message)
+        work.worker.store.cleaned(work.hold, error.message)
+    elif work.hold.stage is Stage.POLL:
+        log.error("poll.refused", code=error.code, reason=error.message)
+        work.later(_LONGEST_BACKOFF / 2)
+    elif work.job.state.is_terminal:
+        work.finish()
+    else:
+        work.fail(work.job, error.code, error.message)

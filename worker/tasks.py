@@ -1,0 +1,66 @@
+"""The story of a job, one task a stage.
+
+    upload ──► line of READY ──► start ──► set of running ──► poll ──► collect ──► cleanup
+
+Each task is told a job's id and nothing else; what it finds in the job's record decides. Order in
+each: the effect, then the record, and with the record what comes next. Every effect may be done
+twice, so whatever breaks off is simply done again.
+"""
+
+from __future__ import annotations
+
+from producer.contract import SUBMIT_TASK, JobState, Stage
+from worker import cleaning, collecting, door, polling, starting, uploading
+from worker.celery import app
+from worker.context import context
+from worker.stages import Work, admit, stage
+
+
+@app.task(name=SUBMIT_TASK)
+def submit(request: object = None) -> None:
+    """The door for other languages: check a request, record it, queue its upload."""
+    door.let_in(context(), request)
+
+
+@stage(app, Stage.UPLOAD)
+def upload(work: Work) -> None:
+    """UPLOADING -> READY: the audio is checked, and put into S3 unless it is there already."""
+    media_uri = uploading.place_audio(work)
+    work.advance(JobState.READY, "ready", media_uri=media_uri)
+    admit(work.worker)
+
+
+@stage(app, Stage.START)
+def start(work: Work) -> None:
+    """STARTING -> TRANSCRIBING: Transcribe has the job, by this call or by an earlier one."""
+    if work.job.state.is_terminal:  # cancelled or overdue: see what became of it at AWS
+        starting.settle(work)
+        return
+    result_uri = starting.start_job(work)
+    starting.hand_to_poll(work, result_uri)
+
+
+@stage(app, Stage.POLL)
+def poll(work: Work) -> None:
+    """TRANSCRIBING -> COLLECTING, for all jobs that have ended; then again after a while."""
+    for job, outcome in polling.ended_jobs(work):
+        polling.move_on(work, job, outcome)
+    admit(work.worker)
+    work.finish() if polling.nothing_runs(work) else work.later(work.worker.settings.poll_interval)
+
+
+@stage(app, Stage.COLLECT)
+def collect(work: Work) -> None:
+    """COLLECTING -> COMPLETED: the result is on disk, whole, and its text is in Redis."""
+    transcript = collecting.fetch(work)
+    files = collecting.keep(work, transcript)
+    work.advance(JobState.COMPLETED, Stage.CLEANUP if work.job.request.cleanup else "", files=files)
+
+
+@stage(app, Stage.CLEANUP)
+def cleanup(work: Work) -> None:
+    """Delete what is ours: audio we uploaded, result objects, the Transcribe job."""
+    cleaning.delete_audio(work)
+    cleaning.delete_results(work)
+    cleaning.delete_job(work)
+    work.worker.store.cleaned(work.hold)

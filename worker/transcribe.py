@@ -1,0 +1,195 @@
+"""Amazon Transcribe: start, status, list running, delete; AWS's errors become ours here.
+
+Knows boto3 and our errors, nothing of jobs, Redis or Celery.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from worker.aws import error_code, error_text, sorted_error
+from worker.errors import Permanent, SlotsTaken, StageError
+
+if TYPE_CHECKING:
+    from mypy_boto3_transcribe import TranscribeServiceClient
+    from mypy_boto3_transcribe.type_defs import StartTranscriptionJobRequestTypeDef
+
+#: More than AWS allows at once would need; the rest of a longer list is confirmed one by one.
+_MOST_PAGES = 10
+#: How the service speaks of too many jobs, under two codes over the years.
+_TOO_MANY_JOBS = re.compile(
+    r"too many (concurrent )?(jobs|transcription)|concurrent", re.IGNORECASE
+)
+_UNKNOWN_JOB = re.compile(
+    r"couldn't be found|not found|doesn't exist|does not exist", re.IGNORECASE
+)
+_TOO_LARGE = re.compile(r"too large|file size|maximum size", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Running:
+    """The job is at work, or waits in the service's own queue."""
+
+    media_uri: str
+
+
+@dataclass(frozen=True)
+class Done:
+    """The job has a result."""
+
+    media_uri: str
+    #: where the service says the document is, if it does: https:// or s3://
+    transcript_uri: str | None
+
+
+@dataclass(frozen=True)
+class Failed:
+    """The job ended without a result."""
+
+    media_uri: str
+    reason: str
+
+    @property
+    def is_internal(self) -> bool:
+        """Whether the service blames itself, so that another try may succeed."""
+        return self.reason.lower().startswith("internal")
+
+
+Status = Running | Done | Failed
+
+
+class NameTakenError(Exception):
+    """A job with this name exists; it may be our own retried call."""
+
+
+class Transcribe:
+    """Transcription jobs of the account."""
+
+    def __init__(self, client: TranscribeServiceClient) -> None:
+        """Use `client`, which may be shared between threads and must not retry by itself."""
+        self._client = client
+
+    def start(self, parameters: StartTranscriptionJobRequestTypeDef) -> None:
+        """Start a job.
+
+        Raises:
+            NameTakenError: if a job has the name.
+            SlotsTaken: if too many jobs run in the account.
+            Transient, Permanent: as AWS's error is sorted.
+        """
+        with _sorted("StartTranscriptionJob"):
+            try:
+                self._client.start_transcription_job(**parameters)
+            except ClientError as error:
+                code, text = error_code(error), error_text(error)
+                if code == "ConflictException":
+                    raise NameTakenError from error
+                if (code == "LimitExceededException" and not _TOO_LARGE.search(text)) or (
+                    code == "BadRequestException" and _TOO_MANY_JOBS.search(text)
+                ):
+                    raise SlotsTaken(
+                        code, f"The account is full: {text}", "StartTranscriptionJob"
+                    ) from error
+                raise
+
+    def status(self, name: str) -> Status | None:
+        """How a job stands; None if there is none of that name.
+
+        Raises:
+            Transient, Permanent: as AWS's error is sorted.
+        """
+        with _sorted("GetTranscriptionJob"):
+            try:
+                answer = self._client.get_transcription_job(TranscriptionJobName=name)
+            except ClientError as error:
+                if _is_unknown_job(error):
+                    return None
+                raise
+        job = answer["TranscriptionJob"]
+        media_uri = job.get("Media", {}).get("MediaFileUri", "")
+        state = job.get("TranscriptionJobStatus")
+        if state == "COMPLETED":
+            transcript = job.get("Transcript", {})
+            uri = transcript.get("RedactedTranscriptFileUri") or transcript.get("TranscriptFileUri")
+            return Done(media_uri, uri)
+        if state == "FAILED":
+            return Failed(media_uri, job.get("FailureReason") or "No reason was given.")
+        return Running(media_uri)
+
+    def running(self, before_page: Callable[[], bool]) -> frozenset[str] | None:
+        """The names of all jobs that are at work; None if there are too many to see.
+
+        The list may be stale: a name that is absent may still be at work.
+
+        Args:
+            before_page: asked before each call; False ends the listing (the account is busy).
+
+        Raises:
+            Transient, Permanent: as AWS's error is sorted.
+        """
+        names: set[str] = set()
+        token: str | None = None
+        for _ in range(_MOST_PAGES):
+            if not before_page():
+                return None
+            with _sorted("ListTranscriptionJobs"):
+                page = (
+                    self._client.list_transcription_jobs(
+                        Status="IN_PROGRESS", MaxResults=100, NextToken=token
+                    )
+                    if token
+                    else self._client.list_transcription_jobs(Status="IN_PROGRESS", MaxResults=100)
+                )
+            names.update(
+                summary["TranscriptionJobName"]
+                for summary in page.get("TranscriptionJobSummaries", [])
+                if "TranscriptionJobName" in summary
+            )
+            token = page.get("NextToken")
+            if not token:
+                return frozenset(names)
+        return None
+
+    def delete(self, name: str) -> None:
+        """Delete a job; one that is not there is fine.
+
+        Raises:
+            Transient, Permanent: as AWS's error is sorted; Permanent while it runs.
+        """
+        with _sorted("DeleteTranscriptionJob"):
+            try:
+                self._client.delete_transcription_job(TranscriptionJobName=name)
+            except ClientError as error:
+                if not _is_unknown_job(error):
+                    raise
+
+
+@contextmanager
+def _sorted(operation: str) -> Iterator[None]:
+    try:
+        yield
+    except (ClientError, BotoCoreError) as error:
+        raise sorted_error(error, operation) from error
+
+
+def _is_unknown_job(error: ClientError) -> bool:
+    """The model says NotFoundException, the real service answers BadRequestException."""
+    code = error_code(error)
+    return code == "NotFoundException" or (
+        code == "BadRequestException" and bool(_UNKNOWN_JOB.search(error_text(error)))
+    )
+
+
+def taken_by_another(name: str) -> StageError:
+    """The error for a name that a job with other media has."""
+    return Permanent(
+        "NameTaken",
+        f"A Transcribe job named {name} exists in this account for other audio. It was left alone; "
+        "submit under another name.",
+    )

@@ -1,0 +1,64 @@
+"""Upload: the audio comes to lie in S3, by us or because it is there already."""
+
+from __future__ import annotations
+
+import structlog
+
+from producer.media import MAX_BYTES
+from worker import places
+from worker.audio import LocalAudio, open_audio
+from worker.errors import Permanent
+from worker.stages import Work
+
+log = structlog.get_logger()
+
+
+def place_audio(work: Work) -> str:
+    """See to it that the audio is in S3; returns its s3:// address.
+
+    Raises:
+        Permanent: if it is not fit to be transcribed, or its key has other content.
+        Transient: as AWS's error is sorted.
+    """
+    request, settings = work.job.request, work.worker.settings
+    if request.is_on_s3:
+        _check_object(work, request.audio)
+        return request.audio
+    with open_audio(request.audio, settings.audio_roots, request.media_format) as audio:
+        uri = places.audio_uri(work.job, settings.bucket, settings.prefix, audio.format)
+        _upload(work, audio, uri)
+    return uri
+
+
+def _upload(work: Work, audio: LocalAudio, uri: str) -> None:
+    storage = work.worker.storage
+    there = storage.find(uri)
+    if there is not None:
+        if storage.holds(there, uri, audio.file, audio.size):
+            log.info("upload.skipped", uri=uri, reason="the same bytes are there")
+            return
+        if work.job.request.key is not None and there.owner != work.job.id:
+            raise Permanent(
+                "KeyTaken",
+                f"{uri} holds something else than {audio.path.name}. It was left alone; "
+                "choose another key.",
+            )
+    storage.put(audio.file, uri, work.job.id, work.lease.check)
+    log.info("upload.done", uri=uri, bytes=audio.size)
+
+
+def _check_object(work: Work, uri: str) -> None:
+    try:
+        there = work.worker.storage.find(uri)
+    except Permanent as error:
+        if error.code != "AccessDenied":
+            raise
+        # Transcribe reads it with other rights than ours; it will say so if it cannot.
+        log.info("upload.unseen", uri=uri)
+        return
+    if there is None:
+        raise Permanent("NoSuchObject", f"There is no object {uri}.")
+    if there.size == 0:
+        raise Permanent("Empty", f"{uri} is empty.")
+    if there.size > MAX_BYTES:
+        raise Permanent("TooLarge", f"{uri} is over 2 GB, the most Amazon Transcribe takes.")
