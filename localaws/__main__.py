@@ -7,9 +7,10 @@ import signal
 import sys
 from typing import NoReturn
 
+import localaws
 from localaws.errors import UsageError
 from localaws.faults import Fault
-from localaws.server import serve
+from localaws.quotas import Quotas
 
 
 class _Parser(argparse.ArgumentParser):
@@ -67,16 +68,19 @@ def main(arguments: list[str] | None = None) -> int:
     parent = os.getppid()
     parser = _parser()
     options = parser.parse_args(arguments)
-    stop = _stop_signals()
     try:
-        with serve(
+        quota = Quotas.parse(options.quota)
+        faults = _faults(options.fail, options.throttle)
+        stop = _stop_signals()
+        # Only now is moto loaded, which takes longer than all the rest.
+        with localaws.serve(
             options.port,
             host=options.host,
             recogniser=options.recogniser,
             workers=options.workers,
-            quota=options.quota,
+            quota=quota,
             buckets=options.bucket,
-            faults=_faults(options.fail, options.throttle),
+            faults=faults,
             verbose=options.verbose,
         ) as endpoint:
             print(f"localaws listening on {endpoint.url}", flush=True)  # noqa: T201

@@ -6,6 +6,7 @@ PutObject must not hit the service's own; and a full server cannot wait on itsel
 """
 
 import contextlib
+import re
 from typing import Any
 
 from moto.core.models import DEFAULT_ACCOUNT_ID
@@ -18,6 +19,8 @@ ACCOUNT_ID: str = DEFAULT_ACCOUNT_ID
 #: Where transcripts go when no OutputBucketName is given; the real service has a bucket too.
 SERVICE_BUCKET = "localaws-transcribe-service"
 
+_BUCKET_NAME = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+
 
 class ObjectStore:
     """Reads and writes objects of this process's moto S3."""
@@ -29,10 +32,9 @@ class ObjectStore:
         """Make sure that the bucket exists. Raises UsageError for a name that S3 does not allow."""
         if name in self._backend.buckets:
             return
-        try:
-            self._backend.create_bucket(name, "us-east-1")
-        except S3ClientError as error:
-            raise UsageError(f"{name!r} cannot be the name of a bucket.") from error
+        if not _BUCKET_NAME.fullmatch(name):  # moto looks at the length only
+            raise UsageError(f"{name!r} cannot be the name of a bucket.")
+        self._backend.create_bucket(name, "us-east-1")
 
     def has_bucket(self, name: str) -> bool:
         return name in self._backend.buckets

@@ -24,9 +24,13 @@ def read_request(path: Path) -> dict[str, object]:
         raise InvalidSettings(f"There is no settings file {path}.")
     values = dotenv_values(path)
     fields: dict[str, object] = {}
+    bucket, key = values.get("S3_BUCKET"), values.get("S3_OBJECT")
     if audio := values.get("LOCAL_AUDIO"):
         fields["audio"] = audio
-    if key := values.get("S3_OBJECT"):
+    elif bucket and key:
+        # The script uploads only what is not there yet.
+        fields["audio"] = f"s3://{bucket}/{key}"
+    if key:
         fields["key"] = key
     if name := values.get("TRANSCRIPTION_JOB"):
         fields["name"] = name

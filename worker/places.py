@@ -41,7 +41,6 @@ def left_behind(job: Job, output: str) -> list[str]:
     if job.request.subtitles is not None:
         stems = [each.removesuffix(".json") for each in names]
         names += [f"{stem}.{kind}" for stem in stems for kind in job.request.subtitles.formats]
-    if job.request.key is None:
-        # AWS tests its right to write with this one; the folder is the job's alone.
-        names.append(".write_access_check_file.temp")
+    # AWS tests its right to write with an empty object of this name, and leaves it there.
+    names.append(".write_access_check_file.temp")
     return [f"{folder}/{each}" for each in names]

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
 
 import click
 from pydantic import JsonValue
@@ -13,21 +13,107 @@ from pydantic import JsonValue
 from producer.contract import TranscriptionRequest
 from producer.errors import InvalidRequest
 from producer.media import HEAD_BYTES, MAX_BYTES, READABLE, sniff
+from producer.script_settings import read_request
 
+_NOTHING_NAMED = "name a FILE, a DIRECTORY with --recursive, s3://BUCKET/KEY, or -"
 _EXTENSIONS = frozenset({".mp3", ".mp4", ".m4a", ".wav", ".flac", ".ogg", ".amr", ".webm"})
 
 
-def recordings(named: Iterable[str], *, recursive: bool, here: bool = True) -> Iterator[str]:
-    """Each recording named, or found in a folder named.
+@dataclass(frozen=True)
+class Named:
+    """What a person named: files, folders, S3 objects, the original script's settings file."""
 
-    Args:
-        named: paths, or s3://bucket/key.
-        recursive: take folders, with all that is beneath them.
-        here: look at the files; False if only workers can see them.
+    files: tuple[str, ...]
+    env_file: Path | None
+    #: fields of the requests
+    options: Mapping[str, object]
+    #: take folders, with all that is beneath them
+    recursive: bool = False
+    #: look at the files; False if only workers can see them
+    here: bool = True
+
+    def requests(self, *, may_be_none: bool = False) -> list[TranscriptionRequest]:
+        """A request for each recording.
+
+        Raises:
+            InvalidRequest: for what is missing, empty, too large, or no recording.
+            InvalidSettings: if the settings file is missing.
+            UsageError: if nothing was named, or one name for several recordings.
+        """
+        if "-" in self.files:
+            raise click.UsageError("- takes all requests from stdin; name no files beside it")
+        files, fields = self.files, dict(self.options)
+        if self.env_file is not None:
+            fields = {**read_request(self.env_file), **fields}
+            audio = fields.pop("audio", None)
+            if not files and audio is None:
+                raise InvalidRequest(f"{self.env_file} sets no LOCAL_AUDIO; name a file.")
+            files = files or (str(audio),)
+        if not files and not may_be_none:
+            raise click.UsageError(_NOTHING_NAMED)
+        found = list(_recordings(files, recursive=self.recursive, here=self.here))
+        if len(found) > 1 and ("name" in fields or "key" in fields):
+            raise click.UsageError("a name or key is for one recording; several were named")
+        return [TranscriptionRequest.parse({"audio": audio, **fields}) for audio in found]
+
+
+def options(
+    assignments: Iterable[str],
+    *,
+    language: str | None,
+    formats: str | None,
+    cleanup: bool,
+    **others: str | None,
+) -> dict[str, object]:
+    """The options of a command that were given, as fields of a request.
 
     Raises:
-        InvalidRequest: for what is missing, empty, too large, or no recording.
+        UsageError: if an assignment of --set has another form than FIELD=VALUE.
     """
+    fields: dict[str, object] = dict(map(_field, assignments))
+    fields.update({name: value for name, value in others.items() if value is not None})
+    if language is not None:
+        codes = [code.strip() for code in language.split(",")]
+        fields["language"] = codes if len(codes) > 1 else language
+    if formats is not None:
+        fields["formats"] = [kind.strip() for kind in formats.split(",") if kind.strip()]
+    if cleanup:
+        fields["cleanup"] = True
+    return fields
+
+
+def json_lines(lines: Iterable[str]) -> list[TranscriptionRequest]:
+    """One request a line; empty lines are passed over.
+
+    Raises:
+        InvalidRequest: with the number of the line that is wrong, or if there is none.
+    """
+    requests = []
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        try:
+            requests.append(TranscriptionRequest.parse(json.loads(line)))
+        except (ValueError, RecursionError):
+            raise InvalidRequest(f"Line {number} is not a JSON object.") from None
+        except InvalidRequest as error:
+            raise InvalidRequest(f"Line {number}: {error}") from None
+    if not requests:
+        raise InvalidRequest("There was no request on stdin.")
+    return requests
+
+
+def _field(assignment: str) -> tuple[str, JsonValue]:
+    name, equals, value = assignment.partition("=")
+    if not equals or not name:
+        raise click.UsageError(f"--set wants FIELD=VALUE, not {assignment!r}")
+    try:
+        return name, json.loads(value)
+    except (ValueError, RecursionError):
+        return name, value
+
+
+def _recordings(named: Iterable[str], *, recursive: bool, here: bool) -> Iterator[str]:
     for name in named:
         if "://" in name:
             yield name
@@ -38,51 +124,6 @@ def recordings(named: Iterable[str], *, recursive: bool, here: bool = True) -> I
         else:
             _check(Path(name))
             yield str(Path(name).absolute())
-
-
-def json_lines(lines: IO[str]) -> Iterator[TranscriptionRequest]:
-    """One request a line; empty lines are passed over.
-
-    Raises:
-        InvalidRequest: with the number of the line that is wrong.
-    """
-    for number, line in enumerate(lines, 1):
-        if not line.strip():
-            continue
-        try:
-            yield TranscriptionRequest.parse(json.loads(line))
-        except (ValueError, RecursionError):
-            raise InvalidRequest(f"Line {number} is not a JSON object.") from None
-        except InvalidRequest as error:
-            raise InvalidRequest(f"Line {number}: {error}") from None
-
-
-def fields_set(assignments: Iterable[str]) -> dict[str, JsonValue]:
-    """`FIELD=VALUE` of --set, where a value is JSON or else plain text.
-
-    Raises:
-        UsageError: if one has another form.
-    """
-    fields: dict[str, JsonValue] = {}
-    for assignment in assignments:
-        name, equals, value = assignment.partition("=")
-        if not equals or not name:
-            raise click.UsageError(f"--set wants FIELD=VALUE, not {assignment!r}")
-        try:
-            fields[name] = json.loads(value)
-        except (ValueError, RecursionError):
-            fields[name] = value
-    return fields
-
-
-def languages(text: str) -> str | list[str]:
-    """`en-US`, `auto`, or `en-US,de-DE` to choose from."""
-    return text if "," not in text else [code.strip() for code in text.split(",")]
-
-
-def formats(text: str) -> list[str]:
-    """`txt,srt` as a list."""
-    return [name.strip() for name in text.split(",") if name.strip()]
 
 
 def _beneath(folder: Path, *, recursive: bool) -> Iterator[str]:

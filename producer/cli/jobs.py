@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import get_args
+from typing import Literal, get_args
 
 import click
 
@@ -77,7 +77,7 @@ def wait(jobs: tuple[str, ...], timeout: float | None, *, as_json: bool) -> None
     show_default=True,
     help="`text` is the words alone; `json` is the service's own document.",
 )
-def result(job: str, kind: str) -> None:
+def result(job: str, kind: Literal["text", "txt", "srt", "vtt", "json"]) -> None:
     """Print a completed job's transcript.
 
     \b
@@ -86,10 +86,7 @@ def result(job: str, kind: str) -> None:
       transcribe result interview-k3w8 --format srt > interview.srt
     """
     with Client() as client:
-        if kind in {"text", "txt"}:
-            text = client.text(job)
-        else:
-            text = client.result(job).render(kind)
+        text = client.text(job) if kind == "text" else client.result(job).render(kind)
     output.data(text.removesuffix("\n"))
 
 

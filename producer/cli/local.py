@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import signal
+import sys
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -16,15 +17,17 @@ from dotenv import dotenv_values
 
 from producer.cli import inputs, output
 from producer.cli.sandbox import Sandbox, check_installed
-from producer.cli.submit import given, print_as_they_end
+from producer.cli.submit import print_as_they_end
 from producer.client import Client
 from producer.contract import TERMINAL_STATES, TranscriptionRequest
-from producer.errors import InvalidRequest, InvalidSettings
-from producer.script_settings import read_request
+from producer.errors import InvalidSettings
 
 BUCKET = "transcribe-local"
 #: What could make a child find the real AWS, or another account than the stand-in's.
 _AWS_VARIABLES = ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_REGION", "AWS_DEFAULT_PROFILE")
+
+_NEEDED = ("worker", "boto3", "structlog")
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @click.command()
@@ -80,37 +83,15 @@ def local(
     """
     if (env_file or bucket) and not aws:
         raise click.UsageError("--env-file and --bucket go with --aws")
-    options: dict[str, object] = dict(inputs.fields_set(settings))
-    if language is not None:
-        options["language"] = inputs.languages(language)
-    if formats is not None:
-        options["formats"] = inputs.formats(formats)
-    if cleanup:
-        options["cleanup"] = True
-    if env_file is not None:
-        options = {**read_request(env_file), **options}
-        files = files or tuple(given(audio=options.get("audio")).values())  # type: ignore[arg-type]
-    options.pop("audio", None)
-    requests = _requests(files, options, recursive=recursive)
-    if env_file is not None and not requests:
-        raise InvalidRequest(f"{env_file} sets no LOCAL_AUDIO, and no file was named.")
-    check_installed(
-        ["worker", "boto3"] if aws else ["worker", "boto3", "localaws", "moto"], "local"
-    )
-    roots = {str(Path(request.audio).parent) for request in requests} or {str(Path.cwd())}
-    environment = {
-        **_dotenv(),
-        "TRANSCRIBE_RESULTS_DIR": str(results.absolute()),
-        "TRANSCRIBE_AUDIO_ROOTS": os.pathsep.join(sorted(roots)),
-        "TRANSCRIBE_POLL_INTERVAL": "0.5",
-        "TRANSCRIBE_DISPATCH_INTERVAL": "0.1",
-    }
-    if env_file is not None:
-        # The script's own interval counts then.
-        environment["TRANSCRIBE_ENV_FILE"] = str(env_file.absolute())
-    if bucket is not None:
-        environment["TRANSCRIBE_BUCKET"] = bucket
-    with _interruptible() as interrupted, Sandbox() as sandbox:
+    requests = inputs.Named(
+        files=files,
+        env_file=env_file,
+        recursive=recursive,
+        options=inputs.options(settings, language=language, formats=formats, cleanup=cleanup),
+    ).requests(may_be_none=env_file is None)
+    check_installed(_NEEDED if aws else (*_NEEDED, "localaws", "moto"), "local")
+    environment = {**_dotenv(), **_worker_settings(requests, results, env_file, bucket)}
+    with _interruptible() as interrupted, Sandbox() as sandbox, _undisturbed_end():
         environment["TRANSCRIBE_REDIS_URL"] = _redis(sandbox)
         if not aws:
             environment |= _localaws(sandbox)
@@ -121,21 +102,31 @@ def local(
             if not requests:
                 _stay(sandbox, environment, interrupted)
                 return
-            ids = client.submit_many(requests)
-            good = print_as_they_end(client, ids, timeout, as_json=as_json)
+            good = print_as_they_end(client, client.submit_many(requests), timeout, as_json=as_json)
             output.chatter(f"results are in {results}/")
     raise click.exceptions.Exit(0 if good else 1)
 
 
-def _requests(
-    files: tuple[str, ...], options: Mapping[str, object], *, recursive: bool
-) -> list[TranscriptionRequest]:
-    found = list(inputs.recordings(files, recursive=recursive))
-    if len(found) > 1 and ("name" in options or "key" in options):
-        raise click.UsageError("a name or key is for one recording; several were named")
+def _worker_settings(
+    requests: list[TranscriptionRequest], results: Path, env_file: Path | None, bucket: str | None
+) -> dict[str, str]:
+    """What this command decides for its worker."""
+    local_files = [Path(request.audio) for request in requests if not request.is_on_s3]
     # Who names a symlink here means the file behind it.
-    paths = [path if "://" in path else os.path.realpath(path) for path in found]
-    return [TranscriptionRequest.parse({"audio": path, **options}) for path in paths]
+    roots = {str(path.resolve().parent) for path in local_files} or {str(Path.cwd())}
+    settings = {
+        "TRANSCRIBE_RESULTS_DIR": str(results.absolute()),
+        "TRANSCRIBE_AUDIO_ROOTS": os.pathsep.join(sorted(roots)),
+        # One person waits, for few files.
+        "TRANSCRIBE_POLL_INTERVAL": "0.5",
+        "TRANSCRIBE_DISPATCH_INTERVAL": "0.1",
+    }
+    if env_file is not None:
+        # The script's own poll interval counts then.
+        settings["TRANSCRIBE_ENV_FILE"] = str(env_file.absolute())
+    if bucket is not None:
+        settings["TRANSCRIBE_BUCKET"] = bucket
+    return settings
 
 
 def _dotenv() -> dict[str, str]:
@@ -149,9 +140,7 @@ def _dotenv() -> dict[str, str]:
 
 def _redis(sandbox: Sandbox) -> str:
     """The Redis that is configured, if nobody else uses it, else one of our own."""
-    url = os.environ.get("TRANSCRIBE_REDIS_URL") or dotenv_values(".env").get(
-        "TRANSCRIBE_REDIS_URL"
-    )
+    url = os.environ.get("TRANSCRIBE_REDIS_URL") or _dotenv().get("TRANSCRIBE_REDIS_URL")
     if not url:
         output.chatter("starting Redis ...")
         return sandbox.start_redis()
@@ -160,9 +149,9 @@ def _redis(sandbox: Sandbox) -> str:
         active = sum(count for state, count in counts.items() if state not in TERMINAL_STATES)
         if active or client.fleet.alive():
             raise InvalidSettings(
-                f"The Redis at {client.fleet.address} (TRANSCRIBE_REDIS_URL) has workers or jobs of "
-                "its own, which a local worker would take part in: unset the variable, or name a "
-                "Redis that is free."
+                f"The Redis at {client.fleet.address} (TRANSCRIBE_REDIS_URL) has workers or jobs "
+                "of its own, which a local worker would take part in: unset the variable, or "
+                "name a Redis that is free."
             )
     return url
 
@@ -199,18 +188,16 @@ def _refuse_unusable_aws(client: Client) -> None:
 
 def _stay(sandbox: Sandbox, environment: Mapping[str, str], interrupted: threading.Event) -> None:
     output.chatter("\nThe sandbox is up; Ctrl-C stops it. In another terminal:\n")
-    wanted = ("TRANSCRIBE_", "AWS_")
     for name, value in environment.items():
-        if name.startswith(wanted) and value:
+        if value:
             output.data(f"export {name}={shlex.quote(value)}")
-    click.get_text_stream("stdout").flush()
+    sys.stdout.flush()
     output.chatter(
         f"\nThen: transcribe submit FILE --wait. The worker's log: {sandbox.log('worker')}"
     )
     while not interrupted.wait(0.5):
-        if (name := sandbox.fallen()) is not None:
-            sandbox.keep_logs = True
-            raise InvalidSettings(f"{name} has ended by itself; its log is {sandbox.log(name)}.")
+        if (fallen := sandbox.fallen()) is not None:
+            raise sandbox.failed(fallen)
 
 
 @contextmanager
@@ -218,13 +205,23 @@ def _interruptible() -> Iterator[threading.Event]:
     """Ctrl-C, SIGTERM and a closed terminal all end the command by way of its `with`s."""
     interrupted = threading.Event()
 
-    def end(number: int, frame: FrameType | None) -> None:
+    def end(_number: int, _frame: FrameType | None) -> None:
         interrupted.set()
         raise KeyboardInterrupt
 
-    before = {n: signal.signal(n, end) for n in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    before = {number: signal.signal(number, end) for number in _SIGNALS}
     try:
         yield interrupted
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+@contextmanager
+def _undisturbed_end() -> Iterator[None]:
+    """A second Ctrl-C while the children are stopped must not leave half of them running."""
+    try:
+        yield
+    finally:
+        for number in _SIGNALS:
+            signal.signal(number, signal.SIG_IGN)

@@ -1,4 +1,4 @@
-"""How the command line speaks: data on stdout, chatter on stderr, nothing that can move a cursor."""
+"""How the command line speaks: data on stdout, chatter on stderr, no way to move a cursor."""
 
 from __future__ import annotations
 

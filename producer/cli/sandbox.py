@@ -49,9 +49,6 @@ class Sandbox:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        # A second Ctrl-C must not leave half of them running.
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, signal.SIG_IGN)
         for _, child in reversed(self._children):
             _stop(child)
         if not self.keep_logs:
@@ -90,7 +87,7 @@ class Sandbox:
         child = self._spawn("localaws", command, {}, stdout=subprocess.PIPE)
         line = _first_line(child, time.monotonic() + _START_SECONDS)
         if "http://" not in line:
-            raise self._failed("localaws")
+            raise self.failed("localaws")
         return line[line.index("http://") :].strip()
 
     def start_worker(self, environment: Mapping[str, str], ready: Callable[[], bool]) -> None:
@@ -118,7 +115,7 @@ class Sandbox:
         deadline = time.monotonic() + _START_SECONDS
         while not ready():
             if child.poll() is not None or time.monotonic() > deadline:
-                raise self._failed(name)
+                raise self.failed(name)
             time.sleep(0.05)
 
     def fallen(self) -> str | None:
@@ -133,7 +130,7 @@ class Sandbox:
         self, name: str, command: Sequence[str], environment: Mapping[str, str], stdout: int | None
     ) -> subprocess.Popen[bytes]:
         with self.log(name).open("wb") as log:
-            child = subprocess.Popen(
+            child = subprocess.Popen(  # noqa: S603 - our own programs, no shell
                 command,
                 env={**os.environ, **environment},
                 # Not where the user is: a folder `worker` there would be taken for ours.
@@ -143,16 +140,17 @@ class Sandbox:
                 stderr=log,
                 # Ctrl-C is for us; we stop the children in order.
                 start_new_session=True,
-                preexec_fn=_die_with_parent,
+                preexec_fn=_die_with_parent,  # noqa: PLW1509 - no thread is started before
             )
         self._children.append((name, child))
         return child
 
-    def _failed(self, name: str) -> SandboxFailed:
+    def failed(self, name: str) -> SandboxFailed:
+        """The error for a child that has ended, with the last it said; its log is kept."""
         lines = self.log(name).read_text(errors="replace").strip().splitlines()
         last = lines[-1] if lines else "it said nothing"
         self.keep_logs = True
-        return SandboxFailed(f"{name} did not start: {last} (log: {self.log(name)})")
+        return SandboxFailed(f"{name} does not run: {last} (log: {self.log(name)})")
 
 
 def check_installed(modules: Sequence[str], extra: str) -> None:

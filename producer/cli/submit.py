@@ -9,9 +9,7 @@ import click
 
 from producer.cli import inputs, output
 from producer.client import Client
-from producer.contract import JobState, TranscriptionRequest
-from producer.errors import InvalidRequest
-from producer.script_settings import read_request
+from producer.contract import JobState
 
 
 @click.command()
@@ -61,15 +59,15 @@ def submit(
       transcribe submit --env-file transcribe.env --cleanup --wait
       jq -c '{audio: .path}' files.json | transcribe submit -
     """
-    options: dict[str, object] = dict(inputs.fields_set(settings))
-    options.update(given(name=name, output=folder))
-    if language is not None:
-        options["language"] = inputs.languages(language)
-    if formats is not None:
-        options["formats"] = inputs.formats(formats)
-    if cleanup:
-        options["cleanup"] = True
-    requests = _requests(files, options, env_file, recursive=recursive, here=not remote)
+    options = inputs.options(
+        settings, name=name, output=folder, language=language, formats=formats, cleanup=cleanup
+    )
+    if files == ("-",):
+        if options or env_file:
+            raise click.UsageError("with - each line says all of its request; leave out options")
+        requests = inputs.json_lines(sys.stdin)
+    else:
+        requests = inputs.Named(files, env_file, options, recursive, here=not remote).requests()
     with Client() as client:
         ids = client.submit_many(requests) if len(requests) > 1 else [client.submit(requests[0]).id]
         for job_id, request in zip(ids, requests, strict=True):
@@ -95,43 +93,7 @@ def print_as_they_end(
             output.record({**output.job_fields(job), "text": text})
         elif text is not None:
             # With several, the name above each tells them apart.
+            text = text.rstrip("\n")
             output.data(f"\n{job.id}:\n{text}" if len(ids) > 1 else text)
         good = output.complain(job) and good
     return good
-
-
-def given(**options: object) -> dict[str, object]:
-    """The options that were given at all."""
-    return {name: value for name, value in options.items() if value is not None}
-
-
-def _requests(
-    files: tuple[str, ...],
-    options: dict[str, object],
-    env_file: Path | None,
-    *,
-    recursive: bool,
-    here: bool,
-) -> list[TranscriptionRequest]:
-    if files == ("-",):
-        if options or env_file:
-            raise click.UsageError("with - each line says all of its request; leave out options")
-        requests = list(inputs.json_lines(click.get_text_stream("stdin")))
-        if not requests:
-            raise InvalidRequest("There was no request on stdin.")
-        return requests
-    if env_file is not None:
-        from_file = read_request(env_file)
-        files = files or (str(from_file.get("audio", "")),)
-        if files == ("",):
-            raise InvalidRequest(f"{env_file} sets no LOCAL_AUDIO, and no file was named.")
-        options = {**from_file, **options}
-        options.pop("audio", None)
-    if not files:
-        raise click.UsageError("name a FILE, a DIRECTORY with --recursive, s3://BUCKET/KEY, or -")
-    if "-" in files:
-        raise click.UsageError("- takes all requests from stdin; name no files beside it")
-    found = list(inputs.recordings(files, recursive=recursive, here=here))
-    if len(found) > 1 and ("name" in options or "key" in options):
-        raise click.UsageError("a name or key is for one recording; several were named")
-    return [TranscriptionRequest.parse({"audio": audio, **options}) for audio in found]

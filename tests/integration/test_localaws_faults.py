@@ -1,5 +1,7 @@
 """S3 and STS beside Transcribe, and misbehaviour on request."""
 
+# ruff: noqa: S310 - the only URLs opened are those of our own endpoint
+
 import json
 import os
 from collections.abc import Iterator

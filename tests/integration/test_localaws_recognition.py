@@ -1,5 +1,7 @@
 """Real recognition through the endpoint: what is heard, what fails, and what is killed."""
 
+# ruff: noqa: S310 - the only URLs opened are those of our own endpoint
+
 import json
 import math
 import os
@@ -114,9 +116,10 @@ def errors(heard: list[str], spoken: list[str]) -> float:
     return row[-1] / len(spoken)
 
 
-@pytest.mark.parametrize("sample", ["hello-world.m4a", "weather-report.mp3"])
-def test_speech_is_recognised(account: Account, sample: str):
-    assert errors(said(account.heard(SAMPLES / sample)), expected(sample)) <= 0.15
+def test_speech_is_recognised(account: Account):
+    results = account.heard(SAMPLES / "hello-world.m4a")
+
+    assert errors(said(results), expected("hello-world.m4a")) <= 0.15
 
 
 def test_words_lie_in_time_and_in_their_segments(account: Account):

@@ -1,14 +1,19 @@
 """Amazon Transcribe as boto3 sees it, without recognition: states, paging, quotas, errors."""
 
+# ruff: noqa: S310 - the only URLs opened are those of our own endpoint
+
 import json
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from typing import Any
+from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 import boto3
-import botocore.client
+import psutil
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
@@ -56,6 +61,9 @@ class Account:
     def ended(self, name: str) -> dict[str, Any]:
         until(lambda: self.get(name)["TranscriptionJobStatus"] in {"COMPLETED", "FAILED"})
         return self.get(name)
+
+    def delete(self, **options: Any) -> None:
+        self.transcribe.delete_transcription_job(**options)
 
     def list(self, **options: Any) -> list[str]:
         page = self.transcribe.list_transcription_jobs(**options)
@@ -164,7 +172,7 @@ def test_a_name_can_be_taken_once(account: Account):
     assert_refused("ConflictException", account.start, "one")
     account.ended("one")
     assert_refused("ConflictException", account.start, "one")
-    account.transcribe.delete_transcription_job(TranscriptionJobName="one")
+    account.delete(TranscriptionJobName="one")
     account.start("one")
 
 
@@ -188,7 +196,11 @@ def test_what_cannot_be_done_is_refused_at_once(account: Account, options: dict[
 def test_the_server_validates_what_a_client_does_not(account: Account):
     unchecked = client("transcribe", account.endpoint, parameter_validation=False)
 
-    for request in ({}, {"TranscriptionJobName": "x", "Media": "text"}, {"Unheard": 1}):
+    for request in (
+        {},
+        {"TranscriptionJobName": "x y", "Media": {}},
+        {"Media": {"MediaFileUri": 5}},
+    ):
         assert_refused("BadRequestException", unchecked.start_transcription_job, **request)
     unchecked.close()
 
@@ -196,13 +208,6 @@ def test_the_server_validates_what_a_client_does_not(account: Account):
 def test_unknown_jobs_answer_as_the_real_service_does(account: Account):
     for call in (account.transcribe.get_transcription_job, account.delete):
         assert_refused("BadRequestException", call, TranscriptionJobName="none")
-
-
-def delete(self: Account, **options: Any) -> None:
-    self.transcribe.delete_transcription_job(**options)
-
-
-Account.delete = delete
 
 
 @running()
@@ -249,7 +254,9 @@ def test_lists_are_newest_first_five_at_a_time_and_pages_do_not_overlap(account:
 def test_lists_filter_by_state_and_by_part_of_the_name(account: Account):
     for name in ("Alpha", "beta", "ALPHABET"):
         account.start(name)
-    account.start("redact", ContentRedaction=dict(RedactionType="PII", RedactionOutput="redacted"))
+    account.start(
+        "redact", ContentRedaction={"RedactionType": "PII", "RedactionOutput": "redacted"}
+    )
 
     assert account.list(JobNameContains="alpha") == ["ALPHABET", "Alpha"]
     assert account.list(Status="IN_PROGRESS", MaxResults=2) == ["ALPHABET", "beta"]
@@ -313,7 +320,7 @@ def test_deferred_jobs_wait_for_a_place(account: Account):
     assert states == ["IN_PROGRESS", "QUEUED", "QUEUED"]
     jobs = [account.ended(f"job{n}") for n in range(3)]
     assert all(job["TranscriptionJobStatus"] == "COMPLETED" for job in jobs)
-    for earlier, later in zip(jobs, jobs[1:], strict=False):
+    for earlier, later in pairwise(jobs):
         assert later["StartTime"] >= earlier["CompletionTime"]
     assert account.admin()["most_running"] == 1
 
@@ -325,11 +332,10 @@ def test_by_default_the_rates_are_a_new_accounts(account: Account):
         try:
             account.list()
         except ClientError as error:
-            codes.append(error.response["Error"]["Code"])
-            assert error.response["Error"]["Message"] == "Rate exceeded"
-            assert error.response["ResponseMetadata"]["HTTPStatusCode"] == 400
+            status = error.response["ResponseMetadata"]["HTTPStatusCode"]
+            codes.append((error.response["Error"]["Code"], status))
 
-    assert set(codes) == {"ThrottlingException"}
+    assert set(codes) == {("ThrottlingException", 400)}
     # A loaded machine may be slow enough to earn another token or two.
     assert 3 <= len(codes) <= 7
     assert account.admin()["calls"]["ListTranscriptionJobs"] == {
@@ -356,8 +362,6 @@ def test_a_body_that_is_no_json_object_is_refused(account: Account, body: bytes)
 
 
 def raw(request: Request) -> tuple[int, dict[str, Any]]:
-    from urllib.error import HTTPError
-
     try:
         with urlopen(request) as answer:
             return answer.status, json.load(answer)
@@ -386,10 +390,10 @@ def test_the_waiter_of_botocore_works(account: Account):
 
 
 def test_connections_stay_open_between_calls(account: Account):
-    pool = botocore.client.logging.getLogger("urllib3.connectionpool")
+    pool = logging.getLogger("urllib3.connectionpool")
     opened: list[str] = []
 
-    class Count(botocore.client.logging.Handler):
+    class Count(logging.Handler):
         def emit(self, record: Any) -> None:
             if "Starting new HTTP connection" in record.msg:
                 opened.append(record.msg)
@@ -444,8 +448,6 @@ def test_64_clients_at_once_start_every_job_once(account: Account):
 
 
 def test_many_fixed_jobs_need_no_thread_and_no_process_each(account: Account):
-    import psutil
-
     threads = threading.active_count()
     for number in range(300):
         account.start(f"job{number}")
