@@ -32,7 +32,7 @@ class CallCounts:
 
 
 class Admin:
-    """GET health, GET jobs, GET, POST and DELETE faults."""
+    """GET health; GET jobs; POST faults adds to those set; DELETE faults clears them all."""
 
     def __init__(
         self, table: JobTable, lifecycle: Lifecycle, faults: FaultBook, calls: CallCounts

@@ -6,6 +6,7 @@ whether more of its body comes; a boto3 client makes many small calls over one c
 
 import contextlib
 import io
+import selectors
 import socket
 import sys
 import threading
@@ -44,9 +45,14 @@ class HttpServer(ThreadingMixIn, HTTPServer):
         self.verbose = verbose
         self._lock = threading.Lock()
         self._connections: dict[socket.socket, threading.Thread] = {}
+        self._awake, self._waker = socket.socketpair()
         if ":" in host:
             self.address_family = socket.AF_INET6
-        super().__init__((host, port), _Handler)
+        try:
+            super().__init__((host, port), _Handler)
+        except BaseException:
+            self._close_waker()
+            raise
 
     @property
     def port(self) -> int:
@@ -56,6 +62,14 @@ class HttpServer(ThreadingMixIn, HTTPServer):
         """Bind without asking the name server who we are, as http.server does."""
         TCPServer.server_bind(self)
         self.server_name, self.server_port = str(self.server_address[0]), self.port
+
+    def serve(self) -> None:
+        """Serve until stop(). Unlike serve_forever it does not look several times a second."""
+        with selectors.DefaultSelector() as selector:
+            selector.register(self.socket, selectors.EVENT_READ)
+            selector.register(self._awake, selectors.EVENT_READ)
+            while all(key.fileobj is self.socket for key, _ in selector.select()):
+                self.handle_request()
 
     def process_request(self, request: Any, client_address: Any) -> None:
         """Serve this connection in a thread that stop() can find."""
@@ -76,9 +90,10 @@ class HttpServer(ThreadingMixIn, HTTPServer):
         if not isinstance(sys.exception(), OSError):
             traceback.print_exc()
 
-    def stop(self) -> None:
-        """Accept nothing more, wake the threads that wait for a next request, and join them."""
-        self.shutdown()
+    def stop(self, serving: threading.Thread) -> None:
+        """End serve(), wake the threads that wait for a next request, and join them all."""
+        self._waker.send(b"\0")
+        serving.join()
         with self._lock:
             open_now = dict(self._connections)
         for connection in open_now:
@@ -87,6 +102,11 @@ class HttpServer(ThreadingMixIn, HTTPServer):
         for thread in open_now.values():
             thread.join(5)
         self.server_close()
+        self._close_waker()
+
+    def _close_waker(self) -> None:
+        self._awake.close()
+        self._waker.close()
 
 
 class _Handler(MotoRequestHandler):

@@ -15,9 +15,8 @@ from typing import Any
 from localaws.jobs import Job
 from localaws.lifecycle import Ending, Failure
 from localaws.objects import ObjectStore
-from localaws.recogniser import Task
 from localaws.refusals import not_english
-from localaws.speech import Recognition
+from localaws.speech import Recognition, Task
 from localaws.validation import split_s3_uri
 
 

@@ -7,7 +7,6 @@ zygote.py. Nothing here knows of jobs or AWS.
 import itertools
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,25 +14,13 @@ from pocketsphinx import Decoder
 
 from localaws.audio import Audio, check_not_too_long, check_not_too_short, open_audio
 from localaws.endpointing import Cutter, Stretch
-from localaws.speech import Recognition, Utterance, Word
+from localaws.speech import Recognition, Task, Utterance, Word
 
 #: The decoder counts in frames of 10 ms.
 _FRAMES_PER_SECOND = 100
 #: How many hypotheses are looked at to find different readings; many differ in pauses only.
 _HYPOTHESES = 60
 _VARIANT = re.compile(r"\(\d+\)$")
-
-
-@dataclass(frozen=True, slots=True)
-class Task:
-    """One recording to recognise, and what the request said of it."""
-
-    path: str
-    media_format: str | None = None
-    sample_rate: int | None = None
-    separate_channels: bool = False
-    #: Readings wanted of each utterance; 1 is the best alone.
-    readings: int = 1
 
 
 class Recogniser:

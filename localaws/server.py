@@ -70,16 +70,13 @@ def serve(
         admin = Admin(table, lifecycle, book, calls)
         router = Router(api, admin, book, RateLimiter(quotas), calls, stopping)
         server = HttpServer(host, port, router, verbose=verbose)
-        thread = threading.Thread(
-            target=server.serve_forever, args=(0.1,), name="localaws", daemon=True
-        )
+        thread = threading.Thread(target=server.serve, name="localaws", daemon=True)
         thread.start()
         try:
             yield Endpoint(host, server.port)
         finally:
             stopping.set()
-            server.stop()
-            thread.join()
+            server.stop(thread)
     finally:
         lifecycle.recogniser.close()
         store.clear()

@@ -1,4 +1,4 @@
-"""What a recogniser heard: the values that pass from its process to the document.
+"""What a recogniser is told and what it heard: the values that cross to its process and back.
 
 All times are seconds from the start of the recording. Confidences are 0 to 1.
 """
@@ -6,6 +6,18 @@ All times are seconds from the start of the recording. Confidences are 0 to 1.
 import json
 from dataclasses import asdict, dataclass
 from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One recording to recognise, and what the request said of it."""
+
+    path: str
+    media_format: str | None = None
+    sample_rate: int | None = None
+    separate_channels: bool = False
+    #: Readings wanted of each utterance; 1 is the best alone.
+    readings: int = 1
 
 
 @dataclass(frozen=True, slots=True)

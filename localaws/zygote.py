@@ -22,7 +22,8 @@ from pathlib import Path
 from typing import Any
 
 from localaws.errors import AudioError
-from localaws.recogniser import Recogniser, Task
+from localaws.recogniser import Recogniser
+from localaws.speech import Task
 
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 

@@ -77,27 +77,29 @@ class Sandbox:
         self.start("redis", [program, *words], {}, lambda: _listens(port))
         return f"redis://127.0.0.1:{port}/0"
 
-    def start_localaws(self, bucket: str) -> str:
-        """Start the stand-in for AWS with a bucket; returns its URL.
+    def start_localaws(self, bucket: str, *options: str) -> str:
+        """Start the stand-in for AWS with a bucket and further options; returns its URL.
 
         Raises:
             SandboxFailed: if it does not come up.
         """
-        command = [sys.executable, "-m", "localaws", "--port", "0", "--bucket", bucket]
+        command = [sys.executable, "-m", "localaws", "--port", "0", "--bucket", bucket, *options]
         child = self._spawn("localaws", command, {}, stdout=subprocess.PIPE)
         line = _first_line(child, time.monotonic() + _START_SECONDS)
         if "http://" not in line:
             raise self.failed("localaws")
         return line[line.index("http://") :].strip()
 
-    def start_worker(self, environment: Mapping[str, str], ready: Callable[[], bool]) -> None:
-        """Start one worker.
+    def start_worker(
+        self, environment: Mapping[str, str], ready: Callable[[], bool], name: str = "worker"
+    ) -> subprocess.Popen[bytes]:
+        """Start a worker, by a name of its own; returns its process.
 
         Raises:
             SandboxFailed: if it does not come up.
         """
-        command = [sys.executable, "-m", "celery", "-A", "worker", "worker", "-n", "local@%h"]
-        self.start("worker", command, environment, ready)
+        command = [sys.executable, "-m", "celery", "-A", "worker", "worker", "-n", f"{name}@%h"]
+        return self.start(name, command, environment, ready)
 
     def start(
         self,
@@ -105,8 +107,8 @@ class Sandbox:
         command: Sequence[str],
         environment: Mapping[str, str],
         ready: Callable[[], bool],
-    ) -> None:
-        """Start a child and wait until it is ready.
+    ) -> subprocess.Popen[bytes]:
+        """Start a child and wait until it is ready; returns its process.
 
         Raises:
             SandboxFailed: if it ends, or is not ready in time.
@@ -117,6 +119,7 @@ class Sandbox:
             if child.poll() is not None or time.monotonic() > deadline:
                 raise self.failed(name)
             time.sleep(0.05)
+        return child
 
     def fallen(self) -> str | None:
         """The name of a child that has ended by itself, if any has."""

@@ -151,8 +151,6 @@ def test_throttle_refuses_that_share_of_calls():
         (["--port", "0", "--quota", "jobs=lots"], "lots"),
         (["--port", "0", "--fail", "x"], "REGEX=REASON"),
         (["--port", "0", "--throttle", "7"], "7.0"),
-        (["--port", "0", "--bucket", "NO"], "NO"),
-        (["--port", "0", "--workers", "0"], "worker"),
         (["--port", "{taken}"], "in use"),
     ],
 )

@@ -60,6 +60,9 @@ class Account:
         name = self.start(media, **options)
         job = self.ended(name)
         assert job["TranscriptionJobStatus"] == "COMPLETED", job
+        return self.results(name)
+
+    def results(self, name: str) -> dict[str, Any]:
         document = self.s3.get_object(Bucket="media", Key=f"{name}/result.json")
         return json.load(document["Body"])["results"]
 
@@ -117,9 +120,15 @@ def errors(heard: list[str], spoken: list[str]) -> float:
 
 
 def test_speech_is_recognised(account: Account):
-    results = account.heard(SAMPLES / "hello-world.m4a")
+    name = account.start(SAMPLES / "hello-world.m4a", IdentifyLanguage=True)
+    job = account.ended(name)
 
-    assert errors(said(results), expected("hello-world.m4a")) <= 0.15
+    assert errors(said(account.results(name)), expected("hello-world.m4a")) <= 0.15
+    # What was detected, and assumed, is in the record too.
+    assert job["MediaFormat"] == "m4a"
+    assert job["MediaSampleRateHertz"] == 16000
+    assert job["LanguageCode"] == "en-US"
+    assert job["IdentifiedLanguageScore"] == 0.0
 
 
 def test_words_lie_in_time_and_in_their_segments(account: Account):
@@ -168,7 +177,7 @@ def test_silence_is_an_empty_transcript(account: Account):
 
 def test_each_channel_is_recognised_alone(account: Account, tmp_path: Path):
     with wave.open(str(SAMPLES / "two-sentences.wav")) as file:
-        spoken = file.readframes(file.getnframes())
+        spoken = file.readframes(3 * 16000)  # the first sentence
     stereo = tmp_path / "stereo.wav"
     with wave.open(str(stereo), "wb") as file:
         file.setparams((2, 2, 16000, 0, "NONE", ""))
@@ -180,17 +189,9 @@ def test_each_channel_is_recognised_alone(account: Account, tmp_path: Path):
     left, right = results["channel_labels"]["channels"]
     assert left["items"] == []
     text = [item["alternatives"][0]["content"].lower() for item in right["items"]]
-    assert errors([each for each in text if each != "."], expected("two-sentences.wav")) <= 0.15
+    first = expected("two-sentences.wav")[:9]
+    assert errors([each for each in text if each != "."], first) <= 0.15
     assert results["channel_labels"]["number_of_channels"] == 2
-
-
-def test_the_record_tells_what_was_detected_and_assumed(account: Account):
-    job = account.ended(account.start(SAMPLES / "hello-world.m4a", IdentifyLanguage=True))
-
-    assert job["MediaFormat"] == "m4a"
-    assert job["MediaSampleRateHertz"] == 16000
-    assert job["LanguageCode"] == "en-US"
-    assert job["IdentifiedLanguageScore"] == 0.0
 
 
 def tone(path: Path, seconds: float, channels: int = 1) -> Path:
@@ -256,7 +257,7 @@ def test_a_killed_zygote_fails_what_ran_and_is_replaced(account: Account, tmp_pa
 
     assert "Internal error" in account.ended(victim)["FailureReason"]
     until(lambda: not job.is_running() or job.status() == psutil.STATUS_ZOMBIE)
-    assert said(account.heard(SAMPLES / "hello-world.m4a"))
+    assert account.heard(SAMPLES / "silence.wav")["items"] == []
 
 
 def test_more_jobs_than_workers_wait_and_the_end_kills_them_all(tmp_path: Path):

@@ -1,0 +1,297 @@
+"""Records and schedule against a real Redis: one truth, fenced, nothing lost, nothing doubled."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from stack import Stack, until
+
+from producer.contract import JobState, Stage, TranscriptionRequest
+from producer.errors import JobExists, JobNotFound, WaitTimeout, WrongState
+from producer.schedule import FLEET, Hold, Schedule
+from producer.store import PREFIX
+
+LEASE = 1.0
+
+
+@pytest.fixture
+def schedule(stack: Stack) -> Schedule:
+    return Schedule(stack.broker, LEASE)
+
+
+def queue(stack: Stack, *names: str, priority: int = 5) -> None:
+    """Put jobs in line, without messages."""
+    requests = [
+        (name, TranscriptionRequest(audio=f"/audio/{name}.wav", name=name, priority=priority))
+        for name in names
+    ]
+    list(stack.store.create(requests, deadline=3600, publish=False))
+
+
+def take_up(schedule: Schedule, stage: Stage, name: str) -> Hold:
+    """Claim and begin, as a dispatcher and a task do."""
+    assert (stage, name) in schedule.claim(room=10)
+    hold = schedule.begin(stage, name)
+    assert hold is not None
+    return hold
+
+
+def bring_to(stack: Stack, schedule: Schedule, name: str, state: JobState) -> Hold:
+    """Take a job through its stages; returns the hold on the stage it is in."""
+    queue(stack, name)
+    hold = take_up(schedule, Stage.UPLOAD, name)
+    if state is JobState.UPLOADING:
+        return hold
+    assert stack.store.advance(hold, name, [JobState.UPLOADING], JobState.READY, "ready")
+    if state is JobState.READY:
+        return hold
+    assert stack.broker.run("admit", 10, 100, 100, LEASE) == [name]
+    begun = schedule.begin(Stage.START, name)
+    assert begun is not None
+    if state is JobState.STARTING:
+        return begun
+    assert stack.store.advance(
+        begun,
+        name,
+        [JobState.STARTING],
+        JobState.TRANSCRIBING,
+        "running",
+        {"result_uri": "s3://b/k"},
+    )
+    poll = take_up(schedule, Stage.POLL, FLEET)
+    if state is JobState.TRANSCRIBING:
+        return poll
+    assert stack.store.advance(
+        poll, name, [JobState.TRANSCRIBING], JobState.COLLECTING, Stage.COLLECT
+    )
+    collect = schedule.begin(Stage.COLLECT, name)
+    assert collect is not None
+    return collect
+
+
+def test_the_same_name_and_request_is_the_same_job(stack: Stack) -> None:
+    first = stack.client.submit("/audio/a.wav", name="one", language="en-GB")
+    again = stack.client.submit("/audio/a.wav", language="en-GB", name="one")
+    assert again == first
+    assert stack.client.counts()[JobState.QUEUED] == 1
+
+
+def test_the_same_name_for_another_request_is_refused_and_changes_nothing(stack: Stack) -> None:
+    first = stack.client.submit("/audio/a.wav", name="one")
+    with pytest.raises(JobExists, match="one"):
+        stack.client.submit("/audio/b.wav", name="one")
+    assert stack.client.get("one") == first
+
+
+def test_many_at_once_submitting_one_name_make_one_job(stack: Stack) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        jobs = list(pool.map(lambda _: stack.client.submit("/audio/a.wav", name="one"), range(40)))
+    assert len({job.created_at for job in jobs}) == 1
+    assert stack.client.counts()[JobState.QUEUED] == 1
+
+
+def test_submit_many_checks_all_before_it_records_one(stack: Stack) -> None:
+    with pytest.raises(Exception, match="language"):
+        stack.client.submit_many([{"audio": "/a.wav"}, {"audio": "/b.wav", "language": "xx"}])
+    assert sum(stack.client.counts().values()) == 0
+
+
+def test_only_one_of_many_tasks_for_an_entry_begins(stack: Stack, schedule: Schedule) -> None:
+    queue(stack, "one")
+    schedule.claim(room=10)
+    with ThreadPoolExecutor(8) as pool:
+        holds = list(pool.map(lambda _: schedule.begin(Stage.UPLOAD, "one"), range(16)))
+    assert len([hold for hold in holds if hold]) == 1
+    assert stack.client.get("one").state is JobState.UPLOADING
+
+
+def test_a_message_without_an_entry_begins_nothing(schedule: Schedule) -> None:
+    assert schedule.begin(Stage.UPLOAD, "never-submitted") is None
+
+
+def test_a_silent_holders_entry_goes_to_another_who_fences_it_off(
+    stack: Stack, schedule: Schedule
+) -> None:
+    queue(stack, "one")
+    lost = take_up(schedule, Stage.UPLOAD, "one")
+    until(lambda: (Stage.UPLOAD, "one") in schedule.claim(room=10), what="the lease to lapse")
+    holder = schedule.begin(Stage.UPLOAD, "one")
+    assert holder is not None
+    assert holder.lapses == 1
+    # The first one wakes up late: nothing it does has an effect.
+    assert schedule.renew([lost, holder]) == [False, True]
+    assert not stack.store.advance(lost, "one", [JobState.UPLOADING], JobState.READY, "ready")
+    assert not schedule.put_off(lost, 0)
+    assert stack.client.get("one").state is JobState.UPLOADING
+    assert stack.store.advance(holder, "one", [JobState.UPLOADING], JobState.READY, "ready")
+
+
+def test_a_renewed_lease_is_not_taken_over(stack: Stack, schedule: Schedule) -> None:
+    queue(stack, "one")
+    hold = take_up(schedule, Stage.UPLOAD, "one")
+    started = stack.broker.command("TIME")[0]
+
+    def outlived() -> bool:
+        assert schedule.renew([hold]) == [True]
+        assert schedule.claim(room=10) == []
+        return int(stack.broker.command("TIME")[0]) - int(started) > 2 * LEASE
+
+    until(outlived)
+
+
+def test_generations_grow_even_if_redis_forgot_the_last_one(
+    stack: Stack, schedule: Schedule
+) -> None:
+    queue(stack, "one")
+    before = take_up(schedule, Stage.UPLOAD, "one")
+    stack.broker.command("DEL", f"{PREFIX}generation")
+    until(lambda: schedule.claim(room=10))
+    after = schedule.begin(Stage.UPLOAD, "one")
+    assert after is not None
+    assert int(after.generation) > int(before.generation)
+
+
+def test_claims_leave_a_backlog_in_line_and_take_the_urgent_first(
+    stack: Stack, schedule: Schedule
+) -> None:
+    queue(stack, *(f"plain-{number}" for number in range(50)))
+    queue(stack, "urgent", priority=0)
+    claimed = schedule.claim(room=10)
+    assert len(claimed) == 10
+    assert claimed[0] == (Stage.UPLOAD, "urgent")
+    assert claimed[1] == (Stage.UPLOAD, "plain-0")
+
+
+def test_claims_stop_while_a_queue_is_full(stack: Stack, schedule: Schedule) -> None:
+    queue(stack, "one")
+    for number in range(10):
+        stack.broker.command("LPUSH", Stage.UPLOAD.queue, f"message {number}")
+    assert schedule.claim(room=10) == []
+    stack.broker.command("DEL", Stage.UPLOAD.queue)
+    assert schedule.claim(room=10) == [(Stage.UPLOAD, "one")]
+
+
+def test_work_put_off_is_due_again_and_not_before(stack: Stack, schedule: Schedule) -> None:
+    queue(stack, "one")
+    hold = take_up(schedule, Stage.UPLOAD, "one")
+    assert schedule.put_off(hold, 0.5)
+    assert schedule.begin(Stage.UPLOAD, "one") is None
+    assert schedule.claim(room=10) == []
+    until(lambda: schedule.claim(room=10) == [(Stage.UPLOAD, "one")])
+
+
+def test_the_poll_is_one_entry_and_stays_while_something_runs(
+    stack: Stack, schedule: Schedule
+) -> None:
+    poll = bring_to(stack, schedule, "one", JobState.TRANSCRIBING)
+    assert schedule.begin(Stage.POLL, FLEET) is None
+    # It believes that nothing runs any more, but something was started meanwhile.
+    assert schedule.finish(poll)
+    again = take_up(schedule, Stage.POLL, FLEET)
+    assert stack.store.advance(again, "one", [JobState.TRANSCRIBING], JobState.COLLECTING, "")
+    assert schedule.finish(again)
+    assert schedule.claim(room=10) == []
+
+
+@pytest.mark.parametrize("state", [JobState.UPLOADING, JobState.STARTING, JobState.COLLECTING])
+def test_a_cancelled_job_is_lost_to_whoever_worked_on_it(
+    stack: Stack, schedule: Schedule, state: JobState
+) -> None:
+    hold = bring_to(stack, schedule, "one", state)
+    assert stack.client.cancel("one").state is JobState.CANCELLED
+    assert not stack.store.advance(hold, "one", [state], JobState.COMPLETED)
+    assert stack.client.get("one").state is JobState.CANCELLED
+    assert stack.client.cancel("one").state is JobState.CANCELLED
+
+
+def test_a_job_stopped_while_aws_had_it_keeps_its_slot_until_it_ended(
+    stack: Stack, schedule: Schedule
+) -> None:
+    poll = bring_to(stack, schedule, "one", JobState.TRANSCRIBING)
+    stack.client.cancel("one")
+    assert stack.store.running_ids() == ["one"]
+    with pytest.raises(WrongState, match="still being stopped"):
+        stack.client.retry("one")
+    assert stack.store.settle(poll, "one", "ended")
+    assert stack.store.running_ids() == []
+    cleanup = take_up(schedule, Stage.CLEANUP, "one")
+    assert stack.store.cleaned(cleanup)
+    assert stack.client.get("one").cleaned_at is not None
+    assert stack.client.retry("one").attempt == 2
+
+
+def test_retry_is_a_new_attempt_of_what_ended_badly_only(stack: Stack, schedule: Schedule) -> None:
+    queue(stack, "one")
+    with pytest.raises(WrongState, match="QUEUED"):
+        stack.client.retry("one")
+    with pytest.raises(JobNotFound):
+        stack.client.retry("other")
+    hold = take_up(schedule, Stage.UPLOAD, "one")
+    fields = {"error.code": "Empty", "error.message": "It is empty.", "error.stage": "upload"}
+    assert stack.store.advance(hold, "one", [JobState.UPLOADING], JobState.FAILED, "", fields)
+    failed = stack.client.get("one")
+    assert failed.error is not None
+    assert failed.error.message == "It is empty."
+    again = stack.client.retry("one")
+    assert (again.state, again.attempt, again.error) == (JobState.QUEUED, 2, None)
+    assert again.aws_name == "one.2"
+    assert stack.broker.command("TTL", f"{PREFIX}job:one") == -1
+
+
+def test_overdue_jobs_fail_in_whatever_line_they_stand(stack: Stack, schedule: Schedule) -> None:
+    stack.client.submit("/audio/a.wav", name="late", deadline=0.2)
+    overdue: list[str] = []
+    until(lambda: overdue.extend(stack.store.fail_overdue()) or "late" in overdue)
+    job = stack.client.get("late")
+    assert job.state is JobState.FAILED
+    assert job.error is not None
+    assert job.error.code == "DeadlineExceeded"
+    assert schedule.begin(Stage.UPLOAD, "late") is None
+
+
+def test_ended_records_expire_and_leave_the_lists(stack: Stack) -> None:
+    stack.client.submit("/audio/a.wav", name="one")
+    assert stack.broker.command("TTL", f"{PREFIX}job:one") == -1
+    stack.client.cancel("one")
+    assert stack.broker.command("TTL", f"{PREFIX}job:one") > 0
+    stack.broker.command("ZADD", f"{PREFIX}state:CANCELLED", 1, "one")
+    stack.store.drop_expired()
+    assert stack.client.counts()[JobState.CANCELLED] == 0
+
+
+def test_waiting_is_pushed_and_sees_what_ended_before(stack: Stack) -> None:
+    ids = [stack.client.submit(f"/audio/{n}.wav", name=f"job-{n}").id for n in range(3)]
+    stack.client.cancel(ids[0])
+    seen = stack.client.as_completed(ids, timeout=20)
+    assert next(seen).id == ids[0]
+    with ThreadPoolExecutor(1) as pool:
+        later = pool.submit(stack.client.cancel, ids[2])
+        assert next(seen).id == ids[2]
+        later.result()
+        pool.submit(stack.client.cancel, ids[1]).result()
+    assert [job.id for job in seen] == [ids[1]]
+
+
+def test_waiting_ends_by_its_timeout_and_for_unknown_jobs(stack: Stack) -> None:
+    stack.client.submit("/audio/a.wav", name="one")
+    with pytest.raises(WaitTimeout, match="one"):
+        stack.client.wait("one", timeout=0.2)
+    with pytest.raises(JobNotFound, match="nobody"):
+        stack.client.wait("nobody", timeout=5)
+
+
+def test_lists_are_newest_first_and_by_state(stack: Stack) -> None:
+    for name in ("one", "two", "three"):
+        stack.client.submit("/audio/a.wav", name=name)
+    stack.client.cancel("one")
+    assert [job.id for job in stack.client.list()] == ["one", "three", "two"]
+    assert [job.id for job in stack.client.list([JobState.QUEUED], 1)] == ["three"]
+
+
+def test_a_kept_result_is_bounded(stack: Stack) -> None:
+    stack.store.keep_result("one", "hello", b"{}" * 10, most=1000)
+    assert stack.store.result("one", "text") == b"hello"
+    incompressible = bytes(number * 7919 % 251 for number in range(5000))
+    stack.store.keep_result("two", "hello", incompressible * 3, most=100)
+    assert stack.store.result("two", "document") is None

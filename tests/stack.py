@@ -1,0 +1,148 @@
+"""The whole system for a test: a Redis of its own, an AWS endpoint, workers and the command line.
+
+Everything is a real process on a free port of 127.0.0.1, started and stopped by the code that
+`transcribe local` uses.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import boto3
+
+from producer import Client
+from producer.broker import Broker
+from producer.cli.sandbox import Sandbox
+from producer.contract import Job, JobState
+from producer.settings import ProducerSettings
+from producer.store import JobStore
+
+ROOT = Path(__file__).parent.parent
+SAMPLES = ROOT / "samples"
+BUCKET = "test-bucket"
+
+
+def until(condition: Callable[[], object], seconds: float = 30.0, what: str = "") -> Any:
+    """Wait for a condition; returns what it gave. Fails after a deadline."""
+    deadline = time.monotonic() + seconds
+    while not (value := condition()):
+        assert time.monotonic() < deadline, f"not within {seconds} s: {what or condition}"
+        time.sleep(0.02)
+    return value
+
+
+class Stack:
+    """Redis, an AWS endpoint if asked for, and what is started on top of them."""
+
+    def __init__(self, sandbox: Sandbox, folder: Path) -> None:
+        self.sandbox = sandbox
+        self.folder = folder
+        self.audio = folder / "audio"
+        self.results = folder / "results"
+        self.audio.mkdir()
+        self.redis_url = sandbox.start_redis()
+        self.endpoint = ""
+        self.environment = {
+            "TRANSCRIBE_REDIS_URL": self.redis_url,
+            "TRANSCRIBE_BUCKET": BUCKET,
+            "TRANSCRIBE_AUDIO_ROOTS": str(self.audio),
+            "TRANSCRIBE_RESULTS_DIR": str(self.results),
+            "TRANSCRIBE_POLL_INTERVAL": "0.3",
+            "TRANSCRIBE_DISPATCH_INTERVAL": "0.05",
+            "TRANSCRIBE_LEASE": "2",
+        }
+        self.client = Client(settings=ProducerSettings(redis_url=self.redis_url, lease=2.0))
+        self.broker = Broker(self.redis_url)
+        self.store = JobStore(self.broker, retention=3600, lease=2.0)
+
+    def close(self) -> None:
+        self.client.close()
+        self.broker.close()
+
+    def start_aws(self, *options: str) -> None:
+        """Start localaws in a process of its own."""
+        self.endpoint = self.sandbox.start_localaws(BUCKET, *options)
+        self.environment |= {
+            "AWS_ENDPOINT_URL": self.endpoint,
+            "AWS_ACCESS_KEY_ID": "test",
+            "AWS_SECRET_ACCESS_KEY": "test",
+            "AWS_DEFAULT_REGION": "us-east-1",
+            "AWS_CONFIG_FILE": os.devnull,
+            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        }
+
+    def aws(self, service: str) -> Any:
+        """A boto3 client of the endpoint."""
+        return boto3.client(  # type: ignore[call-overload]
+            service,
+            endpoint_url=self.endpoint,
+            region_name="us-east-1",
+            aws_access_key_id="test",
+            aws_secret_access_key="test",
+        )
+
+    def start_worker(self, name: str = "worker", **settings: str) -> subprocess.Popen[bytes]:
+        """Start a worker and wait for its heartbeat."""
+        environment = self.environment | {f"TRANSCRIBE_{k.upper()}": v for k, v in settings.items()}
+
+        def alive() -> bool:
+            return any(each.name.startswith(f"{name}@") for each in self.client.fleet.alive())
+
+        return self.sandbox.start_worker(environment, alive, name)
+
+    def sample(self, name: str, as_: str | None = None) -> Path:
+        """A copy of a sample beneath the audio root."""
+        path = self.audio / (as_ or name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes((SAMPLES / name).read_bytes())
+        return path
+
+    def transcribe(
+        self, *arguments: str, stdin: str | None = None, **environment: str
+    ) -> subprocess.CompletedProcess[str]:
+        """Run the command line as a user does."""
+        return subprocess.run(
+            [str(Path(sys.executable).parent / "transcribe"), *arguments],
+            env={**os.environ, **self.environment, **environment},
+            cwd=self.folder,
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=100,
+            check=False,
+        )
+
+    def job_in(self, job_id: str, *states: JobState, seconds: float = 30.0) -> Job:
+        """Wait until a job is in one of the states."""
+
+        def found() -> Job | None:
+            job = self.client.get(job_id)
+            return job if job.state in states else None
+
+        job = until(found, seconds, f"{job_id} in {states}")
+        assert isinstance(job, Job)
+        return job
+
+    def objects(self) -> list[str]:
+        """The keys in the bucket."""
+        answer = self.aws("s3").list_objects_v2(Bucket=BUCKET)
+        return [each["Key"] for each in answer.get("Contents", [])]
+
+    def account(self) -> dict[str, Any]:
+        """What the endpoint saw: jobs started, most at once, calls by operation."""
+        with urllib.request.urlopen(f"{self.endpoint}/_localaws/jobs") as answer:  # noqa: S310
+            found: dict[str, Any] = json.load(answer)
+        return found
+
+    def log(self, name: str = "worker") -> list[dict[str, Any]]:
+        """The JSON lines of a worker's log; Celery's banner is passed over."""
+        lines = self.sandbox.log(name).read_text().splitlines()
+        return [json.loads(line) for line in lines if line.startswith("{")]
