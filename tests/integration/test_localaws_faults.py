@@ -4,7 +4,9 @@
 
 import json
 import os
+import time
 from collections.abc import Iterator
+from http.client import HTTPConnection
 from io import BytesIO
 from typing import Any
 from urllib.error import HTTPError
@@ -89,6 +91,30 @@ def test_s3_and_sts_are_there_on_the_same_port(account: Account):
     sts = account.client("sts")
     assert sts.get_caller_identity()["Account"] == "123456789012"
     sts.close()
+
+
+def test_a_connection_stays_open_even_when_a_body_was_not_read(account: Account):
+    account.fault(operation="PutObject", kind="access_denied")
+    link = account.s3.generate_presigned_url("put_object", {"Bucket": "media", "Key": "b.wav"})
+    target = {"X-Amz-Target": "Transcribe.ListTranscriptionJobs"}
+    requests = [
+        ("PUT", link.removeprefix(account.url), b"x" * 3_000_000, {}, 403),
+        ("POST", "/", b"{}", target, 200),
+        ("GET", "/media/none", b"", {}, 404),
+        ("HEAD", "/media/none", b"", {}, 404),
+        ("GET", "/_localaws/health", b"", {}, 200),
+    ]
+    connection = HTTPConnection(account.url.removeprefix("http://"))
+    connection.connect()
+    socket = connection.sock
+
+    for method, path, body, headers, status in requests:
+        connection.request(method, path, body, headers)
+        with connection.getresponse() as answer:
+            answer.read()
+            assert answer.status == status
+        assert connection.sock is socket
+    connection.close()
 
 
 def test_a_presigned_link_works(account: Account):
@@ -209,8 +235,10 @@ def test_jobs_can_be_told_to_fail():
         account = Account(endpoint)
         account.start("bad-one")
         account.start("good-one")
+        deadline = time.monotonic() + 20
         while (jobs := account.admin("GET", "jobs"))["running"]:
-            pass
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
         account.s3.close()
         account.transcribe.close()
 

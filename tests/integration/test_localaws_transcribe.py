@@ -3,7 +3,6 @@
 # ruff: noqa: S310 - the only URLs opened are those of our own endpoint
 
 import json
-import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -389,29 +388,24 @@ def test_the_waiter_of_botocore_works(account: Account):
     waiter.wait(TranscriptionJobName="one", WaiterConfig={"Delay": 1, "MaxAttempts": 10})
 
 
-def test_connections_stay_open_between_calls(account: Account):
-    pool = logging.getLogger("urllib3.connectionpool")
-    opened: list[str] = []
+def test_a_name_asked_for_at_once_by_many_is_given_to_one(account: Account):
+    outcomes: list[str] = []
+    together = threading.Barrier(16)
 
-    class Count(logging.Handler):
-        def emit(self, record: Any) -> None:
-            if "Starting new HTTP connection" in record.msg:
-                opened.append(record.msg)
+    def start() -> None:
+        together.wait()
+        try:
+            outcomes.append(account.start("same")["TranscriptionJobStatus"])
+        except ClientError as error:
+            outcomes.append(error.response["Error"]["Code"])
 
-    handler = Count()
-    pool.addHandler(handler)
-    level = pool.level
-    pool.setLevel("DEBUG")
-    try:
-        fresh = client("transcribe", account.endpoint)
-        for _ in range(5):
-            fresh.list_transcription_jobs()
-        fresh.close()
-    finally:
-        pool.removeHandler(handler)
-        pool.setLevel(level)
+    threads = [threading.Thread(target=start) for _ in range(16)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
 
-    assert len(opened) <= 1
+    assert sorted(outcomes) == ["ConflictException"] * 15 + ["IN_PROGRESS"]
 
 
 def test_64_clients_at_once_start_every_job_once(account: Account):

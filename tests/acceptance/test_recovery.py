@@ -1,0 +1,172 @@
+"""Workers die, stop and double up; jobs do not."""
+
+from __future__ import annotations
+
+import base64
+import json
+import shutil
+import signal
+import uuid
+from pathlib import Path
+
+from stack import Stack, until
+
+from producer.contract import CONTROL_QUEUE, SUBMIT_TASK, JobState, Stage
+from producer.store import PREFIX
+
+
+def recordings(stack: Stack, number: int) -> list[Path]:
+    """Many recordings with different names."""
+    first = stack.sample("silence.wav")
+    paths = [stack.audio / f"recording-{each}.wav" for each in range(number)]
+    for path in paths:
+        shutil.copy(first, path)
+    return paths
+
+
+def assert_each_done_once(stack: Stack, ids: list[str]) -> None:
+    """Every job is COMPLETED with its own whole result, and was started once."""
+    jobs = stack.client.wait(ids, timeout=90)
+    assert {job.state for job in jobs.values()} == {JobState.COMPLETED}
+    for job in jobs.values():
+        assert json.loads(job.files["json"].read_text())["jobName"] == job.id
+        assert job.id in stack.client.text(job.id)
+    started = [each["name"] for each in stack.account()["jobs"]]
+    assert sorted(started) == sorted(ids)
+
+
+def test_200_at_once_within_the_quota_each_started_once(stack: Stack) -> None:
+    stack.start_aws("--recogniser", "fixed:0.8", "--quota", "jobs=20,start=25")
+    stack.start_worker("one", max_running_jobs="20")
+    stack.start_worker("two", max_running_jobs="20")
+    ids = stack.client.submit_many(
+        [{"audio": str(path), "name": path.stem} for path in recordings(stack, 200)]
+    )
+    assert_each_done_once(stack, ids)
+    account = stack.account()
+    assert account["most_running"] <= 20
+    refused = {name: calls["refused"] for name, calls in account["calls"].items()}
+    assert sum(refused.values()) == 0, refused
+    assert stack.client.counts()[JobState.COMPLETED] == 200
+    # Nothing is left of the work but the records.
+    for stage in Stage:
+        until(
+            lambda stage=stage: stack.broker.command("ZCARD", f"{PREFIX}schedule:{stage}") == 0,
+            what=f"an empty schedule of {stage}",
+        )
+    assert stack.store.running_ids() == []
+
+
+def test_a_killed_workers_jobs_go_on_at_another(stack: Stack) -> None:
+    stack.start_aws("--recogniser", "fixed:1")
+    doomed = stack.start_worker("doomed", max_running_jobs="8")
+    ids = stack.client.submit_many(
+        [{"audio": str(path), "name": path.stem} for path in recordings(stack, 30)]
+    )
+    until(lambda: stack.client.counts()[JobState.COMPLETED] >= 3)
+    doomed.kill()
+    doomed.wait()
+    assert stack.client.counts()[JobState.COMPLETED] < 30
+    stack.start_worker("heir", max_running_jobs="8")
+    assert_each_done_once(stack, ids)
+
+
+def test_a_worker_that_wakes_late_changes_nothing(stack: Stack) -> None:
+    stack.start_aws("--recogniser", "fixed:1")
+    sleeper = stack.start_worker("sleeper", max_running_jobs="8")
+    ids = stack.client.submit_many(
+        [{"audio": str(path), "name": path.stem} for path in recordings(stack, 20)]
+    )
+    until(lambda: stack.client.counts()[JobState.TRANSCRIBING] >= 3)
+    sleeper.send_signal(signal.SIGSTOP)
+    stack.start_worker("awake", max_running_jobs="8")
+    until(lambda: stack.client.counts()[JobState.COMPLETED] >= 10)
+    sleeper.send_signal(signal.SIGCONT)
+    assert_each_done_once(stack, ids)
+
+
+def test_sigterm_ends_a_worker_soon_and_costs_no_job(stack: Stack) -> None:
+    stack.start_aws("--recogniser", "fixed:1")
+    leaving = stack.start_worker("leaving", max_running_jobs="8")
+    ids = stack.client.submit_many(
+        [{"audio": str(path), "name": path.stem} for path in recordings(stack, 20)]
+    )
+    until(lambda: stack.client.counts()[JobState.COMPLETED] >= 2)
+    leaving.terminate()
+    assert leaving.wait(timeout=15) == 0
+    assert stack.client.fleet.alive() == []
+    stack.start_worker("next", max_running_jobs="8")
+    assert_each_done_once(stack, ids)
+
+
+def test_messages_that_are_lost_cost_no_job(stack: Stack) -> None:
+    stack.start_aws("--recogniser", "fixed:0.2")
+    paths = recordings(stack, 3)
+    ids = [stack.client.submit(path, name=path.stem).id for path in paths]
+    assert stack.broker.command("LLEN", Stage.UPLOAD.queue) == 3
+    stack.broker.command("DEL", Stage.UPLOAD.queue)
+    stack.start_worker()
+    assert_each_done_once(stack, ids)
+
+
+def test_messages_that_are_doubled_cost_no_second_start(stack: Stack) -> None:
+    stack.start_aws("--recogniser", "fixed:0.2")
+    paths = recordings(stack, 3)
+    ids = [stack.client.submit(path, name=path.stem).id for path in paths]
+    messages = stack.broker.command("LRANGE", Stage.UPLOAD.queue, 0, -1)
+    for _ in range(20):
+        stack.broker.command("LPUSH", Stage.UPLOAD.queue, *messages)
+    stack.start_worker()
+    assert_each_done_once(stack, ids)
+
+
+def raw_message(argument: object) -> str:
+    """A Celery message as another language would write it."""
+    task_id = str(uuid.uuid4())
+    body = json.dumps([[argument], {}, {}])
+    return json.dumps(
+        {
+            "body": base64.b64encode(body.encode()).decode(),
+            "content-type": "application/json",
+            "content-encoding": "utf-8",
+            "headers": {"lang": "js", "task": SUBMIT_TASK, "id": task_id, "root_id": task_id},
+            "properties": {
+                "correlation_id": task_id,
+                "delivery_mode": 2,
+                "delivery_tag": task_id,
+                "delivery_info": {"exchange": "", "routing_key": CONTROL_QUEUE},
+                "priority": 0,
+                "body_encoding": "base64",
+            },
+        }
+    )
+
+
+def test_another_language_submits_by_a_raw_message(stack: Stack) -> None:
+    stack.start_aws("--recogniser", "fixed:0.2")
+    stack.start_worker()
+    path = stack.sample("hello-world.m4a")
+    request = {"audio": str(path), "name": "from-afar", "metadata": {"order": 7}}
+    stack.broker.command("LPUSH", CONTROL_QUEUE, raw_message(request))
+    until(lambda: stack.client.counts()[JobState.COMPLETED] == 1)
+    assert stack.client.get("from-afar").request.metadata == {"order": 7}
+
+
+def test_bad_raw_messages_are_kept_with_their_reason_and_harm_nobody(stack: Stack) -> None:
+    stack.start_aws("--recogniser", "fixed:0.2")
+    stack.start_worker()
+    path = stack.sample("hello-world.m4a")
+    unnamed: list[object] = [[1, 2], "text", None, {"nam": "x"}, {}, 7]
+    named = [{"audio": "relative.wav", "name": "bad-one"}, {"audio": str(path), "name": "a/b"}]
+    for bad in (*unnamed, *named):
+        stack.broker.command("LPUSH", CONTROL_QUEUE, raw_message(bad))
+    until(lambda: stack.broker.command("LLEN", f"{PREFIX}dead") == 8, what="8 dead letters")
+    letters = [json.loads(each) for each in stack.broker.command("LRANGE", f"{PREFIX}dead", 0, -1)]
+    assert all(letter["reason"].startswith("Invalid request: ") for letter in letters)
+    assert named[0] in [json.loads(letter["message"]) for letter in letters]
+    job = stack.client.get("bad-one")
+    assert job.error is not None
+    assert (job.state, job.error.code) == (JobState.FAILED, "InvalidRequest")
+    # The name of a refused request is free for the corrected one.
+    good = stack.client.submit(path, name="bad-one")
+    assert stack.client.wait(good.id, timeout=30)[good.id].state is JobState.COMPLETED
