@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from celery import Celery
-from kombu.exceptions import OperationalError
+from functools import cached_property
+from typing import Any
 
 from producer.contract import Stage
 
@@ -27,20 +27,33 @@ class Publisher:
 
     def __init__(self, redis_url: str) -> None:
         """Publish to the broker at `redis_url`; connects when first used."""
-        self._app = Celery("transcribe-queue", broker=redis_url, set_as_current=False)
-        self._app.conf.update(
+        self._redis_url = redis_url
+
+    @cached_property
+    def _app(self) -> Any:
+        # Here, because importing Celery takes as long as all else of a command that only reads.
+        from celery import Celery  # noqa: PLC0415
+
+        app = Celery("transcribe-queue", broker=self._redis_url, set_as_current=False)
+        app.conf.update(
             task_serializer="json",
             accept_content=["json"],
             task_ignore_result=True,
             broker_transport_options=TRANSPORT_OPTIONS,
         )
-        self._connection = self._app.connection_for_write(redis_url)
+        return app
+
+    @cached_property
+    def _connection(self) -> Any:
+        return self._app.connection_for_write(self._redis_url)
 
     def publish(self, stage: Stage, job_id: str) -> bool:
         """Send one message; False if the broker did not take it.
 
         Not an error: the schedule has the job, and a dispatcher will send another.
         """
+        from kombu.exceptions import OperationalError  # noqa: PLC0415 - as above
+
         try:
             self._app.send_task(
                 stage.task,
@@ -54,5 +67,6 @@ class Publisher:
         return True
 
     def close(self) -> None:
-        """Close the connection."""
-        self._connection.release()
+        """Close the connection, if there ever was one."""
+        if "_connection" in self.__dict__:
+            self._connection.release()

@@ -10,7 +10,7 @@ from io import BufferedReader
 from pathlib import Path
 from struct import error as StructError  # noqa: N812 - the library's name says nothing
 from types import TracebackType
-from typing import Self
+from typing import BinaryIO, Self, cast
 
 from tinytag import TinyTag, TinyTagException
 
@@ -21,6 +21,9 @@ from worker.errors import Permanent
 #: Source: Amazon Transcribe's guidelines and quotas.
 MIN_SECONDS = 0.5
 MAX_SECONDS = 4 * 3600.0
+#: What may be read of a recording to learn its length; a hostile header asks for gigabytes.
+_GLANCE_READS = 100_000
+_GLANCE_BYTES = 16 * 1024 * 1024
 
 
 @dataclass
@@ -59,7 +62,7 @@ def open_audio(
     try:
         size = _regular_size(file, name)
         found = _recognised(file, name, media_format)
-        _check_duration(file, name)
+        _check_duration(file, name, size, found)
     except BaseException:
         file.close()
         raise
@@ -87,7 +90,11 @@ def _open(path: str, roots: tuple[Path, ...], name: str) -> BufferedReader:
         raise Permanent("Unreadable", f"The worker may not read {name}.") from None
     except OSError as error:
         raise Permanent("Unreadable", f"{name} cannot be read: {error.strerror}.") from None
-    file = os.fdopen(descriptor, "rb")
+    try:
+        file = os.fdopen(descriptor, "rb")
+    except IsADirectoryError:
+        os.close(descriptor)
+        raise Permanent("NotAFile", f"{name} is a directory, not a recording.") from None
     opened = Path(f"/proc/self/fd/{descriptor}")
     if opened.exists() and not _beneath(opened.readlink(), roots):
         file.close()
@@ -101,8 +108,6 @@ def _beneath(path: Path, roots: tuple[Path, ...]) -> bool:
 
 def _regular_size(file: BufferedReader, name: str) -> int:
     status = os.fstat(file.fileno())
-    if stat.S_ISDIR(status.st_mode):
-        raise Permanent("NotAFile", f"{name} is a directory, not a recording.")
     if not stat.S_ISREG(status.st_mode):
         raise Permanent("NotAFile", f"{name} is a device or pipe, not a recording.")
     if status.st_size == 0:
@@ -121,18 +126,45 @@ def _recognised(file: BufferedReader, name: str, asked: MediaFormat | None) -> M
     return found
 
 
-def _check_duration(file: BufferedReader, name: str) -> None:
+def _check_duration(file: BufferedReader, name: str, size: int, found: MediaFormat) -> None:
     """Refuse what Transcribe would fail for its length, where a header tells it."""
     file.seek(0)
+    glance = cast("BinaryIO", _Glance(file))
     try:
-        seconds = TinyTag.get(filename=name, file_obj=file, tags=False).duration
+        # TinyTag goes by the name, which may say another format than the content.
+        tag = TinyTag.get(filename=f"audio.{found}", file_obj=glance, tags=False)
     except (TinyTagException, StructError, ValueError, IndexError, KeyError, OSError):
         # A header we cannot read may be one that Transcribe can.
         return
+    seconds = tag.duration
     # Zero or nothing: the header does not say.
     if not seconds:
         return
     if seconds < MIN_SECONDS:
         raise Permanent("TooShort", f"{name} is {seconds:.2f} s long; 0.5 s is the least.")
-    if seconds > MAX_SECONDS:
+    # What was recorded to a pipe claims the greatest length that the header can hold.
+    claimed_bytes = seconds * (tag.bitrate or 0.0) * 1000 / 8
+    if seconds > MAX_SECONDS and claimed_bytes <= 1.1 * size:
         raise Permanent("TooLong", f"{name} is {seconds / 3600:.1f} h long; 4 h is the most.")
+
+
+class _Glance:
+    """A file of which only so much can be read."""
+
+    def __init__(self, file: BufferedReader) -> None:
+        self._file = file
+        self._reads = _GLANCE_READS
+        self._bytes = _GLANCE_BYTES
+
+    def read(self, size: int) -> bytes:
+        self._reads -= 1
+        self._bytes -= size
+        if self._reads < 0 or self._bytes < 0:
+            raise OSError("this is no header any more")
+        return self._file.read(size)
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        return self._file.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._file.tell()

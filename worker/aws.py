@@ -10,9 +10,15 @@ from botocore.config import Config
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
+    CredentialRetrievalError,
+    FlexibleChecksumError,
     HTTPClientError,
+    IncompleteReadError,
+    MetadataRetrievalError,
     NoCredentialsError,
     PartialCredentialsError,
+    SSOError,
+    TokenRetrievalError,
 )
 from botocore.exceptions import ConnectionError as BotoConnectionError
 
@@ -29,6 +35,8 @@ CREDENTIAL_CODES = frozenset(
     {
         "ExpiredToken",
         "ExpiredTokenException",
+        "InvalidToken",
+        "RequestTimeTooSkewed",
         "InvalidAccessKeyId",
         "InvalidClientTokenId",
         "InvalidSignatureException",
@@ -39,8 +47,25 @@ CREDENTIAL_CODES = frozenset(
 )
 _DENIED = frozenset({"AccessDenied", "AccessDeniedException", "403", "Forbidden"})
 _THROTTLED = frozenset(
-    {"ThrottlingException", "Throttling", "TooManyRequestsException", "SlowDown"}
+    {
+        "LimitExceededException",
+        "SlowDown",
+        "Throttling",
+        "ThrottlingException",
+        "TooManyRequestsException",
+    }
 )
+#: botocore could not find or renew credentials, which often mends itself: a role's.
+_NO_CREDENTIALS = (
+    CredentialRetrievalError,
+    MetadataRetrievalError,
+    NoCredentialsError,
+    PartialCredentialsError,
+    SSOError,
+    TokenRetrievalError,
+)
+#: AWS did not answer, or not to the end.
+_BROKEN_OFF = (BotoConnectionError, FlexibleChecksumError, HTTPClientError, IncompleteReadError)
 
 
 class Aws:
@@ -113,11 +138,11 @@ def sorted_error(error: ClientError | BotoCoreError, operation: str) -> StageErr
     """What an error of any AWS call means for the job; callers handle their special codes first."""
     if isinstance(error, ClientError):
         return _answered(error, operation)
-    if isinstance(error, (NoCredentialsError, PartialCredentialsError)):
+    if isinstance(error, _NO_CREDENTIALS):
         return Transient(
             "CredentialsMissing", "The worker has no AWS credentials; the job waits for them."
         )
-    if isinstance(error, (BotoConnectionError, HTTPClientError)):
+    if isinstance(error, _BROKEN_OFF):
         return Transient("Unreachable", f"AWS could not be reached for {operation}.")
     return Permanent("BadCall", f"{operation} cannot be called like this: {error}")
 

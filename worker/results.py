@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 from producer.contract import Job
@@ -56,7 +57,10 @@ def _make_folders(folder: Path) -> None:
     while not missing[-1].parent.exists():
         missing.append(missing[-1].parent)
     for path in reversed(missing):
-        path.mkdir(mode=_FOLDER_MODE, exist_ok=True)
+        with suppress(FileExistsError):
+            path.mkdir(mode=_FOLDER_MODE)
+            # The umask was taken off the mode.
+            path.chmod(_FOLDER_MODE)
 
 
 def _write(path: Path, content: str | bytes) -> Path:

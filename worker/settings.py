@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import math
 import os
+import re
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from dotenv import dotenv_values
 from pydantic import Field, PrivateAttr, SecretStr, field_validator
-from pydantic_settings import NoDecode
+from pydantic_settings import NoDecode, SettingsConfigDict
 
 from producer.errors import InvalidSettings
 from producer.settings import ProducerSettings
 
+#: Source: the pattern of OutputBucketName in the API reference of Amazon Transcribe.
+_BUCKET = re.compile(r"[a-z0-9][.\-a-z0-9]{1,61}[a-z0-9]")
+
 
 class WorkerSettings(ProducerSettings):
     """What a worker needs to know beside the producer's settings."""
+
+    model_config = SettingsConfigDict(allow_inf_nan=False)
 
     bucket: str = Field(
         default="",
@@ -82,7 +89,10 @@ class WorkerSettings(ProducerSettings):
     @field_validator("audio_roots", mode="before")
     @classmethod
     def _split_roots(cls, value: object) -> object:
-        return tuple(value.split(os.pathsep)) if isinstance(value, str) else value
+        if not isinstance(value, str):
+            return value
+        # An empty part, as a trailing colon leaves it, must not open the current folder.
+        return tuple(filter(None, value.split(os.pathsep)))
 
     @field_validator("audio_roots")
     @classmethod
@@ -129,22 +139,35 @@ class WorkerSettings(ProducerSettings):
             raise InvalidSettings(
                 "TRANSCRIBE_BUCKET is not set: name the S3 bucket for audio and results."
             )
+        if not _BUCKET.fullmatch(settings.bucket):
+            raise InvalidSettings(
+                f"TRANSCRIBE_BUCKET (or S3_BUCKET in the script's file) is {settings.bucket!r}, "
+                "which is not the bare name of a bucket."
+            )
         return settings
 
     def _read_script_settings(self, path: Path) -> None:
         """Take the worker's part of the original script's settings file."""
         if not path.is_file():
             raise InvalidSettings(f"TRANSCRIBE_ENV_FILE names {path}, which is not a file.")
-        values = {name: value for name, value in dotenv_values(path).items() if value}
+        try:
+            values = {name: value for name, value in dotenv_values(path).items() if value}
+        except (OSError, UnicodeDecodeError):
+            raise InvalidSettings(
+                f"TRANSCRIBE_ENV_FILE names {path}, which is not readable text."
+            ) from None
         self.bucket = values.get("S3_BUCKET", self.bucket)
         self._region = values.get("AWS_REGION")
         if "SLEEP_TIME" in values:
             try:
-                self.poll_interval = max(0.1, float(values["SLEEP_TIME"]))
+                seconds = float(values["SLEEP_TIME"])
             except ValueError:
+                seconds = math.nan
+            if not math.isfinite(seconds):
                 raise InvalidSettings(
                     f"SLEEP_TIME in {path} must be a number of seconds, such as 5."
-                ) from None
+                )
+            self.poll_interval = max(0.1, seconds)
         key, secret = values.get("AWS_ACCESS_KEY"), values.get("AWS_SECRET_KEY")
         if (key is None) != (secret is None):
             raise InvalidSettings(

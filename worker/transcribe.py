@@ -90,7 +90,9 @@ class Transcribe:
                 code, text = error_code(error), error_text(error)
                 if code == "ConflictException":
                     raise NameTakenError from error
-                if (code == "LimitExceededException" and not _TOO_LARGE.search(text)) or (
+                if code == "LimitExceededException" and _TOO_LARGE.search(text):
+                    raise Permanent(code, text) from error
+                if code == "LimitExceededException" or (
                     code == "BadRequestException" and _TOO_MANY_JOBS.search(text)
                 ):
                     raise SlotsTaken(

@@ -1,0 +1,181 @@
+"""`transcribe local`: the whole pipeline for the time of one command, and nothing of it after."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from stack import SAMPLES, Stack, until
+
+TRANSCRIBE = str(Path(sys.executable).parent / "transcribe")
+
+
+@contextmanager
+def local(folder: Path, *arguments: str, **environment: str) -> Iterator[subprocess.Popen[str]]:
+    """`transcribe local` in a folder, ended if the test does not."""
+    with (folder / "stdout").open("w") as stdout, (folder / "stderr").open("w") as stderr:
+        process = subprocess.Popen(
+            [TRANSCRIBE, "local", *arguments],
+            cwd=folder,
+            env={**os.environ, **environment},
+            stdout=stdout,
+            stderr=stderr,
+            text=True,
+        )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+def descendants(parent: int) -> set[int]:
+    """All processes beneath one."""
+    children: dict[int, list[int]] = {}
+    for entry in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = entry.read_text().rpartition(")")[2].split()
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        children.setdefault(int(fields[1]), []).append(int(entry.parent.name))
+    found: set[int] = set()
+    waiting = [parent]
+    while waiting:
+        for child in children.get(waiting.pop(), []):
+            found.add(child)
+            waiting.append(child)
+    return found
+
+
+def running(pids: set[int]) -> set[int]:
+    """Those that still run; a zombie has ended."""
+    alive = set()
+    for pid in pids:
+        try:
+            state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        if state != "Z":
+            alive.add(pid)
+    return alive
+
+
+def up(folder: Path, process: subprocess.Popen[str]) -> set[int]:
+    """Wait until the sandbox is up; returns its processes."""
+    until(lambda: "sandbox is up" in (folder / "stderr").read_text(), 60)
+    children = descendants(process.pid)
+    assert len(children) >= 3
+    return children
+
+
+def temporary_folders() -> set[str]:
+    return {str(path) for path in Path(tempfile.gettempdir()).glob("transcribe-local-*")}
+
+
+def test_it_transcribes_prints_and_leaves_only_the_results(tmp_path: Path) -> None:
+    before = temporary_folders()
+    audio = [str(SAMPLES / "hello-world.m4a"), str(SAMPLES / "silence.wav")]
+    with local(tmp_path, *audio, "--format", "srt") as process:
+        until(lambda: len(descendants(process.pid)) >= 3, 60)
+        children = descendants(process.pid)
+        assert process.wait(timeout=90) == 0
+    assert running(children) == set()
+    assert temporary_folders() == before
+    printed = (tmp_path / "stdout").read_text()
+    assert "hello world" in printed.lower()
+    results = sorted((tmp_path / "transcripts").rglob("*.*"))
+    assert [path.name for path in results] == ["transcript.json", "transcript.srt"] * 2
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_without_files_it_is_a_sandbox_until_it_is_stopped(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    before = temporary_folders()
+    (tmp_path / "hello.m4a").write_bytes((SAMPLES / "hello-world.m4a").read_bytes())
+    with local(tmp_path) as process:
+        children = up(tmp_path, process)
+        exports = re.findall(
+            r"^export (\w+)=(.*)$", (tmp_path / "stdout").read_text(), re.MULTILINE
+        )
+        told = {name: shlex.split(value)[0] for name, value in exports}
+        assert {"TRANSCRIBE_REDIS_URL", "AWS_ENDPOINT_URL", "TRANSCRIBE_BUCKET"} <= set(told)
+        if number is signal.SIGINT:
+            ran = subprocess.run(
+                [TRANSCRIBE, "submit", "hello.m4a", "--wait"],
+                cwd=tmp_path,
+                env={**os.environ, **told},
+                capture_output=True,
+                text=True,
+                timeout=60,
+                check=False,
+            )
+            assert ran.returncode == 0, ran
+            assert "hello world" in ran.stdout.lower()
+        process.send_signal(number)
+        process.wait(timeout=30)
+    until(lambda: running(children) == set(), 20, "all children to end")
+    if number is not signal.SIGKILL:
+        assert process.returncode == 130
+        assert temporary_folders() == before
+        assert "Traceback" not in (tmp_path / "stderr").read_text()
+
+
+def test_a_redis_that_others_use_is_left_alone(stack: Stack) -> None:
+    stack.client.submit("/audio/theirs.wav", name="theirs")
+    ran = stack.transcribe("local", str(SAMPLES / "silence.wav"))
+    assert ran.returncode == 2
+    assert "TRANSCRIBE_REDIS_URL" in ran.stderr
+    stack.client.cancel("theirs")
+    ran = stack.transcribe("local", str(SAMPLES / "silence.wav"))
+    assert ran.returncode == 0, ran
+    # We did not start it, so it still runs.
+    assert stack.broker.command("PING")
+
+
+def test_with_aws_it_does_what_the_script_did(stack: Stack) -> None:
+    stack.start_aws()
+    (stack.folder / "hello-world.m4a").write_bytes((SAMPLES / "hello-world.m4a").read_bytes())
+    (stack.folder / "transcribe.env").write_text(
+        "AWS_ACCESS_KEY=AKIASCRIPT\nAWS_SECRET_KEY=hidden\nAWS_REGION=us-east-1\n"
+        "LOCAL_AUDIO=hello-world.m4a\nS3_BUCKET=test-bucket\nS3_OBJECT=path/hello.m4a\n"
+        "SLEEP_TIME=1\nTRANSCRIPTION_JOB=hello-world\n"
+    )
+    environment = {**os.environ, "AWS_ENDPOINT_URL": stack.endpoint}
+    ran = subprocess.run(
+        [TRANSCRIBE, "local", "--aws", "--env-file", "transcribe.env", "--cleanup"],
+        cwd=stack.folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=90,
+        check=False,
+    )
+    assert ran.returncode == 0, ran
+    assert "hello world" in ran.stdout.lower()
+    assert "hidden" not in ran.stdout + ran.stderr
+    assert stack.objects() == []
+    assert stack.aws("transcribe").list_transcription_jobs()["TranscriptionJobSummaries"] == []
+    assert (stack.folder / "transcripts" / "hello-world" / "transcript.json").is_file()
+
+
+def test_with_aws_what_is_missing_is_said_at_once(stack: Stack) -> None:
+    stack.start_aws()
+    audio = str(SAMPLES / "silence.wav")
+    without = {"TRANSCRIBE_REDIS_URL": "", "TRANSCRIBE_BUCKET": ""}
+    ran = stack.transcribe("local", "--aws", audio, **without)
+    assert ran.returncode != 0
+    assert "TRANSCRIBE_BUCKET is not set" in ran.stderr
+    ran = stack.transcribe("local", "--aws", "--bucket", "no-such-bucket", audio, **without)
+    assert ran.returncode == 2
+    assert "no-such-bucket does not exist" in ran.stderr
+    assert "Traceback" not in ran.stderr
