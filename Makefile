@@ -28,7 +28,7 @@ clean:
 # Each stamp is older than what it was made from, so that a second run installs nothing.
 $(VENV)/.local: pyproject.toml constraints.txt
 	@.ci/make-venv $(PYTHON) $(VENV)
-	$(PIP) install --constraint constraints.txt --editable '.[local]'
+	$(PIP) install --constraint constraints.txt --build-constraint constraints.txt --editable '.[local]'
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.local

@@ -45,3 +45,5 @@ def make_stack(folder: Path) -> Iterator[Stack]:
             yield built
         finally:
             built.close()
+        # What is tried again hides what is broken: a stage may be interrupted, but never crash.
+        assert built.crashes() == []

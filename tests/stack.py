@@ -142,6 +142,12 @@ class Stack:
             found: dict[str, Any] = json.load(answer)
         return found
 
+    def crashes(self) -> list[str]:
+        """The tracebacks in the logs of all workers."""
+        logs = [path.stem for path in self.sandbox.folder.glob("*.log")]
+        lines = [line for name in logs for line in self.log(name)]
+        return [str(line["exception"]) for line in lines if "exception" in line]
+
     def log(self, name: str = "worker") -> list[dict[str, Any]]:
         """The JSON lines of a worker's log; Celery's banner is passed over."""
         lines = self.sandbox.log(name).read_text().splitlines()

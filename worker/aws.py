@@ -75,18 +75,21 @@ class Aws:
         """Find credentials and region as boto3 does, unless the settings bring their own.
 
         Raises:
-            Permanent: if there is no region.
+            Permanent: if there is no region, or the profile does not exist.
         """
         # boto3 itself reads AWS_DEFAULT_REGION only; most other tools read AWS_REGION.
         region = settings.region or (
             os.environ.get("AWS_REGION") if "AWS_DEFAULT_REGION" not in os.environ else None
         )
         key, secret = settings.credentials or (None, None)
-        self.session = boto3.Session(
-            aws_access_key_id=key.get_secret_value() if key else None,
-            aws_secret_access_key=secret.get_secret_value() if secret else None,
-            region_name=region,
-        )
+        try:
+            self.session = boto3.Session(
+                aws_access_key_id=key.get_secret_value() if key else None,
+                aws_secret_access_key=secret.get_secret_value() if secret else None,
+                region_name=region,
+            )
+        except BotoCoreError as error:
+            raise Permanent("NoSession", f"AWS cannot be used: {error}") from error
         if self.session.region_name is None:
             raise Permanent("NoRegion", "No AWS region is set: set AWS_DEFAULT_REGION.")
         self.region: str = self.session.region_name

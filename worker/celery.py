@@ -11,7 +11,7 @@ import sys
 from typing import Any
 
 from celery import Celery, signals
-from kombu.entity import Queue
+from kombu.entity import Exchange, Queue
 
 from producer.contract import QUEUES
 from producer.errors import TranscribeQueueError
@@ -39,7 +39,7 @@ app.conf.update(
     worker_pool="threads",
     worker_concurrency=settings.concurrency,
     # One queue a stage, so that each can be scaled by `-Q`.
-    task_queues=[Queue(name) for name in QUEUES],
+    task_queues=[Queue(name, Exchange(name), routing_key=name) for name in QUEUES],
     task_default_queue=QUEUES[0],
     # JSON only: nothing that a message contains is ever executed.
     task_serializer="json",

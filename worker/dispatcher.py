@@ -18,7 +18,7 @@ import structlog
 from celery import bootsteps, signals
 
 from producer.errors import BrokerUnavailable
-from producer.fleet import WorkerReport
+from producer.fleet import Check, WorkerReport
 from worker.context import Context, context
 from worker.health import Health
 from worker.leases import STOPPING
@@ -45,6 +45,7 @@ class Dispatcher(threading.Thread):
         self._started_at = datetime.now(UTC)
         self._done = threading.Event()
         self._health = Health(worker)
+        self._told: tuple[Check, ...] = ()
         self._due: dict[str, float] = {}
         self._unavailable = False
 
@@ -54,6 +55,8 @@ class Dispatcher(threading.Thread):
         while not self._done.wait(settings.dispatch_interval):
             try:
                 self._every("renew", settings.lease / 3, self._worker.leases.renew)
+                if self._health.checks() is not self._told:
+                    self._due.pop("heartbeat", None)  # news are told at once
                 self._every("heartbeat", _HEARTBEAT_EVERY, self._heartbeat)
                 if not STOPPING.is_set():
                     self._dispatch()
@@ -83,6 +86,7 @@ class Dispatcher(threading.Thread):
             log.warning("job.overdue", job_id=job_id)
 
     def _heartbeat(self) -> None:
+        self._told = self._health.checks()
         self._worker.fleet.report(
             WorkerReport(
                 name=self._name,
@@ -93,7 +97,7 @@ class Dispatcher(threading.Thread):
                 busy=len(self._worker.leases),
                 started_at=self._started_at,
                 seen_at=0.0,
-                checks=self._health.checks(),
+                checks=self._told,
             )
         )
 

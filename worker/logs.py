@@ -36,6 +36,7 @@ def configure(log_format: Format, level: str) -> None:
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 structlog.processors.format_exc_info,
+                *([_show_controls] if to_terminal else []),
                 renderer,
             ],
         )
@@ -46,3 +47,22 @@ def configure(log_format: Format, level: str) -> None:
     # One line a task from Celery would only repeat ours; boto3 at debug prints request headers.
     for chatty in ("celery.app.trace", "celery.worker.strategy", "botocore", "boto3", "urllib3"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
+
+
+def _show_controls(
+    _logger: object, _method: str, event: structlog.typing.EventDict
+) -> structlog.typing.EventDict:
+    """On a terminal, no file name or message begins a line of its own or moves the cursor."""
+    return {
+        _visible(name): _visible(value, kept="\n\t" if name == "exception" else "")
+        if isinstance(value, str)
+        else value
+        for name, value in event.items()
+    }
+
+
+def _visible(text: str, kept: str = "") -> str:
+    return "".join(
+        each if each.isprintable() or each in kept else each.encode("unicode_escape").decode()
+        for each in text
+    )

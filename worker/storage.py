@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from io import BufferedReader
 from typing import TYPE_CHECKING, Any, cast
@@ -13,7 +14,7 @@ from boto3.s3.transfer import TransferConfig
 from botocore.exceptions import BotoCoreError, ClientError
 
 from worker.aws import error_code, sorted_error
-from worker.errors import Permanent, Transient
+from worker.errors import Permanent, StageError, Transient
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 PART_BYTES = 8 * 1024 * 1024
 _OWNER = "transcribe-queue-job"
 _MISSING = frozenset({"404", "NoSuchKey", "NotFound"})
+#: Expired or wrong credentials among other things; a HEAD has no body to tell them apart.
+_WORDLESS = frozenset({"400", "403"})
 _CHUNK = 1024 * 1024
 
 
@@ -60,7 +63,7 @@ class Storage:
         except ClientError as error:
             if error_code(error) in _MISSING:
                 return None
-            raise sorted_error(error, "HeadObject") from error
+            raise self._explained(error, bucket, key) from error
         except BotoCoreError as error:
             raise sorted_error(error, "HeadObject") from error
         return StoredObject(
@@ -167,14 +170,23 @@ class Storage:
         headers = head["ResponseMetadata"]["HTTPHeaders"]
         return str(headers.get("x-amz-bucket-region", ""))
 
+    def _explained(self, error: ClientError, bucket: str, key: str) -> StageError:
+        """Why HeadObject was refused: S3 answers it without words, GetObject with them."""
+        if error_code(error) in _WORDLESS:
+            try:
+                self._client.get_object(Bucket=bucket, Key=key, Range="bytes=0-0")["Body"].close()
+            except (ClientError, BotoCoreError) as told:
+                return sorted_error(told, "HeadObject")
+        return sorted_error(error, "HeadObject")
+
     def _same_content(self, uri: str, file: BufferedReader) -> bool:
         bucket, key = parse_uri(uri)
         file.seek(0)
         try:
-            body = self._client.get_object(Bucket=bucket, Key=key)["Body"]
-            for chunk in body.iter_chunks(_CHUNK):
-                if file.read(len(chunk)) != chunk:
-                    return False
+            with closing(self._client.get_object(Bucket=bucket, Key=key)["Body"]) as body:
+                for chunk in body.iter_chunks(_CHUNK):
+                    if file.read(len(chunk)) != chunk:
+                        return False
         except (ClientError, BotoCoreError) as error:
             raise sorted_error(error, "GetObject") from error
         return True
@@ -215,3 +227,6 @@ class _KeepOpen:
 
     def seekable(self) -> bool:
         return True
+
+    def close(self) -> None:
+        """Leave it open."""

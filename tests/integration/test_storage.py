@@ -1,0 +1,375 @@
+"""S3 over real HTTP: what is put, found, compared, read and deleted, and what a stop leaves behind.
+
+S3 is moto's; what it cannot be made to answer comes from a server of a few lines.
+"""
+
+import hashlib
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.request import Request, urlopen
+
+import pytest
+from moto.moto_server.threaded_moto_server import ThreadedMotoServer
+
+from worker.aws import Aws
+from worker.errors import Permanent, Transient
+from worker.settings import WorkerSettings
+from worker.storage import PART_BYTES, Storage, StoredObject, content_etag, parse_uri
+
+MB = 1024 * 1024
+URI = "s3://storage-test/folder/talk.wav"
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
+    served = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    served.start()
+    host, port = served.get_host_and_port()
+    url = f"http://{host}:{port}"
+    yield url
+    urlopen(Request(f"{url}/moto-api/reset", method="POST")).close()  # noqa: S310 - our own
+    served.stop()
+
+
+@pytest.fixture
+def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name, value in {
+        "TRANSCRIBE_BUCKET": "storage-test",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+    }.items():
+        monkeypatch.setenv(name, value)
+
+
+@pytest.fixture
+def s3(server: str, environment: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """The worker's own client, and an empty bucket."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL", server)
+    client = Aws(WorkerSettings.load()).s3()
+    client.create_bucket(Bucket="storage-test")
+    yield client
+    for found in client.list_objects_v2(Bucket="storage-test").get("Contents", []):
+        client.delete_object(Bucket="storage-test", Key=found["Key"])
+    client.delete_bucket(Bucket="storage-test")
+    client.close()
+
+
+@pytest.fixture
+def storage(s3: Any) -> Storage:
+    return Storage(s3)
+
+
+def write(path: Path, size: int, *, seed: bytes = b"a") -> Path:
+    """A file whose every part differs from every other."""
+    block = hashlib.shake_256(seed).digest(MB)
+    with path.open("wb") as file:
+        for number in range(size // MB + 1):
+            file.write((number.to_bytes(4, "big") + block[4:])[: size - number * MB])
+    return path
+
+
+def put(storage: Storage, path: Path, uri: str = URI) -> StoredObject:
+    with path.open("rb") as file:
+        storage.put(file, uri, "talk-1", lambda _: None)
+        assert not file.closed, "the file is the caller's to close"
+    there = storage.find(uri)
+    assert there is not None
+    return there
+
+
+def holds(storage: Storage, there: StoredObject, path: Path) -> bool:
+    with path.open("rb") as file:
+        return storage.holds(there, URI, file, path.stat().st_size)
+
+
+@contextmanager
+def counted(s3: Any, operation: str) -> Iterator[list[str]]:
+    """The calls of one operation that go over the wire."""
+    calls: list[str] = []
+
+    def count(**_: object) -> None:
+        calls.append(operation)
+
+    s3.meta.events.register(f"before-send.s3.{operation}", count)
+    try:
+        yield calls
+    finally:
+        s3.meta.events.unregister(f"before-send.s3.{operation}", count)
+
+
+def leftovers(s3: Any) -> tuple[list[Any], list[Any]]:
+    return (
+        s3.list_objects_v2(Bucket="storage-test").get("Contents", []),
+        s3.list_multipart_uploads(Bucket="storage-test").get("Uploads", []),
+    )
+
+
+def test_an_address_has_a_bucket_and_a_key() -> None:
+    assert parse_uri("s3://bucket/a/b c.wav") == ("bucket", "a/b c.wav")
+
+
+@pytest.mark.parametrize("key", ["talk.wav", "a/b/talk.wav", "x!-_.*'()/y", "sp ace/ä+%20?#.wav"])
+def test_an_object_is_put_found_read_and_deleted(
+    storage: Storage, tmp_path: Path, key: str
+) -> None:
+    uri, path = f"s3://storage-test/{key}", write(tmp_path / "a", 70_000)
+    assert storage.find(uri) is None
+
+    there = put(storage, path, uri)
+
+    md5 = hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()
+    assert there == StoredObject(size=70_000, etag=md5, owner="talk-1")
+    assert storage.read(uri) == path.read_bytes()
+    storage.delete(uri)
+    assert storage.find(uri) is None
+    storage.delete(uri)
+
+
+def test_what_is_not_there_may_be_about_to_be(storage: Storage) -> None:
+    with pytest.raises(Transient) as caught:
+        storage.read(URI)
+    assert (caught.value.code, caught.value.message) == (
+        "ResultMissing",
+        f"There is no object {URI}.",
+    )
+
+
+def test_a_file_is_put_from_its_beginning_and_all_of_it_is_reported(
+    storage: Storage, tmp_path: Path
+) -> None:
+    path, sent = write(tmp_path / "a", 3 * MB), list[int]()
+    with path.open("rb") as file:
+        file.seek(1000)
+        storage.put(file, URI, "talk-1", sent.append)
+
+    assert sum(sent) == 3 * MB
+    assert storage.read(URI) == path.read_bytes()
+
+
+def test_a_large_file_goes_in_parts_and_is_recognised_without_reading_it_back(
+    storage: Storage, s3: Any, tmp_path: Path
+) -> None:
+    path = write(tmp_path / "a", 20 * MB)
+    with counted(s3, "UploadPart") as parts:
+        there = put(storage, path)
+
+    assert len(parts) == 3
+    assert there.size == 20 * MB
+    assert there.etag.endswith("-3")
+    assert there.owner == "talk-1"
+    with path.open("rb") as file:
+        assert content_etag(file, multipart=True) == there.etag
+    with counted(s3, "GetObject") as reads:
+        assert holds(storage, there, path)
+    assert not reads
+    assert storage.read(URI) == path.read_bytes()
+
+
+@pytest.mark.parametrize("size", [1, PART_BYTES - 1, PART_BYTES, PART_BYTES + 1])
+def test_sizes_around_a_part_are_recognised_by_their_etag(
+    storage: Storage, s3: Any, tmp_path: Path, size: int
+) -> None:
+    path = write(tmp_path / "a", size)
+    there = put(storage, path)
+    with counted(s3, "GetObject") as reads:
+        assert holds(storage, there, path)
+    assert not reads
+
+
+@pytest.mark.parametrize("size", [5000, 20 * MB])
+def test_other_bytes_of_the_same_size_are_other_bytes(
+    storage: Storage, tmp_path: Path, size: int
+) -> None:
+    there = put(storage, write(tmp_path / "a", size))
+    other = write(tmp_path / "b", size)
+    with other.open("r+b") as file:
+        file.seek(size - 1)
+        file.write(b"!")
+
+    assert holds(storage, there, tmp_path / "a")
+    assert not holds(storage, there, other)
+    assert not holds(storage, there, write(tmp_path / "c", size, seed=b"other"))
+
+
+def test_another_size_is_told_without_a_call(storage: Storage, s3: Any, tmp_path: Path) -> None:
+    there = put(storage, write(tmp_path / "a", 5000))
+    with counted(s3, "GetObject") as reads:
+        assert not holds(storage, there, write(tmp_path / "b", 5001))
+    assert not reads
+
+
+def test_an_object_of_somebody_else_has_no_owner(storage: Storage, s3: Any, tmp_path: Path) -> None:
+    path = write(tmp_path / "a", 5000)
+    s3.put_object(
+        Bucket="storage-test",
+        Key="folder/talk.wav",
+        Body=path.read_bytes(),
+        Metadata={"made-by": "hand"},
+    )
+
+    there = storage.find(URI)
+
+    assert there is not None
+    assert there.owner is None
+    assert holds(storage, there, path)
+
+
+@pytest.mark.parametrize("same", [True, False])
+def test_parts_of_another_size_are_compared_by_content(
+    storage: Storage, s3: Any, tmp_path: Path, *, same: bool
+) -> None:
+    path = write(tmp_path / "a", 11 * MB)
+    where = {"Bucket": "storage-test", "Key": "folder/talk.wav"}
+    upload = s3.create_multipart_upload(**where)["UploadId"]
+    parts = []
+    content = path.read_bytes()
+    for number, start in enumerate(range(0, len(content), 5 * MB), 1):
+        answer = s3.upload_part(
+            **where, UploadId=upload, PartNumber=number, Body=content[start : start + 5 * MB]
+        )
+        parts.append({"PartNumber": number, "ETag": answer["ETag"]})
+    s3.complete_multipart_upload(**where, UploadId=upload, MultipartUpload={"Parts": parts})
+    if not same:
+        with path.open("r+b") as file:
+            file.seek(-1, os.SEEK_END)
+            file.write(b"!")
+
+    there = storage.find(URI)
+
+    assert there is not None
+    assert there.etag.endswith("-3")
+    with path.open("rb") as file:
+        assert content_etag(file, multipart=True) != there.etag
+    assert holds(storage, there, path) is same
+
+
+class Stopped(Exception):
+    """Stands for a lost lease: no error of the connection and none of ours."""
+
+
+@pytest.mark.parametrize(("size", "after"), [(3 * MB, 1), (20 * MB, 1), (40 * MB, 12 * MB)])
+def test_a_stopped_upload_leaves_nothing_behind(
+    storage: Storage, s3: Any, tmp_path: Path, size: int, after: int
+) -> None:
+    lock, sent = threading.Lock(), [0]
+
+    def progress(count: int) -> None:
+        with lock:
+            sent[0] += count
+            if sent[0] >= after:
+                raise Stopped
+
+    with write(tmp_path / "a", size).open("rb") as file, pytest.raises(Stopped):
+        storage.put(file, URI, "talk-1", progress)
+
+    assert 0 < sent[0] <= size
+    assert leftovers(s3) == ([], [])
+    assert storage.find(URI) is None
+
+
+def test_a_missing_bucket_is_told(storage: Storage, tmp_path: Path) -> None:
+    path = write(tmp_path / "a", 10)
+    with path.open("rb") as file, pytest.raises(Permanent) as caught:
+        storage.put(file, "s3://no-such-bucket/a", "talk-1", lambda _: None)
+    assert caught.value.code == "NoSuchBucket"
+    with pytest.raises(Permanent) as caught:
+        storage.bucket_region("no-such-bucket")
+    assert caught.value.code == "NoSuchBucket"
+
+
+def test_where_a_bucket_is(storage: Storage) -> None:
+    assert storage.bucket_region("storage-test") == "us-east-1"
+
+
+def test_memory_stays_flat_however_large_the_file(s3: Any, server: str, tmp_path: Path) -> None:
+    with (tmp_path / "large").open("wb") as file:
+        file.truncate(300 * MB)
+    code = f"""
+import resource
+from worker.aws import Aws
+from worker.settings import WorkerSettings
+from worker.storage import Storage
+storage = Storage(Aws(WorkerSettings.load()).s3())
+def peak():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+with open("small", "wb+") as file:
+    file.write(b"x" * 1000)
+    storage.put(file, {URI!r}, "talk-1", lambda _: None)
+before = peak()
+with open("large", "rb") as file:
+    storage.put(file, {URI!r}, "talk-1", lambda _: None)
+    there = storage.find({URI!r})
+    assert there.size == {300 * MB} and storage.holds(there, {URI!r}, file, there.size)
+print(peak() - before)
+"""
+    run = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+
+    assert run.returncode == 0, run.stderr
+    # A few parts at once, each read and sent; a file in memory would be 300.
+    assert int(run.stdout) < 150
+
+
+class Wordless(BaseHTTPRequestHandler):
+    """S3 as it refuses: a HEAD has no body, so that only its status tells anything."""
+
+    def do_HEAD(self) -> None:
+        self.send_response(self.server.status)  # type: ignore[attr-defined]
+        self.end_headers()
+
+    def do_GET(self) -> None:
+        code = self.server.code  # type: ignore[attr-defined]
+        body = f"<Error><Code>{code}</Code><Message>No.</Message></Error>".encode()
+        self.send_response(self.server.status)  # type: ignore[attr-defined]
+        self.send_header("Content-Type", "application/xml")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "kind", "told"),
+    [
+        (400, "ExpiredToken", Transient, "CredentialsRejected"),
+        (403, "InvalidAccessKeyId", Transient, "CredentialsRejected"),
+        (403, "SignatureDoesNotMatch", Transient, "CredentialsRejected"),
+        (403, "AccessDenied", Permanent, "AccessDenied"),
+    ],
+)
+def test_expired_credentials_are_told_from_missing_rights(
+    status: int,
+    code: str,
+    kind: type[Exception],
+    told: str,
+    environment: None,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Wordless) as refusing:
+        refusing.status, refusing.code = status, code  # type: ignore[attr-defined]
+        thread = threading.Thread(target=refusing.serve_forever, args=(0.01,))
+        thread.start()
+        try:
+            monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{refusing.server_port}")
+            client = Aws(WorkerSettings.load()).s3()
+            with pytest.raises(kind) as caught:
+                Storage(client).find(URI)
+            client.close()
+        finally:
+            refusing.shutdown()
+            thread.join()
+
+    assert type(caught.value) is kind
+    assert getattr(caught.value, "code", None) == told

@@ -1,0 +1,392 @@
+"""The contract: what a request may say, how it is refused, what becomes a job's id and record."""
+
+import json
+import math
+import string
+from typing import Any, get_args
+
+import jsonschema
+import pytest
+from botocore.session import Session
+from hypothesis import example, given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+import producer
+from producer import InvalidRequest, Job, JobState, TranscriptionRequest
+from producer.contract import QUEUES, SUBMIT_TASK, TERMINAL_STATES, Stage
+from producer.languages import LANGUAGE_CODES
+from producer.options import MediaFormat, PiiEntityType
+
+AUDIO = "/recordings/talk.wav"
+SERVICE = Session().get_service_model("transcribe")
+
+
+def request(**fields: Any) -> TranscriptionRequest:
+    return TranscriptionRequest.parse({"audio": AUDIO, **fields})
+
+
+def refusal(fields: object) -> str:
+    with pytest.raises(InvalidRequest) as caught:
+        TranscriptionRequest.parse(fields)
+    assert caught.value.__cause__ is None
+    return str(caught.value)
+
+
+def test_the_public_names_are_exactly_these() -> None:
+    assert producer.__all__ == sorted(producer.__all__)
+    assert set(producer.__all__) == {
+        "BadTranscript",
+        "BrokerUnavailable",
+        "Client",
+        "InvalidRequest",
+        "InvalidSettings",
+        "Job",
+        "JobError",
+        "JobExists",
+        "JobFailed",
+        "JobNotFound",
+        "JobState",
+        "ResultUnavailable",
+        "TranscribeQueueError",
+        "Transcript",
+        "TranscriptionRequest",
+        "WaitTimeout",
+        "WrongState",
+    }
+    assert all(getattr(producer, name).__name__ == name for name in producer.__all__)
+
+
+def test_task_and_queue_names_never_change() -> None:
+    # Producers and workers of two versions run side by side during a deployment.
+    assert SUBMIT_TASK == "transcription.submit"
+    assert {stage.task: stage.queue for stage in Stage} == {
+        "transcription.upload": "transcription.upload",
+        "transcription.start": "transcription.control",
+        "transcription.poll": "transcription.control",
+        "transcription.collect": "transcription.collect",
+        "transcription.cleanup": "transcription.cleanup",
+    }
+    assert set(QUEUES) == {stage.queue for stage in Stage}
+
+
+@pytest.mark.parametrize(
+    ("fields", "says"),
+    [
+        ({}, "audio: "),
+        ({"audio": ""}, "audio: "),
+        ({"audio": None}, "audio: "),
+        ({"audio": "talk.wav"}, "audio: a path must be absolute"),
+        ({"audio": "./talk.wav"}, "audio: a path must be absolute"),
+        ({"audio": "/a\0b.wav"}, "audio: a path cannot contain a NUL"),
+        ({"audio": "s3://bucket"}, "audio: a URI must have the form s3://bucket/key"),
+        ({"audio": "s3://bucket/"}, "audio: a URI must have the form s3://bucket/key"),
+        ({"audio": "s3://Bucket/a.wav"}, "audio: a URI must have the form s3://bucket/key"),
+        ({"audio": "https://example.org/a.wav"}, "audio: a URI must have the form"),
+        ({"audio": "file:///a.wav"}, "audio: a URI must have the form"),
+        ({"audio": "/" + "a" * 4096}, "audio: "),
+        ({"audio": AUDIO, "name": ""}, "name: a name has 1 to 190"),
+        ({"audio": AUDIO, "name": "a/b"}, "name: a name has 1 to 190"),
+        ({"audio": AUDIO, "name": "a b"}, "name: a name has 1 to 190"),
+        ({"audio": AUDIO, "name": "ä"}, "name: a name has 1 to 190"),
+        ({"audio": AUDIO, "name": "a\n"}, "name: a name has 1 to 190"),
+        ({"audio": AUDIO, "name": ".."}, "name: a name has 1 to 190"),
+        ({"audio": AUDIO, "name": "a" * 191}, "name: a name has 1 to 190"),
+        ({"audio": AUDIO, "name": 5}, "name: "),
+        ({"audio": AUDIO, "key": ""}, "key: "),
+        ({"audio": AUDIO, "key": "a b"}, "key: an S3 key may use"),
+        ({"audio": AUDIO, "key": "a" * 1001}, "key: "),
+        ({"audio": AUDIO, "language": "english"}, "language: 'english' is not a language code"),
+        ({"audio": AUDIO, "language": "en-us"}, "language: 'en-us' is not a language code"),
+        ({"audio": AUDIO, "language": ["en-US"]}, "language: a list of languages"),
+        ({"audio": AUDIO, "language": ["en-US", "xx"]}, "language: 'xx' is not a language code"),
+        ({"audio": AUDIO, "language": ["en-US", "auto"]}, "language: 'auto' is not a language"),
+        ({"audio": AUDIO, "language": 5}, "language: "),
+        ({"audio": AUDIO, "formats": ["pdf"]}, "formats.0: "),
+        ({"audio": AUDIO, "formats": "txt"}, "formats: "),
+        ({"audio": AUDIO, "output": ""}, "output: "),
+        ({"audio": AUDIO, "output": "a\0"}, "output: a path cannot contain a NUL"),
+        ({"audio": AUDIO, "cleanup": "perhaps"}, "cleanup: "),
+        ({"audio": AUDIO, "priority": 10}, "priority: "),
+        ({"audio": AUDIO, "priority": -1}, "priority: "),
+        ({"audio": AUDIO, "deadline": 0}, "deadline: "),
+        ({"audio": AUDIO, "deadline": 91 * 86400}, "deadline: "),
+        ({"audio": AUDIO, "deadline": math.nan}, "deadline: "),
+        ({"audio": AUDIO, "metadata": {"a": "x" * 8192}}, "metadata: metadata is over 8192 bytes"),
+        ({"audio": AUDIO, "metadata": ["a"]}, "metadata: "),
+        ({"audio": AUDIO, "metadata": {"a": object()}}, "metadata.a: "),
+        ({"audio": AUDIO, "nonsense": 1}, "nonsense: Extra inputs"),
+        ({"audio": AUDIO, "media_format": "aiff"}, "media_format: "),
+        ({"audio": AUDIO, "media_sample_rate_hertz": 7999}, "media_sample_rate_hertz: "),
+        ({"audio": AUDIO, "media_sample_rate_hertz": 48001}, "media_sample_rate_hertz: "),
+        ({"audio": AUDIO, "show_speaker_labels": True}, "show_speaker_labels and max_"),
+        ({"audio": AUDIO, "max_speaker_labels": 2}, "show_speaker_labels and max_"),
+        (
+            {"audio": AUDIO, "show_speaker_labels": True, "max_speaker_labels": 31},
+            "max_speaker_labels: ",
+        ),
+        ({"audio": AUDIO, "show_alternatives": True}, "show_alternatives and max_"),
+        ({"audio": AUDIO, "show_alternatives": True, "max_alternatives": 1}, "max_alternatives: "),
+        (
+            {
+                "audio": AUDIO,
+                "show_speaker_labels": True,
+                "max_speaker_labels": 2,
+                "channel_identification": True,
+            },
+            "choose show_speaker_labels or channel_identification",
+        ),
+        ({"audio": AUDIO, "vocabulary_filter_name": "f"}, "vocabulary_filter_name and"),
+        ({"audio": AUDIO, "vocabulary_filter_method": "mask"}, "vocabulary_filter_name and"),
+        ({"audio": AUDIO, "vocabulary_name": "a b"}, "vocabulary_name: "),
+        ({"audio": AUDIO, "language_model_name": "a" * 201}, "language_model_name: "),
+        ({"audio": AUDIO, "identify_multiple_languages": True}, "identify_multiple_languages"),
+        ({"audio": AUDIO, "language_id_settings": {"en-US": {}}}, "language_id_settings needs"),
+        ({"audio": AUDIO, "allow_deferred_execution": True}, "allow_deferred_execution and"),
+        ({"audio": AUDIO, "data_access_role_arn": "me"}, "data_access_role_arn: "),
+        (
+            {"audio": AUDIO, "kms_encryption_context": {"a": "b"}},
+            "kms_encryption_context needs output_encryption_kms_key_id",
+        ),
+        (
+            {"audio": AUDIO, "content_redaction": {"pii_entity_types": ["SHOE_SIZE"]}},
+            "content_redaction.pii_entity_types.0: ",
+        ),
+        ({"audio": AUDIO, "subtitles": {"formats": []}}, "subtitles.formats: "),
+        (
+            {"audio": AUDIO, "subtitles": {"formats": ["srt"], "output_start_index": 2}},
+            "subtitles.output_start_index: ",
+        ),
+        ({"audio": AUDIO, "tags": {str(n): "x" for n in range(51)}}, "tags: "),
+        ("a string", "Input should be"),
+        (None, "Input should be"),
+        (["a"], "Input should be"),
+    ],
+)
+def test_a_bad_request_is_refused_in_one_sentence(fields: object, says: str) -> None:
+    sentence = refusal(fields)
+
+    assert sentence.startswith(f"Invalid request: {says}")
+    assert sentence.endswith(".")
+    assert "\n" not in sentence
+    assert "pydantic" not in sentence
+    assert len(sentence) < 600
+
+
+def test_every_wrong_field_is_named_in_the_one_sentence() -> None:
+    sentence = refusal({"audio": "talk.wav", "priority": 99, "nonsense": 1})
+
+    assert sentence.count("Invalid request") == 1
+    assert all(field in sentence for field in ("audio: ", "priority: ", "nonsense: "))
+
+
+def test_the_value_of_an_unknown_field_is_not_repeated() -> None:
+    assert "s3cr3t" not in refusal({"audio": AUDIO, "aws_secret_access_key": "s3cr3t"})
+
+
+def test_a_request_never_changes() -> None:
+    made = request()
+
+    with pytest.raises(ValidationError, match="frozen"):
+        made.priority = 1  # type: ignore[misc]
+    made.metadata["mine"] = 1
+    assert request().metadata == {}
+
+
+@pytest.mark.parametrize(
+    "same",
+    [
+        {"priority": 5},
+        {"formats": ["txt", "txt"]},
+        {"language": "en-US", "cleanup": False, "metadata": {}},
+    ],
+)
+def test_requests_that_mean_the_same_have_the_same_canonical_form(same: dict[str, Any]) -> None:
+    assert request(**same) == request()
+    assert request(**same).canonical() == request().canonical() == json.dumps({"audio": AUDIO})
+
+
+def test_the_order_of_fields_and_keys_does_not_count() -> None:
+    one = {"name": "n", "tags": {"a": "1", "b": "2"}, "metadata": {"x": [1], "y": {"b": 1, "a": 2}}}
+    other = {
+        "metadata": {"y": {"a": 2, "b": 1}, "x": [1]},
+        "tags": {"b": "2", "a": "1"},
+        "name": "n",
+    }
+
+    assert request(**one).canonical() == request(**other).canonical()
+
+
+@pytest.mark.parametrize(
+    "other",
+    [{"priority": 4}, {"metadata": {"a": 1}}, {"formats": ["srt"]}, {"language": "auto"}],
+)
+def test_requests_that_differ_have_other_canonical_forms(other: dict[str, Any]) -> None:
+    assert request(**other).canonical() != request().canonical()
+
+
+JSON_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(max_size=10),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner),
+    max_leaves=8,
+)
+
+
+@given(metadata=st.dictionaries(st.text(max_size=8), JSON_VALUES, max_size=3))
+def test_the_canonical_form_reads_back_as_the_same_request(metadata: dict[str, Any]) -> None:
+    made = request(metadata=metadata)
+    again = TranscriptionRequest.parse(json.loads(made.canonical()))
+
+    assert again == made
+    assert again.metadata == metadata
+    assert again.canonical() == made.canonical()
+
+
+LEGAL = set(string.ascii_letters + string.digits + "._-")
+
+
+@given(stem=st.text(min_size=1, max_size=300))
+@example("..")
+@example("...")
+@example("🎙️")
+@example("Gespräch mit Zoë")
+@example("line\nbreak\x1b[31m")
+@example("x" * 4000)
+@example("-rf")
+@example(".hidden")
+def test_a_new_job_id_is_legal_whatever_the_file_is_called(stem: str) -> None:
+    stem = stem.replace("\0", "")
+    # Not by `parse`: an id must be legal even for a name that is refused.
+    made = TranscriptionRequest.model_construct(audio=f"/recordings/{stem}.wav", name=None)
+
+    job_id = made.new_job_id()
+
+    assert set(job_id) <= LEGAL
+    assert job_id[0] not in "-."
+    assert 10 < len(job_id) <= 190
+    assert request(name=job_id).new_job_id() == job_id
+
+
+def test_a_new_job_id_tells_the_file_and_is_unique() -> None:
+    ids = {request(audio="/r/My talk (final).wav").new_job_id() for _ in range(100)}
+
+    assert len(ids) == 100
+    assert all(job_id.startswith("My-talk-final-") for job_id in ids)
+    assert request(audio="s3://bucket/a/talk.mp3").new_job_id().startswith("talk-")
+    assert request(name="mine").new_job_id() == "mine"
+
+
+def test_the_languages_are_those_of_the_service() -> None:
+    assert set(SERVICE.shape_for("LanguageCode").enum) == LANGUAGE_CODES
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs"), [(PiiEntityType, "PiiEntityType"), (MediaFormat, "MediaFormat")]
+)
+def test_the_choices_are_those_of_the_service(ours: Any, theirs: str) -> None:
+    assert set(get_args(ours)) == set(SERVICE.shape_for(theirs).enum)
+
+
+def test_the_json_schema_tells_good_requests_from_bad() -> None:
+    schema = json.loads(json.dumps(TranscriptionRequest.model_json_schema()))
+    validator = jsonschema.Draft202012Validator(schema)
+    jsonschema.Draft202012Validator.check_schema(schema)
+
+    validator.validate({"audio": AUDIO})
+    validator.validate(
+        {
+            "audio": AUDIO,
+            "language": ["en-US", "de-DE"],
+            "formats": ["srt"],
+            "subtitles": {"formats": ["vtt"]},
+            "metadata": {"a": [1, None]},
+        }
+    )
+    for bad in (
+        {},
+        {"audio": ""},
+        {"audio": AUDIO, "nonsense": 1},
+        {"audio": AUDIO, "formats": ["pdf"]},
+        {"audio": AUDIO, "priority": 10},
+        {"audio": AUDIO, "subtitles": {"formats": ["txt"]}},
+        {"audio": AUDIO, "content_redaction": {"pii_entity_types": ["SHOE_SIZE"]}},
+    ):
+        assert not validator.is_valid(bad), bad
+
+
+def test_every_field_of_the_contract_is_described() -> None:
+    own = TranscriptionRequest.__annotations__
+    described = TranscriptionRequest.model_json_schema()["properties"]
+
+    assert all(described[name].get("description") or name == "audio" for name in own)
+
+
+def record(**fields: str) -> dict[str, str]:
+    return {
+        "state": "QUEUED",
+        "request": request(name="mine").canonical(),
+        "attempt": "1",
+        "at.QUEUED": "1700000000.5",
+        **fields,
+    }
+
+
+def test_a_job_is_read_from_its_record() -> None:
+    job = Job.from_record(
+        "mine",
+        record(
+            **{
+                "state": "COMPLETED",
+                "attempt": "2",
+                "at.COMPLETED": "1700000060",
+                "deadline_at": "1700009999",
+                "media_uri": "s3://b/k",
+                "result_uri": "",
+                "files": '{"txt": "/results/mine/transcript.txt"}',
+                "some_later_field": "of a newer version",
+            }
+        ),
+    )
+
+    assert (job.id, job.state, job.attempt, job.aws_name) == (
+        "mine",
+        JobState.COMPLETED,
+        2,
+        "mine.2",
+    )
+    assert job.created_at.isoformat() == "2023-11-14T22:13:20.500000+00:00"
+    assert job.updated_at.isoformat() == "2023-11-14T22:14:20+00:00"
+    assert job.deadline_at is not None
+    assert job.deadline_at.timestamp() == 1700009999
+    assert (job.media_uri, job.result_uri, job.error) == ("s3://b/k", None, None)
+    assert str(job.files["txt"]) == "/results/mine/transcript.txt"
+    assert job.request == request(name="mine")
+    assert Job.from_record("mine", record()).aws_name == "mine"
+
+
+def test_a_failed_job_says_why_and_where() -> None:
+    error = {"error.code": "TooShort", "error.message": "It is.", "error.stage": "upload"}
+    job = Job.from_record("mine", record(state="FAILED", **{"at.FAILED": "1700000001"}, **error))
+
+    assert job.error is not None
+    assert job.error.model_dump() == {"code": "TooShort", "message": "It is.", "stage": "upload"}
+
+
+def test_a_refused_request_is_shown_as_it_came() -> None:
+    refused = record(
+        state="FAILED",
+        request='{"name": "mine", "audio": "not absolute"}',
+        **{"error.code": "InvalidRequest", "at.FAILED": "1700000001"},
+    )
+
+    assert Job.from_record("mine", refused).request.audio == "not absolute"
+
+
+def test_a_record_with_a_request_that_nobody_refused_is_checked() -> None:
+    with pytest.raises(ValidationError):
+        Job.from_record("mine", record(request='{"audio": "not absolute"}'))
+
+
+def test_only_three_states_are_final() -> None:
+    assert {state for state in JobState if state.is_terminal} == TERMINAL_STATES
+    assert {"COMPLETED", "FAILED", "CANCELLED"} == TERMINAL_STATES

@@ -1,0 +1,90 @@
+"""The shape of the code: imports run one way, each part loads only its own, files stay short."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PACKAGES = ("producer", "worker", "localaws")
+MODULES = [path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))]
+MOST_LINES = 350
+
+
+def python(code: str, folder: Path) -> str:
+    run = subprocess.run(
+        [sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, check=True
+    )
+    return run.stdout.strip()
+
+
+def test_imports_run_one_way() -> None:
+    run = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "from importlinter.cli import lint_imports_command as c; c()",
+            "--no-cache",
+        ],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert run.returncode == 0, run.stdout + run.stderr
+    kept = next(line for line in run.stdout.splitlines() if line.startswith("Contracts: "))
+    assert kept.endswith(" 0 broken.")
+    assert int(kept.split()[1]) >= 5
+
+
+@pytest.mark.parametrize("module", ["producer", "producer.cli", "producer.contract"])
+def test_a_service_that_only_enqueues_loads_nothing_of_the_worker(
+    module: str, tmp_path: Path
+) -> None:
+    code = (
+        f"import sys, {module}\n"
+        "heavy = {'boto3', 'botocore', 'structlog', 'tinytag', 'worker', 'localaws', 'moto',"
+        " 'flask', 'av'}\n"
+        "print(sorted(heavy & set(sys.modules)))"
+    )
+    assert python(code, tmp_path) == "[]"
+
+
+def test_the_contract_needs_pydantic_alone(tmp_path: Path) -> None:
+    # `producer/__init__.py` loads the client, so the file's own imports are what counts.
+    source = (ROOT / "producer" / "contract.py").read_text(encoding="utf-8")
+    assert not {"import redis", "import celery", "from redis", "from celery"} & {
+        " ".join(line.split()[:2]) for line in source.splitlines() if line
+    }
+
+
+def test_the_worker_loads_no_stand_in_for_aws(tmp_path: Path) -> None:
+    code = (
+        "import sys, os\n"
+        "os.environ.update(TRANSCRIBE_BUCKET='b-1', AWS_DEFAULT_REGION='eu-west-1')\n"
+        "import worker.tasks\n"
+        "print(sorted({'localaws', 'moto', 'flask', 'av', 'pocketsphinx'} & set(sys.modules)))"
+    )
+    assert python(code, tmp_path) == "[]"
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_each_package_says_what_it_is_for(package: str) -> None:
+    first = (ROOT / package / "__init__.py").read_text(encoding="utf-8").lstrip()
+    assert first.startswith('"""')
+
+
+def test_every_module_is_named_for_what_it_is() -> None:
+    assert len(MODULES) > 50
+    vague = {"utils", "util", "common", "helpers", "helper", "base", "misc"}
+    assert not [path for path in MODULES if path.stem in vague]
+
+
+def test_no_module_is_too_long_to_be_read_at_once() -> None:
+    lengths = {
+        str(path.relative_to(ROOT)): len(path.read_text(encoding="utf-8").splitlines())
+        for path in MODULES
+    }
+    assert {name: lines for name, lines in lengths.items() if lines > MOST_LINES} == {}
