@@ -89,14 +89,16 @@ class Stack:
             aws_secret_access_key="test",
         )
 
-    def start_worker(self, name: str = "worker", **settings: str) -> subprocess.Popen[bytes]:
-        """Start a worker and wait for its heartbeat."""
+    def start_worker(
+        self, name: str = "worker", *options: str, **settings: str
+    ) -> subprocess.Popen[bytes]:
+        """Start a worker with Celery's options and our settings; waits for its heartbeat."""
         environment = self.environment | {f"TRANSCRIBE_{k.upper()}": v for k, v in settings.items()}
 
         def alive() -> bool:
             return any(each.name.startswith(f"{name}@") for each in self.client.fleet.alive())
 
-        return self.sandbox.start_worker(environment, alive, name)
+        return self.sandbox.start_worker(environment, alive, name, options)
 
     def sample(self, name: str, as_: str | None = None) -> Path:
         """A copy of a sample beneath the audio root."""

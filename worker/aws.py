@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import boto3
@@ -21,6 +23,7 @@ from botocore.exceptions import (
     TokenRetrievalError,
 )
 from botocore.exceptions import ConnectionError as BotoConnectionError
+from botocore.parsers import ResponseParserError
 
 from worker.errors import Permanent, StageError, Throttled, Transient
 
@@ -65,7 +68,14 @@ _NO_CREDENTIALS = (
     TokenRetrievalError,
 )
 #: AWS did not answer, or not to the end.
-_BROKEN_OFF = (BotoConnectionError, FlexibleChecksumError, HTTPClientError, IncompleteReadError)
+_BROKEN_OFF = (
+    BotoConnectionError,
+    FlexibleChecksumError,
+    HTTPClientError,
+    IncompleteReadError,
+    # No AWS service answers like that, but what stands between may.
+    ResponseParserError,
+)
 
 
 class Aws:
@@ -112,11 +122,9 @@ class Aws:
         Raises:
             Transient: if AWS does not say.
         """
-        try:
+        with errors_sorted("GetCallerIdentity"):
             sts = self.session.client("sts", config=self._config(attempts=1, read_timeout=10))
             return str(sts.get_caller_identity()["Arn"])
-        except (ClientError, BotoCoreError) as error:
-            raise sorted_error(error, "GetCallerIdentity") from error
 
     def _config(self, *, attempts: int, read_timeout: int) -> Config:
         return Config(
@@ -137,8 +145,17 @@ def error_text(error: ClientError) -> str:
     return str(error.response.get("Error", {}).get("Message", "")).strip()
 
 
-def sorted_error(error: ClientError | BotoCoreError, operation: str) -> StageError:
-    """What an error of any AWS call means for the job; callers handle their special codes first."""
+@contextmanager
+def errors_sorted(operation: str) -> Iterator[None]:
+    """Turn what boto3 raises into Transient, Throttled or Permanent; special codes go before."""
+    try:
+        yield
+    except (ClientError, BotoCoreError, ResponseParserError) as error:
+        raise sorted_error(error, operation) from error
+
+
+def sorted_error(error: Exception, operation: str) -> StageError:
+    """What an error of boto3 means for the job, whichever operation it was."""
     if isinstance(error, ClientError):
         return _answered(error, operation)
     if isinstance(error, _NO_CREDENTIALS):

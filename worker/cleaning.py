@@ -41,7 +41,7 @@ def delete_results(work: Work) -> None:
     if job.result_uri is None:
         return
     output = places.output_uri(job, settings.bucket, settings.prefix)
-    for uri in places.left_behind(job, output):
+    for uri in dict.fromkeys([job.result_uri, *places.left_behind(job, output)]):
         work.worker.storage.delete(uri)
 
 

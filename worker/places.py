@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import unquote, urlsplit
+
 from producer.contract import Job
 from producer.options import MediaFormat
 
@@ -30,6 +32,17 @@ def result_uri(job: Job, output: str) -> str:
         return output
     folder, _, name = output.rpartition("/")
     return f"{folder}/redacted-{name}"
+
+
+def uri_from_url(url: str, bucket: str) -> str | None:
+    """The s3:// address of an object of our bucket, from the service's https:// address of it."""
+    parts = urlsplit(url)
+    path = unquote(parts.path.lstrip("/"))
+    if parts.scheme == "s3":
+        return url if parts.netloc == bucket else None
+    if (parts.hostname or "").startswith(f"{bucket}.s3"):
+        return f"s3://{bucket}/{path}"
+    return f"s3://{path}" if path.startswith(f"{bucket}/") else None
 
 
 def left_behind(job: Job, output: str) -> list[str]:

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 import structlog
 
 from producer.contract import Job, JobState, Stage
+from worker import places
 from worker.admission import Operation
 from worker.errors import StageError, Throttled
 from worker.leases import LeaseLost
@@ -61,7 +62,8 @@ def move_on(work: Work, job: Job, outcome: Status | None) -> None:
             # Cancelled or overdue while it ran; now that it has ended, its slot is free.
             work.worker.store.settle(work.hold, job.id, "ended")
         elif isinstance(outcome, Done):
-            work.advance_other(job, JobState.COLLECTING, Stage.COLLECT)
+            result_uri = _result_uri(work, job, outcome)
+            work.advance_other(job, JobState.COLLECTING, Stage.COLLECT, result_uri=result_uri)
         elif isinstance(outcome, Failed):
             _failed(work, job, outcome)
         else:
@@ -75,6 +77,14 @@ def move_on(work: Work, job: Job, outcome: Status | None) -> None:
 def nothing_runs(work: Work) -> bool:
     """Whether there is nothing left to poll for."""
     return not work.worker.store.running_ids()
+
+
+def _result_uri(work: Work, job: Job, done: Done) -> str:
+    """Where the result is: an adopted job may have been told another place than ours."""
+    told = None
+    if done.transcript_uri is not None:
+        told = places.uri_from_url(done.transcript_uri, work.worker.settings.bucket)
+    return told or job.result_uri or ""
 
 
 def _failed(work: Work, job: Job, outcome: Failed) -> None:

@@ -9,11 +9,10 @@ from dataclasses import dataclass
 from io import BufferedReader
 from typing import TYPE_CHECKING, Any, cast
 
-from boto3.exceptions import S3UploadFailedError
 from boto3.s3.transfer import TransferConfig
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
 
-from worker.aws import error_code, sorted_error
+from worker.aws import error_code, errors_sorted
 from worker.errors import Permanent, StageError, Transient
 
 if TYPE_CHECKING:
@@ -22,6 +21,9 @@ if TYPE_CHECKING:
 #: 10,000 parts are the most S3 takes, so parts of this size reach far beyond 2 GB.
 PART_BYTES = 8 * 1024 * 1024
 _OWNER = "transcribe-queue-job"
+_TRANSFER = TransferConfig(
+    multipart_threshold=PART_BYTES, multipart_chunksize=PART_BYTES, max_concurrency=4
+)
 _MISSING = frozenset({"404", "NoSuchKey", "NotFound"})
 #: Expired or wrong credentials among other things; a HEAD has no body to tell them apart.
 _WORDLESS = frozenset({"400", "403"})
@@ -58,14 +60,16 @@ class Storage:
             Transient, Permanent: as AWS's error is sorted.
         """
         bucket, key = parse_uri(uri)
-        try:
-            head = self._client.head_object(Bucket=bucket, Key=key)
-        except ClientError as error:
-            if error_code(error) in _MISSING:
-                return None
-            raise self._explained(error, bucket, key) from error
-        except BotoCoreError as error:
-            raise sorted_error(error, "HeadObject") from error
+        with errors_sorted("HeadObject"):
+            try:
+                head = self._client.head_object(Bucket=bucket, Key=key)
+            except ClientError as error:
+                if error_code(error) in _MISSING:
+                    return None
+                if error_code(error) in _WORDLESS:
+                    # S3 answers HeadObject without words, GetObject with them.
+                    self._client.get_object(Bucket=bucket, Key=key, Range="bytes=0-0")
+                raise
         return StoredObject(
             head["ContentLength"], head["ETag"].strip('"'), head["Metadata"].get(_OWNER)
         )
@@ -88,28 +92,19 @@ class Storage:
         bucket, key = parse_uri(uri)
         file.seek(0)
         try:
-            self._client.upload_fileobj(
-                cast(Any, _KeepOpen(file)),
-                bucket,
-                key,
-                ExtraArgs={"Metadata": {_OWNER: owner}},
-                Callback=progress,
-                Config=TransferConfig(
-                    multipart_threshold=PART_BYTES,
-                    multipart_chunksize=PART_BYTES,
-                    max_concurrency=4,
-                ),
-            )
-        except S3UploadFailedError as error:
-            progress(0)
-            cause = error.__cause__ or error.__context__
-            if isinstance(cause, (ClientError, BotoCoreError)):
-                raise sorted_error(cause, "PutObject") from error
-            raise Transient("UploadFailed", "The upload to S3 broke off.") from error
-        except (ClientError, BotoCoreError) as error:
+            with errors_sorted("PutObject"):
+                self._client.upload_fileobj(
+                    cast(Any, _KeepOpen(file)),
+                    bucket,
+                    key,
+                    ExtraArgs={"Metadata": {_OWNER: owner}},
+                    Callback=progress,
+                    Config=_TRANSFER,
+                )
+        except StageError:
             # botocore takes what `progress` raises for a fault of the connection.
             progress(0)
-            raise sorted_error(error, "PutObject") from error
+            raise
 
     def holds(self, stored: StoredObject, uri: str, file: BufferedReader, size: int) -> bool:
         """Whether an object has exactly the bytes of a file.
@@ -132,14 +127,13 @@ class Storage:
             Permanent: as AWS's error is sorted.
         """
         bucket, key = parse_uri(uri)
-        try:
-            return self._client.get_object(Bucket=bucket, Key=key)["Body"].read()
-        except ClientError as error:
-            if error_code(error) in _MISSING:
-                raise Transient("ResultMissing", f"There is no object {uri}.") from error
-            raise sorted_error(error, "GetObject") from error
-        except BotoCoreError as error:
-            raise sorted_error(error, "GetObject") from error
+        with errors_sorted("GetObject"):
+            try:
+                return self._client.get_object(Bucket=bucket, Key=key)["Body"].read()
+            except ClientError as error:
+                if error_code(error) in _MISSING:
+                    raise Transient("ResultMissing", f"There is no object {uri}.") from error
+                raise
 
     def delete(self, uri: str) -> None:
         """Delete an object; one that is not there is fine.
@@ -148,10 +142,8 @@ class Storage:
             Transient, Permanent: as AWS's error is sorted.
         """
         bucket, key = parse_uri(uri)
-        try:
+        with errors_sorted("DeleteObject"):
             self._client.delete_object(Bucket=bucket, Key=key)
-        except (ClientError, BotoCoreError) as error:
-            raise sorted_error(error, "DeleteObject") from error
 
     def bucket_region(self, bucket: str) -> str:
         """Where a bucket is.
@@ -159,37 +151,26 @@ class Storage:
         Raises:
             Transient, Permanent: as AWS's error is sorted, so also that it is not to be had.
         """
-        try:
-            head = self._client.head_bucket(Bucket=bucket)
-        except ClientError as error:
-            if error_code(error) in _MISSING:
-                raise Permanent("NoSuchBucket", f"The bucket {bucket} does not exist.") from error
-            raise sorted_error(error, "HeadBucket") from error
-        except BotoCoreError as error:
-            raise sorted_error(error, "HeadBucket") from error
+        with errors_sorted("HeadBucket"):
+            try:
+                head = self._client.head_bucket(Bucket=bucket)
+            except ClientError as error:
+                if error_code(error) in _MISSING:
+                    raise Permanent(
+                        "NoSuchBucket", f"The bucket {bucket} does not exist."
+                    ) from error
+                raise
         headers = head["ResponseMetadata"]["HTTPHeaders"]
         return str(headers.get("x-amz-bucket-region", ""))
-
-    def _explained(self, error: ClientError, bucket: str, key: str) -> StageError:
-        """Why HeadObject was refused: S3 answers it without words, GetObject with them."""
-        if error_code(error) in _WORDLESS:
-            try:
-                self._client.get_object(Bucket=bucket, Key=key, Range="bytes=0-0")["Body"].close()
-            except (ClientError, BotoCoreError) as told:
-                return sorted_error(told, "HeadObject")
-        return sorted_error(error, "HeadObject")
 
     def _same_content(self, uri: str, file: BufferedReader) -> bool:
         bucket, key = parse_uri(uri)
         file.seek(0)
-        try:
-            with closing(self._client.get_object(Bucket=bucket, Key=key)["Body"]) as body:
-                for chunk in body.iter_chunks(_CHUNK):
-                    if file.read(len(chunk)) != chunk:
-                        return False
-        except (ClientError, BotoCoreError) as error:
-            raise sorted_error(error, "GetObject") from error
-        return True
+        with (
+            errors_sorted("GetObject"),
+            closing(self._client.get_object(Bucket=bucket, Key=key)["Body"]) as body,
+        ):
+            return all(file.read(len(chunk)) == chunk for chunk in body.iter_chunks(_CHUNK))
 
 
 def content_etag(file: BufferedReader, *, multipart: bool) -> str:

@@ -6,14 +6,13 @@ Knows boto3 and our errors, nothing of jobs, Redis or Celery.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
 
-from worker.aws import error_code, error_text, sorted_error
+from worker.aws import error_code, error_text, errors_sorted
 from worker.errors import Permanent, SlotsTaken, StageError
 
 if TYPE_CHECKING:
@@ -83,7 +82,7 @@ class Transcribe:
             SlotsTaken: if too many jobs run in the account.
             Transient, Permanent: as AWS's error is sorted.
         """
-        with _sorted("StartTranscriptionJob"):
+        with errors_sorted("StartTranscriptionJob"):
             try:
                 self._client.start_transcription_job(**parameters)
             except ClientError as error:
@@ -106,7 +105,7 @@ class Transcribe:
         Raises:
             Transient, Permanent: as AWS's error is sorted.
         """
-        with _sorted("GetTranscriptionJob"):
+        with errors_sorted("GetTranscriptionJob"):
             try:
                 answer = self._client.get_transcription_job(TranscriptionJobName=name)
             except ClientError as error:
@@ -140,7 +139,7 @@ class Transcribe:
         for _ in range(_MOST_PAGES):
             if not before_page():
                 return None
-            with _sorted("ListTranscriptionJobs"):
+            with errors_sorted("ListTranscriptionJobs"):
                 page = (
                     self._client.list_transcription_jobs(
                         Status="IN_PROGRESS", MaxResults=100, NextToken=token
@@ -164,20 +163,12 @@ class Transcribe:
         Raises:
             Transient, Permanent: as AWS's error is sorted; Permanent while it runs.
         """
-        with _sorted("DeleteTranscriptionJob"):
+        with errors_sorted("DeleteTranscriptionJob"):
             try:
                 self._client.delete_transcription_job(TranscriptionJobName=name)
             except ClientError as error:
                 if not _is_unknown_job(error):
                     raise
-
-
-@contextmanager
-def _sorted(operation: str) -> Iterator[None]:
-    try:
-        yield
-    except (ClientError, BotoCoreError) as error:
-        raise sorted_error(error, operation) from error
 
 
 def _is_unknown_job(error: ClientError) -> bool:

@@ -91,15 +91,19 @@ class Sandbox:
         return line[line.index("http://") :].strip()
 
     def start_worker(
-        self, environment: Mapping[str, str], ready: Callable[[], bool], name: str = "worker"
+        self,
+        environment: Mapping[str, str],
+        ready: Callable[[], bool],
+        name: str = "worker",
+        options: Sequence[str] = (),
     ) -> subprocess.Popen[bytes]:
-        """Start a worker, by a name of its own; returns its process.
+        """Start a worker, by a name of its own, with Celery's options; returns its process.
 
         Raises:
             SandboxFailed: if it does not come up.
         """
-        command = [sys.executable, "-m", "celery", "-A", "worker", "worker", "-n", f"{name}@%h"]
-        return self.start(name, command, environment, ready)
+        celery = [sys.executable, "-m", "celery", "-A", "worker", "worker", "-n", f"{name}@%h"]
+        return self.start(name, [*celery, *options], environment, ready)
 
     def start(
         self,

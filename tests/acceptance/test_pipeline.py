@@ -131,7 +131,8 @@ def test_a_started_job_with_our_media_is_adopted(pipeline: Stack) -> None:
         LanguageCode="en-US",
         Media={"MediaFileUri": f"s3://{BUCKET}/script/hello.m4a"},
         OutputBucketName=BUCKET,
-        OutputKey="script/hello.m4a.json",
+        # Not where we would have put it.
+        OutputKey="script/other-place.json",
     )
     job = pipeline.client.submit(
         pipeline.sample("hello-world.m4a"), name="adopt-me", key="script/hello.m4a", cleanup=True

@@ -120,6 +120,18 @@ def test_messages_that_are_doubled_cost_no_second_start(stack: Stack) -> None:
     assert_each_done_once(stack, ids)
 
 
+def test_workers_can_be_scaled_by_queue(stack: Stack) -> None:
+    stack.start_aws("--recogniser", "fixed:0.2")
+    stack.start_worker("front", "-Q", f"{Stage.UPLOAD.queue},{CONTROL_QUEUE}")
+    ids = stack.client.submit_many(
+        [{"audio": str(path), "name": path.stem} for path in recordings(stack, 5)]
+    )
+    until(lambda: stack.client.counts()[JobState.COLLECTING] == 5)
+    assert "FIX  queue transcription.collect" in stack.transcribe("doctor").stdout
+    stack.start_worker("back", "-Q", f"{Stage.COLLECT.queue},{Stage.CLEANUP.queue}")
+    assert_each_done_once(stack, ids)
+
+
 def raw_message(argument: object) -> str:
     """A Celery message as another language would write it."""
     task_id = str(uuid.uuid4())
