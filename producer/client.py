@@ -10,6 +10,7 @@ from typing import Self
 
 from producer.broker import Broker
 from producer.contract import Job, JobState, Stage, TranscriptionRequest
+from producer.dead_letters import DeadLetters
 from producer.errors import (
     InvalidRequest,
     JobFailed,
@@ -48,6 +49,8 @@ class Client:
         self._store = JobStore(self._broker, retention=settings.retention, lease=settings.lease)
         #: the workers, as their heartbeats tell
         self.fleet = Fleet(self._broker)
+        #: messages that could not be taken
+        self.dead_letters = DeadLetters(self._broker)
 
     def __enter__(self) -> Self:
         return self

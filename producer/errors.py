@@ -5,6 +5,7 @@ TranscribeQueueError
 ├── InvalidSettings       a setting in the environment is missing or wrong
 ├── JobExists             the name is taken by a different request
 ├── JobNotFound           no record has that id
+├── LetterNotFound        no dead letter has that id
 ├── WrongState            the job is not in a state that allows this
 ├── JobFailed             the job ended FAILED or CANCELLED, so it has no result
 ├── ResultUnavailable     the job is not finished, or its document is not kept here
@@ -37,6 +38,10 @@ class JobExists(TranscribeQueueError):
 
 class JobNotFound(TranscribeQueueError):
     """No record has that id."""
+
+
+class LetterNotFound(TranscribeQueueError):
+    """No dead letter has that id."""
 
 
 class WrongState(TranscribeQueueError):

@@ -5,7 +5,6 @@ With `schedule` and the scripts in `lua/` this is the only code that knows Redis
 
 from __future__ import annotations
 
-import json
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,8 +21,6 @@ EVENTS = f"{PREFIX}events"
 #: Up to this many messages lie in the upload queue; further jobs wait as entries.
 SUBMIT_ROOM = 64
 _BATCH = 500
-_LETTERS_KEPT = 1000
-_LETTER_BYTES = 16384
 
 Follows = Literal["", "ready", "ready-first", "running"] | Stage
 
@@ -233,16 +230,6 @@ class JobStore:
         """Record a request that can never be carried out as a FAILED job, if the name is free."""
         fields = error_fields("InvalidRequest", reason, "submit")
         self.broker.run("refuse", job_id, request, self._retention, *fields.values())
-
-    def bury(self, message: str, reason: str, at: float) -> None:
-        """Keep a message that could not be taken, shortened, with the reason."""
-        letter = json.dumps({"at": at, "reason": reason, "message": message[:_LETTER_BYTES]})
-        self.broker.commands(
-            [
-                ("LPUSH", f"{PREFIX}dead", letter),
-                ("LTRIM", f"{PREFIX}dead", 0, _LETTERS_KEPT - 1),
-            ]
-        )
 
     # -- results --------------------------------------------------------------------------------
 

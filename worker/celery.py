@@ -54,6 +54,8 @@ app.conf.update(
     broker_connection_max_retries=None,
     broker_channel_error_retry=True,
     broker_transport_options=TRANSPORT_OPTIONS,
+    # What is no message for us must neither end a worker nor vanish.
+    broker_transport="worker.transport:Transport",
     # Celery 5.7.0 dies on a Redis restart with remote control, gossip or mingle on.
     worker_enable_remote_control=False,
     # structlog writes the log.

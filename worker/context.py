@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cache
 
 from producer.broker import Broker
+from producer.dead_letters import DeadLetters
 from producer.fleet import Fleet
 from producer.publisher import Publisher
 from producer.schedule import Schedule
@@ -27,6 +28,7 @@ class Context:
         self.store = JobStore(broker, retention=settings.retention, lease=settings.lease)
         self.schedule = Schedule(broker, settings.lease)
         self.fleet = Fleet(broker)
+        self.dead_letters = DeadLetters(broker)
         self.admission = Admission(broker, settings, settings.lease)
         self.leases = Leases(self.schedule)
         self.publisher = Publisher(settings.redis_url)

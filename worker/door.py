@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import time
 
 import structlog
 
-from producer.contract import NAME, Stage, TranscriptionRequest
+from producer.contract import Stage, TranscriptionRequest
 from producer.errors import InvalidRequest
+from producer.request import NAME
 from worker.context import Context
 
 log = structlog.get_logger()
@@ -40,7 +40,7 @@ def let_in(worker: Context, request: object) -> None:
 
 def _refuse(worker: Context, request: object, reason: str) -> None:
     log.warning("door.refused", reason=reason)
-    worker.store.bury(json.dumps(request, default=repr), reason, time.time())
+    worker.dead_letters.bury(json.dumps(request, default=repr), reason)
     name = request.get("name") if isinstance(request, dict) else None
     if isinstance(name, str) and NAME.fullmatch(name):
         audio = request.get("audio") if isinstance(request, dict) else None

@@ -7,6 +7,7 @@ import sys
 
 import click
 
+from producer.cli.dead import dead
 from producer.cli.doctor import doctor
 from producer.cli.jobs import cancel, list_jobs, result, retry, status, wait
 from producer.cli.local import local
@@ -48,6 +49,7 @@ for command in (
     list_jobs,
     cancel,
     retry,
+    dead,
     local,
     doctor,
     policy,

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import shutil
 import signal
-import uuid
 from pathlib import Path
 
 from stack import Stack, until
 
-from producer.contract import CONTROL_QUEUE, SUBMIT_TASK, JobState, Stage
+from producer.contract import CONTROL_QUEUE, JobState, Stage
 from producer.store import PREFIX
 
 
@@ -130,55 +128,3 @@ def test_workers_can_be_scaled_by_queue(stack: Stack) -> None:
     assert "FIX  queue transcription.collect" in stack.transcribe("doctor").stdout
     stack.start_worker("back", "-Q", f"{Stage.COLLECT.queue},{Stage.CLEANUP.queue}")
     assert_each_done_once(stack, ids)
-
-
-def raw_message(argument: object) -> str:
-    """A Celery message as another language would write it."""
-    task_id = str(uuid.uuid4())
-    body = json.dumps([[argument], {}, {}])
-    return json.dumps(
-        {
-            "body": base64.b64encode(body.encode()).decode(),
-            "content-type": "application/json",
-            "content-encoding": "utf-8",
-            "headers": {"lang": "js", "task": SUBMIT_TASK, "id": task_id, "root_id": task_id},
-            "properties": {
-                "correlation_id": task_id,
-                "delivery_mode": 2,
-                "delivery_tag": task_id,
-                "delivery_info": {"exchange": "", "routing_key": CONTROL_QUEUE},
-                "priority": 0,
-                "body_encoding": "base64",
-            },
-        }
-    )
-
-
-def test_another_language_submits_by_a_raw_message(stack: Stack) -> None:
-    stack.start_aws("--recogniser", "fixed:0.2")
-    stack.start_worker()
-    path = stack.sample("hello-world.m4a")
-    request = {"audio": str(path), "name": "from-afar", "metadata": {"order": 7}}
-    stack.broker.command("LPUSH", CONTROL_QUEUE, raw_message(request))
-    until(lambda: stack.client.counts()[JobState.COMPLETED] == 1)
-    assert stack.client.get("from-afar").request.metadata == {"order": 7}
-
-
-def test_bad_raw_messages_are_kept_with_their_reason_and_harm_nobody(stack: Stack) -> None:
-    stack.start_aws("--recogniser", "fixed:0.2")
-    stack.start_worker()
-    path = stack.sample("hello-world.m4a")
-    unnamed: list[object] = [[1, 2], "text", None, {"nam": "x"}, {}, 7]
-    named = [{"audio": "relative.wav", "name": "bad-one"}, {"audio": str(path), "name": "a/b"}]
-    for bad in (*unnamed, *named):
-        stack.broker.command("LPUSH", CONTROL_QUEUE, raw_message(bad))
-    until(lambda: stack.broker.command("LLEN", f"{PREFIX}dead") == 8, what="8 dead letters")
-    letters = [json.loads(each) for each in stack.broker.command("LRANGE", f"{PREFIX}dead", 0, -1)]
-    assert all(letter["reason"].startswith("Invalid request: ") for letter in letters)
-    assert named[0] in [json.loads(letter["message"]) for letter in letters]
-    job = stack.client.get("bad-one")
-    assert job.error is not None
-    assert (job.state, job.error.code) == (JobState.FAILED, "InvalidRequest")
-    # The name of a refused request is free for the corrected one.
-    good = stack.client.submit(path, name="bad-one")
-    assert stack.client.wait(good.id, timeout=30)[good.id].state is JobState.COMPLETED

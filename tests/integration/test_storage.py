@@ -38,29 +38,41 @@ def server() -> Iterator[str]:
     served.stop()
 
 
-@pytest.fixture
-def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
+def prepare(patch: pytest.MonkeyPatch, folder: Path, endpoint: str) -> None:
+    patch.chdir(folder)
     for name, value in {
         "TRANSCRIBE_BUCKET": "storage-test",
         "AWS_DEFAULT_REGION": "us-east-1",
         "AWS_ACCESS_KEY_ID": "test",
         "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_ENDPOINT_URL": endpoint,
     }.items():
-        monkeypatch.setenv(name, value)
+        patch.setenv(name, value)
 
 
 @pytest.fixture
-def s3(server: str, environment: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """The worker's own client, and an empty bucket."""
-    monkeypatch.setenv("AWS_ENDPOINT_URL", server)
-    client = Aws(WorkerSettings.load()).s3()
+def environment(server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    prepare(monkeypatch, tmp_path, server)
+
+
+@pytest.fixture(scope="module")
+def client(server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """The worker's own client."""
+    with pytest.MonkeyPatch.context() as patch:
+        prepare(patch, tmp_path_factory.mktemp("client"), server)
+        made = Aws(WorkerSettings.load()).s3()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def s3(client: Any, environment: None) -> Iterator[Any]:
+    """The same with an empty bucket."""
     client.create_bucket(Bucket="storage-test")
     yield client
     for found in client.list_objects_v2(Bucket="storage-test").get("Contents", []):
         client.delete_object(Bucket="storage-test", Key=found["Key"])
     client.delete_bucket(Bucket="storage-test")
-    client.close()
 
 
 @pytest.fixture
@@ -276,6 +288,20 @@ def test_a_stopped_upload_leaves_nothing_behind(
     assert storage.find(URI) is None
 
 
+def test_a_stop_counts_more_than_a_connection_that_fails(
+    environment: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+    unreachable = Aws(WorkerSettings.load()).s3()
+
+    def stop(_: int) -> None:
+        raise Stopped
+
+    for progress, raised in ((stop, Stopped), (lambda _: None, Transient)):
+        with write(tmp_path / "a", 1000).open("rb") as file, pytest.raises(raised):
+            Storage(unreachable).put(file, URI, "talk-1", progress)
+
+
 def test_a_missing_bucket_is_told(storage: Storage, tmp_path: Path) -> None:
     path = write(tmp_path / "a", 10)
     with path.open("rb") as file, pytest.raises(Permanent) as caught:
@@ -290,7 +316,7 @@ def test_where_a_bucket_is(storage: Storage) -> None:
     assert storage.bucket_region("storage-test") == "us-east-1"
 
 
-def test_memory_stays_flat_however_large_the_file(s3: Any, server: str, tmp_path: Path) -> None:
+def test_memory_stays_flat_however_large_the_file(s3: Any, tmp_path: Path) -> None:
     with (tmp_path / "large").open("wb") as file:
         file.truncate(300 * MB)
     code = f"""

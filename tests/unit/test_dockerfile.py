@@ -114,10 +114,12 @@ def test_it_starts_a_worker_that_can_be_stopped() -> None:
 def test_everything_copied_is_there_and_all_that_is_installed_is_copied() -> None:
     assert not _all("ADD")
     assert {source for source in _sources() if not (ROOT / source).exists()} == set()
-    packages = {package.split(".")[0] for package in PROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]}
-    assert packages | {"pyproject.toml", "constraints.txt", PROJECT["project"]["readme"]} <= (
-        _sources()
-    )
+    wheel = PROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]
+    assert set(wheel["packages"]) | {
+        "pyproject.toml",
+        "constraints.txt",
+        PROJECT["project"]["readme"],
+    } <= (_sources())
 
 
 def test_the_context_is_exactly_what_is_copied() -> None:

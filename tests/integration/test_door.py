@@ -1,0 +1,74 @@
+"""The door for other languages, against whatever can be written as JSON."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from conftest import make_stack
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from stack import Stack
+
+from producer.contract import JobState
+from worker.context import Context
+from worker.door import let_in
+from worker.settings import WorkerSettings
+
+scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.text()
+json_values = st.recursive(
+    scalars,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=20,
+)
+fields = st.sampled_from(
+    ["audio", "name", "language", "formats", "metadata", "priority", "deadline", "tags", "output"]
+)
+near_misses = st.dictionaries(fields, json_values | st.sampled_from(["/a.wav", "en-US", "x", "."]))
+
+
+@pytest.fixture(scope="module")
+def worker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Stack, Context]]:
+    """A worker's context without its processes; AWS is never asked at the door."""
+    with make_stack(tmp_path_factory.mktemp("door")) as stack:
+        os.environ["AWS_DEFAULT_REGION"] = "us-east-1"
+        try:
+            yield (
+                stack,
+                Context(
+                    WorkerSettings(
+                        redis_url=stack.redis_url,
+                        bucket="some-bucket",
+                        audio_roots=(Path(stack.audio),),
+                    )
+                ),
+            )
+        finally:
+            del os.environ["AWS_DEFAULT_REGION"]
+
+
+@settings(
+    max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(request=json_values | near_misses)
+def test_every_message_is_either_recorded_or_kept_with_a_reason(
+    worker: tuple[Stack, Context], request: object
+) -> None:
+    stack, context = worker
+    stack.broker.command("FLUSHDB")
+    let_in(context, request)
+    jobs = stack.client.list(limit=10)
+    dead = stack.client.dead_letters.all()
+    accepted = [job for job in jobs if job.state is JobState.QUEUED]
+    assert len(accepted) + len(dead) == 1
+    for letter in dead:
+        assert letter.reason.startswith("Invalid request: ")
+        assert "\n" not in letter.reason
+        assert letter.reason.isprintable()
+        assert len(letter.reason) <= 1000
+    for job in jobs:
+        # Whatever is recorded can be shown.
+        json.dumps(job.model_dump(mode="json"))
