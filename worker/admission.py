@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Literal
 
 from producer.broker import Broker
-from producer.store import PREFIX
 from worker.settings import WorkerSettings
 
 Operation = Literal[
@@ -59,8 +58,7 @@ class Admission:
 
     def lower_slots(self) -> None:
         """Keep to the jobs that run now for a while: others in the account have the rest."""
-        running = int(self._broker.command("ZCARD", f"{PREFIX}running"))
-        self._broker.command("SET", f"{PREFIX}slots", max(1, running), "EX", _LOWERED_FOR)
+        self._broker.run("lower_slots", _LOWERED_FOR)
 
     def _bucket(self, operation: Operation) -> tuple[float, float]:
         rate = self._rates[operation]

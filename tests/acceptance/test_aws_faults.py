@@ -1,0 +1,154 @@
+"""AWS has bad days; no job is lost to them, and none is started twice."""
+
+from __future__ import annotations
+
+import json
+import urllib.request
+from collections.abc import Iterator
+
+import pytest
+from conftest import make_stack
+from stack import BUCKET, Stack, until
+
+from producer.contract import Job, JobState
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """A stack whose jobs take no time to recognise."""
+    with make_stack(tmp_path_factory.mktemp("faults")) as built:
+        built.start_aws("--recogniser", "fixed:0.5")
+        built.start_worker()
+        yield built
+
+
+def fault(stack: Stack, **fields: object) -> None:
+    """Tell the endpoint to misbehave."""
+    request = urllib.request.Request(  # noqa: S310 - our own endpoint
+        f"{stack.endpoint}/_localaws/faults", json.dumps([fields]).encode(), method="POST"
+    )
+    urllib.request.urlopen(request).close()  # noqa: S310
+
+
+def run(stack: Stack, name: str, **options: object) -> Job:
+    """A job under a name of its own, to its end."""
+    job = stack.client.submit(stack.sample("silence.wav", f"{name}.wav"), name=name, **options)
+    return stack.client.wait(job.id, timeout=60, cleaned=True)[job.id]
+
+
+def starts(stack: Stack, name: str) -> list[str]:
+    return [each["name"] for each in stack.account()["jobs"] if each["name"].startswith(name)]
+
+
+def completed_once(stack: Stack, job: Job) -> None:
+    assert job.state is JobState.COMPLETED, job.error
+    assert starts(stack, job.id) == [job.id]
+    assert job.id in stack.client.text(job.id)
+
+
+@pytest.mark.parametrize(
+    ("name", "fields"),
+    [
+        ("start-500", {"operation": "StartTranscriptionJob", "kind": "error500"}),
+        ("start-500-done", {"operation": "StartTranscriptionJob", "kind": "error500_after"}),
+        ("start-throttled", {"operation": "StartTranscriptionJob", "kind": "throttle"}),
+        ("start-limit", {"operation": "StartTranscriptionJob", "kind": "limit"}),
+        ("start-expired", {"operation": "StartTranscriptionJob", "kind": "expired_token"}),
+        ("get-500", {"operation": "GetTranscriptionJob", "kind": "error500"}),
+        ("get-throttled", {"operation": "GetTranscriptionJob", "kind": "throttle"}),
+        ("put-500", {"operation": "PutObject", "kind": "error500"}),
+        ("put-expired", {"operation": "PutObject", "kind": "expired_token"}),
+        ("read-500", {"operation": "GetObject", "kind": "error500"}),
+    ],
+)
+def test_a_hiccup_costs_a_job_seconds_only(
+    served: Stack, name: str, fields: dict[str, object]
+) -> None:
+    before = len(served.log())
+    fault(served, match=name, times=2, **fields)
+    completed_once(served, run(served, name))
+    told = [line["event"] for line in served.log()[before:] if line["level"] == "warning"]
+    # S3's own client has retried for us, where it may; else the log has told of it.
+    assert told or fields["operation"] in {"PutObject", "GetObject"}
+
+
+@pytest.mark.parametrize("kind", ["error500", "throttle", "timeout_after"])
+def test_listing_that_fails_delays_but_loses_nothing(served: Stack, kind: str) -> None:
+    names = [f"list-{kind.replace('_', '-')}-{number}" for number in range(8)]
+    fault(served, operation="ListTranscriptionJobs", kind=kind, times=2, seconds=1)
+    ids = served.client.submit_many(
+        {"audio": str(served.sample("silence.wav", f"{name}.wav")), "name": name} for name in names
+    )
+    for job in served.client.wait(ids, timeout=60).values():
+        completed_once(served, job)
+
+
+def test_cleanup_that_fails_is_tried_again(served: Stack) -> None:
+    before = set(served.objects())
+    fault(served, operation="DeleteObject", kind="error500", times=4)
+    fault(served, operation="DeleteTranscriptionJob", kind="throttle", times=1)
+    job = run(served, "clean-later", cleanup=True)
+    assert job.cleaned_at is not None
+    assert set(served.objects()) == before
+
+
+def test_cleanup_that_is_forbidden_does_not_uncomplete_a_job(served: Stack) -> None:
+    fault(served, operation="DeleteTranscriptionJob", kind="access_denied", times=1)
+    job = run(served, "clean-never", cleanup=True)
+    assert job.state is JobState.COMPLETED
+    assert "DeleteTranscriptionJob" in (job.cleanup_error or "")
+
+
+def test_what_is_forbidden_fails_with_advice(served: Stack) -> None:
+    fault(served, operation="StartTranscriptionJob", kind="access_denied", times=1)
+    job = run(served, "forbidden")
+    assert job.state is JobState.FAILED
+    assert job.error is not None
+    assert "transcribe policy" in job.error.message
+
+
+def test_a_reason_of_the_service_fails_the_job_with_it(served: Stack) -> None:
+    fault(served, kind="fail", match="parse", reason="Failed to parse audio file.")
+    job = run(served, "parse-error")
+    assert job.error is not None
+    assert (job.state, job.error.code) == (JobState.FAILED, "TranscriptionFailed")
+    assert "Failed to parse audio file." in job.error.message
+
+
+def test_an_internal_failure_of_the_service_is_tried_again_thrice(served: Stack) -> None:
+    fault(served, kind="fail", match="^shaky$", reason="Internal error. Try again.")
+    job = run(served, "shaky")
+    assert (job.state, job.attempt) == (JobState.COMPLETED, 2)
+    assert starts(served, "shaky") == ["shaky", "shaky.2"]
+    fault(served, kind="fail", match="^broken", reason="Internal error. Try again.")
+    job = run(served, "broken")
+    assert (job.state, job.attempt) == (JobState.FAILED, 3)
+    assert starts(served, "broken") == ["broken", "broken.2", "broken.3"]
+
+
+def test_a_job_that_somebody_deleted_is_failed_with_that_reason(served: Stack) -> None:
+    fault(served, operation="GetTranscriptionJob", kind="throttle", times=3, match="deleted-by")
+    job = served.client.submit(served.sample("silence.wav"), name="deleted-by-somebody")
+    served.job_in(job.id, JobState.TRANSCRIBING)
+
+    def ended() -> bool:
+        jobs = served.account()["jobs"]
+        return any(each["name"] == job.id and each["status"] == "COMPLETED" for each in jobs)
+
+    until(ended)
+    transcribe = served.aws("transcribe")
+    transcribe.delete_transcription_job(TranscriptionJobName=job.id)
+    served.aws("s3").delete_object(Bucket=BUCKET, Key=f"transcribe-queue/{job.id}/{job.id}.json")
+    failed = served.client.wait(job.id, timeout=60)[job.id]
+    assert failed.error is not None
+    assert failed.error.code == "JobGone"
+
+
+def test_wrong_credentials_are_waited_out_and_doctor_says_so(served: Stack) -> None:
+    fault(served, operation="*", kind="expired_token", times=None)
+    job = served.client.submit(served.sample("silence.wav"), name="patient")
+    until(lambda: "rejects the worker's credentials" in served.transcribe("doctor").stdout, 90)
+    assert served.client.get(job.id).state is not JobState.FAILED
+    request = urllib.request.Request(f"{served.endpoint}/_localaws/faults", method="DELETE")  # noqa: S310
+    urllib.request.urlopen(request).close()  # noqa: S310
+    completed_once(served, served.client.wait(job.id, timeout=90)[job.id])
