@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -22,6 +23,7 @@ from producer import Client
 from producer.broker import Broker
 from producer.cli.sandbox import Sandbox
 from producer.contract import Job, JobState
+from producer.errors import BrokerUnavailable
 from producer.settings import ProducerSettings
 from producer.store import JobStore
 
@@ -66,6 +68,23 @@ class Stack:
     def close(self) -> None:
         self.client.close()
         self.broker.close()
+
+    def stop_redis(self, number: signal.Signals) -> None:
+        """End Redis by a signal; what it had written stays on disk."""
+        redis = self.sandbox.child("redis")
+        redis.send_signal(number)
+        redis.wait(timeout=20)
+
+    def start_redis_again(self) -> None:
+        """Start Redis on the same port, with what is on disk."""
+        command = [str(word) for word in list(self.sandbox.child("redis").args)]  # type: ignore[arg-type]
+        self.sandbox.start("redis", command, {}, self._redis_answers)
+
+    def _redis_answers(self) -> bool:
+        try:
+            return bool(self.broker.command("PING"))
+        except BrokerUnavailable:
+            return False
 
     def start_aws(self, *options: str) -> None:
         """Start localaws in a process of its own."""
@@ -148,7 +167,12 @@ class Stack:
         """The tracebacks in the logs of all workers."""
         logs = [path.stem for path in self.sandbox.folder.glob("*.log")]
         lines = [line for name in logs for line in self.log(name)]
-        return [str(line["exception"]) for line in lines if "exception" in line]
+        ours = ("stage.crashed", "Unrecoverable", "Task ")
+        return [
+            str(line["exception"])
+            for line in lines
+            if "exception" in line and line["event"].startswith(ours)
+        ]
 
     def log(self, name: str = "worker") -> list[dict[str, Any]]:
         """The JSON lines of a worker's log; Celery's banner is passed over."""

@@ -129,6 +129,10 @@ class Sandbox:
         """The name of a child that has ended by itself, if any has."""
         return next((name for name, child in self._children if child.poll() is not None), None)
 
+    def child(self, name: str) -> subprocess.Popen[bytes]:
+        """The process that was started last under a name."""
+        return next(child for each, child in reversed(self._children) if each == name)
+
     def log(self, name: str) -> Path:
         """Where a child's log is."""
         return self.folder / f"{name}.log"

@@ -1,0 +1,172 @@
+"""Redis restarts, cuts connections, is full, falls silent; workers live on and nothing is lost."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pytest
+from stack import Stack, until
+
+from producer import Client
+from producer.contract import JobState
+from producer.errors import BrokerUnavailable
+from producer.settings import ProducerSettings
+
+
+def submit(stack: Stack, prefix: str, number: int) -> list[str]:
+    """Many jobs at once."""
+    first = stack.sample("silence.wav")
+    paths = [stack.audio / f"{prefix}-{each}.wav" for each in range(number)]
+    for path in paths:
+        shutil.copy(first, path)
+    return stack.client.submit_many([{"audio": str(path), "name": path.stem} for path in paths])
+
+
+def assert_all_done_once(stack: Stack, ids: list[str]) -> None:
+    jobs = stack.client.wait(ids, timeout=90)
+    assert {job.state for job in jobs.values()} == {JobState.COMPLETED}
+    started = [each["name"] for each in stack.account()["jobs"]]
+    assert sorted(started) == sorted(set(started))
+    assert set(ids) <= set(started)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_workers_live_through_restarts_of_redis(stack: Stack, number: signal.Signals) -> None:
+    stack.start_aws("--recogniser", "fixed:1")
+    workers = [
+        stack.start_worker("one", max_running_jobs="8"),
+        stack.start_worker("two", max_running_jobs="8"),
+    ]
+    ids = submit(stack, "job", 30)
+    for done in (3, 12):
+        until(lambda done=done: stack.client.counts()[JobState.COMPLETED] >= done)
+        stack.stop_redis(number)
+        with pytest.raises(BrokerUnavailable):
+            stack.client.submit("/audio/x.wav", name="not-taken")
+        stack.start_redis_again()
+    assert_all_done_once(stack, ids)
+    assert [worker.poll() for worker in workers] == [None, None]
+
+
+def test_connections_that_are_cut_are_made_again(stack: Stack) -> None:
+    stack.start_aws("--recogniser", "fixed:1")
+    worker = stack.start_worker(max_running_jobs="8")
+    ids = submit(stack, "job", 20)
+    for done in (2, 8, 14):
+        until(lambda done=done: stack.client.counts()[JobState.COMPLETED] >= done)
+        stack.broker.command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+    assert_all_done_once(stack, ids)
+    assert worker.poll() is None
+
+
+def test_a_full_redis_refuses_producers_clearly_and_loses_nothing(stack: Stack) -> None:
+    stack.start_aws("--recogniser", "fixed:1")
+    worker = stack.start_worker(max_running_jobs="8")
+    ids = submit(stack, "job", 10)
+    until(lambda: stack.client.counts()[JobState.COMPLETED] >= 2)
+    stack.broker.command("CONFIG", "SET", "maxmemory", "1")
+    with pytest.raises(BrokerUnavailable, match="maxmemory"):
+        stack.client.submit("/audio/x.wav", name="not-taken")
+    until(lambda: any(line["event"] == "redis.lost" for line in stack.log()))
+    stack.broker.command("CONFIG", "SET", "maxmemory", "0")
+    assert_all_done_once(stack, ids)
+    assert worker.poll() is None
+    assert "not-taken" not in [job.id for job in stack.client.list(limit=1000)]
+
+
+class Proxy:
+    """A TCP proxy before Redis that can fall silent without closing a connection."""
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = int(self._listener.getsockname()[1])
+        self.speaks = threading.Event()
+        self.speaks.set()
+        self._sockets: list[socket.socket] = []
+        self._threads = [threading.Thread(target=self._accept, daemon=True)]
+        self._threads[0].start()
+
+    def close(self) -> None:
+        self.speaks.set()
+        for each in (self._listener, *self._sockets):
+            with suppress(OSError):  # closed by the other side already
+                each.shutdown(socket.SHUT_RDWR)
+        for thread in self._threads:
+            thread.join(timeout=10)
+        for each in (self._listener, *self._sockets):
+            each.close()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                near, _ = self._listener.accept()
+                far = socket.create_connection(("127.0.0.1", self._port))
+            except OSError:
+                return
+            self._sockets += [near, far]
+            for source, target in ((near, far), (far, near)):
+                thread = threading.Thread(target=self._copy, args=(source, target), daemon=True)
+                self._threads.append(thread)
+                thread.start()
+
+    def _copy(self, source: socket.socket, target: socket.socket) -> None:
+        try:
+            while data := source.recv(65536):
+                if not self.speaks.is_set():
+                    # What was on its way is lost, as in a network that has failed.
+                    self.speaks.wait()
+                    break
+                target.sendall(data)
+            target.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            return
+
+
+@contextmanager
+def proxied(stack: Stack) -> Iterator[Proxy]:
+    proxy = Proxy(int(stack.redis_url.split(":")[2].split("/")[0]))
+    try:
+        yield proxy
+    finally:
+        proxy.close()
+
+
+def test_a_silent_network_is_noticed_and_survived(stack: Stack) -> None:
+    stack.start_aws("--recogniser", "fixed:1")
+    with proxied(stack) as proxy:
+        url = f"redis://127.0.0.1:{proxy.port}/0"
+        worker = stack.start_worker(max_running_jobs="4", redis_url=url)
+        ids = submit(stack, "job", 12)
+        until(lambda: stack.client.counts()[JobState.COMPLETED] >= 2)
+        proxy.speaks.clear()
+        until(lambda: any(line["event"] == "redis.lost" for line in stack.log()), 40)
+        far = Client(settings=ProducerSettings(redis_url=url))
+        with pytest.raises(BrokerUnavailable):
+            far.submit("/audio/x.wav", name="nobody-knows")
+        far.close()
+        proxy.speaks.set()
+        assert_all_done_once(stack, ids)
+        assert worker.poll() is None
+        worker.terminate()
+        worker.wait(timeout=30)
+
+
+def test_a_redis_that_lost_everything_takes_new_work(stack: Stack) -> None:
+    stack.start_aws("--recogniser", "fixed:1")
+    worker = stack.start_worker()
+    submit(stack, "old", 5)
+    stack.job_in("old-0", JobState.TRANSCRIBING)
+    stack.stop_redis(signal.SIGKILL)
+    shutil.rmtree(Path(stack.sandbox.folder) / "redis")
+    (Path(stack.sandbox.folder) / "redis").mkdir()
+    stack.start_redis_again()
+    ids = submit(stack, "new", 5)
+    assert_all_done_once(stack, ids)
+    assert worker.poll() is None
