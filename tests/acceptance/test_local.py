@@ -8,7 +8,6 @@ import shlex
 import signal
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,11 +21,12 @@ TRANSCRIBE = str(Path(sys.executable).parent / "transcribe")
 @contextmanager
 def local(folder: Path, *arguments: str, **environment: str) -> Iterator[subprocess.Popen[str]]:
     """`transcribe local` in a folder, ended if the test does not."""
+    (folder / "tmp").mkdir()
     with (folder / "stdout").open("w") as stdout, (folder / "stderr").open("w") as stderr:
         process = subprocess.Popen(
             [TRANSCRIBE, "local", *arguments],
             cwd=folder,
-            env={**os.environ, **environment},
+            env={**os.environ, "TMPDIR": str(folder / "tmp"), **environment},
             stdout=stdout,
             stderr=stderr,
             text=True,
@@ -77,19 +77,19 @@ def up(folder: Path, process: subprocess.Popen[str]) -> set[int]:
     return children
 
 
-def temporary_folders() -> set[str]:
-    return {str(path) for path in Path(tempfile.gettempdir()).glob("transcribe-local-*")}
+def temporary(folder: Path) -> list[Path]:
+    """What is left in the command's own folder for temporary files."""
+    return list((folder / "tmp").iterdir())
 
 
 def test_it_transcribes_prints_and_leaves_only_the_results(tmp_path: Path) -> None:
-    before = temporary_folders()
     audio = [str(SAMPLES / "hello-world.m4a"), str(SAMPLES / "silence.wav")]
     with local(tmp_path, *audio, "--format", "srt") as process:
         until(lambda: len(descendants(process.pid)) >= 3, 60)
         children = descendants(process.pid)
         assert process.wait(timeout=90) == 0
     assert running(children) == set()
-    assert temporary_folders() == before
+    assert temporary(tmp_path) == []
     printed = (tmp_path / "stdout").read_text()
     assert "hello world" in printed.lower()
     results = sorted((tmp_path / "transcripts").rglob("*.*"))
@@ -100,7 +100,6 @@ def test_it_transcribes_prints_and_leaves_only_the_results(tmp_path: Path) -> No
 def test_without_files_it_is_a_sandbox_until_it_is_stopped(
     tmp_path: Path, number: signal.Signals
 ) -> None:
-    before = temporary_folders()
     (tmp_path / "hello.m4a").write_bytes((SAMPLES / "hello-world.m4a").read_bytes())
     with local(tmp_path) as process:
         children = up(tmp_path, process)
@@ -126,7 +125,7 @@ def test_without_files_it_is_a_sandbox_until_it_is_stopped(
     until(lambda: running(children) == set(), 20, "all children to end")
     if number is not signal.SIGKILL:
         assert process.returncode == 130
-        assert temporary_folders() == before
+        assert temporary(tmp_path) == []
         assert "Traceback" not in (tmp_path / "stderr").read_text()
 
 
