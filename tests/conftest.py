@@ -36,6 +36,15 @@ def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         yield built
 
 
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """Redis, localaws and one worker for all tests of a module; recognition takes no time."""
+    with make_stack(tmp_path_factory.mktemp("served")) as built:
+        built.start_aws("--recogniser", "fixed:0.3")
+        built.start_worker()
+        yield built
+
+
 @contextmanager
 def make_stack(folder: Path) -> Iterator[Stack]:
     """A stack for the time of a `with`."""

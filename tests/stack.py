@@ -30,6 +30,8 @@ from producer.store import JobStore
 ROOT = Path(__file__).parent.parent
 SAMPLES = ROOT / "samples"
 BUCKET = "test-bucket"
+#: Short, so that tests of recovery do not take long.
+LEASE = 2.0
 
 
 def until(condition: Callable[[], object], seconds: float = 30.0, what: str = "") -> Any:
@@ -59,11 +61,11 @@ class Stack:
             "TRANSCRIBE_RESULTS_DIR": str(self.results),
             "TRANSCRIBE_POLL_INTERVAL": "0.3",
             "TRANSCRIBE_DISPATCH_INTERVAL": "0.05",
-            "TRANSCRIBE_LEASE": "2",
+            "TRANSCRIBE_LEASE": str(LEASE),
         }
-        self.client = Client(settings=ProducerSettings(redis_url=self.redis_url, lease=2.0))
+        self.client = Client(settings=ProducerSettings(redis_url=self.redis_url, lease=LEASE))
         self.broker = Broker(self.redis_url)
-        self.store = JobStore(self.broker, retention=3600, lease=2.0)
+        self.store = JobStore(self.broker, retention=3600, lease=LEASE)
 
     def close(self) -> None:
         self.client.close()
@@ -157,10 +159,23 @@ class Stack:
         answer = self.aws("s3").list_objects_v2(Bucket=BUCKET)
         return [each["Key"] for each in answer.get("Contents", [])]
 
+    def fault(self, **fields: object) -> None:
+        """Tell the endpoint to misbehave; the fields are those of a localaws fault."""
+        self._admin("POST", "faults", json.dumps([fields]).encode())
+
+    def clear_faults(self) -> None:
+        """Let the endpoint behave again."""
+        self._admin("DELETE", "faults")
+
+    def _admin(self, method: str, path: str, body: bytes | None = None) -> Any:
+        url = f"{self.endpoint}/_localaws/{path}"
+        request = urllib.request.Request(url, body, method=method)  # noqa: S310 - our own endpoint
+        with urllib.request.urlopen(request) as answer:  # noqa: S310
+            return json.load(answer)
+
     def account(self) -> dict[str, Any]:
         """What the endpoint saw: jobs started, most at once, calls by operation."""
-        with urllib.request.urlopen(f"{self.endpoint}/_localaws/jobs") as answer:  # noqa: S310
-            found: dict[str, Any] = json.load(answer)
+        found: dict[str, Any] = self._admin("GET", "jobs")
         return found
 
     def crashes(self) -> list[str]:

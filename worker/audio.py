@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from io import BufferedReader
 from pathlib import Path
 from struct import error as StructError  # noqa: N812 - the library's name says nothing
-from types import TracebackType
 from typing import BinaryIO, Self, cast
 
 from tinytag import TinyTag, TinyTagException
@@ -38,12 +37,7 @@ class LocalAudio:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.file.close()
 
 

@@ -14,7 +14,7 @@ from worker.errors import StageError
 
 log = structlog.get_logger()
 
-_LOOK_EVERY = 60.0
+_LOOK_EVERY = 20.0
 #: While something is wrong, somebody is probably mending it.
 _LOOK_AGAIN = 5.0
 

@@ -28,7 +28,7 @@ log = structlog.get_logger()
 ACTIVE_STATES = tuple(state for state in JobState if not state.is_terminal)
 #: A job whose stage took so many workers with it is failed, not tried on the next one.
 MOST_LAPSES = 5
-_LONGEST_BACKOFF = 60.0
+_LONGEST_BACKOFF = 30.0
 
 
 class Work:
@@ -166,7 +166,7 @@ def give_up(work: Work, error: Permanent) -> None:
         work.worker.store.cleaned(work.hold, error.message)
     elif work.hold.stage is Stage.POLL:
         log.error("poll.refused", code=error.code, reason=error.message)
-        work.later(_LONGEST_BACKOFF / 2)
+        work.later(_LONGEST_BACKOFF)
     elif work.job.state.is_terminal:
         work.finish()
     else:

@@ -15,7 +15,6 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 from producer.errors import InvalidSettings, TranscribeQueueError
@@ -43,13 +42,8 @@ class Sandbox:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        for _, child in reversed(self._children):
+    def __exit__(self, *_: object) -> None:
+        for _name, child in reversed(self._children):
             _stop(child)
         if not self.keep_logs:
             shutil.rmtree(self.folder, ignore_errors=True)

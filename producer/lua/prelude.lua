@@ -69,6 +69,13 @@ local function set_state(id, from, to, at, retention)
   end
 end
 
+local function set_deadline(id, at, seconds)
+  if seconds == '' then return end
+  local due = text(at + tonumber(seconds))
+  redis.call('HSET', job_key(id), 'deadline_at', due)
+  redis.call('ZADD', P .. 'deadlines', due, id)
+end
+
 local function set_fields(id, first)
   for i = first, #ARGV, 2 do
     redis.call('HSET', job_key(id), ARGV[i], ARGV[i + 1])

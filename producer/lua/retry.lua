@@ -16,11 +16,7 @@ redis.call('PERSIST', key)
 redis.call('HINCRBY', key, 'attempt', 1)
 redis.call('HDEL', key, 'error.code', 'error.message', 'error.stage', 'deadline_at', 'media_uri',
   'result_uri', 'cleaned_at', 'cleanup_error')
-if deadline ~= '' then
-  local due = text(at + tonumber(deadline))
-  redis.call('HSET', key, 'deadline_at', due)
-  redis.call('ZADD', P .. 'deadlines', due, id)
-end
+set_deadline(id, at, deadline)
 set_state(id, state, 'QUEUED', at)
 enter_line('QUEUED', id, at)
 return 'ok'

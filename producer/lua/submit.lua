@@ -15,11 +15,7 @@ if known[1] then
   redis.call('DEL', key)
 end
 redis.call('HSET', key, 'request', request, 'attempt', '1', 'priority', priority)
-if deadline ~= '' then
-  local due = text(at + tonumber(deadline))
-  redis.call('HSET', key, 'deadline_at', due)
-  redis.call('ZADD', P .. 'deadlines', due, id)
-end
+set_deadline(id, at, deadline)
 set_state(id, nil, 'QUEUED', at)
 -- A backlog waits as entries, not as messages: so priority still counts and Celery stays small.
 if room > 0 and redis.call('EXISTS', line('QUEUED')) == 0

@@ -2,32 +2,10 @@
 
 from __future__ import annotations
 
-import json
-import urllib.request
-from collections.abc import Iterator
-
 import pytest
-from conftest import make_stack
 from stack import BUCKET, Stack, until
 
 from producer.contract import Job, JobState
-
-
-@pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """A stack whose jobs take no time to recognise."""
-    with make_stack(tmp_path_factory.mktemp("faults")) as built:
-        built.start_aws("--recogniser", "fixed:0.5")
-        built.start_worker()
-        yield built
-
-
-def fault(stack: Stack, **fields: object) -> None:
-    """Tell the endpoint to misbehave."""
-    request = urllib.request.Request(  # noqa: S310 - our own endpoint
-        f"{stack.endpoint}/_localaws/faults", json.dumps([fields]).encode(), method="POST"
-    )
-    urllib.request.urlopen(request).close()  # noqa: S310
 
 
 def run(stack: Stack, name: str, **options: object) -> Job:
@@ -65,7 +43,7 @@ def test_a_hiccup_costs_a_job_seconds_only(
     served: Stack, name: str, fields: dict[str, object]
 ) -> None:
     before = len(served.log())
-    fault(served, match=name, times=2, **fields)
+    served.fault(match=name, times=2, **fields)
     completed_once(served, run(served, name))
     told = [line["event"] for line in served.log()[before:] if line["level"] == "warning"]
     # S3's own client has retried for us, where it may; else the log has told of it.
@@ -75,7 +53,7 @@ def test_a_hiccup_costs_a_job_seconds_only(
 @pytest.mark.parametrize("kind", ["error500", "throttle", "timeout_after"])
 def test_listing_that_fails_delays_but_loses_nothing(served: Stack, kind: str) -> None:
     names = [f"list-{kind.replace('_', '-')}-{number}" for number in range(8)]
-    fault(served, operation="ListTranscriptionJobs", kind=kind, times=2, seconds=1)
+    served.fault(operation="ListTranscriptionJobs", kind=kind, times=2, seconds=1)
     ids = served.client.submit_many(
         {"audio": str(served.sample("silence.wav", f"{name}.wav")), "name": name} for name in names
     )
@@ -85,22 +63,22 @@ def test_listing_that_fails_delays_but_loses_nothing(served: Stack, kind: str) -
 
 def test_cleanup_that_fails_is_tried_again(served: Stack) -> None:
     before = set(served.objects())
-    fault(served, operation="DeleteObject", kind="error500", times=4)
-    fault(served, operation="DeleteTranscriptionJob", kind="throttle", times=1)
+    served.fault(operation="DeleteObject", kind="error500", times=4)
+    served.fault(operation="DeleteTranscriptionJob", kind="throttle", times=1)
     job = run(served, "clean-later", cleanup=True)
     assert job.cleaned_at is not None
     assert set(served.objects()) == before
 
 
 def test_cleanup_that_is_forbidden_does_not_uncomplete_a_job(served: Stack) -> None:
-    fault(served, operation="DeleteTranscriptionJob", kind="access_denied", times=1)
+    served.fault(operation="DeleteTranscriptionJob", kind="access_denied", times=1)
     job = run(served, "clean-never", cleanup=True)
     assert job.state is JobState.COMPLETED
     assert "DeleteTranscriptionJob" in (job.cleanup_error or "")
 
 
 def test_what_is_forbidden_fails_with_advice(served: Stack) -> None:
-    fault(served, operation="StartTranscriptionJob", kind="access_denied", times=1)
+    served.fault(operation="StartTranscriptionJob", kind="access_denied", times=1)
     job = run(served, "forbidden")
     assert job.state is JobState.FAILED
     assert job.error is not None
@@ -108,7 +86,7 @@ def test_what_is_forbidden_fails_with_advice(served: Stack) -> None:
 
 
 def test_a_reason_of_the_service_fails_the_job_with_it(served: Stack) -> None:
-    fault(served, kind="fail", match="parse", reason="Failed to parse audio file.")
+    served.fault(kind="fail", match="parse", reason="Failed to parse audio file.")
     job = run(served, "parse-error")
     assert job.error is not None
     assert (job.state, job.error.code) == (JobState.FAILED, "TranscriptionFailed")
@@ -116,18 +94,18 @@ def test_a_reason_of_the_service_fails_the_job_with_it(served: Stack) -> None:
 
 
 def test_an_internal_failure_of_the_service_is_tried_again_thrice(served: Stack) -> None:
-    fault(served, kind="fail", match="^shaky$", reason="Internal error. Try again.")
+    served.fault(kind="fail", match="^shaky$", reason="Internal error. Try again.")
     job = run(served, "shaky")
     assert (job.state, job.attempt) == (JobState.COMPLETED, 2)
     assert starts(served, "shaky") == ["shaky", "shaky.2"]
-    fault(served, kind="fail", match="^broken", reason="Internal error. Try again.")
+    served.fault(kind="fail", match="^broken", reason="Internal error. Try again.")
     job = run(served, "broken")
     assert (job.state, job.attempt) == (JobState.FAILED, 3)
     assert starts(served, "broken") == ["broken", "broken.2", "broken.3"]
 
 
 def test_a_job_that_somebody_deleted_is_failed_with_that_reason(served: Stack) -> None:
-    fault(served, operation="GetTranscriptionJob", kind="throttle", times=3, match="deleted-by")
+    served.fault(operation="GetTranscriptionJob", kind="throttle", times=3, match="deleted-by")
     job = served.client.submit(served.sample("silence.wav"), name="deleted-by-somebody")
     served.job_in(job.id, JobState.TRANSCRIBING)
 
@@ -145,10 +123,9 @@ def test_a_job_that_somebody_deleted_is_failed_with_that_reason(served: Stack) -
 
 
 def test_wrong_credentials_are_waited_out_and_doctor_says_so(served: Stack) -> None:
-    fault(served, operation="*", kind="expired_token", times=None)
+    served.fault(operation="*", kind="expired_token", times=None)
     job = served.client.submit(served.sample("silence.wav"), name="patient")
     until(lambda: "rejects the worker's credentials" in served.transcribe("doctor").stdout, 90)
     assert served.client.get(job.id).state is not JobState.FAILED
-    request = urllib.request.Request(f"{served.endpoint}/_localaws/faults", method="DELETE")  # noqa: S310
-    urllib.request.urlopen(request).close()  # noqa: S310
+    served.clear_faults()
     completed_once(served, served.client.wait(job.id, timeout=90)[job.id])

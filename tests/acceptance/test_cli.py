@@ -7,23 +7,11 @@ import os
 import re
 import subprocess
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-from conftest import make_stack
 from stack import SAMPLES, Stack, until
 
 from producer.contract import JobState
-
-
-@pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """A stack whose jobs take no time to recognise."""
-    with make_stack(tmp_path_factory.mktemp("cli")) as built:
-        built.start_aws("--recogniser", "fixed:0.2")
-        built.start_worker()
-        yield built
 
 
 def refused(

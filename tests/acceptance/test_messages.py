@@ -5,24 +5,12 @@ from __future__ import annotations
 import base64
 import json
 import uuid
-from collections.abc import Iterator
 from typing import Any
 
-import pytest
-from conftest import make_stack
 from stack import Stack, until
 
 from producer.contract import CONTROL_QUEUE, SUBMIT_TASK, JobState
 from producer.dead_letters import MOST_CHARACTERS
-
-
-@pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """A stack whose jobs take no time to recognise."""
-    with make_stack(tmp_path_factory.mktemp("messages")) as built:
-        built.start_aws("--recogniser", "fixed:0.2")
-        built.start_worker()
-        yield built
 
 
 def raw_message(*arguments: object, task: str = SUBMIT_TASK, **changed: object) -> str:

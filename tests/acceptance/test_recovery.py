@@ -7,10 +7,11 @@ import shutil
 import signal
 from pathlib import Path
 
-from stack import Stack, until
+from stack import LEASE, Stack, until
 
 from producer.contract import CONTROL_QUEUE, JobState, Stage
 from producer.store import PREFIX
+from worker.stages import MOST_LAPSES
 
 
 def recordings(stack: Stack, number: int) -> list[Path]:
@@ -20,6 +21,13 @@ def recordings(stack: Stack, number: int) -> list[Path]:
     for path in paths:
         shutil.copy(first, path)
     return paths
+
+
+def submit(stack: Stack, number: int) -> list[str]:
+    """Many jobs at once; returns their ids."""
+    return stack.client.submit_many(
+        {"audio": str(path), "name": path.stem} for path in recordings(stack, number)
+    )
 
 
 def assert_each_done_once(stack: Stack, ids: list[str]) -> None:
@@ -37,9 +45,7 @@ def test_200_at_once_within_the_quota_each_started_once(stack: Stack) -> None:
     stack.start_aws("--recogniser", "fixed:0.8", "--quota", "jobs=20,start=25")
     stack.start_worker("one", max_running_jobs="20")
     stack.start_worker("two", max_running_jobs="20")
-    ids = stack.client.submit_many(
-        [{"audio": str(path), "name": path.stem} for path in recordings(stack, 200)]
-    )
+    ids = submit(stack, 200)
     assert_each_done_once(stack, ids)
     account = stack.account()
     assert account["most_running"] <= 20
@@ -58,9 +64,7 @@ def test_200_at_once_within_the_quota_each_started_once(stack: Stack) -> None:
 def test_a_killed_workers_jobs_go_on_at_another(stack: Stack) -> None:
     stack.start_aws("--recogniser", "fixed:1")
     doomed = stack.start_worker("doomed", max_running_jobs="8")
-    ids = stack.client.submit_many(
-        [{"audio": str(path), "name": path.stem} for path in recordings(stack, 30)]
-    )
+    ids = submit(stack, 30)
     until(lambda: stack.client.counts()[JobState.COMPLETED] >= 3)
     doomed.kill()
     doomed.wait()
@@ -72,9 +76,7 @@ def test_a_killed_workers_jobs_go_on_at_another(stack: Stack) -> None:
 def test_a_worker_that_wakes_late_changes_nothing(stack: Stack) -> None:
     stack.start_aws("--recogniser", "fixed:1")
     sleeper = stack.start_worker("sleeper", max_running_jobs="8")
-    ids = stack.client.submit_many(
-        [{"audio": str(path), "name": path.stem} for path in recordings(stack, 20)]
-    )
+    ids = submit(stack, 20)
     until(lambda: stack.client.counts()[JobState.TRANSCRIBING] >= 3)
     sleeper.send_signal(signal.SIGSTOP)
     stack.start_worker("awake", max_running_jobs="8")
@@ -86,9 +88,7 @@ def test_a_worker_that_wakes_late_changes_nothing(stack: Stack) -> None:
 def test_sigterm_ends_a_worker_soon_and_costs_no_job(stack: Stack) -> None:
     stack.start_aws("--recogniser", "fixed:1")
     leaving = stack.start_worker("leaving", max_running_jobs="8")
-    ids = stack.client.submit_many(
-        [{"audio": str(path), "name": path.stem} for path in recordings(stack, 20)]
-    )
+    ids = submit(stack, 20)
     until(lambda: stack.client.counts()[JobState.COMPLETED] >= 2)
     leaving.terminate()
     assert leaving.wait(timeout=15) == 0
@@ -121,10 +121,67 @@ def test_messages_that_are_doubled_cost_no_second_start(stack: Stack) -> None:
 def test_workers_can_be_scaled_by_queue(stack: Stack) -> None:
     stack.start_aws("--recogniser", "fixed:0.2")
     stack.start_worker("front", "-Q", f"{Stage.UPLOAD.queue},{CONTROL_QUEUE}")
-    ids = stack.client.submit_many(
-        [{"audio": str(path), "name": path.stem} for path in recordings(stack, 5)]
-    )
+    ids = submit(stack, 5)
     until(lambda: stack.client.counts()[JobState.COLLECTING] == 5)
     assert "FIX  queue transcription.collect" in stack.transcribe("doctor").stdout
     stack.start_worker("back", "-Q", f"{Stage.COLLECT.queue},{Stage.CLEANUP.queue}")
     assert_each_done_once(stack, ids)
+
+
+def test_a_message_lost_between_redis_and_a_worker_costs_seconds(stack: Stack) -> None:
+    stack.start_aws("--recogniser", "fixed:0.2")
+    doomed = stack.start_worker("doomed")
+    path = stack.sample("silence.wav")
+    doomed.send_signal(signal.SIGSTOP)
+    # Redis hands the message to the stopped worker's BRPOP, and forgets it.
+    job = stack.client.submit(path, name="handed-over")
+    until(lambda: stack.broker.command("LLEN", Stage.UPLOAD.queue) == 0)
+    doomed.kill()
+    doomed.wait()
+    stack.start_worker("heir")
+    assert_each_done_once(stack, [job.id])
+
+
+def slow_uploads(stack: Stack, seconds: float, times: int | None) -> None:
+    """Let the endpoint hold back its answers to uploads."""
+    stack.fault(operation="PutObject", kind="timeout", seconds=seconds, times=times, match="audio")
+
+
+def test_a_long_upload_keeps_its_lease_and_is_not_taken_over(stack: Stack) -> None:
+    stack.start_aws("--recogniser", "fixed:0.2")
+    slow_uploads(stack, 3 * LEASE, 1)
+    stack.start_worker("one")
+    stack.start_worker("two")
+    job = stack.client.submit(stack.sample("silence.wav"), name="slow")
+    assert_each_done_once(stack, [job.id])
+    uploads = [
+        line
+        for name in ("one", "two")
+        for line in stack.log(name)
+        if line["event"] in {"upload.done", "upload.skipped", "stage.lost"}
+    ]
+    assert [line["event"] for line in uploads] == ["upload.done"]
+
+
+def test_a_job_that_takes_workers_down_is_failed_in_the_end(stack: Stack) -> None:
+    stack.start_aws("--recogniser", "fixed:0.2")
+    slow_uploads(stack, 50, None)
+    job = stack.client.submit(stack.sample("silence.wav"), name="poison")
+    generations: set[str] = {"0"}
+
+    def taken_up() -> bool:
+        holder = stack.broker.command("HGET", f"{PREFIX}holder:upload", job.id)
+        return holder is not None and holder not in generations
+
+    for number in range(MOST_LAPSES):
+        worker = stack.start_worker(f"worker-{number}")
+        until(taken_up)
+        generations.add(stack.broker.command("HGET", f"{PREFIX}holder:upload", job.id))
+        # Its death is counted when its lease has lapsed, by whoever claims the job next.
+        worker.kill()
+        worker.wait()
+    stack.start_worker("last")
+    failed = stack.job_in(job.id, JobState.FAILED)
+    assert failed.error is not None
+    assert failed.error.code == "WorkerLost"
+    assert stack.account()["accepted"] == 0
