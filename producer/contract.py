@@ -11,7 +11,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, Self, cast
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from producer.request import Format, TranscriptionRequest
 
@@ -145,12 +145,12 @@ class Job(BaseModel):
         }
         fields["id"] = job_id
         request = json.loads(record["request"])
-        # A refused request is kept as it came, to be shown, and can never run.
-        fields["request"] = (
-            TranscriptionRequest.model_construct(**request)
-            if record.get("error.code") == "InvalidRequest"
-            else request
-        )
+        try:
+            fields["request"] = TranscriptionRequest.model_validate(request)
+        except ValidationError:
+            # One that was refused is kept as it came, to be shown. And a newer producer may know
+            # fields that we do not, which must not keep us from the jobs beside it.
+            fields["request"] = TranscriptionRequest.model_construct(**request)
         fields["times"] = {
             JobState(name.removeprefix("at.")): _moment(value)
             for name, value in record.items()

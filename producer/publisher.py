@@ -5,6 +5,8 @@ from __future__ import annotations
 from functools import cached_property
 from typing import Any
 
+from redis import RedisError
+
 from producer.contract import Stage
 
 #: Source of each: the measurements in Celery's and kombu's Redis transport that the README names.
@@ -44,29 +46,30 @@ class Publisher:
         return app
 
     @cached_property
-    def _connection(self) -> Any:
-        return self._app.connection_for_write(self._redis_url)
+    def _producers(self) -> Any:
+        from kombu.pools import producers  # noqa: PLC0415 - as above
+
+        # By its URL, for CELERY_BROKER_URL in the environment would go before Celery's own setting;
+        # from a pool, for neither connections nor channels may be shared between threads.
+        return producers[self._app.connection_for_write(self._redis_url)]
 
     def publish(self, stage: Stage, job_id: str) -> bool:
-        """Send one message; False if the broker did not take it.
+        """Send one message; False if the broker did not take it. Safe between threads.
 
         Not an error: the schedule has the job, and a dispatcher will send another.
         """
         from kombu.exceptions import OperationalError  # noqa: PLC0415 - as above
 
         try:
-            self._app.send_task(
-                stage.task,
-                args=[job_id],
-                queue=stage.queue,
-                connection=self._connection,
-                retry=False,
-            )
-        except (OperationalError, *self._connection.connection_errors):
+            with self._producers.acquire(block=True, timeout=10) as producer:
+                self._app.send_task(
+                    stage.task, args=[job_id], queue=stage.queue, producer=producer, retry=False
+                )
+        except (OperationalError, RedisError, OSError):
             return False
         return True
 
     def close(self) -> None:
-        """Close the connection, if there ever was one."""
-        if "_connection" in self.__dict__:
-            self._connection.release()
+        """Close the connections, if there ever were any."""
+        if "_producers" in self.__dict__:
+            self._producers.force_close_all()

@@ -192,11 +192,12 @@ class JobStore:
         overdue = self.broker.command(
             "ZRANGEBYSCORE", f"{PREFIX}deadlines", "-inf", seconds, "LIMIT", 0, 100
         )
-        for job_id in overdue:
-            state = self.get(job_id).state
-            error = error_fields(
-                "DeadlineExceeded", f"The job was still {state} at its deadline.", state.lower()
-            )
+        for job_id, job in self.get_many(overdue).items():
+            if job is None:
+                self.broker.command("ZREM", f"{PREFIX}deadlines", job_id)
+                continue
+            message = f"The job was still {job.state} at its deadline."
+            error = error_fields("DeadlineExceeded", message, job.state.lower())
             self._stop(job_id, JobState.FAILED, error)
         return list(overdue)
 

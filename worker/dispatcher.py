@@ -63,6 +63,9 @@ class Dispatcher(threading.Thread):
                 self._recovered()
             except BrokerUnavailable as error:
                 self._lost(error)
+            except Exception:  # without this thread leases lapse and nothing is claimed
+                log.exception("dispatcher.crashed")
+                self._done.wait(1.0)
 
     def stop(self) -> None:
         """End the thread and take the worker off the list."""

@@ -6,6 +6,11 @@ local due = redis.call('ZSCORE', schedule(stage), id)
 if not due then return nil end
 local at = now()
 if redis.call('HGET', holder(stage), id) ~= '0' and tonumber(due) > at then return nil end
+if stage ~= 'poll' and redis.call('EXISTS', job_key(id)) == 0 then
+  -- Its record has expired or was deleted: there is nothing left to do.
+  forget(stage, id)
+  return nil
+end
 local generation = next_generation(at)
 redis.call('ZADD', schedule(stage), text(at + lease), id)
 redis.call('HSET', holder(stage), id, generation)

@@ -132,7 +132,15 @@ def test_a_message_lost_between_redis_and_a_worker_costs_seconds(stack: Stack) -
     stack.start_aws("--recogniser", "fixed:0.2")
     doomed = stack.start_worker("doomed")
     path = stack.sample("silence.wav")
-    doomed.send_signal(signal.SIGSTOP)
+
+    def stopped_while_it_waits() -> bool:
+        doomed.send_signal(signal.SIGSTOP)
+        if stack.broker.command("INFO", "clients")["blocked_clients"] > 0:
+            return True
+        doomed.send_signal(signal.SIGCONT)
+        return False
+
+    until(stopped_while_it_waits)
     # Redis hands the message to the stopped worker's BRPOP, and forgets it.
     job = stack.client.submit(path, name="handed-over")
     until(lambda: stack.broker.command("LLEN", Stage.UPLOAD.queue) == 0)

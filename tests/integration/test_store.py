@@ -10,7 +10,7 @@ from stack import Stack, until
 from producer.contract import JobState, Stage, TranscriptionRequest
 from producer.errors import JobExists, JobNotFound, WaitTimeout, WrongState
 from producer.schedule import FLEET, Hold, Schedule
-from producer.store import PREFIX
+from producer.store import PREFIX, SUBMIT_ROOM
 
 LEASE = 1.0
 
@@ -295,3 +295,31 @@ def test_a_kept_result_is_bounded(stack: Stack) -> None:
     incompressible = bytes(number * 7919 % 251 for number in range(5000))
     stack.store.keep_result("two", "hello", incompressible * 3, most=100)
     assert stack.store.result("two", "document") is None
+
+
+def test_an_entry_without_a_record_is_forgotten(stack: Stack, schedule: Schedule) -> None:
+    queue(stack, "one")
+    schedule.claim(room=10)
+    stack.broker.command("DEL", f"{PREFIX}job:one")
+    assert schedule.begin(Stage.UPLOAD, "one") is None
+    assert stack.broker.command("ZCARD", f"{PREFIX}schedule:upload") == 0
+    stack.broker.command("ZADD", f"{PREFIX}deadlines", 1, "one")
+    stack.store.fail_overdue()
+    assert stack.broker.command("ZCARD", f"{PREFIX}deadlines") == 0
+
+
+def test_a_request_of_a_newer_producer_can_be_read(stack: Stack) -> None:
+    queue(stack, "one")
+    newer = '{"audio": "/audio/a.wav", "colour": "red", "cleanup": true}'
+    stack.broker.command("HSET", f"{PREFIX}job:one", "request", newer)
+    job = stack.client.get("one")
+    assert job.request.cleanup
+    assert job.request.formats == ("txt",)
+
+
+def test_messages_are_sent_from_many_threads_at_once(stack: Stack) -> None:
+    with ThreadPoolExecutor(16) as pool:
+        jobs = list(pool.map(lambda n: stack.client.submit(f"/audio/{n}.wav"), range(64)))
+    assert len({job.id for job in jobs}) == 64
+    messages = stack.broker.command("LRANGE", Stage.UPLOAD.queue, 0, -1)
+    assert len(messages) == len(set(messages)) == SUBMIT_ROOM
