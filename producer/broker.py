@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib import resources
@@ -16,11 +17,9 @@ from producer.errors import BrokerUnavailable, InvalidSettings
 Argument = str | bytes | int | float
 
 _SCRIPTS = resources.files("producer") / "lua"
-#: Redis refuses work but may take it later, as when it is loading its file or is full.
-_REFUSALS = (
-    redis.exceptions.BusyLoadingError,
-    redis.exceptions.OutOfMemoryError,
-    redis.exceptions.ReadOnlyError,
+#: With these words Redis refuses work that it may take later: it is full, loading, or no master.
+_REFUSALS = re.compile(
+    r"\b(OOM|MISCONF|NOREPLICAS|BUSY|READONLY|LOADING|CLUSTERDOWN|MASTERDOWN|TRYAGAIN)\b"
 )
 
 
@@ -49,7 +48,7 @@ class Broker:
         self._timeout = timeout
         parts = urlsplit(url)
         #: where Redis is, without any password
-        self.address = f"{parts.hostname}:{parts.port}" if parts.port else url.rsplit("@", 1)[-1]
+        self.address = f"{parts.hostname or parts.path}:{parts.port or 6379}"
         self._scripts: dict[str, Script] = {}
 
     def run(self, script: str, *arguments: Argument) -> Any:
@@ -126,13 +125,20 @@ class Broker:
     def _reachable(self) -> Iterator[None]:
         try:
             yield
-        except (redis.ConnectionError, redis.TimeoutError, *_REFUSALS) as error:
-            reason = str(error).split("\n", 1)[0].rstrip(".")
-            raise BrokerUnavailable(
-                f"Redis at {self.address} is not to be had ({reason}). "
-                "Check that it runs and that TRANSCRIBE_REDIS_URL is right."
-            ) from error
         except redis.AuthenticationError:
             raise BrokerUnavailable(
                 f"Redis at {self.address} refuses the password in TRANSCRIBE_REDIS_URL."
             ) from None
+        except (redis.ConnectionError, redis.TimeoutError) as error:
+            raise self._unavailable(error) from error
+        except redis.ResponseError as error:
+            if not _REFUSALS.search(str(error)):
+                raise
+            raise self._unavailable(error) from error
+
+    def _unavailable(self, error: Exception) -> BrokerUnavailable:
+        reason = str(error).split("\n", 1)[0][:200].rstrip(".")
+        return BrokerUnavailable(
+            f"Redis at {self.address} is not to be had ({reason}). "
+            "Check that it runs and that TRANSCRIBE_REDIS_URL is right."
+        )

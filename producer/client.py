@@ -265,6 +265,8 @@ class Client:
 
 
 def _request(audio: str | Path, options: Mapping[str, object]) -> TranscriptionRequest:
+    if not isinstance(audio, (str, Path)):
+        raise InvalidRequest("Invalid request: audio: give a path or s3://bucket/key as text.")
     where = str(audio)
     if not where:
         raise InvalidRequest("Invalid request: audio: give a path or s3://bucket/key.")

@@ -118,6 +118,8 @@ class Job(BaseModel):
     result_uri: str | None = None
     #: format -> path on the worker's disk
     files: dict[str, Path] = {}
+    #: the Transcribe job was there before this job was submitted; it is used and left alone
+    adopted: bool = False
     cleaned_at: datetime | None = None
     #: why cleaning up did not succeed, if it did not
     cleanup_error: str | None = None
@@ -135,7 +137,13 @@ class Job(BaseModel):
     @property
     def aws_name(self) -> str:
         """The name of the Transcribe job of this attempt."""
-        return self.id if self.attempt == 1 else f"{self.id}.{self.attempt}"
+        return self.aws_names[-1]
+
+    @property
+    def aws_names(self) -> tuple[str, ...]:
+        """The names of the Transcribe jobs of all attempts so far, the present one last."""
+        later = (f"{self.id}.{number}" for number in range(2, self.attempt + 1))
+        return (self.id, *later)
 
     @classmethod
     def from_record(cls, job_id: str, record: dict[str, str]) -> Self:

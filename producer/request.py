@@ -120,6 +120,8 @@ class TranscriptionRequest(TranscribeOptions):
     def _output_is_a_path(cls, output: str | None) -> str | None:
         if output is not None and "\0" in output:
             raise ValueError("a path cannot contain a NUL character")
+        if output is not None and ".." in PurePosixPath(output).parts:
+            raise ValueError("it is a folder beneath the workers' results root, without ..")
         return output
 
     @field_validator("metadata")

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from producer.broker import Broker
 from producer.contract import Stage
 
-#: The poll task is one entry for the whole fleet.
-FLEET = "fleet"
+#: The poll task is one entry for the whole fleet, under what can be no job's name.
+FLEET = "*"
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,8 @@ class Hold:
     lapses: int
     #: the job's record as it was when the hold began
     record: dict[str, str]
+    #: when the hold began, by Redis's clock, in seconds since 1970
+    begun_at: float
 
 
 class Schedule:
@@ -45,9 +47,9 @@ class Schedule:
         answer = self._broker.run("begin", stage.value, member, self.lease)
         if answer is None:
             return None
-        generation, lapses, flat = answer
+        generation, lapses, flat, begun_at = answer
         record = dict(zip(flat[::2], flat[1::2], strict=True))
-        return Hold(stage, member, generation, int(lapses), record)
+        return Hold(stage, member, generation, int(lapses), record, float(begun_at))
 
     def renew(self, holds: Sequence[Hold]) -> list[bool]:
         """Keep the leases; False for each that is lost."""

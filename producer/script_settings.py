@@ -22,7 +22,10 @@ def read_request(path: Path) -> dict[str, object]:
     """
     if not path.is_file():
         raise InvalidSettings(f"There is no settings file {path}.")
-    values = dotenv_values(path)
+    try:
+        values = dotenv_values(path)
+    except UnicodeDecodeError:
+        raise InvalidSettings(f"{path} is not a settings file: it is not text.") from None
     fields: dict[str, object] = {}
     bucket, key = values.get("S3_BUCKET"), values.get("S3_OBJECT")
     if audio := values.get("LOCAL_AUDIO"):

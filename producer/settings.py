@@ -54,6 +54,8 @@ class ProducerSettings(BaseSettings):
         """
         try:
             return cls()
+        except UnicodeDecodeError:
+            raise InvalidSettings(".env in this folder is not text: mend or remove it.") from None
         except ValidationError as error:
             sentences = []
             for finding in error.errors(include_url=False, include_input=False):

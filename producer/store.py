@@ -217,6 +217,8 @@ class JobStore:
             raise JobNotFound(f"There is no job {job_id!r}.")
         if answer == "busy":
             raise WrongState(f"Job {job_id!r} is still being stopped; try again in a moment.")
+        if answer == "refused":
+            raise WrongState(f"The request of {job_id!r} was refused: submit it anew, corrected.")
         if answer != "ok":
             raise WrongState(
                 f"Job {job_id!r} is {answer}; only a FAILED or CANCELLED one is retried."

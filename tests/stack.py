@@ -154,6 +154,10 @@ class Stack:
         assert isinstance(job, Job)
         return job
 
+    def now(self) -> float:
+        """The time by which Redis goes."""
+        return float(self.broker.command("TIME")[0])
+
     def objects(self) -> list[str]:
         """The keys in the bucket."""
         answer = self.aws("s3").list_objects_v2(Bucket=BUCKET)

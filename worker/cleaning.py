@@ -38,7 +38,7 @@ def delete_audio(work: Work) -> None:
 def delete_results(work: Work) -> None:
     """Delete the objects that Transcribe wrote for this job."""
     job, settings = work.job, work.worker.settings
-    if job.result_uri is None:
+    if job.result_uri is None or job.adopted:
         return
     output = places.output_uri(job, settings.bucket, settings.prefix)
     for uri in dict.fromkeys([job.result_uri, *places.left_behind(job, output)]):
@@ -46,22 +46,30 @@ def delete_results(work: Work) -> None:
 
 
 def delete_job(work: Work) -> None:
-    """Delete the Transcribe job.
+    """Delete the Transcribe jobs of all attempts.
 
     Raises:
         Transient: if the fleet's rate of deletes is used up, or it still runs.
         Permanent: if AWS refuses.
     """
     job, worker = work.job, work.worker
-    if job.state is JobState.CANCELLED:
-        # It may never have been started, and then the name may be somebody else's.
-        status = worker.transcribe.status(job.aws_name)
-        if status is None or status.media_uri != job.media_uri:
-            return
+    if job.adopted:
+        return
+    for name in job.aws_names:
+        if job.state is JobState.CANCELLED or name != job.aws_name:
+            # It may never have been started, and then the name may be somebody else's.
+            status = worker.transcribe.status(name)
+            if status is None or status.media_uri != job.media_uri:
+                continue
+        _delete(work, name)
+
+
+def _delete(work: Work, name: str) -> None:
+    worker = work.worker
     if worker.admission.take("DeleteTranscriptionJob") > 0:
         raise Transient("DeleteRate", "Our own rate of DeleteTranscriptionJob is used up.")
     try:
-        worker.transcribe.delete(job.aws_name)
+        worker.transcribe.delete(name)
     except Permanent as error:
         # The result can be there a moment before the job counts as ended.
         if error.code != "BadRequestException":

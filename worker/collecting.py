@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 
 from producer.errors import BadTranscript
 from producer.transcript import Transcript
@@ -33,7 +32,7 @@ def fetch(work: Work) -> Transcript:
         if error.code != "ResultMissing":
             raise
         problem = error
-    if time.time() - job.updated_at.timestamp() > _PATIENCE:
+    if work.waited > _PATIENCE:
         raise Permanent(problem.code, problem.message)
     raise problem
 

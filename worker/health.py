@@ -38,13 +38,14 @@ class Health:
         return self._checks
 
     def _look(self) -> None:
+        self._due = time.monotonic() + _LOOK_EVERY
         found = (self._credentials(), *self._bucket(), self._results(), self._roots())
         for check in found:
             if not check.ok and check not in self._checks:
                 log.warning("health.problem", subject=check.subject, reason=check.message)
         self._checks = found
-        fine = all(check.ok for check in found)
-        self._due = time.monotonic() + (_LOOK_EVERY if fine else _LOOK_AGAIN)
+        if not all(check.ok for check in found):
+            self._due = time.monotonic() + _LOOK_AGAIN
 
     def _credentials(self) -> Check:
         try:
@@ -76,8 +77,9 @@ class Health:
     def _results(self) -> Check:
         folder = self._worker.settings.results_dir
         # It is made with the first result, so its nearest existing parent counts.
-        nearest = next(path for path in (folder, *folder.parents) if path.exists())
-        if nearest.is_dir() and os.access(nearest, os.W_OK | os.X_OK):
+        # Unlike Path.exists, it does not raise where we may not look.
+        nearest = next(path for path in (folder, *folder.parents) if os.path.lexists(path))
+        if os.path.isdir(nearest) and os.access(nearest, os.W_OK | os.X_OK):  # noqa: PTH112
             return Check(subject="results", ok=True, message=str(folder))
         return Check(
             subject="results",

@@ -7,6 +7,7 @@ ended: its result object confirms it, else one Get. For a handful of jobs plain 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 
 import structlog
 
@@ -22,6 +23,8 @@ log = structlog.get_logger()
 
 #: Up to so many running jobs are asked for one by one.
 FEW = 5
+#: By so much S3's clock and Redis's may differ.
+_CLOCKS = timedelta(minutes=2)
 #: Attempts of a job that the service itself broke.
 MOST_ATTEMPTS = 3
 
@@ -97,9 +100,11 @@ def _failed(work: Work, job: Job, outcome: Failed) -> None:
 
 def _outcome(work: Work, job: Job, *, by_object: bool) -> Status | None:
     # A key that the request named may hold the result of an earlier run.
-    object_tells = by_object and job.request.key is None and job.result_uri is not None
-    if object_tells and work.worker.storage.find(job.result_uri or "") is not None:
-        return Done(job.media_uri or "", None)
+    if by_object and job.request.key is None and job.result_uri is not None:
+        result = work.worker.storage.find(job.result_uri)
+        # One of a job that had this name long before tells nothing.
+        if result is not None and result.modified_at > job.updated_at - _CLOCKS:
+            return Done(job.media_uri or "", None)
     if not _may(work, "GetTranscriptionJob"):
         raise Throttled(
             "OwnRate", "Our own rate of GetTranscriptionJob is used up.", "GetTranscriptionJob"

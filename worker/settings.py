@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import os
 import re
@@ -91,6 +92,8 @@ class WorkerSettings(ProducerSettings):
     def _split_roots(cls, value: object) -> object:
         if not isinstance(value, str):
             return value
+        if value.lstrip().startswith("["):
+            return tuple(json.loads(value))
         # An empty part, as a trailing colon leaves it, must not open the current folder.
         return tuple(filter(None, value.split(os.pathsep)))
 

@@ -7,7 +7,6 @@ A stage's function gets a `Work`, and ends it in one of four ways: `advance` (th
 from __future__ import annotations
 
 import random
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -29,6 +28,8 @@ ACTIVE_STATES = tuple(state for state in JobState if not state.is_terminal)
 #: A job whose stage took so many workers with it is failed, not tried on the next one.
 MOST_LAPSES = 5
 _LONGEST_BACKOFF = 30.0
+#: Seconds for which nobody starts anything once the account was full.
+_FULL_FOR = 2.0
 
 
 class Work:
@@ -86,8 +87,13 @@ class Work:
 
     def back_off(self) -> float:
         """Seconds to wait after a hiccup: longer the longer the job has been in this state."""
-        waited = 0.0 if self._job is None else time.time() - self._job.updated_at.timestamp()
-        return min(_LONGEST_BACKOFF, max(1.0, waited / 2)) * random.uniform(0.7, 1.3)  # noqa: S311
+        longer = max(1.0, self.waited / 2)
+        return min(_LONGEST_BACKOFF, longer) * random.uniform(0.7, 1.3)  # noqa: S311
+
+    @property
+    def waited(self) -> float:
+        """Seconds that the job has been in its state, by Redis's clock on both ends."""
+        return 0.0 if self._job is None else self.hold.begun_at - self._job.updated_at.timestamp()
 
 
 def admit(worker: Context) -> None:
@@ -144,6 +150,7 @@ def _work(work: Work, function: Callable[[Work], None]) -> None:
     except SlotsTaken as error:
         log.warning("account.full", reason=error.message)
         work.worker.admission.lower_slots()
+        work.worker.admission.slow_down(error.operation, _FULL_FOR)
         work.advance(JobState.READY, "ready-first")
     except Throttled as error:
         log.warning("account.throttled", reason=error.message)

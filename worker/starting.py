@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import structlog
 
 from producer.contract import Job, JobState
 from worker import places
+from worker.errors import Permanent
 from worker.leases import LeaseLost
 from worker.parameters import start_parameters
 from worker.stages import Work
-from worker.transcribe import NameTakenError, taken_by_another
+from worker.transcribe import NameTakenError, Status, taken_by_another
 
 log = structlog.get_logger()
 
 
-def start_job(work: Work) -> str:
-    """Start the Transcribe job, or adopt it if an earlier call did; returns where its result goes.
+#: S3 tells times to the second, and its clock and Transcribe's may differ a little.
+_SLACK = timedelta(seconds=2)
+#: By so much AWS's clock and Redis's may differ.
+_CLOCKS = timedelta(minutes=2)
+
+
+def start_job(work: Work) -> dict[str, str]:
+    """Start the Transcribe job, or adopt it if an earlier call did.
+
+    Returns the fields for the record: where the result goes, and whether the job is not ours.
 
     Raises:
         Permanent: if AWS will never take it, or the name belongs to other audio.
@@ -30,20 +41,23 @@ def start_job(work: Work) -> str:
     try:
         work.worker.transcribe.start(parameters)
     except NameTakenError:
-        if not _is_ours(work, job):
+        status = _status_if_ours(work, job)
+        if status is None:
             raise taken_by_another(job.aws_name) from None
-        log.info("start.adopted")
-    return places.result_uri(job, output)
+        foreign = _is_foreign(work, job, status)
+        log.info("start.adopted", foreign=foreign)
+        return {"result_uri": places.result_uri(job, output), "adopted": "yes" if foreign else ""}
+    return {"result_uri": places.result_uri(job, output)}
 
 
-def hand_to_poll(work: Work, result_uri: str) -> None:
+def hand_to_poll(work: Work, fields: dict[str, str]) -> None:
     """Record that Transcribe has the job; if it was stopped meanwhile, keep its slot until it ends.
 
     Raises:
         LeaseLost: if the job is not ours to move any more.
     """
     try:
-        work.advance(JobState.TRANSCRIBING, "running", result_uri=result_uri)
+        work.advance(JobState.TRANSCRIBING, "running", **fields)
     except LeaseLost:
         if not work.worker.store.settle(work.hold, work.job.id, "running"):
             raise
@@ -52,11 +66,37 @@ def hand_to_poll(work: Work, result_uri: str) -> None:
 
 def settle(work: Work) -> None:
     """A job was stopped while it was to be started: it runs at AWS, or it does not."""
-    runs = work.job.media_uri is not None and _is_ours(work, work.job)
+    runs = work.job.media_uri is not None and _status_if_ours(work, work.job) is not None
     work.worker.store.settle(work.hold, work.job.id, "running" if runs else "ended")
 
 
-def _is_ours(work: Work, job: Job) -> bool:
-    """Whether the Transcribe job of this name was made for this audio."""
+def _is_foreign(work: Work, job: Job, status: Status) -> bool:
+    """Whether somebody else started a job that we adopt.
+
+    Made before ours was submitted, it is no fruit of a call of this job; but it may be one of a job
+    of the same name whose record is gone, and then the audio bears our mark.
+    """
+    if status.created_at is None or status.created_at >= job.created_at - _CLOCKS:
+        return False
+    try:
+        audio = work.worker.storage.find(job.media_uri or "")
+    except Permanent:
+        return True
+    return audio is None or audio.owner != job.id
+
+
+def _status_if_ours(work: Work, job: Job) -> Status | None:
+    """The Transcribe job of this name, if it was made for the audio that lies there now.
+
+    The same address proves nothing: another recording may have lain there when it was made.
+    """
     status = work.worker.transcribe.status(job.aws_name)
-    return status is not None and status.media_uri == job.media_uri
+    if status is None or status.media_uri != job.media_uri:
+        return None
+    try:
+        audio = work.worker.storage.find(job.media_uri)
+    except Permanent:
+        return status  # an object that only Transcribe may see
+    if audio is None or status.created_at is None:
+        return status
+    return status if status.created_at + _SLACK >= audio.modified_at else None

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
+from datetime import datetime
 from io import BufferedReader
 from typing import TYPE_CHECKING, Any, cast
 
@@ -36,6 +37,8 @@ class StoredObject:
 
     size: int
     etag: str
+    #: when it was put there, by S3's clock, to the second
+    modified_at: datetime
     #: the job that put it there, if it was one of ours
     owner: str | None
 
@@ -71,7 +74,10 @@ class Storage:
                     self._client.get_object(Bucket=bucket, Key=key, Range="bytes=0-0")
                 raise
         return StoredObject(
-            head["ContentLength"], head["ETag"].strip('"'), head["Metadata"].get(_OWNER)
+            head["ContentLength"],
+            head["ETag"].strip('"'),
+            head["LastModified"],
+            head["Metadata"].get(_OWNER),
         )
 
     def put(

@@ -36,8 +36,8 @@ def start(work: Work) -> None:
     if work.job.state.is_terminal:  # cancelled or overdue: see what became of it at AWS
         starting.settle(work)
         return
-    result_uri = starting.start_job(work)
-    starting.hand_to_poll(work, result_uri)
+    fields = starting.start_job(work)
+    starting.hand_to_poll(work, fields)
 
 
 @stage(app, Stage.POLL)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
@@ -36,6 +37,8 @@ class Running:
     """The job is at work, or waits in the service's own queue."""
 
     media_uri: str
+    #: when it was created, if the service says so
+    created_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,7 @@ class Done:
     media_uri: str
     #: where the service says the document is, if it does: https:// or s3://
     transcript_uri: str | None
+    created_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,7 @@ class Failed:
 
     media_uri: str
     reason: str
+    created_at: datetime | None = None
 
     @property
     def is_internal(self) -> bool:
@@ -114,14 +119,15 @@ class Transcribe:
                 raise
         job = answer["TranscriptionJob"]
         media_uri = job.get("Media", {}).get("MediaFileUri", "")
+        created_at = job.get("CreationTime")
         state = job.get("TranscriptionJobStatus")
         if state == "COMPLETED":
             transcript = job.get("Transcript", {})
             uri = transcript.get("RedactedTranscriptFileUri") or transcript.get("TranscriptFileUri")
-            return Done(media_uri, uri)
+            return Done(media_uri, uri, created_at)
         if state == "FAILED":
-            return Failed(media_uri, job.get("FailureReason") or "No reason was given.")
-        return Running(media_uri)
+            return Failed(media_uri, job.get("FailureReason") or "No reason was given.", created_at)
+        return Running(media_uri, created_at)
 
     def running(self, before_page: Callable[[], bool]) -> frozenset[str] | None:
         """The names of all jobs that are at work; None if there are too many to see.
@@ -183,6 +189,6 @@ def taken_by_another(name: str) -> StageError:
     """The error for a name that a job with other media has."""
     return Permanent(
         "NameTaken",
-        f"A Transcribe job named {name} exists in this account for other audio. It was left alone; "
-        "submit under another name.",
+        f"A Transcribe job named {name} exists in this account for other audio, or for what was "
+        "there before. It was left alone; submit under another name.",
     )

@@ -8,6 +8,7 @@ from producer.media import MAX_BYTES
 from worker import places
 from worker.audio import LocalAudio, open_audio
 from worker.errors import Permanent
+from worker.results import results_folder
 from worker.stages import Work
 
 log = structlog.get_logger()
@@ -21,6 +22,7 @@ def place_audio(work: Work) -> str:
         Transient: as AWS's error is sorted.
     """
     request, settings = work.job.request, work.worker.settings
+    results_folder(work.job, settings.results_dir)  # refused now, not once it is paid for
     if request.is_on_s3:
         _check_object(work, request.audio)
         return request.audio

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import click
 from pydantic import JsonValue
 
+from producer.cli import output
 from producer.contract import TranscriptionRequest
 from producer.errors import InvalidRequest
 from producer.media import HEAD_BYTES, MAX_BYTES, READABLE, sniff
@@ -119,7 +121,7 @@ def _recordings(named: Iterable[str], *, recursive: bool, here: bool) -> Iterato
             yield name
         elif not here:
             yield str(Path(name).absolute())
-        elif Path(name).is_dir():
+        elif os.path.isdir(name):  # noqa: PTH112 - does not raise where we may not look
             yield from _beneath(Path(name), recursive=recursive)
         else:
             _check(Path(name))
@@ -133,7 +135,12 @@ def _beneath(folder: Path, *, recursive: bool) -> Iterator[str]:
     for path in sorted(folder.rglob("*")):
         hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
         if path.suffix.lower() in _EXTENSIONS and path.is_file() and not hidden:
-            _check(path)
+            try:
+                _check(path)
+            except InvalidRequest as error:
+                # One bad file is no reason to leave out the others.
+                output.chatter(f"left out: {error}")
+                continue
             found = True
             yield str(path.absolute())
     if not found:

@@ -54,11 +54,16 @@ def watched(
         MofNCompleteColumn(),
         TimeElapsedColumn(),
     )
-    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+    with Progress(
+        *columns, console=console, transient=True, disable=not console.is_terminal
+    ) as progress:
         bar = progress.add_task("transcribing", total=len(set(ids)))
         for job in client.as_completed(ids, timeout, cleaned=cleaned):
             progress.advance(bar)
+            # The caller prints now, and must not print into the bar.
+            progress.stop()
             yield job
+            progress.start()
 
 
 def complain(job: Job) -> bool:

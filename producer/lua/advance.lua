@@ -20,7 +20,7 @@ elseif follows == 'ready-first' then
   enter_line('READY', id, at, 1e6)
 elseif follows == 'running' then
   redis.call('ZADD', P .. 'running', text(at), id)
-  redis.call('ZADD', schedule('poll'), 'NX', text(at), 'fleet')
+  redis.call('ZADD', schedule('poll'), 'NX', text(at), '*')
 elseif follows ~= '' then
   dispatch(follows, id, at + lease)
 end

@@ -1,6 +1,6 @@
 -- Take up an entry for which a message arrived.
 -- ARGV: stage, id, lease
--- Returns: nothing if there is nothing to do, else generation, lapses, then the record's fields
+-- Returns: nothing if there is nothing to do, else generation, lapses, the record's fields, the time
 local stage, id, lease = ARGV[1], ARGV[2], tonumber(ARGV[3])
 local due = redis.call('ZSCORE', schedule(stage), id)
 if not due then return nil end
@@ -18,4 +18,4 @@ if stage == 'upload' and redis.call('HGET', job_key(id), 'state') == 'QUEUED' th
   set_state(id, 'QUEUED', 'UPLOADING', at)
 end
 return {generation, tonumber(redis.call('HGET', lapses(stage), id) or '0'),
-  redis.call('HGETALL', job_key(id))}
+  redis.call('HGETALL', job_key(id)), text(at)}

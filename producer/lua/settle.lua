@@ -6,7 +6,7 @@ if member == id then forget(stage, id) end
 local at = now()
 if what == 'running' then
   redis.call('ZADD', P .. 'running', text(at), id)
-  redis.call('ZADD', schedule('poll'), 'NX', text(at), 'fleet')
+  redis.call('ZADD', schedule('poll'), 'NX', text(at), '*')
 else
   redis.call('ZREM', P .. 'running', id)
   if redis.call('HGET', job_key(id), 'state') == 'CANCELLED' then

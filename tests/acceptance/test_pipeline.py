@@ -205,3 +205,28 @@ def test_a_job_cancelled_while_it_runs_leaves_nothing(stack: Stack) -> None:
     assert stack.objects() == []
     assert stack.aws("transcribe").list_transcription_jobs()["TranscriptionJobSummaries"] == []
     assert not list(stack.results.rglob("*"))
+
+
+def test_a_job_for_what_lay_there_before_is_not_taken_for_ours(pipeline: Stack) -> None:
+    path = pipeline.sample("two-sentences.wav", "daily.wav")
+    first = pipeline.client.submit(path, name="daily")
+    assert pipeline.client.wait(first.id, timeout=60)[first.id].state is JobState.COMPLETED
+    # The record expires, and another recording comes under the same name.
+    pipeline.broker.command("DEL", "transcribe:job:daily")
+    finished = pipeline.account()["jobs"]
+    started = next(each["created"] for each in finished if each["name"] == "daily")
+    until(lambda: pipeline.now() > started + 4)
+    pipeline.sample("silence.wav", "daily.wav")
+    again = pipeline.client.submit(path, name="daily")
+    ended = pipeline.client.wait(again.id, timeout=60)[again.id]
+    assert ended.error is not None
+    assert (ended.state, ended.error.code) == (JobState.FAILED, "NameTaken")
+
+
+def test_a_job_may_have_any_name_even_that_of_our_own_entries(stack: Stack) -> None:
+    stack.start_aws("--recogniser", "fixed:1")
+    stack.start_worker()
+    names = ["fleet", "one", "two"]
+    ids = [stack.client.submit(stack.sample("silence.wav"), name=name).id for name in names]
+    jobs = stack.client.wait(ids, timeout=30)
+    assert {job.state for job in jobs.values()} == {JobState.COMPLETED}

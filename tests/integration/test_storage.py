@@ -10,6 +10,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -139,7 +140,9 @@ def test_an_object_is_put_found_read_and_deleted(
     there = put(storage, path, uri)
 
     md5 = hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()
-    assert there == StoredObject(size=70_000, etag=md5, owner="talk-1")
+    now = datetime.now(UTC)
+    assert there == StoredObject(70_000, md5, there.modified_at, owner="talk-1")
+    assert abs(now - there.modified_at) < timedelta(minutes=1)
     assert storage.read(uri) == path.read_bytes()
     storage.delete(uri)
     assert storage.find(uri) is None

@@ -323,3 +323,10 @@ def test_messages_are_sent_from_many_threads_at_once(stack: Stack) -> None:
     assert len({job.id for job in jobs}) == 64
     messages = stack.broker.command("LRANGE", Stage.UPLOAD.queue, 0, -1)
     assert len(messages) == len(set(messages)) == SUBMIT_ROOM
+
+
+def test_a_refused_request_cannot_be_retried(stack: Stack) -> None:
+    stack.store.refuse("bad", '{"name": "bad", "audio": "relative.wav"}', "It is relative.")
+    with pytest.raises(WrongState, match="submit it anew"):
+        stack.client.retry("bad")
+    assert stack.client.get("bad").state is JobState.FAILED
