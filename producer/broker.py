@@ -22,6 +22,9 @@ _REFUSALS = re.compile(
     r"\b(OOM|MISCONF|NOREPLICAS|BUSY|READONLY|LOADING|CLUSTERDOWN|MASTERDOWN|TRYAGAIN)\b"
 )
 
+#: The same, where redis-py knows the word and takes it away.
+_REFUSED = (redis.exceptions.OutOfMemoryError, redis.exceptions.ReadOnlyError)
+
 
 class Broker:
     """One Redis, by URL. Safe to share between threads; connects when first used."""
@@ -132,7 +135,7 @@ class Broker:
         except (redis.ConnectionError, redis.TimeoutError) as error:
             raise self._unavailable(error) from error
         except redis.ResponseError as error:
-            if not _REFUSALS.search(str(error)):
+            if not (isinstance(error, _REFUSED) or _REFUSALS.search(str(error))):
                 raise
             raise self._unavailable(error) from error
 
