@@ -12,6 +12,7 @@ from worker.errors import Permanent
 from worker.leases import LeaseLost
 from worker.parameters import start_parameters
 from worker.stages import Work
+from worker.storage import StoredObject
 from worker.transcribe import NameTakenError, Status, taken_by_another
 
 log = structlog.get_logger()
@@ -78,10 +79,7 @@ def _is_foreign(work: Work, job: Job, status: Status) -> bool:
     """
     if status.created_at is None or status.created_at >= job.created_at - _CLOCKS:
         return False
-    try:
-        audio = work.worker.storage.find(job.media_uri or "")
-    except Permanent:
-        return True
+    audio = _audio(work, job)
     return audio is None or audio.owner != job.id
 
 
@@ -93,10 +91,15 @@ def _status_if_ours(work: Work, job: Job) -> Status | None:
     status = work.worker.transcribe.status(job.aws_name)
     if status is None or status.media_uri != job.media_uri:
         return None
-    try:
-        audio = work.worker.storage.find(job.media_uri)
-    except Permanent:
-        return status  # an object that only Transcribe may see
+    audio = _audio(work, job)
     if audio is None or status.created_at is None:
         return status
     return status if status.created_at + _SLACK >= audio.modified_at else None
+
+
+def _audio(work: Work, job: Job) -> StoredObject | None:
+    """The audio in S3; None also if only Transcribe may see it."""
+    try:
+        return work.worker.storage.find(job.media_uri or "")
+    except Permanent:
+        return None
