@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Self
 
 from producer.broker import Broker
-from producer.contract import Job, JobState, Stage, TranscriptionRequest
+from producer.contract import Job, JobState, TranscriptionRequest
 from producer.dead_letters import DeadLetters
 from producer.errors import (
     InvalidRequest,
@@ -18,7 +18,6 @@ from producer.errors import (
     WaitTimeout,
 )
 from producer.fleet import Fleet
-from producer.publisher import Publisher
 from producer.settings import ProducerSettings
 from producer.store import JobStore, taken
 from producer.transcript import Transcript
@@ -44,7 +43,6 @@ class Client:
             settings = settings.model_copy(update={"redis_url": redis_url})
         self._settings = settings
         self._broker = Broker(settings.redis_url)
-        self._publisher = Publisher(settings.redis_url)
         self._store = JobStore(self._broker, retention=settings.retention, lease=settings.lease)
         #: the workers, as their heartbeats tell
         self.fleet = Fleet(self._broker)
@@ -59,7 +57,6 @@ class Client:
 
     def close(self) -> None:
         """Close the connections."""
-        self._publisher.close()
         self._broker.close()
 
     # -- submitting -----------------------------------------------------------------------------
@@ -79,7 +76,7 @@ class Client:
                 whether the job was taken; under its name, submitting again is always safe.
         """
         request = audio if isinstance(audio, TranscriptionRequest) else _request(audio, options)
-        return self.get(self._create([request], publish=True)[0])
+        return self.get(self._create([request], at_once=True)[0])
 
     def submit_many(
         self, requests: Iterable[TranscriptionRequest | Mapping[str, object]]
@@ -100,19 +97,17 @@ class Client:
             else TranscriptionRequest.parse(request)
             for request in requests
         ]
-        return self._create(checked, publish=False)
+        return self._create(checked, at_once=False)
 
-    def _create(self, requests: Sequence[TranscriptionRequest], *, publish: bool) -> list[str]:
+    def _create(self, requests: Sequence[TranscriptionRequest], *, at_once: bool) -> list[str]:
         ids: list[str] = []
         conflicts: list[str] = []
         named = ((request.new_job_id(), request) for request in requests)
-        created = self._store.create(named, deadline=self._settings.deadline, publish=publish)
+        created = self._store.create(named, deadline=self._settings.deadline, at_once=at_once)
         for job_id, answer in created:
             ids.append(job_id)
             if answer == "different":
                 conflicts.append(job_id)
-            elif answer == "publish":
-                self._publisher.publish(Stage.UPLOAD, job_id)
         if conflicts:
             raise taken(conflicts[0])
         return ids

@@ -37,7 +37,7 @@ class Schedule:
         self.lease = lease
 
     def claim(self, room: int) -> list[tuple[Stage, str]]:
-        """Claim what is due, until each queue holds `room` messages; the caller publishes it."""
+        """Claim what is due and send messages for it, until each queue holds `room` of them."""
         stages = [word for stage in Stage for word in (stage.value, stage.queue)]
         flat: list[str] = self._broker.run("claim", self.lease, room, *stages)
         return [(Stage(stage), member) for stage, member in zip(flat[::2], flat[1::2], strict=True)]

@@ -50,12 +50,17 @@ class JobStore:
         requests: Iterable[tuple[str, TranscriptionRequest]],
         *,
         deadline: float,
-        publish: bool,
-    ) -> Iterator[tuple[str, Literal["publish", "waits", "same", "different"]]]:
+        at_once: bool,
+    ) -> Iterator[tuple[str, Literal["created", "same", "different"]]]:
         """Record jobs (id, request) in pipelined batches; yields each id with what became of it.
 
-        'publish': a message should be sent. 'waits': it is in line. 'same' and 'different': the id
-        is taken by the same or by another request.
+        'same' and 'different': the id is taken by the same or by another request.
+
+        Args:
+            requests: ids and requests.
+            deadline: seconds for those that name none.
+            at_once: send a message for each, while the queue is short, instead of putting it in
+                line for the dispatchers to take up by priority.
         """
         source = iter(requests)
         while batch := list(islice(source, _BATCH)):
@@ -66,7 +71,7 @@ class JobStore:
                     request.deadline or deadline,
                     request.priority,
                     self._lease,
-                    SUBMIT_ROOM if publish else 0,
+                    SUBMIT_ROOM if at_once else 0,
                 )
                 for job_id, request in batch
             ]

@@ -15,7 +15,6 @@ from kombu.entity import Exchange, Queue
 
 from producer.contract import QUEUES
 from producer.errors import TranscribeQueueError
-from producer.publisher import TRANSPORT_OPTIONS
 from worker import logs
 from worker.context import context
 from worker.errors import StageError
@@ -28,6 +27,20 @@ def _settings() -> WorkerSettings:
     except (TranscribeQueueError, StageError) as error:
         sys.exit(f"worker: {error}")
 
+
+#: Source of each: measurements on Celery's and kombu's Redis transport, version 5.7.
+TRANSPORT_OPTIONS = {
+    # How long a message may stay unacknowledged before Celery gives it to another worker.
+    # Recovery does not wait for it: the schedule's leases are shorter.
+    "visibility_timeout": 120,
+    "unacked_restore_interval": 5,
+    "unacked_restore_throttle": 1,
+    # Without these a connection that dies silently is waited on for ever.
+    "socket_timeout": 10,
+    "socket_connect_timeout": 5,
+    "socket_keepalive": True,
+    "health_check_interval": 10,
+}
 
 # It would override TRANSCRIBE_REDIS_URL without a word, and split messages from records.
 os.environ.pop("CELERY_BROKER_URL", None)

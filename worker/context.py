@@ -7,7 +7,6 @@ from functools import cache
 from producer.broker import Broker
 from producer.dead_letters import DeadLetters
 from producer.fleet import Fleet
-from producer.publisher import Publisher
 from producer.schedule import Schedule
 from producer.store import JobStore
 from worker.admission import Admission
@@ -31,7 +30,6 @@ class Context:
         self.dead_letters = DeadLetters(broker)
         self.admission = Admission(broker, settings, settings.lease)
         self.leases = Leases(self.schedule)
-        self.publisher = Publisher(settings.redis_url)
         self.aws = Aws(settings)
         self.storage = Storage(self.aws.s3())
         self.transcribe = Transcribe(self.aws.transcribe())

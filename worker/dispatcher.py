@@ -1,4 +1,4 @@
-"""The dispatcher: a thread of every worker that claims what is due and publishes it.
+"""The dispatcher: a thread of every worker that claims what is due and sends word of it.
 
 The same thread renews the leases of the stages that this worker is at, admits READY jobs, ends
 those past their deadline, and leaves the worker's heartbeat.
@@ -79,8 +79,7 @@ class Dispatcher(threading.Thread):
     def _dispatch(self) -> None:
         worker = self._worker
         admit(worker)
-        for stage, member in worker.schedule.claim(_ROOM * self._pool):
-            worker.publisher.publish(stage, member)
+        worker.schedule.claim(_ROOM * self._pool)
         self._every("sweep", _SWEEP_EVERY, self._sweep)
         self._every("drop", _DROP_EVERY, worker.store.drop_expired)
 
@@ -134,7 +133,7 @@ class DispatcherStep(bootsteps.StartStopStep):
         parent.options.update(without_gossip=True, without_mingle=True)
 
     def start(self, parent: Any) -> None:
-        """Start once the pool is there, so that what is published can be taken up."""
+        """Start once the pool is there, so that what is claimed can be taken up."""
         if type(parent.pool).__module__ != "celery.concurrency.thread":
             raise SystemExit("worker: only the thread pool keeps leases alive: leave out -P.")
         worker = context()

@@ -6,7 +6,7 @@ import json
 
 import structlog
 
-from producer.contract import Stage, TranscriptionRequest
+from producer.contract import TranscriptionRequest
 from producer.errors import InvalidRequest
 from producer.request import NAME
 from worker.context import Context
@@ -26,13 +26,11 @@ def let_in(worker: Context, request: object) -> None:
             worker.store.create(
                 [(checked.new_job_id(), checked)],
                 deadline=worker.settings.deadline,
-                publish=True,
+                at_once=True,
             )
         )
     )
-    if answer == "publish":
-        worker.publisher.publish(Stage.UPLOAD, job_id)
-    elif answer == "different":
+    if answer == "different":
         _refuse(worker, request, f"The name {job_id} is taken by a different request.")
         return
     log.info("door.accepted", new_job=job_id)

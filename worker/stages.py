@@ -64,8 +64,6 @@ class Work:
         if not moved:
             raise LeaseLost
         log.info("job.moved", job_id=job.id, state=to.value)
-        if isinstance(follows, Stage):
-            self.worker.publisher.publish(follows, job.id)
 
     def fail(self, job: Job, code: str, message: str) -> None:
         """The one door for failure: whatever ends a job badly is recorded here."""
@@ -99,7 +97,7 @@ class Work:
 def admit(worker: Context) -> None:
     """Start as many READY jobs as the account has free slots and start tokens for."""
     for job_id in worker.admission.admit():
-        worker.publisher.publish(Stage.START, job_id)
+        log.debug("job.admitted", job_id=job_id)
 
 
 def stage(app: Celery, which: Stage) -> Callable[[Callable[[Work], None]], Any]:

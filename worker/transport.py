@@ -39,7 +39,7 @@ class Envelope(BaseModel):
 
         delivery_tag: str
         delivery_info: dict[str, Any]
-        body_encoding: Literal["base64"]
+        body_encoding: Literal["base64"] | None = None
 
     headers: Headers
     properties: Properties
@@ -62,10 +62,11 @@ class Envelope(BaseModel):
         Raises:
             ValueError: if the body has another shape.
         """
+        encoded = self.properties.body_encoding is not None
         try:
-            body = json.loads(base64.b64decode(self.body, validate=True))
+            body = json.loads(base64.b64decode(self.body, validate=True) if encoded else self.body)
         except (ValueError, RecursionError):
-            raise ValueError("the body must be JSON in base64") from None
+            raise ValueError("the body must be JSON, in base64 if body_encoding says so") from None
         match body:
             case [[argument], {}, *_]:
                 return argument
@@ -74,11 +75,11 @@ class Envelope(BaseModel):
     def passed_on(self) -> dict[str, Any]:
         """The message without anything that we do not use: no times, callbacks or chains."""
         identity = {"task": self.headers.task, "id": self.headers.id, "root_id": self.headers.id}
-        body = json.dumps([[self.argument()], {}, {}]).encode()
+        properties = self.properties.model_dump(exclude={"body_encoding"})
         return {
             "headers": {"lang": "py", **identity},
-            "properties": {**self.properties.model_dump(), "correlation_id": self.headers.id},
-            "body": base64.b64encode(body).decode(),
+            "properties": {**properties, "correlation_id": self.headers.id},
+            "body": json.dumps([[self.argument()], {}, {}]),
             "content-type": "application/json",
             "content-encoding": "utf-8",
         }

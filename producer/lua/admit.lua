@@ -17,7 +17,7 @@ while free >= 1 and tokens >= 1 do
   local id = first[1]
   if redis.call('HGET', job_key(id), 'state') == 'READY' then
     set_state(id, 'READY', 'STARTING', at)
-    dispatch('start', id, at + lease)
+    dispatch('start', id, at, lease)
     admitted[#admitted + 1] = id
     free, tokens = free - 1, tokens - 1
   end

@@ -22,6 +22,6 @@ elseif follows == 'running' then
   redis.call('ZADD', P .. 'running', text(at), id)
   redis.call('ZADD', schedule('poll'), 'NX', text(at), '*')
 elseif follows ~= '' then
-  dispatch(follows, id, at + lease)
+  dispatch(follows, id, at, lease)
 end
 return 1

@@ -8,6 +8,7 @@
 -- Time is always Redis's own, so clocks of producers and workers need not agree.
 local P = 'transcribe:'
 local EVENTS_KEPT = 100000
+local CONTROL_QUEUE = 'transcription.control'
 -- One step of priority is worth ten minutes of waiting, so that nothing starves.
 local PRIORITY_STEP = 600
 local TERMINAL = {COMPLETED = true, FAILED = true, CANCELLED = true}
@@ -34,9 +35,23 @@ local function next_generation(at)
   return generation
 end
 
-local function dispatch(stage, id, due)
-  redis.call('ZADD', schedule(stage), text(due), id)
+-- Hand an entry to whichever worker comes first: a Celery message that says "look at this job now".
+-- Should it get lost, the entry is due again after a lease.
+local function dispatch(stage, id, at, lease)
+  redis.call('ZADD', schedule(stage), text(at + lease), id)
   redis.call('HSET', holder(stage), id, '0')
+  local ours = stage == 'start' or stage == 'poll'
+  local queue = ours and CONTROL_QUEUE or 'transcription.' .. stage
+  local tag = stage .. ':' .. id .. ':' .. text(at)
+  local message = cjson.encode({
+    body = '[["' .. id .. '"],{},{}]',
+    ['content-type'] = 'application/json',
+    ['content-encoding'] = 'utf-8',
+    headers = {task = 'transcription.' .. stage, id = tag},
+    properties = {delivery_tag = tag, delivery_info = {exchange = '', routing_key = queue}},
+  })
+  -- Workers take from the right. There, no flood of requests from outside delays what runs already.
+  redis.call(ours and 'RPUSH' or 'LPUSH', queue, message)
 end
 
 local function wait_until(stage, id, due)

@@ -16,7 +16,7 @@ set_state(id, state, to, at, retention)
 -- start task and the poll have seen how it ends there; they hand a cancelled job to cleanup.
 if to == 'CANCELLED' then
   if state == 'READY' or state == 'COLLECTING' then
-    dispatch('cleanup', id, at)
+    dispatch('cleanup', id, at, lease)
   elseif state == 'UPLOADING' then
     -- not before the uploader has noticed that it lost its lease
     wait_until('cleanup', id, at + lease)

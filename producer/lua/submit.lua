@@ -1,6 +1,6 @@
 -- Record a job and put it in line, in one step.
 -- ARGV: id, request, deadline in seconds or '', priority, lease, room in the queue
--- Returns: 'publish' or 'waits' (created), 'same' or 'different' (the id is taken)
+-- Returns: 'created', or 'same' or 'different' if the id is taken
 local id, request, deadline, priority = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local lease, room = tonumber(ARGV[5]), tonumber(ARGV[6])
 local key = job_key(id)
@@ -20,8 +20,8 @@ set_state(id, nil, 'QUEUED', at)
 -- A backlog waits as entries, not as messages: so priority still counts and Celery stays small.
 if room > 0 and redis.call('EXISTS', line('QUEUED')) == 0
     and redis.call('LLEN', 'transcription.upload') < room then
-  dispatch('upload', id, at + lease)
-  return 'publish'
+  dispatch('upload', id, at, lease)
+else
+  enter_line('QUEUED', id, at)
 end
-enter_line('QUEUED', id, at)
-return 'waits'
+return 'created'

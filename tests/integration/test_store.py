@@ -26,7 +26,7 @@ def queue(stack: Stack, *names: str, priority: int = 5) -> None:
         (name, TranscriptionRequest(audio=f"/audio/{name}.wav", name=name, priority=priority))
         for name in names
     ]
-    list(stack.store.create(requests, deadline=3600, publish=False))
+    list(stack.store.create(requests, deadline=3600, at_once=False))
 
 
 def take_up(schedule: Schedule, stage: Stage, name: str) -> Hold:
