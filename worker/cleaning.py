@@ -30,6 +30,7 @@ def delete_audio(work: Work) -> None:
         ]
     )
     for uri in dict.fromkeys(candidates):
+        work.lease.check()
         there = work.worker.storage.find(uri)
         if there is not None and there.owner == job.id:
             work.worker.storage.delete(uri)
@@ -42,6 +43,7 @@ def delete_results(work: Work) -> None:
         return
     output = places.output_uri(job, settings.bucket, settings.prefix)
     for uri in dict.fromkeys([job.result_uri, *places.left_behind(job, output)]):
+        work.lease.check()
         work.worker.storage.delete(uri)
 
 

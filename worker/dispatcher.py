@@ -23,6 +23,7 @@ from worker.context import Context, context
 from worker.health import Health
 from worker.leases import STOPPING
 from worker.stages import admit
+from worker.stopping import Departure, take_signals
 
 log = structlog.get_logger()
 
@@ -140,14 +141,11 @@ class DispatcherStep(bootsteps.StartStopStep):
         queues = tuple(sorted(parent.app.amqp.queues.consume_from))
         self._dispatcher = Dispatcher(worker, parent.hostname, queues, parent.concurrency)
         self._dispatcher.start()
+        take_signals()
+        Departure(worker, parent.hostname).start()
         # Not at `stop`, which comes before the pool has drained: leases are renewed until then.
         signals.worker_shutdown.connect(self._leave, weak=False)
 
     def _leave(self, **_: Any) -> None:
         if self._dispatcher is not None:
             self._dispatcher.stop()
-
-
-@signals.worker_shutting_down.connect
-def _stopping(**_: Any) -> None:
-    STOPPING.set()

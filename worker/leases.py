@@ -63,6 +63,19 @@ class Leases:
             with self._lock:
                 self._leases.discard(lease)
 
+    def hand_back(self) -> int:
+        """Give all holds back, to be taken up at once by others; returns how many.
+
+        Raises:
+            BrokerUnavailable: if Redis does not answer.
+        """
+        with self._lock:
+            leases = list(self._leases)
+        for lease in leases:
+            lease.lost.set()
+            self._schedule.put_off(lease.hold, 0)
+        return len(leases)
+
     def renew(self) -> None:
         """Renew all leases, and mark those that are lost.
 

@@ -46,6 +46,7 @@ def ended_jobs(work: Work) -> Iterator[tuple[Job, Status | None]]:
             return
         suspects = [job for job in suspects if job.aws_name not in listed]
     for job in suspects:
+        work.lease.check()
         try:
             outcome = _outcome(work, job, by_object=listed is not None)
         except Throttled as error:

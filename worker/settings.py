@@ -70,6 +70,11 @@ class WorkerSettings(ProducerSettings):
     concurrency: int = Field(
         default=16, ge=1, description="Stages that one worker process is at work on at once."
     )
+    stop_grace: float = Field(
+        default=20.0,
+        ge=0,
+        description="Seconds that a worker may take to finish what it is at when told to stop.",
+    )
     kept_result_bytes: int = Field(
         default=65536,
         ge=0,

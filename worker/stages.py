@@ -139,6 +139,7 @@ def _work(work: Work, function: Callable[[Work], None]) -> None:
                 "WorkerLost",
                 f"The job's {work.hold.stage} took {work.hold.lapses} workers down in a row.",
             )
+        work.lease.check()
         function(work)
     except HandBack:
         log.info("stage.handed_back")

@@ -3,11 +3,14 @@
 -- A stage's waiting and running work is one sorted set of due times, schedule:<stage>.
 -- holder:<stage> says what an entry is:
 --   no field    waiting until it is due (a backoff, a snooze)
---   '0'         a message for it is on its way; due again when the lease lapses
+--   '0'         a message for it is on its way; due again after MESSAGE_LASTS
 --   generation  a task is at it; due again when the lease lapses without renewal
 -- Time is always Redis's own, so clocks of producers and workers need not agree.
 local P = 'transcribe:'
 local EVENTS_KEPT = 100000
+-- Seconds after which a message that nobody took up is taken for lost. A worker that is killed or
+-- stopped while it waits for messages can swallow one. A second message does no harm.
+local MESSAGE_LASTS = 5
 local CONTROL_QUEUE = 'transcription.control'
 -- One step of priority is worth ten minutes of waiting, so that nothing starves.
 local PRIORITY_STEP = 600
@@ -36,9 +39,9 @@ local function next_generation(at)
 end
 
 -- Hand an entry to whichever worker comes first: a Celery message that says "look at this job now".
--- Should it get lost, the entry is due again after a lease.
+-- Should it get lost, the entry is due again before long.
 local function dispatch(stage, id, at, lease)
-  redis.call('ZADD', schedule(stage), text(at + lease), id)
+  redis.call('ZADD', schedule(stage), text(at + math.min(lease, MESSAGE_LASTS)), id)
   redis.call('HSET', holder(stage), id, '0')
   local ours = stage == 'start' or stage == 'poll'
   local queue = ours and CONTROL_QUEUE or 'transcription.' .. stage

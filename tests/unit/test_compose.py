@@ -78,7 +78,7 @@ def test_the_file_is_valid_by_the_compose_specification() -> None:
 
 def test_the_specification_would_find_a_misspelt_key(tmp_path: Path) -> None:
     wrong = tmp_path / "docker-compose.yml"
-    wrong.write_text(FILE.read_text().replace("    stop_grace_period: 60s", "    stop_grace: 60s"))
+    wrong.write_text(FILE.read_text().replace("    stop_grace_period: 30s", "    stop_grace: 60s"))
     done = _check_schema(wrong)
     assert done.returncode == 1
     assert "stop_grace" in done.stdout

@@ -1,0 +1,86 @@
+"""Workers are stopped and replaced while they are at work; their jobs hardly notice.
+
+The lease is longer than the tests may take: a job that had to wait for one to lapse fails them.
+"""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+
+import pytest
+from stack import Stack, until
+
+from producer.contract import JobState
+
+LEASE = "300"
+
+
+def wait_for_end(worker: subprocess.Popen[bytes], seconds: float) -> None:
+    """A worker that was told to stop has ended, and calls that a success."""
+    assert worker.wait(timeout=seconds) == 0
+
+
+def started_once(stack: Stack, ids: list[str]) -> None:
+    jobs = stack.client.wait(ids, timeout=60)
+    assert {job.state for job in jobs.values()} == {JobState.COMPLETED}
+    assert sorted(each["name"] for each in stack.account()["jobs"]) == sorted(ids)
+
+
+def test_a_rolling_restart_under_load_costs_no_job_a_lease(stack: Stack) -> None:
+    stack.start_aws("--recogniser", "fixed:0.4", "--quota", "jobs=10")
+    names = ("one", "two", "three")
+    settings = {"lease": LEASE, "max_running_jobs": "10"}
+    workers = {name: stack.start_worker(name, **settings) for name in names}
+    recording = stack.sample("silence.wav")
+    ids = stack.client.submit_many(
+        {"audio": str(recording), "name": f"rolling-{number}"} for number in range(120)
+    )
+    for done, name in enumerate(names, start=1):
+        until(lambda done=done: stack.client.counts()[JobState.COMPLETED] >= 15 * done)
+        workers[name].terminate()
+        wait_for_end(workers[name], 30)
+        stack.start_worker(name, **settings)
+    assert stack.client.counts()[JobState.COMPLETED] < len(ids), "it was no restart under load"
+    started_once(stack, ids)
+
+
+def one_slow_upload(stack: Stack, grace: str) -> subprocess.Popen[bytes]:
+    """A worker whose one job waits long for S3; another worker stands by."""
+    stack.start_aws("--recogniser", "fixed:0.2")
+    stack.fault(operation="PutObject", kind="timeout", seconds=100, times=1, match="audio")
+    stack.client.submit(stack.sample("silence.wav"), name="slow")
+    leaving = stack.start_worker("leaving", lease=LEASE, stop_grace=grace)
+    stack.job_in("slow", JobState.UPLOADING)
+    stack.start_worker("staying", lease=LEASE)
+    return leaving
+
+
+def events(stack: Stack, worker: str) -> list[str]:
+    return [line["event"] for line in stack.log(worker)]
+
+
+def test_what_outlasts_the_grace_is_handed_over(stack: Stack) -> None:
+    leaving = one_slow_upload(stack, grace="1")
+    leaving.terminate()
+    wait_for_end(leaving, 20)
+    assert "worker.left" in events(stack, "leaving")
+    started_once(stack, ["slow"])
+
+
+@pytest.mark.parametrize("second", [signal.SIGTERM, signal.SIGINT, signal.SIGQUIT])
+def test_a_second_signal_does_not_wait_for_the_grace(stack: Stack, second: signal.Signals) -> None:
+    leaving = one_slow_upload(stack, grace="1000")
+    leaving.terminate()
+    until(lambda: "worker.stopping" in events(stack, "leaving"))
+    assert leaving.poll() is None
+    leaving.send_signal(second)
+    wait_for_end(leaving, 20)
+    started_once(stack, ["slow"])
+
+
+def test_sigquit_does_not_wait_at_all(stack: Stack) -> None:
+    leaving = one_slow_upload(stack, grace="1000")
+    leaving.send_signal(signal.SIGQUIT)
+    wait_for_end(leaving, 20)
+    started_once(stack, ["slow"])
