@@ -21,6 +21,8 @@ EVENTS = f"{PREFIX}events"
 #: Up to this many messages lie in the upload queue; further jobs wait as entries.
 SUBMIT_ROOM = 64
 _BATCH = 500
+#: Longer than any deadline may be.
+_KEY_REMEMBERED = 100 * 86400
 
 Follows = Literal["", "ready", "ready-first", "running"] | Stage
 
@@ -168,10 +170,23 @@ class JobStore:
             )
         )
 
-    def settle(self, hold: Hold, job_id: str, what: Literal["running", "ended"]) -> bool:
+    def hold_key(self, key: str, job_id: str) -> str:
+        """Reserve an S3 key for a job; returns '', or the id of the unfinished job that has it."""
+        return str(self.broker.run("hold_key", key, job_id, _KEY_REMEMBERED))
+
+    def settle(
+        self,
+        hold: Hold,
+        job_id: str,
+        what: Literal["running", "ended"],
+        fields: Mapping[str, Argument] | None = None,
+    ) -> bool:
         """Say how a job that was stopped meanwhile stands at AWS."""
+        words = [word for pair in (fields or {}).items() for word in pair]
         return bool(
-            self.broker.run("settle", hold.stage, hold.member, hold.generation, job_id, what)
+            self.broker.run(
+                "settle", hold.stage, hold.member, hold.generation, job_id, what, *words
+            )
         )
 
     def cleaned(self, hold: Hold, reason: str = "") -> bool:

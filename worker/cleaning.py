@@ -6,13 +6,43 @@ from typing import get_args
 
 import structlog
 
-from producer.contract import JobState
+from producer.contract import Job, JobState
 from producer.options import MediaFormat
 from worker import places
 from worker.errors import Permanent, Transient
 from worker.stages import Work
 
 log = structlog.get_logger()
+
+
+def objects_may_go(job: Job) -> bool:
+    """Whether audio and results are to be deleted; those of a failed job only if that was asked."""
+    return job.state is not JobState.FAILED or job.request.cleanup
+
+
+def transcription_may_go(job: Job) -> bool:
+    """Whether the Transcribe job is to be deleted, as also when it was given up while it ran."""
+    given_up = job.error is not None and job.error.stage in {"starting", "transcribing"}
+    return objects_may_go(job) or given_up
+
+
+def abort_uploads(work: Work) -> None:
+    """Abort what a worker that was killed, or the job's end, left half uploaded.
+
+    Raises:
+        Transient: as AWS's error is sorted.
+    """
+    job, settings = work.job, work.worker.settings
+    if job.request.is_on_s3 or job.state is JobState.COMPLETED:
+        return
+    folder = places.audio_folder(job, settings.bucket, settings.prefix)
+    try:
+        aborted = work.worker.storage.abort_uploads(folder)
+    except Permanent as error:
+        # A policy from before this was needed: what can be deleted shall be, all the same.
+        log.warning("cleanup.uploads_unseen", code=error.code, reason=error.message)
+    else:
+        log.info("cleanup.aborted_uploads", number=aborted)
 
 
 def delete_audio(work: Work) -> None:
@@ -58,7 +88,7 @@ def delete_job(work: Work) -> None:
     if job.adopted:
         return
     for name in job.aws_names:
-        if job.state is JobState.CANCELLED or name != job.aws_name:
+        if job.state is not JobState.COMPLETED or name != job.aws_name:
             # It may never have been started, and then the name may be somebody else's.
             status = worker.transcribe.status(name)
             if status is None or status.media_uri != job.media_uri:

@@ -14,6 +14,11 @@ def audio_uri(job: Job, bucket: str, prefix: str, media_format: MediaFormat) -> 
     return f"s3://{bucket}/{key}"
 
 
+def audio_folder(job: Job, bucket: str, prefix: str) -> str:
+    """What the address of the audio begins with, whatever its format: a key, or a folder."""
+    return f"s3://{bucket}/{job.request.key or f'{prefix}{job.id}/'}"
+
+
 def output_uri(job: Job, bucket: str, prefix: str) -> str:
     """What Transcribe is told as the place of the result; each attempt has its own."""
     if job.request.key is None:

@@ -13,6 +13,7 @@ from worker.errors import Permanent, Transient
 
 _FILE_MODE = 0o640
 _FOLDER_MODE = 0o750
+_TEMPORARY = ".part"
 
 
 def write_results(job: Job, transcript: Transcript, root: Path) -> dict[str, Path]:
@@ -27,10 +28,14 @@ def write_results(job: Job, transcript: Transcript, root: Path) -> dict[str, Pat
     folder = results_folder(job, root)
     try:
         _make_folders(folder)
-        return {
+        files: dict[str, Path] = {
             kind: _write(folder / f"transcript.{kind}", transcript.render(kind))
             for kind in dict.fromkeys(("json", *job.request.formats))
         }
+        # A worker that was killed as it wrote may have left its own.
+        for temporary in folder.glob(f".*{_TEMPORARY}"):
+            temporary.unlink(missing_ok=True)
+        return files
     except OSError as error:
         raise Transient(
             "ResultsNotWritten", f"The results cannot be written: {error.strerror}."
@@ -64,7 +69,7 @@ def _make_folders(folder: Path) -> None:
 
 
 def _write(path: Path, content: str | bytes) -> Path:
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".part")
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=_TEMPORARY)
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(content.encode() if isinstance(content, str) else content)

@@ -45,10 +45,16 @@ def start_job(work: Work) -> dict[str, str]:
         status = _status_if_ours(work, job)
         if status is None:
             raise taken_by_another(job.aws_name) from None
-        foreign = _is_foreign(work, job, status)
-        log.info("start.adopted", foreign=foreign)
-        return {"result_uri": places.result_uri(job, output), "adopted": "yes" if foreign else ""}
+        return _adopted(work, status)
     return {"result_uri": places.result_uri(job, output)}
+
+
+def _adopted(work: Work, status: Status) -> dict[str, str]:
+    job, settings = work.job, work.worker.settings
+    foreign = _is_foreign(work, job, status)
+    log.info("start.adopted", foreign=foreign)
+    output = places.output_uri(job, settings.bucket, settings.prefix)
+    return {"result_uri": places.result_uri(job, output), "adopted": "yes" if foreign else ""}
 
 
 def hand_to_poll(work: Work, fields: dict[str, str]) -> None:
@@ -60,15 +66,18 @@ def hand_to_poll(work: Work, fields: dict[str, str]) -> None:
     try:
         work.advance(JobState.TRANSCRIBING, "running", **fields)
     except LeaseLost:
-        if not work.worker.store.settle(work.hold, work.job.id, "running"):
+        if not work.worker.store.settle(work.hold, work.job.id, "running", fields):
             raise
         log.info("start.stopped_meanwhile")
 
 
 def settle(work: Work) -> None:
     """A job was stopped while it was to be started: it runs at AWS, or it does not."""
-    runs = work.job.media_uri is not None and _status_if_ours(work, work.job) is not None
-    work.worker.store.settle(work.hold, work.job.id, "running" if runs else "ended")
+    status = _status_if_ours(work, work.job) if work.job.media_uri is not None else None
+    if status is None:
+        work.worker.store.settle(work.hold, work.job.id, "ended")
+    else:
+        work.worker.store.settle(work.hold, work.job.id, "running", _adopted(work, status))
 
 
 def _is_foreign(work: Work, job: Job, status: Status) -> bool:

@@ -112,6 +112,37 @@ class Storage:
             progress(0)
             raise
 
+    def abort_uploads(self, uri: str) -> int:
+        """Abort uploads in parts that were never ended, which S3 keeps, and bills, for ever.
+
+        Args:
+            uri: an object, or with a `/` at the end everything beneath it.
+
+        Returns how many there were.
+
+        Raises:
+            Transient, Permanent: as AWS's error is sorted.
+        """
+        bucket, key = parse_uri(uri)
+        with errors_sorted("ListMultipartUploads"):
+            pages = self._client.get_paginator("list_multipart_uploads")
+            uploads = [
+                (upload["Key"], upload["UploadId"])
+                for page in pages.paginate(Bucket=bucket, Prefix=key)
+                for upload in page.get("Uploads", [])
+                if upload["Key"] == key or key.endswith("/")
+            ]
+        for found, upload_id in uploads:
+            with errors_sorted("AbortMultipartUpload"):
+                try:
+                    self._client.abort_multipart_upload(
+                        Bucket=bucket, Key=found, UploadId=upload_id
+                    )
+                except ClientError as error:
+                    if error_code(error) not in {*_MISSING, "NoSuchUpload"}:
+                        raise
+        return len(uploads)
+
     def holds(self, stored: StoredObject, uri: str, file: BufferedReader, size: int) -> bool:
         """Whether an object has exactly the bytes of a file.
 

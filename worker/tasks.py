@@ -60,7 +60,10 @@ def collect(work: Work) -> None:
 @stage(app, Stage.CLEANUP)
 def cleanup(work: Work) -> None:
     """Delete what is ours: audio we uploaded, result objects, the Transcribe job."""
-    cleaning.delete_audio(work)
-    cleaning.delete_results(work)
-    cleaning.delete_job(work)
+    cleaning.abort_uploads(work)
+    if cleaning.objects_may_go(work.job):
+        cleaning.delete_audio(work)
+        cleaning.delete_results(work)
+    if cleaning.transcription_may_go(work.job):
+        cleaning.delete_job(work)
     work.worker.store.cleaned(work.hold)

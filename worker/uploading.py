@@ -7,9 +7,10 @@ import structlog
 from producer.media import MAX_BYTES
 from worker import places
 from worker.audio import LocalAudio, open_audio
-from worker.errors import Permanent
+from worker.errors import Permanent, Transient
 from worker.results import results_folder
 from worker.stages import Work
+from worker.storage import PART_BYTES, Storage
 
 log = structlog.get_logger()
 
@@ -23,6 +24,7 @@ def place_audio(work: Work) -> str:
     """
     request, settings = work.job.request, work.worker.settings
     results_folder(work.job, settings.results_dir)  # refused now, not once it is paid for
+    _wait_for_key(work)
     if request.is_on_s3:
         _check_object(work, request.audio)
         return request.audio
@@ -30,6 +32,13 @@ def place_audio(work: Work) -> str:
         uri = places.audio_uri(work.job, settings.bucket, settings.prefix, audio.format)
         _upload(work, audio, uri)
     return uri
+
+
+def _wait_for_key(work: Work) -> None:
+    key = work.job.request.key
+    other = work.worker.store.hold_key(key, work.job.id) if key is not None else ""
+    if other:
+        raise Transient("KeyInUse", f"The key {key} is in use by job {other}; this one waits.")
 
 
 def _upload(work: Work, audio: LocalAudio, uri: str) -> None:
@@ -45,8 +54,19 @@ def _upload(work: Work, audio: LocalAudio, uri: str) -> None:
                 f"{uri} holds something else than {audio.path.name}. It was left alone; "
                 "choose another key.",
             )
+    if audio.size >= PART_BYTES:
+        _abort_earlier(storage, uri)
     storage.put(audio.file, uri, work.job.id, work.lease.check)
     log.info("upload.done", uri=uri, bytes=audio.size)
+
+
+def _abort_earlier(storage: Storage, uri: str) -> None:
+    """A worker that was killed cannot have ended its upload in parts."""
+    try:
+        storage.abort_uploads(uri)
+    except Permanent as error:
+        # A policy from before this was needed is no reason not to upload.
+        log.warning("upload.earlier_unseen", code=error.code, reason=error.message)
 
 
 def _check_object(work: Work, uri: str) -> None:

@@ -31,10 +31,10 @@ def worker_policy(bucket: str) -> dict[str, object]:
                 "Resource": f"arn:aws:s3:::{bucket}/*",
             },
             {
-                # Without it a missing object is answered as forbidden.
-                "Sid": "TellMissingFromForbidden",
+                # Without ListBucket a missing object is answered as forbidden.
+                "Sid": "SeeWhatIsThere",
                 "Effect": "Allow",
-                "Action": ["s3:ListBucket"],
+                "Action": ["s3:ListBucket", "s3:ListBucketMultipartUploads"],
                 "Resource": f"arn:aws:s3:::{bucket}",
             },
             {

@@ -21,6 +21,8 @@ elseif follows == 'ready-first' then
 elseif follows == 'running' then
   redis.call('ZADD', P .. 'running', text(at), id)
   redis.call('ZADD', schedule('poll'), 'NX', text(at), '*')
+elseif follows == 'cleanup' then
+  wait_until('cleanup', id, at + CLEANUP_AFTER)
 elseif follows ~= '' then
   dispatch(follows, id, at, lease)
 end

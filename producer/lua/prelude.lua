@@ -14,6 +14,9 @@ local MESSAGE_LASTS = 5
 local CONTROL_QUEUE = 'transcription.control'
 -- One step of priority is worth ten minutes of waiting, so that nothing starves.
 local PRIORITY_STEP = 600
+-- Seconds from a job's completion to its cleaning up. Redis writes to its disk every second or two:
+-- should it lose what came after, the result must still be there to be fetched again.
+local CLEANUP_AFTER = 2
 local TERMINAL = {COMPLETED = true, FAILED = true, CANCELLED = true}
 
 local function now()

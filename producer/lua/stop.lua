@@ -13,13 +13,11 @@ forget('collect', id)
 set_fields(id, 5)
 set_state(id, state, to, at, retention)
 -- STARTING and TRANSCRIBING keep their entry, and so the slot that AWS still counts, until the
--- start task and the poll have seen how it ends there; they hand a cancelled job to cleanup.
-if to == 'CANCELLED' then
-  if state == 'READY' or state == 'COLLECTING' then
-    dispatch('cleanup', id, at, lease)
-  elseif state == 'UPLOADING' then
-    -- not before the uploader has noticed that it lost its lease
-    wait_until('cleanup', id, at + lease)
-  end
+-- start task and the poll have seen how it ends there; then they hand it to cleanup.
+if state == 'UPLOADING' then
+  -- not before the uploader has noticed that it lost its lease
+  wait_until('cleanup', id, at + lease)
+elseif state == 'READY' or state == 'COLLECTING' then
+  dispatch('cleanup', id, at, lease)
 end
 return state

@@ -1,0 +1,154 @@
+"""Jobs are cancelled, or reach their deadline, in every state; nothing of them is left behind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from stack import BUCKET, Stack, until
+
+from producer.contract import JobState, Stage
+from producer.store import PREFIX
+from worker.storage import PART_BYTES
+
+NAME = "stopped"
+
+
+def in_state(stack: Stack, state: JobState) -> None:
+    """A job that stays in a state for long enough to be stopped there."""
+    stack.start_aws("--recogniser", "fixed:3" if state is JobState.TRANSCRIBING else "fixed:0.2")
+    slow = {
+        JobState.UPLOADING: ("PutObject", "timeout"),
+        JobState.STARTING: ("StartTranscriptionJob", "timeout_after"),
+        JobState.COLLECTING: ("GetObject", "timeout"),
+    }
+    if state in slow:
+        operation, kind = slow[state]
+        stack.fault(operation=operation, kind=kind, seconds=4, times=1)
+    queues = ("-Q", Stage.CLEANUP.queue) if state is JobState.QUEUED else ()
+    # READY: the account's only slot is taken.
+    stack.start_worker("worker", *queues, max_running_jobs="1")
+    if state is JobState.READY:
+        stack.fault(operation="StartTranscriptionJob", kind="timeout", seconds=8, match="first")
+        stack.client.submit(stack.sample("silence.wav", "first.wav"), name="first")
+        stack.job_in("first", JobState.STARTING)
+    stack.client.submit(stack.sample("silence.wav"), name=NAME)
+    stack.job_in(NAME, state)
+
+
+def traces(stack: Stack) -> dict[str, object]:
+    """What of the job is still anywhere, apart from its record."""
+    s3 = stack.aws("s3")
+    jobs = stack.aws("transcribe").list_transcription_jobs(JobNameContains=NAME)
+    redis = [
+        key
+        for key in stack.broker.command("KEYS", f"{PREFIX}*")
+        if stack.broker.command("TYPE", key) == "zset"
+        and not key.startswith(f"{PREFIX}state:")
+        and stack.broker.command("ZSCORE", key, NAME) is not None
+    ]
+    found = {
+        "objects": [key for key in stack.objects() if NAME in key],
+        "uploads": s3.list_multipart_uploads(Bucket=BUCKET).get("Uploads", []),
+        "transcription": jobs["TranscriptionJobSummaries"],
+        "redis": redis,
+        "holders": [
+            stage
+            for stage in Stage
+            if stack.broker.command("HGET", f"{PREFIX}holder:{stage}", NAME)
+        ],
+    }
+    return {what: left for what, left in found.items() if left}
+
+
+def expire(stack: Stack) -> None:
+    """Let the job's deadline be over, without waiting for it."""
+    stack.broker.command("ZADD", f"{PREFIX}deadlines", stack.now() - 1, NAME)
+
+
+ACTIVE = [state for state in JobState if not state.is_terminal]
+
+
+@pytest.mark.parametrize("state", ACTIVE)
+def test_a_cancelled_job_leaves_nothing(stack: Stack, state: JobState) -> None:
+    in_state(stack, state)
+    done = stack.transcribe("cancel", NAME)
+    assert done.returncode == 0, done.stderr
+    assert stack.client.get(NAME).state is JobState.CANCELLED
+    until(lambda: not traces(stack), 40, f"nothing left: {traces(stack)}")
+    assert stack.client.get(NAME).state is JobState.CANCELLED
+
+
+@pytest.mark.parametrize("state", ACTIVE)
+def test_a_job_past_its_deadline_fails_wherever_it_is(stack: Stack, state: JobState) -> None:
+    in_state(stack, state)
+    expire(stack)
+    failed = stack.job_in(NAME, JobState.FAILED)
+    assert failed.error is not None
+    assert (failed.error.code, failed.error.stage) == ("DeadlineExceeded", state.lower())
+
+    def only_objects() -> bool:
+        # It did not ask for cleanup: its objects stay, all else goes. A result that was there
+        # already was paid for, and stays too.
+        left = traces(stack)
+        kept = {"objects", "transcription"} if state is JobState.COLLECTING else {"objects"}
+        return set(left) <= kept
+
+    until(only_objects, 40, f"only objects left: {traces(stack)}")
+
+
+def big_upload(stack: Stack) -> None:
+    """An upload in parts of which one does not get through for a while."""
+    stack.start_aws("--recogniser", "fixed:0.2")
+    stack.fault(operation="UploadPart", kind="timeout", seconds=6, times=2)
+    sample = stack.sample("silence.wav")
+    with sample.open("ab") as file:
+        file.truncate(3 * PART_BYTES)
+
+
+def uploads(stack: Stack) -> list[object]:
+    return list(stack.aws("s3").list_multipart_uploads(Bucket=BUCKET).get("Uploads", []))
+
+
+@pytest.mark.parametrize("stop", [lambda stack: stack.client.cancel(NAME), expire])
+@pytest.mark.parametrize("killed", [False, True])
+def test_an_upload_in_parts_is_aborted_even_if_its_worker_was_killed(
+    stack: Stack, stop: Callable[[Stack], object], killed: bool
+) -> None:
+    big_upload(stack)
+    worker = stack.start_worker("uploader")
+    stack.client.submit(stack.audio / "silence.wav", name=NAME)
+    until(lambda: uploads(stack))
+    if killed:
+        worker.kill()
+        worker.wait()
+        stack.start_worker("cleaner", "-Q", Stage.CLEANUP.queue)
+    stop(stack)
+    stack.job_in(NAME, JobState.CANCELLED, JobState.FAILED)
+    until(lambda: not traces(stack), 40, f"nothing left: {traces(stack)}")
+
+
+def test_an_upload_in_parts_that_was_killed_is_aborted_by_the_next(stack: Stack) -> None:
+    big_upload(stack)
+    worker = stack.start_worker("killed")
+    stack.client.submit(stack.audio / "silence.wav", name=NAME)
+    until(lambda: uploads(stack))
+    worker.kill()
+    worker.wait()
+    stack.start_worker("next")
+    stack.job_in(NAME, JobState.COMPLETED)
+    assert uploads(stack) == []
+
+
+def test_two_jobs_with_one_key_take_turns(stack: Stack) -> None:
+    stack.start_aws("--recogniser", "fixed:0.5")
+    stack.start_worker()
+    recording = stack.sample("silence.wav")
+    ids = [
+        stack.client.submit(recording, name=name, key="calls/today.wav", cleanup=True).id
+        for name in ("one", "two", "three")
+    ]
+    jobs = stack.client.wait(ids, timeout=90, cleaned=True)
+    assert {job.state for job in jobs.values()} == {JobState.COMPLETED}
+    assert all(name in stack.client.text(name) for name in ids)
+    assert stack.objects() == []
