@@ -10,7 +10,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import redis
+from redis.backoff import ConstantBackoff
 from redis.commands.core import Script
+from redis.retry import Retry
 
 from producer.errors import BrokerUnavailable, InvalidSettings
 
@@ -32,6 +34,8 @@ class Broker:
     def __init__(self, url: str, timeout: float = 10.0) -> None:
         """Prepare for Redis at `url`, whose every answer may take `timeout` seconds.
 
+        What fails is tried once more, so an error comes after twice that, at the latest.
+
         Raises:
             InvalidSettings: if `url` is not a Redis URL.
         """
@@ -43,6 +47,7 @@ class Broker:
                 socket_connect_timeout=min(timeout, 5.0),
                 socket_keepalive=True,
                 health_check_interval=10,
+                retry=Retry(ConstantBackoff(0.1), 1),
             )
         except ValueError:
             raise InvalidSettings(
@@ -137,11 +142,12 @@ class Broker:
         except redis.ResponseError as error:
             if not (isinstance(error, _REFUSED) or _REFUSALS.search(str(error))):
                 raise
-            raise self._unavailable(error) from error
+            raise self._unavailable(error, refused=True) from error
 
-    def _unavailable(self, error: Exception) -> BrokerUnavailable:
+    def _unavailable(self, error: Exception, *, refused: bool = False) -> BrokerUnavailable:
         reason = str(error).split("\n", 1)[0][:200].rstrip(".")
         return BrokerUnavailable(
             f"Redis at {self.address} is not to be had ({reason}). "
-            "Check that it runs and that TRANSCRIBE_REDIS_URL is right."
+            "Check that it runs and that TRANSCRIBE_REDIS_URL is right.",
+            refused=refused,
         )

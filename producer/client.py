@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Self
@@ -11,20 +10,19 @@ from producer.broker import Broker
 from producer.contract import Job, JobState, TranscriptionRequest
 from producer.dead_letters import DeadLetters
 from producer.errors import (
+    BrokerUnavailable,
     InvalidRequest,
     JobFailed,
-    JobNotFound,
     ResultUnavailable,
-    WaitTimeout,
 )
 from producer.fleet import Fleet
 from producer.settings import ProducerSettings
 from producer.store import JobStore, taken
 from producer.transcript import Transcript
+from producer.waiting import as_they_end
 
-#: Waiting is pushed by the event stream; this often, in seconds, the records are looked at too,
-#: for the case that the stream was trimmed or lost.
-_RECHECK = 30.0
+#: Somebody waits for a producer's call, so it must fail before long if Redis is silent.
+_ANSWER_SECONDS = 5.0
 
 
 class Client:
@@ -42,7 +40,7 @@ class Client:
         if redis_url is not None:
             settings = settings.model_copy(update={"redis_url": redis_url})
         self._settings = settings
-        self._broker = Broker(settings.redis_url)
+        self._broker = Broker(settings.redis_url, timeout=_ANSWER_SECONDS)
         self._store = JobStore(self._broker, retention=settings.retention, lease=settings.lease)
         #: the workers, as their heartbeats tell
         self.fleet = Fleet(self._broker)
@@ -72,11 +70,16 @@ class Client:
         Raises:
             InvalidRequest: if the request can never be carried out as written.
             JobExists: if its name is taken by a different request.
-            BrokerUnavailable: if Redis does not answer. Unless the name is your own you cannot know
-                whether the job was taken; under its name, submitting again is always safe.
+            BrokerUnavailable: if Redis does not answer, after some 10 seconds. Its `accepted` says
+                whether the job may have been taken; under its name, which is in `job_ids`,
+                submitting again is always safe.
         """
         request = audio if isinstance(audio, TranscriptionRequest) else _request(audio, options)
-        return self.get(self._create([request], at_once=True)[0])
+        job_id = self._create([request], at_once=True)[0]
+        try:
+            return self.get(job_id)
+        except BrokerUnavailable as error:
+            raise _unsure(error, [job_id], accepted=True) from error
 
     def submit_many(
         self, requests: Iterable[TranscriptionRequest | Mapping[str, object]]
@@ -89,7 +92,8 @@ class Client:
         Raises:
             InvalidRequest: if one of them can never be carried out; none was recorded.
             JobExists: if a name is taken by a different request; all others were recorded.
-            BrokerUnavailable: if Redis does not answer.
+            BrokerUnavailable: if Redis does not answer; some may have been recorded. Under their
+                names, which are in its `job_ids`, submitting again is always safe.
         """
         checked = [
             request
@@ -100,14 +104,18 @@ class Client:
         return self._create(checked, at_once=False)
 
     def _create(self, requests: Sequence[TranscriptionRequest], *, at_once: bool) -> list[str]:
-        ids: list[str] = []
-        conflicts: list[str] = []
-        named = ((request.new_job_id(), request) for request in requests)
-        created = self._store.create(named, deadline=self._settings.deadline, at_once=at_once)
-        for job_id, answer in created:
-            ids.append(job_id)
-            if answer == "different":
-                conflicts.append(job_id)
+        ids = [request.new_job_id() for request in requests]
+        reached = False
+        try:
+            self._broker.command("PING")
+            reached = True
+            created = self._store.create(
+                zip(ids, requests, strict=True), deadline=self._settings.deadline, at_once=at_once
+            )
+            conflicts = [job_id for job_id, answer in created if answer == "different"]
+        except BrokerUnavailable as error:
+            none_recorded = not reached or (error.refused and len(ids) == 1)
+            raise _unsure(error, ids, accepted=False if none_recorded else None) from error
         if conflicts:
             raise taken(conflicts[0])
         return ids
@@ -148,45 +156,7 @@ class Client:
         self, job_ids: Iterable[str], timeout: float | None = None, *, cleaned: bool = False
     ) -> Iterator[Job]:
         """Yield each job as it ends. Arguments and errors are those of `wait`."""
-        pending = set(job_ids)
-        limit = None if timeout is None else time.monotonic() + timeout
-        # Listen first, then look: what happens between the two is heard.
-        last = self._store.last_event()
-        suspects = set(pending)
-        recheck = 0.0
-        while True:
-            for job in self._ended(suspects, cleaned=cleaned):
-                pending.discard(job.id)
-                yield job
-            if not pending:
-                return
-            if time.monotonic() >= recheck:
-                recheck = time.monotonic() + _RECHECK
-            left = recheck - time.monotonic()
-            if limit is not None:
-                left = min(left, limit - time.monotonic())
-                if left <= 0:
-                    raise WaitTimeout(
-                        f"{len(pending)} of the jobs had not ended after {timeout:g} s, "
-                        f"such as {min(pending)!r}. They go on; wait again to see them end."
-                    )
-            events = self._store.events(last, left)
-            last = events[-1].id if events else last
-            suspects = {event.job_id for event in events if event.state.is_terminal} & pending
-            if time.monotonic() >= recheck:
-                suspects = set(pending)
-
-    def _ended(self, job_ids: set[str], *, cleaned: bool) -> list[Job]:
-        ended = []
-        for job_id, job in self._store.get_many(sorted(job_ids)).items():
-            if job is None:
-                raise JobNotFound(f"There is no job {job_id!r}.")
-            unclean = job.request.cleanup and not (job.cleaned_at or job.cleanup_error)
-            if job.state.is_terminal and not (
-                cleaned and unclean and job.state is JobState.COMPLETED
-            ):
-                ended.append(job)
-        return ended
+        return as_they_end(self._store, job_ids, timeout, cleaned=cleaned)
 
     # -- results --------------------------------------------------------------------------------
 
@@ -257,6 +227,22 @@ class Client:
     def list(self, states: Iterable[JobState] = JobState, limit: int = 50) -> list[Job]:
         """The jobs that entered one of `states` last, newest first."""
         return self._store.newest(states, limit)
+
+
+def _unsure(
+    error: BrokerUnavailable, ids: Sequence[str], *, accepted: bool | None
+) -> BrokerUnavailable:
+    """The error of Redis, and what it means for what was to be submitted."""
+    jobs = f"job {ids[0]}" if len(ids) == 1 else f"the {len(ids)} jobs"
+    known = {
+        True: f"But {jobs} was recorded.",
+        False: "Nothing was recorded.",
+        None: f"Whether {jobs} was recorded is not known: submit again under the same name, which "
+        "is safe.",
+    }[accepted]
+    unsure = BrokerUnavailable(f"{error} {known}", refused=error.refused)
+    unsure.accepted, unsure.job_ids = accepted, tuple(ids)
+    return unsure
 
 
 def _request(audio: str | Path, options: Mapping[str, object]) -> TranscriptionRequest:

@@ -73,6 +73,18 @@ class WaitTimeout(TranscribeQueueError):
 
 
 class BrokerUnavailable(TranscribeQueueError):
-    """Redis did not answer."""
+    """Redis did not answer, or refuses work for now because it is full or still loading."""
 
     exit_code = 4
+
+    #: Of submitting: whether the jobs were recorded; None if that is not known, and then
+    #: submitting again under the same names is safe.
+    accepted: bool | None = None
+    #: Of submitting: the ids of the jobs, in order, also those that were chosen and not given. A
+    #: request of that `name` is the same job.
+    job_ids: tuple[str, ...] = ()
+
+    def __init__(self, message: str, *, refused: bool = False) -> None:
+        super().__init__(message)
+        #: whether Redis said so itself
+        self.refused = refused

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from datetime import datetime
 from typing import Literal
 
@@ -12,6 +13,7 @@ from producer.contract import QUEUES
 from producer.store import PREFIX
 
 _WORKERS = f"{PREFIX}workers"
+_EPOCH = f"{PREFIX}epoch"
 #: Seconds of silence after which a worker is taken for dead.
 SILENCE = 20.0
 
@@ -21,7 +23,7 @@ class Check(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    subject: Literal["credentials", "bucket", "region", "results", "audio roots"]
+    subject: Literal["credentials", "bucket", "region", "results", "audio roots", "redis"]
     ok: bool
     #: what was found, or what to do
     message: str
@@ -79,6 +81,13 @@ class Fleet:
         """How many messages lie in each queue."""
         lengths = self._broker.commands(("LLEN", queue) for queue in QUEUES)
         return {queue: int(length) for queue, length in zip(QUEUES, lengths, strict=True)}
+
+    def epoch(self) -> str:
+        """A mark that stays the same for as long as Redis keeps what it is told."""
+        answers = self._broker.commands(
+            [("SETNX", _EPOCH, secrets.token_hex(8)), ("GET", _EPOCH)],
+        )
+        return str(answers[1])
 
     def redis_version(self) -> str:
         """The version Redis says it has."""

@@ -69,7 +69,8 @@ class JobStore:
             calls = [
                 (
                     job_id,
-                    request.canonical(),
+                    # Under its id, so that submitting again under that name is the same request.
+                    request.model_copy(update={"name": job_id}).canonical(),
                     request.deadline or deadline,
                     request.priority,
                     self._lease,

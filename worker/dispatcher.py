@@ -22,6 +22,7 @@ from producer.fleet import Check, WorkerReport
 from worker.context import Context, context
 from worker.health import Health
 from worker.leases import STOPPING
+from worker.memory import Memory
 from worker.stages import admit
 from worker.stopping import Departure, take_signals
 
@@ -46,6 +47,7 @@ class Dispatcher(threading.Thread):
         self._started_at = datetime.now(UTC)
         self._done = threading.Event()
         self._health = Health(worker)
+        self._memory = Memory(worker.fleet)
         self._told: tuple[Check, ...] = ()
         self._due: dict[str, float] = {}
         self._unavailable = False
@@ -100,7 +102,7 @@ class Dispatcher(threading.Thread):
                 busy=len(self._worker.leases),
                 started_at=self._started_at,
                 seen_at=0.0,
-                checks=self._told,
+                checks=(*self._told, *self._memory.check()),
             )
         )
 

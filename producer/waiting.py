@@ -1,0 +1,83 @@
+"""Waiting for jobs to end: pushed by the event stream, and patient with a Redis that restarts."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator
+
+from producer.contract import Job, JobState
+from producer.errors import BrokerUnavailable, JobNotFound, WaitTimeout
+from producer.store import JobStore
+
+#: This often, in seconds, the records are looked at without an event, which may have been trimmed.
+_RECHECK = 30.0
+#: Seconds for which Redis may be gone before waiting gives up.
+_PATIENCE = 60.0
+_PAUSE = 0.5
+
+
+def as_they_end(
+    store: JobStore, job_ids: Iterable[str], timeout: float | None, *, cleaned: bool
+) -> Iterator[Job]:
+    """Yield each job as it ends; arguments and errors are those of `Client.wait`."""
+    pending = set(job_ids)
+    limit = None if timeout is None else time.monotonic() + timeout
+    # Listen first, then look: what happens between the two is heard.
+    last = store.last_event()
+    suspects = set(pending)
+    recheck = time.monotonic() + _RECHECK
+    reached = time.monotonic()
+    while True:
+        try:
+            ended = _ended(store, suspects, cleaned=cleaned)
+            reached = time.monotonic()
+        except BrokerUnavailable:
+            # A restart of Redis is no reason for whoever waits to give up.
+            if time.monotonic() - reached > _PATIENCE:
+                raise
+            time.sleep(_PAUSE)
+            ended = []
+        for job in ended:
+            pending.discard(job.id)
+            yield job
+        if not pending:
+            return
+        left = _left(limit, recheck, timeout, pending)
+        try:
+            events = store.events(last, left)
+        except BrokerUnavailable:
+            suspects = set(pending)
+            continue
+        last = events[-1].id if events else last
+        suspects = {event.job_id for event in events if event.state.is_terminal} & pending
+        if time.monotonic() >= recheck:
+            recheck = time.monotonic() + _RECHECK
+            suspects = set(pending)
+
+
+def _left(
+    limit: float | None, recheck: float, timeout: float | None, pending: Iterable[str]
+) -> float:
+    """Seconds to listen for."""
+    left = max(0.0, recheck - time.monotonic())
+    if limit is None or timeout is None:
+        return left
+    if limit <= time.monotonic():
+        waiting = sorted(pending)
+        raise WaitTimeout(
+            f"{len(waiting)} of the jobs had not ended after {timeout:g} s, such as "
+            f"{waiting[0]!r}. They go on; wait again to see them end."
+        )
+    return min(left, limit - time.monotonic())
+
+
+def _ended(store: JobStore, job_ids: set[str], *, cleaned: bool) -> list[Job]:
+    ended = []
+    for job_id, job in store.get_many(sorted(job_ids)).items():
+        if job is None:
+            raise JobNotFound(f"There is no job {job_id!r}.")
+        unclean = job.request.cleanup and not (job.cleaned_at or job.cleanup_error)
+        completed = job.state is JobState.COMPLETED
+        if job.state.is_terminal and not (cleaned and unclean and completed):
+            ended.append(job)
+    return ended
