@@ -55,6 +55,19 @@ def test_another_language_submits_by_a_raw_message(served: Stack) -> None:
     assert served.client.get("from-afar").request.metadata == {"order": 7}
 
 
+def test_a_flood_of_requests_does_not_hold_up_what_runs(stack: Stack) -> None:
+    stack.start_aws("--recogniser", "fixed:0.2")
+    stack.fault(operation="PutObject", kind="timeout", seconds=3, times=1, match="early")
+    stack.start_worker()
+    early = stack.client.submit(stack.sample("silence.wav"), name="early")
+    stack.job_in(early.id, JobState.UPLOADING)
+    # They are refused, which costs as much as taking them, and leaves the upload queue free.
+    refused = raw_message({"audio": "relative.wav"})
+    stack.broker.commands([("LPUSH", CONTROL_QUEUE, *[refused] * 1000)] * 40)
+    assert stack.client.wait(early.id, timeout=100)[early.id].state is JobState.COMPLETED
+    assert stack.broker.command("LLEN", CONTROL_QUEUE) > 1000
+
+
 def test_bad_requests_are_kept_with_their_reason(served: Stack) -> None:
     path = served.sample("hello-world.m4a")
     requests: list[object] = [[1, 2], "text", None, {"nam": "x"}, {}, 7]

@@ -169,4 +169,8 @@ def test_a_redis_that_lost_everything_takes_new_work(stack: Stack) -> None:
     stack.start_redis_again()
     ids = submit(stack, "new", 5)
     assert_all_done_once(stack, ids)
+    until(lambda: any(line["event"] == "redis.empty" for line in stack.log()))
+    doctor = stack.transcribe("doctor")
+    assert doctor.returncode == 1
+    assert "transcribe adopt" in doctor.stdout
     assert worker.poll() is None

@@ -1,0 +1,129 @@
+"""Redis fails while a producer submits or waits: it learns what became of its jobs, and in time."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+import pytest
+from stack import Stack, until
+
+from producer import Client
+from producer.contract import JobState
+from producer.errors import BrokerUnavailable
+from producer.settings import ProducerSettings
+
+
+@contextmanager
+def answers_lost(stack: Stack, after: bytes) -> Iterator[str]:
+    """A way to Redis on which answers are lost from the first command with `after` on."""
+    port = int(stack.redis_url.split(":")[2].split("/")[0])
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def serve() -> None:
+        while True:
+            try:
+                near, _ = listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=one_connection, args=(near,), daemon=True).start()
+
+    def one_connection(near: socket.socket) -> None:
+        with near, socket.create_connection(("127.0.0.1", port)) as far, suppress(OSError):
+            while request := near.recv(65536):
+                far.sendall(request)
+                answer = far.recv(65536)
+                if after in request:
+                    return
+                near.sendall(answer)
+
+    serving = threading.Thread(target=serve, daemon=True)
+    serving.start()
+    try:
+        yield f"redis://127.0.0.1:{listener.getsockname()[1]}/0"
+    finally:
+        listener.shutdown(socket.SHUT_RDWR)
+        listener.close()
+        serving.join(timeout=10)
+
+
+def client_of(url: str) -> Client:
+    return Client(settings=ProducerSettings(redis_url=url))
+
+
+def test_without_redis_nothing_was_recorded_and_the_error_says_so(stack: Stack) -> None:
+    stack.stop_redis(signal.SIGTERM)
+    with pytest.raises(BrokerUnavailable, match="Nothing was recorded") as caught:
+        stack.client.submit("/audio/a.wav", name="one")
+    assert caught.value.accepted is False
+    assert caught.value.job_ids == ("one",)
+    done = stack.transcribe("submit", str(stack.sample("silence.wav")))
+    assert done.returncode == 4
+    assert "Nothing was recorded." in done.stderr
+
+
+def test_a_full_redis_has_recorded_nothing(stack: Stack) -> None:
+    stack.broker.command("CONFIG", "SET", "maxmemory", "1")
+    with pytest.raises(BrokerUnavailable) as caught:
+        stack.client.submit("/audio/a.wav", name="one")
+    assert caught.value.accepted is False
+    stack.broker.command("CONFIG", "SET", "maxmemory", "0")
+    assert stack.client.list() == []
+
+
+def test_a_lost_answer_is_unsure_and_submitting_again_is_safe(stack: Stack) -> None:
+    with (
+        answers_lost(stack, after=b"EVALSHA") as url,
+        client_of(url) as far,
+        pytest.raises(BrokerUnavailable, match="is not known") as caught,
+    ):
+        far.submit("/audio/a.wav", language="en-GB")
+    assert caught.value.accepted is None
+    (job_id,) = caught.value.job_ids
+    again = stack.client.submit("/audio/a.wav", name=job_id, language="en-GB")
+    assert again.id == job_id
+    assert [job.id for job in stack.client.list()] == [job_id]
+
+
+def test_many_with_a_lost_answer_can_be_submitted_again(stack: Stack) -> None:
+    requests = [{"audio": f"/audio/{number}.wav"} for number in range(20)]
+    with (
+        answers_lost(stack, after=b"EVALSHA") as url,
+        client_of(url) as far,
+        pytest.raises(BrokerUnavailable) as caught,
+    ):
+        far.submit_many(requests)
+    ids = caught.value.job_ids
+    named = [{**request, "name": name} for request, name in zip(requests, ids, strict=True)]
+    assert stack.client.submit_many(named) == list(ids)
+    assert {job.id for job in stack.client.list(limit=100)} == set(ids)
+
+
+def test_a_job_that_was_recorded_but_cannot_be_read_is_said_to_be(stack: Stack) -> None:
+    with (
+        answers_lost(stack, after=b"HGETALL") as url,
+        client_of(url) as far,
+        pytest.raises(BrokerUnavailable, match="was recorded") as caught,
+    ):
+        far.submit("/audio/a.wav", name="one")
+    assert caught.value.accepted is True
+    assert stack.client.get("one").state is JobState.QUEUED
+
+
+def test_whoever_waits_outlives_a_restart_of_redis(stack: Stack) -> None:
+    stack.start_aws("--recogniser", "fixed:1")
+    stack.start_worker()
+    job = stack.client.submit(stack.sample("silence.wav"), name="patient")
+    found: list[JobState] = []
+    waiting = threading.Thread(
+        target=lambda: found.append(stack.client.wait(job.id, timeout=60)[job.id].state)
+    )
+    waiting.start()
+    until(lambda: stack.broker.command("INFO", "clients")["blocked_clients"] > 0)
+    stack.stop_redis(signal.SIGKILL)
+    stack.start_redis_again()
+    waiting.join(timeout=60)
+    assert found == [JobState.COMPLETED]
