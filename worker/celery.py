@@ -69,8 +69,9 @@ app.conf.update(
     broker_transport_options=TRANSPORT_OPTIONS,
     # What is no message for us must neither end a worker nor vanish.
     broker_transport="worker.transport:Transport",
-    # Celery 5.7.0 dies on a Redis restart with remote control, gossip or mingle on.
-    worker_enable_remote_control=False,
+    # For `celery inspect` and Flower. That Celery 5.7.0 dies of it when Redis restarts is mended in
+    # our transport.
+    worker_enable_remote_control=True,
     # structlog writes the log.
     worker_hijack_root_logger=False,
     worker_redirect_stdouts=False,

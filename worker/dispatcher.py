@@ -131,8 +131,7 @@ class DispatcherStep(bootsteps.StartStopStep):
     def __init__(self, parent: Any, **_: Any) -> None:
         super().__init__(parent)
         self._dispatcher: Dispatcher | None = None
-        # Both crash Celery 5.7.0 on a Redis restart and neither is of use here: the fleet knows
-        # itself by its heartbeats in Redis.
+        # Neither is of use here: the fleet knows itself by its heartbeats in Redis.
         parent.options.update(without_gossip=True, without_mingle=True)
 
     def start(self, parent: Any) -> None:
@@ -147,6 +146,10 @@ class DispatcherStep(bootsteps.StartStopStep):
         Departure(worker, parent.hostname).start()
         # Not at `stop`, which comes before the pool has drained: leases are renewed until then.
         signals.worker_shutdown.connect(self._leave, weak=False)
+
+    def close(self, _parent: Any) -> None:
+        """Begin nothing new, also if it was no signal that stops the worker."""
+        STOPPING.set()
 
     def _leave(self, **_: Any) -> None:
         if self._dispatcher is not None:

@@ -16,7 +16,7 @@ import structlog
 from kombu.transport import redis
 from pydantic import BaseModel, ValidationError, model_validator
 
-from producer.contract import SUBMIT_TASK, Stage
+from producer.contract import QUEUES, SUBMIT_TASK, Stage
 from worker.context import context
 
 log = structlog.get_logger()
@@ -86,7 +86,21 @@ class Envelope(BaseModel):
 
 
 class Channel(redis.Channel):
-    """A channel on which what is not even JSON is no reason to stop."""
+    """A channel on which neither what is no JSON nor a restart of Redis is a reason to stop."""
+
+    def _connparams(self, asynchronous: bool = False) -> Any:
+        # Kombu 5.7.0 trips over this when a task ends after its connection was closed, and with
+        # remote control on takes the worker with it.
+        if self.connection.client is None:
+            raise ConnectionError("the connection to Redis was closed meanwhile")
+        return super()._connparams(asynchronous=asynchronous)
+
+    def _receive_one(self, client: Any) -> Any:
+        try:
+            return super()._receive_one(client)
+        except RecursionError:
+            log.warning("command.refused", reason="it is nested too deeply")
+            return None
 
     def _brpop_read(self, **options: Any) -> Any:
         try:
@@ -106,6 +120,9 @@ class Transport(redis.Transport):
     Channel = Channel
 
     def _deliver(self, message: Any, queue: str) -> None:
+        if queue not in QUEUES:
+            self._deliver_command(message, queue)
+            return
         try:
             envelope = Envelope.model_validate(message)
         except ValidationError as error:
@@ -115,6 +132,13 @@ class Transport(redis.Transport):
             _bury(json.dumps(message), f"{where}: {what}" if where else what)
         else:
             super()._deliver(envelope.passed_on(), queue)
+
+    def _deliver_command(self, message: Any, queue: str) -> None:
+        """Remote control, as by `celery inspect` and Flower."""
+        try:
+            super()._deliver(message, queue)
+        except (AttributeError, KeyError, RecursionError, TypeError, ValueError) as error:
+            log.warning("command.refused", reason=repr(error)[:200])
 
 
 def _bury(message: str, reason: str) -> None:

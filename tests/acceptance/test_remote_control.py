@@ -1,0 +1,55 @@
+"""`celery inspect`, and so Flower, reaches the workers; what is sent that way cannot end them."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+
+from stack import Stack, until
+
+from producer.contract import JobState
+
+
+def ping(stack: Stack) -> bool:
+    """Whether a worker answers `celery inspect ping`."""
+    done = subprocess.run(
+        [sys.executable, "-m", "celery", "-A", "worker", "inspect", "ping", "--timeout", "3"],
+        env={**os.environ, **stack.environment},
+        cwd=stack.folder,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    return done.returncode == 0 and "pong" in done.stdout
+
+
+def test_it_answers_also_after_redis_was_restarted_under_running_tasks(stack: Stack) -> None:
+    stack.start_aws("--recogniser", "fixed:0.2")
+    stack.fault(operation="PutObject", kind="timeout", seconds=8, times=3, match="audio")
+    worker = stack.start_worker()
+    recording = stack.sample("silence.wav")
+    ids = stack.client.submit_many(
+        {"audio": str(recording), "name": f"slow-{number}"} for number in range(3)
+    )
+    # A message is acknowledged when its task is done: on a connection that is gone by then.
+    until(lambda: stack.broker.command("HLEN", "unacked") == 3)
+    stack.stop_redis(signal.SIGKILL)
+    stack.start_redis_again()
+    jobs = stack.client.wait(ids, timeout=60)
+    assert {job.state for job in jobs.values()} == {JobState.COMPLETED}
+    assert worker.poll() is None
+    until(lambda: ping(stack), 40)
+
+
+def test_what_is_no_command_is_refused(stack: Stack) -> None:
+    stack.start_aws("--recogniser", "fixed:0.2")
+    worker = stack.start_worker()
+    until(lambda: ping(stack))
+    for entry in ("garbage", "{}", "[]", "7", '"text"', '{"properties": 7}', "[" * 100_000):
+        assert stack.broker.command("PUBLISH", "/0.celery.pidbox", entry) > 0
+    until(lambda: any(line["event"] == "command.refused" for line in stack.log()))
+    assert ping(stack)
+    assert worker.poll() is None
