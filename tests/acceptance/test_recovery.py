@@ -73,6 +73,18 @@ def test_a_killed_workers_jobs_go_on_at_another(stack: Stack) -> None:
     assert_each_done_once(stack, ids)
 
 
+def test_a_stage_that_was_cut_off_goes_on_at_another(stack: Stack) -> None:
+    stack.start_aws("--recogniser", "fixed:0.2")
+    slow_uploads(stack, 50, 1)
+    doomed = stack.start_worker("doomed")
+    job = stack.client.submit(stack.sample("silence.wav"), name="cut-off")
+    until(lambda: stack.account()["calls"].get("PutObject"))
+    doomed.kill()
+    doomed.wait()
+    stack.start_worker("heir")
+    assert_each_done_once(stack, [job.id])
+
+
 def test_a_worker_that_wakes_late_changes_nothing(stack: Stack) -> None:
     stack.start_aws("--recogniser", "fixed:1")
     sleeper = stack.start_worker("sleeper", max_running_jobs="8")

@@ -1,0 +1,302 @@
+"""What protects each promise of docs/reliability.md, and the test that goes red without it.
+
+`python -m protections` (from `tests/`), or `make protections`, takes each protection out of a copy
+of the project, in turn, and sees that its test fails.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Protection:
+    """A piece of the product without which a promise is broken."""
+
+    #: file beneath the project's folder
+    file: str
+    #: what stands there, exactly once
+    text: str
+    #: what stands there when the protection is taken out
+    without: str
+    #: the test that then fails
+    test: str
+
+
+_RECOVERY = "tests/acceptance/test_recovery.py::"
+_REDIS = "tests/acceptance/test_redis_faults.py::"
+_PRODUCER = "tests/acceptance/test_producer_faults.py::"
+_AWS = "tests/acceptance/test_aws_faults.py::"
+_STOPPING = "tests/acceptance/test_stopping.py::"
+_STOPPED = "tests/acceptance/test_stopped_jobs.py::"
+_MESSAGES = "tests/acceptance/test_messages.py::"
+_STORE = "tests/integration/test_store.py::"
+
+WORKERS = (
+    Protection(
+        "producer/lua/claim.lua",
+        "      claim(stage, queue, id)\n    end\n",
+        "      if not held or held == '0' then claim(stage, queue, id) end\n    end\n",
+        _RECOVERY + "test_a_stage_that_was_cut_off_goes_on_at_another",
+    ),
+    Protection(
+        "producer/lua/claim.lua",
+        "      claim(stage, queue, id)\n    end\n",
+        "      if held ~= '0' then claim(stage, queue, id) end\n    end\n",
+        _RECOVERY + "test_a_message_lost_between_redis_and_a_worker_costs_seconds",
+    ),
+    Protection(
+        "producer/lua/begin.lua",
+        "if redis.call('HGET', holder(stage), id) ~= '0' and tonumber(due) > at "
+        "then return nil end",
+        "",
+        _STORE + "test_only_one_of_many_tasks_for_an_entry_begins",
+    ),
+    Protection(
+        "producer/lua/advance.lua",
+        "if redis.call('HGET', holder(stage), member) ~= generation then return 0 end",
+        "",
+        _STORE + "test_a_silent_holders_entry_goes_to_another_who_fences_it_off",
+    ),
+    Protection(
+        "worker/dispatcher.py",
+        'self._every("renew", settings.lease / 3, self._worker.leases.renew)',
+        "pass",
+        _RECOVERY + "test_a_long_upload_keeps_its_lease_and_is_not_taken_over",
+    ),
+    Protection(
+        "worker/stages.py",
+        "if work.hold.lapses >= MOST_LAPSES:",
+        "if work.hold.lapses >= 1000:",
+        _RECOVERY + "test_a_job_that_takes_workers_down_is_failed_in_the_end",
+    ),
+    Protection(
+        "worker/stopping.py",
+        "        HURRY.wait(grace)\n",
+        "        HURRY.wait()\n",
+        _STOPPING + "test_what_outlasts_the_grace_is_handed_over",
+    ),
+    Protection(
+        "worker/leases.py",
+        "            self._schedule.put_off(lease.hold, 0)\n",
+        "",
+        _STOPPING + "test_sigquit_does_not_wait_at_all",
+    ),
+    Protection(
+        "worker/stopping.py",
+        "            HURRY.set()\n",
+        "            pass\n",
+        _STOPPING + "test_a_second_signal_does_not_wait_for_the_grace",
+    ),
+    Protection(
+        "worker/stopping.py",
+        "        STOPPING.set()\n        if callable",
+        "        os._exit(0)\n        if callable",
+        _STOPPING + "test_a_rolling_restart_under_load_costs_no_job_a_lease",
+    ),
+)
+
+REDIS = (
+    Protection(
+        "worker/dispatcher.py",
+        "                self._lost(error)\n",
+        "                raise\n",
+        _REDIS + "test_workers_live_through_restarts_of_redis",
+    ),
+    Protection(
+        "worker/stages.py",
+        "    except BrokerUnavailable as error:\n        # What",
+        "    except ZeroDivisionError as error:\n        # What",
+        _REDIS + "test_connections_that_are_cut_are_made_again",
+    ),
+    Protection(
+        "worker/transport.py",
+        "        if self.connection.client is None:\n",
+        "        if False:\n",
+        "tests/acceptance/test_remote_control.py::"
+        "test_it_answers_also_after_redis_was_restarted_under_running_tasks",
+    ),
+    Protection(
+        "worker/celery.py",
+        "    broker_channel_error_retry=True,\n",
+        "    broker_channel_error_retry=False,\n",
+        _REDIS + "test_a_full_redis_refuses_producers_clearly_and_loses_nothing",
+    ),
+    Protection(
+        "worker/memory.py",
+        'if self._epoch not in {"", epoch}:',
+        "if False:",
+        _REDIS + "test_a_redis_that_lost_everything_takes_new_work",
+    ),
+    Protection(
+        "producer/client.py",
+        "none_recorded = not reached or (error.refused and len(ids) == 1)",
+        "none_recorded = True",
+        _PRODUCER + "test_a_lost_answer_is_unsure_and_submitting_again_is_safe",
+    ),
+    Protection(
+        "producer/store.py",
+        'request.model_copy(update={"name": job_id}).canonical()',
+        "request.canonical()",
+        _PRODUCER + "test_many_with_a_lost_answer_can_be_submitted_again",
+    ),
+    Protection(
+        "producer/waiting.py",
+        "if time.monotonic() - reached > _PATIENCE:",
+        "if True:",
+        _PRODUCER + "test_whoever_waits_outlives_a_restart_of_redis",
+    ),
+)
+
+AWS = (
+    Protection(
+        "worker/starting.py",
+        "        if status is None:\n            raise",
+        "        if True:\n            raise",
+        _AWS + "test_a_hiccup_costs_a_job_seconds_only[start-500-done-fields1]",
+    ),
+    Protection(
+        "worker/aws.py",
+        "    elif status >= 500 or",
+        "    elif status >= 1000 or",
+        _AWS + "test_a_hiccup_costs_a_job_seconds_only[start-500-fields0]",
+    ),
+    Protection(
+        "worker/aws.py",
+        "if code in CREDENTIAL_CODES:",
+        "if code in set():",
+        _AWS + "test_wrong_credentials_are_waited_out_and_doctor_says_so",
+    ),
+    Protection(
+        "worker/polling.py",
+        "if outcome.is_internal and job.attempt < MOST_ATTEMPTS:",
+        "if False:",
+        _AWS + "test_an_internal_failure_of_the_service_is_tried_again_thrice",
+    ),
+    Protection(
+        "worker/polling.py",
+        'work.fail(job, "JobGone", "The Transcribe job was deleted by somebody else.")',
+        "pass",
+        _AWS + "test_a_job_that_somebody_deleted_is_failed_with_that_reason",
+    ),
+    Protection(
+        "worker/stages.py",
+        "    if work.hold.stage is Stage.CLEANUP:\n",
+        "    if False:\n",
+        _AWS + "test_cleanup_that_is_forbidden_does_not_uncomplete_a_job",
+    ),
+    Protection(
+        "producer/lua/admit.lua",
+        "local free = slots - redis.call('ZCARD', P .. 'running') - "
+        "redis.call('ZCARD', schedule('start'))",
+        "local free = 1000",
+        _RECOVERY + "test_200_at_once_within_the_quota_each_started_once",
+    ),
+)
+
+JOBS = (
+    Protection(
+        "producer/lua/stop.lua",
+        "  wait_until('cleanup', id, at + lease)\n",
+        "",
+        _STOPPED + "test_an_upload_in_parts_is_aborted_even_if_its_worker_was_killed",
+    ),
+    Protection(
+        "worker/starting.py",
+        'work.worker.store.settle(work.hold, work.job.id, "running", _adopted(work, status))',
+        'work.worker.store.settle(work.hold, work.job.id, "ended")',
+        _STOPPED + "test_a_cancelled_job_leaves_nothing[STARTING]",
+    ),
+    Protection(
+        "worker/dispatcher.py",
+        '        self._every("sweep", _SWEEP_EVERY, self._sweep)\n',
+        "",
+        _STOPPED + "test_a_job_past_its_deadline_fails_wherever_it_is[TRANSCRIBING]",
+    ),
+    Protection(
+        "worker/uploading.py",
+        "    if audio.size >= PART_BYTES:\n",
+        "    if False:\n",
+        _STOPPED + "test_an_upload_in_parts_that_was_killed_is_aborted_by_the_next",
+    ),
+    Protection(
+        "worker/uploading.py",
+        "    if other:\n",
+        "    if False:\n",
+        _STOPPED + "test_two_jobs_with_one_key_take_turns",
+    ),
+)
+
+MESSAGES = (
+    Protection(
+        "worker/transport.py",
+        "except json.JSONDecodeError as error:",
+        "except ZeroDivisionError as error:",
+        _MESSAGES + "test_what_is_no_message_neither_ends_the_worker_nor_vanishes",
+    ),
+    Protection(
+        "worker/door.py",
+        "    worker.dead_letters.bury(json.dumps(request, default=repr), reason)\n",
+        "",
+        _MESSAGES + "test_bad_requests_are_kept_with_their_reason",
+    ),
+    Protection(
+        "producer/lua/prelude.lua",
+        "redis.call(ours and 'RPUSH' or 'LPUSH', queue, message)",
+        "redis.call('LPUSH', queue, message)",
+        _MESSAGES + "test_a_flood_of_requests_does_not_hold_up_what_runs",
+    ),
+    Protection(
+        "worker/transport.py",
+        '        except RecursionError:\n            log.warning("command',
+        '        except ZeroDivisionError:\n            log.warning("command',
+        "tests/acceptance/test_remote_control.py::test_what_is_no_command_is_refused",
+    ),
+)
+
+SECURITY = (
+    Protection(
+        "worker/audio.py",
+        "    if not _beneath(Path(os.path.realpath(path)), roots):\n",
+        "    if False:\n",
+        "tests/unit/test_audio.py::test_the_answer_does_not_tell_what_exists_elsewhere",
+    ),
+    Protection(
+        "worker/audio.py",
+        "    if opened.exists() and not _beneath(opened.readlink(), roots):\n",
+        "    if False:\n",
+        "tests/unit/test_audio.py::test_a_symlink_swapped_between_check_and_open_is_seen",
+    ),
+    Protection(
+        "worker/audio.py",
+        "    if not stat.S_ISREG(status.st_mode):\n",
+        "    if False:\n",
+        "tests/unit/test_audio.py::test_a_device_is_no_recording",
+    ),
+    Protection(
+        "worker/results.py",
+        "    if not folder.is_relative_to(os.path.realpath(root)):\n",
+        "    if False:\n",
+        "tests/unit/test_results.py::test_no_output_leaves_the_results_root",
+    ),
+    Protection(
+        "worker/results.py",
+        "        Path(temporary).chmod(_FILE_MODE)\n",
+        "",
+        "tests/unit/test_results.py::test_modes_do_not_depend_on_the_umask",
+    ),
+    Protection(
+        "worker/logs.py",
+        "                *([_show_controls] if to_terminal else []),\n",
+        "",
+        "tests/unit/test_logs.py::test_on_a_terminal_no_value_can_forge_a_line_either",
+    ),
+    Protection(
+        "producer/cli/output.py",
+        'return _CONTROL.sub("\\N{REPLACEMENT CHARACTER}", text)',
+        "return text",
+        "tests/acceptance/test_cli.py::test_file_names_cannot_play_with_the_terminal",
+    ),
+)
+
+PROTECTIONS = (*WORKERS, *REDIS, *AWS, *JOBS, *MESSAGES, *SECURITY)
