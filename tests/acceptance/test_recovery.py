@@ -181,6 +181,9 @@ def test_a_long_upload_keeps_its_lease_and_is_not_taken_over(stack: Stack) -> No
         if line["event"] in {"upload.done", "upload.skipped", "stage.lost"}
     ]
     assert [line["event"] for line in uploads] == ["upload.done"]
+    times = stack.client.get(job.id).times
+    took = (times[JobState.READY] - times[JobState.UPLOADING]).total_seconds()
+    assert took >= 3 * LEASE, "somebody else has done it meanwhile"
 
 
 def test_a_job_that_takes_workers_down_is_failed_in_the_end(stack: Stack) -> None:

@@ -1,0 +1,43 @@
+"""docs/reliability.md, the catalogue of protections and the code agree."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+from protections.catalogue import PROTECTIONS, Protection
+
+ROOT = Path(__file__).parents[2]
+ROWS = [
+    line
+    for line in (ROOT / "docs/reliability.md").read_text().splitlines()
+    if line.startswith("| ") and not line.startswith("| fault |")
+]
+
+
+@pytest.mark.parametrize("row", ROWS)
+def test_each_row_says_all_and_names_a_test(row: str) -> None:
+    fault, _seen, promise, test = (cell.strip() for cell in row.strip("|").split(" | "))
+    assert fault
+    assert promise
+    assert re.fullmatch(r"`tests/\S+::test_\S+`", test)
+
+
+def test_what_is_promised_is_what_is_proved() -> None:
+    promised = [row.rpartition("`tests/")[2].strip("` |") for row in ROWS]
+    proved = [each.test.removeprefix("tests/") for each in PROTECTIONS]
+    assert sorted(set(promised)) == sorted(set(proved))
+
+
+@pytest.mark.parametrize("protection", PROTECTIONS, ids=lambda each: each.test.rpartition("::")[2])
+def test_each_protection_is_there_and_so_is_its_test(protection: Protection) -> None:
+    assert (ROOT / protection.file).read_text().count(protection.text) == 1
+    file, _, test = protection.test.partition("::")
+    functions = {
+        node.name
+        for node in ast.walk(ast.parse((ROOT / file).read_text()))
+        if isinstance(node, ast.FunctionDef)
+    }
+    assert test.partition("[")[0] in functions
