@@ -3,51 +3,16 @@
 from __future__ import annotations
 
 import signal
-import socket
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 
 import pytest
+from proxy import proxied
 from stack import Stack, until
 
 from producer import Client
 from producer.contract import JobState
 from producer.errors import BrokerUnavailable
 from producer.settings import ProducerSettings
-
-
-@contextmanager
-def answers_lost(stack: Stack, after: bytes) -> Iterator[str]:
-    """A way to Redis on which answers are lost from the first command with `after` on."""
-    port = int(stack.redis_url.split(":")[2].split("/")[0])
-    listener = socket.create_server(("127.0.0.1", 0))
-
-    def serve() -> None:
-        while True:
-            try:
-                near, _ = listener.accept()
-            except OSError:
-                return
-            threading.Thread(target=one_connection, args=(near,), daemon=True).start()
-
-    def one_connection(near: socket.socket) -> None:
-        with near, socket.create_connection(("127.0.0.1", port)) as far, suppress(OSError):
-            while request := near.recv(65536):
-                far.sendall(request)
-                answer = far.recv(65536)
-                if after in request:
-                    return
-                near.sendall(answer)
-
-    serving = threading.Thread(target=serve, daemon=True)
-    serving.start()
-    try:
-        yield f"redis://127.0.0.1:{listener.getsockname()[1]}/0"
-    finally:
-        listener.shutdown(socket.SHUT_RDWR)
-        listener.close()
-        serving.join(timeout=10)
 
 
 def client_of(url: str) -> Client:
@@ -76,8 +41,8 @@ def test_a_full_redis_has_recorded_nothing(stack: Stack) -> None:
 
 def test_a_lost_answer_is_unsure_and_submitting_again_is_safe(stack: Stack) -> None:
     with (
-        answers_lost(stack, after=b"EVALSHA") as url,
-        client_of(url) as far,
+        proxied(stack, lost_after=b"EVALSHA") as proxy,
+        client_of(proxy.url) as far,
         pytest.raises(BrokerUnavailable, match="is not known") as caught,
     ):
         far.submit("/audio/a.wav", language="en-GB")
@@ -91,8 +56,8 @@ def test_a_lost_answer_is_unsure_and_submitting_again_is_safe(stack: Stack) -> N
 def test_many_with_a_lost_answer_can_be_submitted_again(stack: Stack) -> None:
     requests = [{"audio": f"/audio/{number}.wav"} for number in range(20)]
     with (
-        answers_lost(stack, after=b"EVALSHA") as url,
-        client_of(url) as far,
+        proxied(stack, lost_after=b"EVALSHA") as proxy,
+        client_of(proxy.url) as far,
         pytest.raises(BrokerUnavailable) as caught,
     ):
         far.submit_many(requests)
@@ -104,8 +69,8 @@ def test_many_with_a_lost_answer_can_be_submitted_again(stack: Stack) -> None:
 
 def test_a_job_that_was_recorded_but_cannot_be_read_is_said_to_be(stack: Stack) -> None:
     with (
-        answers_lost(stack, after=b"HGETALL") as url,
-        client_of(url) as far,
+        proxied(stack, lost_after=b"HGETALL") as proxy,
+        client_of(proxy.url) as far,
         pytest.raises(BrokerUnavailable, match="was recorded") as caught,
     ):
         far.submit("/audio/a.wav", name="one")

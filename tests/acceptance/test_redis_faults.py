@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import shutil
 import signal
-import socket
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
+from proxy import proxied
 from stack import Stack, until
 
 from producer import Client
@@ -80,74 +77,15 @@ def test_a_full_redis_refuses_producers_clearly_and_loses_nothing(stack: Stack) 
     assert "not-taken" not in [job.id for job in stack.client.list(limit=1000)]
 
 
-class Proxy:
-    """A TCP proxy before Redis that can fall silent without closing a connection."""
-
-    def __init__(self, port: int) -> None:
-        self._port = port
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port = int(self._listener.getsockname()[1])
-        self.speaks = threading.Event()
-        self.speaks.set()
-        self._sockets: list[socket.socket] = []
-        self._threads = [threading.Thread(target=self._accept, daemon=True)]
-        self._threads[0].start()
-
-    def close(self) -> None:
-        self.speaks.set()
-        for each in (self._listener, *self._sockets):
-            with suppress(OSError):  # closed by the other side already
-                each.shutdown(socket.SHUT_RDWR)
-        for thread in self._threads:
-            thread.join(timeout=10)
-        for each in (self._listener, *self._sockets):
-            each.close()
-
-    def _accept(self) -> None:
-        while True:
-            try:
-                near, _ = self._listener.accept()
-                far = socket.create_connection(("127.0.0.1", self._port))
-            except OSError:
-                return
-            self._sockets += [near, far]
-            for source, target in ((near, far), (far, near)):
-                thread = threading.Thread(target=self._copy, args=(source, target), daemon=True)
-                self._threads.append(thread)
-                thread.start()
-
-    def _copy(self, source: socket.socket, target: socket.socket) -> None:
-        try:
-            while data := source.recv(65536):
-                if not self.speaks.is_set():
-                    # What was on its way is lost, as in a network that has failed.
-                    self.speaks.wait()
-                    break
-                target.sendall(data)
-            target.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            return
-
-
-@contextmanager
-def proxied(stack: Stack) -> Iterator[Proxy]:
-    proxy = Proxy(int(stack.redis_url.split(":")[2].split("/")[0]))
-    try:
-        yield proxy
-    finally:
-        proxy.close()
-
-
 def test_a_silent_network_is_noticed_and_survived(stack: Stack) -> None:
     stack.start_aws("--recogniser", "fixed:1")
     with proxied(stack) as proxy:
-        url = f"redis://127.0.0.1:{proxy.port}/0"
-        worker = stack.start_worker(max_running_jobs="4", redis_url=url)
+        worker = stack.start_worker(max_running_jobs="4", redis_url=proxy.url)
         ids = submit(stack, "job", 12)
         until(lambda: stack.client.counts()[JobState.COMPLETED] >= 2)
         proxy.speaks.clear()
         until(lambda: any(line["event"] == "redis.lost" for line in stack.log()), 40)
-        far = Client(settings=ProducerSettings(redis_url=url))
+        far = Client(settings=ProducerSettings(redis_url=proxy.url))
         with pytest.raises(BrokerUnavailable):
             far.submit("/audio/x.wav", name="nobody-knows")
         far.close()

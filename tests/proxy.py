@@ -1,0 +1,85 @@
+"""A TCP proxy before Redis that fails as networks do."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+from stack import Stack
+
+
+class Proxy:
+    """Passes on what it is sent, until it is told to fall silent or meets a certain command."""
+
+    def __init__(self, port: int, lost_after: bytes | None = None) -> None:
+        """Stand before `port`; with `lost_after`, the answer to a command with it gets lost."""
+        self._port = port
+        self._lost_after = lost_after
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"redis://127.0.0.1:{self._listener.getsockname()[1]}/0"
+        #: cleared, nothing gets through, and no connection is closed
+        self.speaks = threading.Event()
+        self.speaks.set()
+        self._sockets: list[socket.socket] = []
+        self._threads = [threading.Thread(target=self._accept, daemon=True)]
+        self._threads[0].start()
+
+    def close(self) -> None:
+        """Close every connection and end every thread."""
+        self.speaks.set()
+        for each in (self._listener, *self._sockets):
+            with suppress(OSError):  # closed by the other side already
+                each.shutdown(socket.SHUT_RDWR)
+        for thread in self._threads:
+            thread.join(timeout=10)
+        for each in (self._listener, *self._sockets):
+            each.close()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                near, _ = self._listener.accept()
+                far = socket.create_connection(("127.0.0.1", self._port))
+            except OSError:
+                return
+            self._sockets += [near, far]
+            losing = threading.Event()
+            for copy in ((near, far, self._lost_after, losing), (far, near, None, losing)):
+                thread = threading.Thread(target=self._copy, args=copy, daemon=True)
+                self._threads.append(thread)
+                thread.start()
+
+    def _copy(
+        self,
+        source: socket.socket,
+        target: socket.socket,
+        lost_after: bytes | None,
+        losing: threading.Event,
+    ) -> None:
+        try:
+            while data := source.recv(65536):
+                if not self.speaks.is_set():
+                    # What was on its way is lost, as in a network that has failed.
+                    self.speaks.wait()
+                    break
+                if lost_after is not None and lost_after in data:
+                    # Before it is passed on, for the answer may come at once.
+                    losing.set()
+                elif losing.is_set():
+                    break
+                target.sendall(data)
+            target.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            return
+
+
+@contextmanager
+def proxied(stack: Stack, lost_after: bytes | None = None) -> Iterator[Proxy]:
+    """A proxy before the stack's Redis for the time of a `with`."""
+    proxy = Proxy(int(stack.redis_url.split(":")[2].split("/")[0]), lost_after)
+    try:
+        yield proxy
+    finally:
+        proxy.close()
