@@ -145,7 +145,10 @@ class Broker:
             raise self._unavailable(error, refused=True) from error
 
     def _unavailable(self, error: Exception, *, refused: bool = False) -> BrokerUnavailable:
-        reason = str(error).split("\n", 1)[0][:200].rstrip(".")
+        text = str(error).split("\n", 1)[0]
+        # A refusal comes wrapped in the command that it was met by, with the whole request in it.
+        said = _REFUSALS.search(text)
+        reason = text[said.start() if said else 0 :][:200].rstrip(".")
         return BrokerUnavailable(
             f"Redis at {self.address} is not to be had ({reason}). "
             "Check that it runs and that TRANSCRIBE_REDIS_URL is right.",
