@@ -16,9 +16,9 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from producer.request import Format, TranscriptionRequest
 
 __all__ = [
+    "CONTROL_LIST",
     "CONTROL_QUEUE",
     "QUEUES",
-    "SUBMIT_TASK",
     "TERMINAL_STATES",
     "Format",
     "Job",
@@ -63,6 +63,7 @@ TERMINAL_STATES = frozenset({JobState.COMPLETED, JobState.FAILED, JobState.CANCE
 class Stage(StrEnum):
     """A stage of the pipeline; its Celery task is `transcription.<stage>`."""
 
+    SUBMIT = "submit"
     UPLOAD = "upload"
     START = "start"
     POLL = "poll"
@@ -77,14 +78,15 @@ class Stage(StrEnum):
     @property
     def queue(self) -> str:
         """The queue that the stage's messages go to."""
-        if self in {Stage.START, Stage.POLL}:
+        if self in {Stage.SUBMIT, Stage.START, Stage.POLL}:
             return CONTROL_QUEUE
         return f"transcription.{self.value}"
 
 
+#: Also the door for other languages, who leave messages for the task `transcription.submit` there.
 CONTROL_QUEUE = "transcription.control"
-#: The door for other languages: one argument, the request as a JSON object.
-SUBMIT_TASK = "transcription.submit"
+#: The list in which our own messages for that queue lie, apart from what others leave at the door.
+CONTROL_LIST = f"{CONTROL_QUEUE}:ours"
 QUEUES = (CONTROL_QUEUE, Stage.UPLOAD.queue, Stage.COLLECT.queue, Stage.CLEANUP.queue)
 
 

@@ -9,7 +9,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 from producer.broker import Broker
-from producer.contract import QUEUES
+from producer.contract import CONTROL_LIST, CONTROL_QUEUE, QUEUES
 from producer.store import PREFIX
 
 _WORKERS = f"{PREFIX}workers"
@@ -79,8 +79,11 @@ class Fleet:
 
     def queue_lengths(self) -> dict[str, int]:
         """How many messages lie in each queue."""
-        lengths = self._broker.commands(("LLEN", queue) for queue in QUEUES)
-        return {queue: int(length) for queue, length in zip(QUEUES, lengths, strict=True)}
+        lists = (*QUEUES, CONTROL_LIST)
+        lengths = self._broker.commands(("LLEN", name) for name in lists)
+        found = {name: int(length) for name, length in zip(lists, lengths, strict=True)}
+        found[CONTROL_QUEUE] += found.pop(CONTROL_LIST)
+        return found
 
     def epoch(self) -> str:
         """A mark that stays the same for as long as Redis keeps what it is told."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import secrets
+from hashlib import sha256
 from pathlib import PurePosixPath
 from typing import Annotated, Literal, Self
 
@@ -27,6 +28,8 @@ Format = Literal["txt", "srt", "vtt", "json"]
 NAME = re.compile(r"(?!\.+$)[0-9a-zA-Z._-]{1,190}")
 S3_URI = re.compile(r"^s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])/(.{1,1024})$", re.DOTALL)
 MAX_METADATA_BYTES = 8192
+#: 32, without those that are taken for one another.
+_LETTERS = "abcdefghijkmnpqrstuvwxyz23456789"
 
 
 class TranscriptionRequest(TranscribeOptions):
@@ -174,13 +177,18 @@ class TranscriptionRequest(TranscribeOptions):
             self.model_dump(mode="json", exclude_defaults=True), sort_keys=True, ensure_ascii=False
         )
 
-    def new_job_id(self) -> str:
-        """The id for a new job: the name, or the file's stem made legal plus 50 random bits."""
+    def new_job_id(self, seed: str | None = None) -> str:
+        """The id for a new job: the name, or the file's stem made legal plus 50 random bits.
+
+        Args:
+            seed: with it, the bits are the same each time.
+        """
         if self.name is not None:
             return self.name
         stem = PurePosixPath(self.audio).stem
         slug = re.sub(r"[^0-9A-Za-z._]+", "-", stem).strip("-._")[:80] or "audio"
-        unique = "".join(secrets.choice("abcdefghijkmnpqrstuvwxyz23456789") for _ in range(10))
+        bits = secrets.token_bytes(10) if seed is None else sha256(seed.encode()).digest()
+        unique = "".join(_LETTERS[byte % len(_LETTERS)] for byte in bits[:10])
         return f"{slug}-{unique}"
 
 

@@ -40,6 +40,9 @@ TRANSPORT_OPTIONS = {
     "socket_connect_timeout": 5,
     "socket_keepalive": True,
     "health_check_interval": 10,
+    # Priority is the schedule's, so one list a queue; CONTROL_LIST is named with this separator.
+    "priority_steps": [0],
+    "sep": ":",
 }
 
 # It would override TRANSCRIBE_REDIS_URL without a word, and split messages from records.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 
+from producer.arrivals import Arrivals
 from producer.broker import Broker
 from producer.dead_letters import DeadLetters
 from producer.fleet import Fleet
@@ -27,6 +28,7 @@ class Context:
         self.store = JobStore(broker, retention=settings.retention, lease=settings.lease)
         self.schedule = Schedule(broker, settings.lease)
         self.fleet = Fleet(broker)
+        self.arrivals = Arrivals(broker)
         self.dead_letters = DeadLetters(broker)
         self.admission = Admission(broker, settings, settings.lease)
         self.leases = Leases(self.schedule)

@@ -1,4 +1,4 @@
-"""The door for other languages: a request from outside, trusted in nothing."""
+"""The door for other languages: messages from outside, trusted in nothing."""
 
 from __future__ import annotations
 
@@ -6,37 +6,75 @@ import json
 
 import structlog
 
-from producer.contract import TranscriptionRequest
+from producer.contract import Stage, TranscriptionRequest
 from producer.errors import InvalidRequest
 from producer.request import NAME
 from worker.context import Context
+from worker.envelope import Envelope, NotForUs
 
 log = structlog.get_logger()
 
 
-def let_in(worker: Context, request: object) -> None:
-    """Record a request and queue its upload, or keep it among the dead letters with the reason."""
+def take_in(worker: Context, number: str) -> None:
+    """Deal with a message that was left in the control queue.
+
+    What it asks for is done before it is forgotten, so that a worker may die at any moment; done
+    twice, it has one effect.
+    """
+    message, length = worker.arrivals.read(number)
+    if not length:
+        return  # dealt with already
+    try:
+        envelope = _opened(message, length)
+    except NotForUs as error:
+        refuse(worker, message, f"Not a message for us: {error}.")
+        return
+    # Others are hints, which the entries in the schedule do not need.
+    if envelope.headers.task == Stage.SUBMIT.task:
+        let_in(worker, envelope.argument(), envelope.headers.id or number)
+
+
+def _opened(message: bytes, length: int) -> Envelope:
+    if length > len(message):
+        raise NotForUs(f"it is {length} bytes long; a request has far less")
+    envelope = Envelope.from_bytes(message)
+    if envelope.headers.task != Stage.SUBMIT.task:
+        envelope.entry()
+    return envelope
+
+
+def refuse(worker: Context, message: bytes, reason: str) -> None:
+    """Keep a message as it came among the dead letters."""
+    log.warning("message.refused", reason=reason)
+    worker.dead_letters.bury(message.decode(errors="backslashreplace"), reason)
+
+
+def let_in(worker: Context, request: object, message_id: str) -> None:
+    """Record a request and queue its upload, or keep it among the dead letters with the reason.
+
+    Without a name, the job's id comes of the message's, so that one that comes twice is one job.
+    """
     try:
         checked = TranscriptionRequest.parse(request)
     except InvalidRequest as error:
-        _refuse(worker, request, str(error))
+        _refuse_request(worker, request, str(error))
         return
     job_id, answer = next(
         iter(
             worker.store.create(
-                [(checked.new_job_id(), checked)],
+                [(checked.new_job_id(message_id), checked)],
                 deadline=worker.settings.deadline,
                 at_once=True,
             )
         )
     )
     if answer == "different":
-        _refuse(worker, request, f"The name {job_id} is taken by a different request.")
+        _refuse_request(worker, request, f"The name {job_id} is taken by a different request.")
         return
     log.info("door.accepted", new_job=job_id)
 
 
-def _refuse(worker: Context, request: object, reason: str) -> None:
+def _refuse_request(worker: Context, request: object, reason: str) -> None:
     log.warning("door.refused", reason=reason)
     worker.dead_letters.bury(json.dumps(request, default=repr), reason)
     name = request.get("name") if isinstance(request, dict) else None

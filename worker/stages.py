@@ -18,6 +18,7 @@ from producer.contract import Job, JobState, Stage
 from producer.errors import BrokerUnavailable
 from producer.schedule import Hold
 from producer.store import Follows, error_fields
+from worker import door
 from worker.context import Context, context
 from worker.errors import Permanent, SlotsTaken, Throttled, Transient
 from worker.leases import HandBack, Lease, LeaseLost
@@ -104,9 +105,10 @@ def stage(app: Celery, which: Stage) -> Callable[[Callable[[Work], None]], Any]:
     """Make a function the Celery task of a stage."""
 
     def register(function: Callable[[Work], None]) -> Any:
-        def run(job_id: str) -> None:
-            with structlog.contextvars.bound_contextvars(job_id=job_id, task=which.task):
-                _run(context(), which, job_id, function)
+        def run(member: str) -> None:
+            entry = {"message" if which is Stage.SUBMIT else "job_id": member}
+            with structlog.contextvars.bound_contextvars(task=which.task, **entry):
+                _run(context(), which, member, function)
 
         run.__doc__ = function.__doc__
         return app.task(name=which.task)(run)
@@ -137,7 +139,7 @@ def _work(work: Work, function: Callable[[Work], None]) -> None:
         if work.hold.lapses >= MOST_LAPSES:
             raise Permanent(  # noqa: TRY301 - fails the job by the same door as all else
                 "WorkerLost",
-                f"The job's {work.hold.stage} took {work.hold.lapses} workers down in a row.",
+                f"The {work.hold.stage} took {work.hold.lapses} workers down in a row.",
             )
         work.lease.check()
         function(work)
@@ -170,6 +172,10 @@ def give_up(work: Work, error: Permanent) -> None:
     if work.hold.stage is Stage.CLEANUP:
         log.warning("cleanup.gave_up", code=error.code, reason=error.message)
         work.worker.store.cleaned(work.hold, error.message)
+    elif work.hold.stage is Stage.SUBMIT:
+        message, _ = work.worker.arrivals.read(work.hold.member)
+        door.refuse(work.worker, message, error.message)
+        work.finish()
     elif work.hold.stage is Stage.POLL:
         log.error("poll.refused", code=error.code, reason=error.message)
         work.later(_LONGEST_BACKOFF)

@@ -9,17 +9,17 @@ twice, so whatever breaks off is simply done again.
 
 from __future__ import annotations
 
-from producer.contract import SUBMIT_TASK, JobState, Stage
+from producer.contract import JobState, Stage
 from worker import cleaning, collecting, door, polling, starting, uploading
 from worker.celery import app
-from worker.context import context
 from worker.stages import Work, admit, stage
 
 
-@app.task(name=SUBMIT_TASK)
-def submit(request: object = None) -> None:
-    """The door for other languages: check a request, record it, queue its upload."""
-    door.let_in(context(), request)
+@stage(app, Stage.SUBMIT)
+def submit(work: Work) -> None:
+    """The door for other languages: check a message, record its request, queue its upload."""
+    door.take_in(work.worker, work.hold.member)
+    work.finish()
 
 
 @stage(app, Stage.UPLOAD)

@@ -1,92 +1,31 @@
 """Kombu's Redis transport, with a guard at its door.
 
-Kombu and Celery trust what lies in a queue: an entry that is not their JSON, or has a header of the
-wrong type, ends the worker process. Here only what is a message for one of our tasks goes on, and
-of that only the task's name, id and argument; the rest becomes a dead letter, with the reason.
+Only what is a message for one of our tasks goes on, and of that only the task's name, id and
+argument; the rest becomes a dead letter, with the reason. From the control queue Celery gets what
+our own scripts put there and nothing else: what others leave there is taken in by the dispatchers.
 """
 
 from __future__ import annotations
 
-import base64
 import json
 from queue import Empty
-from typing import Any, Literal, Self
+from typing import Any
 
 import structlog
 from kombu.transport import redis
-from pydantic import BaseModel, ValidationError, model_validator
 
-from producer.contract import QUEUES, SUBMIT_TASK, Stage
+from producer.contract import CONTROL_LIST, CONTROL_QUEUE, QUEUES
 from worker.context import context
+from worker.envelope import Envelope, NotForUs
 
 log = structlog.get_logger()
-
-_TASKS = frozenset({SUBMIT_TASK, *(stage.task for stage in Stage)})
-_LONGEST_ID = 255
-
-
-class Envelope(BaseModel):
-    """A Celery message (protocol 2) for one of our tasks, as far as it is looked at."""
-
-    class Headers(BaseModel):
-        """What the message is for."""
-
-        task: str
-        id: str
-
-    class Properties(BaseModel):
-        """How it got here."""
-
-        delivery_tag: str
-        delivery_info: dict[str, Any]
-        body_encoding: Literal["base64"] | None = None
-
-    headers: Headers
-    properties: Properties
-    body: str
-
-    @model_validator(mode="after")
-    def _is_for_us(self) -> Self:
-        if self.headers.task not in _TASKS:
-            raise ValueError("there is no such task here")
-        argument = self.argument()
-        if self.headers.task == SUBMIT_TASK:
-            return self
-        if not isinstance(argument, str) or not 0 < len(argument) <= _LONGEST_ID:
-            raise ValueError("the argument of this task is a job's id")
-        return self
-
-    def argument(self) -> Any:
-        """The task's one argument.
-
-        Raises:
-            ValueError: if the body has another shape.
-        """
-        encoded = self.properties.body_encoding is not None
-        try:
-            body = json.loads(base64.b64decode(self.body, validate=True) if encoded else self.body)
-        except (ValueError, RecursionError):
-            raise ValueError("the body must be JSON, in base64 if body_encoding says so") from None
-        match body:
-            case [[argument], {}, *_]:
-                return argument
-        raise ValueError("the body must be [[argument], {}, {}], with one argument")
-
-    def passed_on(self) -> dict[str, Any]:
-        """The message without anything that we do not use: no times, callbacks or chains."""
-        identity = {"task": self.headers.task, "id": self.headers.id, "root_id": self.headers.id}
-        properties = self.properties.model_dump(exclude={"body_encoding"})
-        return {
-            "headers": {"lang": "py", **identity},
-            "properties": {**properties, "correlation_id": self.headers.id},
-            "body": json.dumps([[self.argument()], {}, {}]),
-            "content-type": "application/json",
-            "content-encoding": "utf-8",
-        }
 
 
 class Channel(redis.Channel):
     """A channel on which neither what is no JSON nor a restart of Redis is a reason to stop."""
+
+    def _q_for_pri(self, queue: str, pri: int) -> str:
+        return CONTROL_LIST if queue == CONTROL_QUEUE else str(super()._q_for_pri(queue, pri))
 
     def _connparams(self, asynchronous: bool = False) -> Any:
         # Kombu 5.7.0 trips over this when a task ends after its connection was closed, and with
@@ -106,11 +45,9 @@ class Channel(redis.Channel):
         try:
             return super()._brpop_read(**options)
         except json.JSONDecodeError as error:
-            _bury(error.doc, "it is not JSON")
-        except UnicodeDecodeError as error:
-            _bury(repr(error.object[:1000]), "it is not UTF-8")
+            bury(error.doc, "it is not JSON")
         except RecursionError:
-            _bury("", "it is nested too deeply to be kept")
+            bury("", "it is nested too deeply to be kept")
         raise Empty
 
 
@@ -124,14 +61,11 @@ class Transport(redis.Transport):
             self._deliver_command(message, queue)
             return
         try:
-            envelope = Envelope.model_validate(message)
-        except ValidationError as error:
-            finding = error.errors(include_url=False, include_input=False)[0]
-            where = ".".join(str(step) for step in finding["loc"])
-            what = finding["msg"].removeprefix("Value error, ")
-            _bury(json.dumps(message), f"{where}: {what}" if where else what)
+            passed_on = Envelope.parse(message).passed_on()
+        except NotForUs as error:
+            bury(json.dumps(message), str(error))
         else:
-            super()._deliver(envelope.passed_on(), queue)
+            super()._deliver(passed_on, queue)
 
     def _deliver_command(self, message: Any, queue: str) -> None:
         """Remote control, as by `celery inspect` and Flower."""
@@ -141,7 +75,8 @@ class Transport(redis.Transport):
             log.warning("command.refused", reason=repr(error)[:200])
 
 
-def _bury(message: str, reason: str) -> None:
+def bury(message: str, reason: str) -> None:
+    """Keep what is no message for our tasks among the dead letters."""
     reason = f"Not a message for us: {reason}."
     log.warning("message.refused", reason=reason)
     context().dead_letters.bury(message, reason)

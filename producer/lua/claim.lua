@@ -1,33 +1,47 @@
--- Claim what is due, and new uploads, as far as the queues have room for messages.
+-- Claim what is due, and new uploads, as far as the queues have room for messages; and take in what
+-- others left at the door, so that no worker that dies can take it along.
 -- ARGV: lease, room for messages, then stage and queue of each
 -- Returns: stage, id, stage, id, ...
 local lease, room = tonumber(ARGV[1]), tonumber(ARGV[2])
 local at = now()
-local free, claimed = {}, {}
-local function claim(stage, queue, id)
+local claimed = {}
+local function claim(stage, id)
   dispatch(stage, id, at, lease)
-  free[queue] = free[queue] - 1
   claimed[#claimed + 1] = stage
   claimed[#claimed + 1] = id
 end
+local function free(stage, queue)
+  -- No flood of requests at the door delays what runs already: it leaves room for that.
+  local most = queue == CONTROL_QUEUE and stage ~= 'submit' and 2 * room or room
+  return most - redis.call('LLEN', list(queue))
+end
 for i = 3, #ARGV, 2 do
   local stage, queue = ARGV[i], ARGV[i + 1]
-  if not free[queue] then
-    -- What we put into the control queue overtakes what others have put there.
-    free[queue] = queue == CONTROL_QUEUE and room or room - redis.call('LLEN', queue)
-  end
-  if free[queue] > 0 then
-    local due = redis.call('ZRANGEBYSCORE', schedule(stage), '-inf', text(at),
-      'LIMIT', 0, free[queue])
+  local places = free(stage, queue)
+  if places > 0 then
+    local due = redis.call('ZRANGEBYSCORE', schedule(stage), '-inf', text(at), 'LIMIT', 0, places)
     for _, id in ipairs(due) do
       local held = redis.call('HGET', holder(stage), id)
       if held and held ~= '0' then redis.call('HINCRBY', lapses(stage), id, 1) end
-      claim(stage, queue, id)
+      claim(stage, id)
     end
+    places = places - #due
   end
-  if stage == 'upload' and free[queue] > 0 then
-    local first = redis.call('ZPOPMIN', line('QUEUED'), free[queue])
-    for k = 1, #first, 2 do claim(stage, queue, first[k]) end
+  if stage == 'upload' and places > 0 then
+    local first = redis.call('ZPOPMIN', line('QUEUED'), places)
+    for k = 1, #first, 2 do claim(stage, first[k]) end
+  end
+  if stage == 'submit' then
+    for _, door in ipairs(DOORS) do
+      while places > 0 do
+        local message = redis.call('RPOP', door)
+        if not message then break end
+        local number = next_generation(at)
+        redis.call('SET', arrival(number), message)
+        claim(stage, number)
+        places = places - 1
+      end
+    end
   end
 end
 return claimed

@@ -11,12 +11,18 @@ local EVENTS_KEPT = 100000
 -- Seconds after which a message that nobody took up is taken for lost. A worker that is killed or
 -- stopped while it waits for messages can swallow one. A second message does no harm.
 local MESSAGE_LASTS = 5
+-- A door, at which others leave what they like; our own messages for that queue lie apart.
 local CONTROL_QUEUE = 'transcription.control'
+-- Where producers with a priority leave their messages: kombu has a list for each step of it.
+local DOORS = {CONTROL_QUEUE, CONTROL_QUEUE .. '\6\0223', CONTROL_QUEUE .. '\6\0226',
+  CONTROL_QUEUE .. '\6\0229'}
+local CONTROL_LIST = 'transcription.control:ours'
 -- One step of priority is worth ten minutes of waiting, so that nothing starves.
 local PRIORITY_STEP = 600
 -- Seconds from a job's completion to its cleaning up. Redis writes to its disk every second or two:
 -- should it lose what came after, the result must still be there to be fetched again.
 local CLEANUP_AFTER = 2
+local CONTROL_STAGES = {submit = true, start = true, poll = true}
 local TERMINAL = {COMPLETED = true, FAILED = true, CANCELLED = true}
 
 local function now()
@@ -30,6 +36,8 @@ local function job_key(id) return P .. 'job:' .. id end
 local function schedule(stage) return P .. 'schedule:' .. stage end
 local function holder(stage) return P .. 'holder:' .. stage end
 local function lapses(stage) return P .. 'lapses:' .. stage end
+local function list(queue) return queue == CONTROL_QUEUE and CONTROL_LIST or queue end
+local function arrival(number) return P .. 'arrival:' .. number end
 local function line(state) return P .. 'line:' .. state end
 local function index(state) return P .. 'state:' .. state end
 
@@ -46,8 +54,7 @@ end
 local function dispatch(stage, id, at, lease)
   redis.call('ZADD', schedule(stage), text(at + math.min(lease, MESSAGE_LASTS)), id)
   redis.call('HSET', holder(stage), id, '0')
-  local ours = stage == 'start' or stage == 'poll'
-  local queue = ours and CONTROL_QUEUE or 'transcription.' .. stage
+  local queue = CONTROL_STAGES[stage] and CONTROL_QUEUE or 'transcription.' .. stage
   local tag = stage .. ':' .. id .. ':' .. text(at)
   local message = cjson.encode({
     body = '[["' .. id .. '"],{},{}]',
@@ -56,8 +63,7 @@ local function dispatch(stage, id, at, lease)
     headers = {task = 'transcription.' .. stage, id = tag},
     properties = {delivery_tag = tag, delivery_info = {exchange = '', routing_key = queue}},
   })
-  -- Workers take from the right. There, no flood of requests from outside delays what runs already.
-  redis.call(ours and 'RPUSH' or 'LPUSH', queue, message)
+  redis.call('LPUSH', list(queue), message)
 end
 
 local function wait_until(stage, id, due)

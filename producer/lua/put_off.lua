@@ -7,6 +7,7 @@ if redis.call('HGET', holder(stage), id) ~= ARGV[3] then return 0 end
 if stage == 'poll' and delay == '' and redis.call('EXISTS', P .. 'running') == 1 then delay = '0' end
 if delay == '' then
   forget(stage, id)
+  if stage == 'submit' then redis.call('DEL', arrival(id)) end
 else
   wait_until(stage, id, now() + tonumber(delay))
   redis.call('HDEL', lapses(stage), id)

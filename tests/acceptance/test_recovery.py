@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import shutil
 import signal
+import subprocess
 from pathlib import Path
 
+from messages import raw_message
 from stack import LEASE, Stack, until
 
 from producer.contract import CONTROL_QUEUE, JobState, Stage
+from producer.schedule import Schedule
 from producer.store import PREFIX
 from worker.stages import MOST_LAPSES
 
@@ -140,19 +143,40 @@ def test_workers_can_be_scaled_by_queue(stack: Stack) -> None:
     assert_each_done_once(stack, ids)
 
 
+def stop_while_it_waits(stack: Stack, worker: subprocess.Popen[bytes]) -> None:
+    """Stop the only worker while it waits for messages."""
+
+    def stopped_while_it_waits() -> bool:
+        worker.send_signal(signal.SIGSTOP)
+        if stack.broker.command("INFO", "clients")["blocked_clients"] > 0:
+            return True
+        worker.send_signal(signal.SIGCONT)
+        return False
+
+    until(stopped_while_it_waits)
+
+
+def test_a_message_of_others_lost_on_its_way_to_a_worker_costs_seconds(stack: Stack) -> None:
+    stack.start_aws("--recogniser", "fixed:0.2")
+    doomed = stack.start_worker("doomed")
+    request = {"audio": str(stack.sample("silence.wav")), "name": "from-afar"}
+    stop_while_it_waits(stack, doomed)
+    stack.broker.command("LPUSH", CONTROL_QUEUE, raw_message(request))
+    # As another worker's dispatcher does; Redis hands what it sends to the stopped worker's BRPOP.
+    assert len(Schedule(stack.broker, LEASE).claim(1)) == 1
+    until(lambda: not any(stack.client.fleet.queue_lengths().values()))
+    doomed.kill()
+    doomed.wait()
+    stack.start_worker("heir")
+    until(stack.client.list)
+    assert_each_done_once(stack, ["from-afar"])
+
+
 def test_a_message_lost_between_redis_and_a_worker_costs_seconds(stack: Stack) -> None:
     stack.start_aws("--recogniser", "fixed:0.2")
     doomed = stack.start_worker("doomed")
     path = stack.sample("silence.wav")
-
-    def stopped_while_it_waits() -> bool:
-        doomed.send_signal(signal.SIGSTOP)
-        if stack.broker.command("INFO", "clients")["blocked_clients"] > 0:
-            return True
-        doomed.send_signal(signal.SIGCONT)
-        return False
-
-    until(stopped_while_it_waits)
+    stop_while_it_waits(stack, doomed)
     # Redis hands the message to the stopped worker's BRPOP, and forgets it.
     job = stack.client.submit(path, name="handed-over")
     until(lambda: stack.broker.command("LLEN", Stage.UPLOAD.queue) == 0)

@@ -59,7 +59,7 @@ def test_every_message_is_either_recorded_or_kept_with_a_reason(
 ) -> None:
     stack, context = worker
     stack.broker.command("FLUSHDB")
-    let_in(context, request)
+    let_in(context, request, "some-message")
     jobs = stack.client.list(limit=10)
     dead = stack.client.dead_letters.all()
     accepted = [job for job in jobs if job.state is JobState.QUEUED]

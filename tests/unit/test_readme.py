@@ -25,7 +25,7 @@ import producer
 from producer import Client, Job, Transcript, errors
 from producer.cli import transcribe
 from producer.cli.policy import worker_policy
-from producer.contract import QUEUES, SUBMIT_TASK, JobState, Stage, TranscriptionRequest
+from producer.contract import QUEUES, JobState, Stage, TranscriptionRequest
 from producer.segments import Word
 from producer.settings import ProducerSettings
 from worker.settings import WorkerSettings
@@ -290,7 +290,7 @@ def _read_as_a_worker_does(message: dict[str, Any]) -> TranscriptionRequest:
     # The transport takes the tag and the base64 body from `properties`; nothing else is asked.
     channel = SimpleNamespace(decode_body=lambda body, _: base64.b64decode(body))
     received = Message(message, channel=channel, accept={"application/json"})
-    assert received.headers["task"] == SUBMIT_TASK
+    assert received.headers["task"] == Stage.SUBMIT.task
     assert received.headers["id"] == received.delivery_tag
     assert received.delivery_info == {"exchange": "", "routing_key": Stage.START.queue}
     (request,), keywords, embedded = received.decode()
