@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -26,6 +27,13 @@ class Hold:
     record: dict[str, str]
     #: when the hold began, by Redis's clock, in seconds since 1970
     begun_at: float
+    #: how long it holds at least, unless it is renewed, by `clock`
+    until: float
+
+
+def clock() -> float:
+    """Seconds by a clock of this machine that also counts while it, or the process, is paused."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 class Schedule:
@@ -44,12 +52,15 @@ class Schedule:
 
     def begin(self, stage: Stage, member: str) -> Hold | None:
         """Take up an entry; None if it is gone, held by a living holder, or not due."""
+        asked_at = clock()
         answer = self._broker.run("begin", stage.value, member, self.lease)
         if answer is None:
             return None
         generation, lapses, flat, begun_at = answer
         record = dict(zip(flat[::2], flat[1::2], strict=True))
-        return Hold(stage, member, generation, int(lapses), record, float(begun_at))
+        return Hold(
+            stage, member, generation, int(lapses), record, float(begun_at), asked_at + self.lease
+        )
 
     def renew(self, holds: Sequence[Hold]) -> list[bool]:
         """Keep the leases; False for each that is lost."""

@@ -39,7 +39,7 @@ class ProducerSettings(BaseSettings):
         description="Seconds from submission after which a job is given up, unless it says so.",
     )
     lease: float = Field(
-        default=15.0,
+        default=10.0,
         ge=1,
         allow_inf_nan=False,
         description="Seconds of silence after which a worker's job goes to another.",

@@ -116,8 +116,15 @@ class Stack:
         """Start a worker with Celery's options and our settings; waits for its heartbeat."""
         environment = self.environment | {f"TRANSCRIBE_{k.upper()}": v for k, v in settings.items()}
 
+        def pids() -> set[int]:
+            alive = self.client.fleet.alive()
+            return {each.pid for each in alive if each.name.startswith(f"{name}@")}
+
+        # One that was killed counts as alive for a while.
+        earlier = pids()
+
         def alive() -> bool:
-            return any(each.name.startswith(f"{name}@") for each in self.client.fleet.alive())
+            return bool(pids() - earlier)
 
         return self.sandbox.start_worker(environment, alive, name, options)
 

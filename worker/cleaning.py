@@ -60,7 +60,7 @@ def delete_audio(work: Work) -> None:
         ]
     )
     for uri in dict.fromkeys(candidates):
-        work.lease.check()
+        work.lease.fence()
         there = work.worker.storage.find(uri)
         if there is not None and there.owner == job.id:
             work.worker.storage.delete(uri)
@@ -73,7 +73,7 @@ def delete_results(work: Work) -> None:
         return
     output = places.output_uri(job, settings.bucket, settings.prefix)
     for uri in dict.fromkeys([job.result_uri, *places.left_behind(job, output)]):
-        work.lease.check()
+        work.lease.fence()
         work.worker.storage.delete(uri)
 
 
@@ -93,6 +93,7 @@ def delete_job(work: Work) -> None:
             status = worker.transcribe.status(name)
             if status is None or status.media_uri != job.media_uri:
                 continue
+        work.lease.fence()
         _delete(work, name)
 
 

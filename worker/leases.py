@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from producer.schedule import Hold, Schedule
+from producer.schedule import Hold, Schedule, clock
 
 #: Set when the worker was told to stop: long stages hand their job back at once.
 STOPPING = threading.Event()
@@ -26,6 +26,8 @@ class Lease:
     def __init__(self, hold: Hold) -> None:
         self.hold = hold
         self.lost = threading.Event()
+        #: how long it holds at least, by the schedule's clock
+        self.until = hold.until
 
     def check(self, *_: object) -> None:
         """Stop a long stage that should not go on.
@@ -38,6 +40,19 @@ class Lease:
             raise LeaseLost
         if STOPPING.is_set():
             raise HandBack
+
+    def fence(self) -> None:
+        """Be certain that nobody else has the job; to be called before what cannot be done twice.
+
+        A process that was paused may wake up here long after another has finished its work.
+
+        Raises:
+            LeaseLost: if the lease may have lapsed, though perhaps nobody has noticed yet.
+            HandBack: if the worker is stopping.
+        """
+        self.check()
+        if clock() >= self.until:
+            raise LeaseLost
 
 
 class Leases:
@@ -84,7 +99,10 @@ class Leases:
         """
         with self._lock:
             leases = list(self._leases)
+        until = clock() + self._schedule.lease
         kept = self._schedule.renew([lease.hold for lease in leases])
         for lease, holds in zip(leases, kept, strict=True):
-            if not holds:
+            if holds:
+                lease.until = until
+            else:
                 lease.lost.set()

@@ -39,6 +39,8 @@ def start_job(work: Work) -> dict[str, str]:
     parameters = start_parameters(
         job.request, name=job.aws_name, media_uri=media_uri, output_uri=output
     )
+    # Once a job was cleaned up its name is free again, and a late start would be a second bill.
+    work.lease.fence()
     try:
         work.worker.transcribe.start(parameters)
     except NameTakenError:

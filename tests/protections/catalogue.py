@@ -35,15 +35,33 @@ _STORE = "tests/integration/test_store.py::"
 WORKERS = (
     Protection(
         "producer/lua/claim.lua",
-        "      claim(stage, queue, id)\n    end\n",
-        "      if not held or held == '0' then claim(stage, queue, id) end\n    end\n",
+        "      claim(stage, id)\n    end\n",
+        "      if not held or held == '0' then claim(stage, id) end\n    end\n",
         _RECOVERY + "test_a_stage_that_was_cut_off_goes_on_at_another",
     ),
     Protection(
         "producer/lua/claim.lua",
-        "      claim(stage, queue, id)\n    end\n",
-        "      if held ~= '0' then claim(stage, queue, id) end\n    end\n",
+        "      claim(stage, id)\n    end\n",
+        "      if held ~= '0' then claim(stage, id) end\n    end\n",
         _RECOVERY + "test_a_message_lost_between_redis_and_a_worker_costs_seconds",
+    ),
+    Protection(
+        "producer/lua/claim.lua",
+        "    for _, id in ipairs(due) do\n",
+        "    for _, id in ipairs(stage == 'submit' and {} or due) do\n",
+        _RECOVERY + "test_a_message_of_others_lost_on_its_way_to_a_worker_costs_seconds",
+    ),
+    Protection(
+        "worker/starting.py",
+        "    work.lease.fence()\n",
+        "",
+        "tests/integration/test_fence.py::test_a_start_that_wakes_up_late_is_not_sent",
+    ),
+    Protection(
+        "worker/leases.py",
+        "        if clock() >= self.until:\n            raise LeaseLost\n",
+        "",
+        "tests/integration/test_fence.py::test_a_cleanup_that_wakes_up_late_deletes_nothing",
     ),
     Protection(
         "producer/lua/begin.lua",
@@ -235,15 +253,33 @@ MESSAGES = (
         _MESSAGES + "test_what_is_no_message_neither_ends_the_worker_nor_vanishes",
     ),
     Protection(
+        "worker/envelope.py",
+        "        except RecursionError:\n",
+        "        except ZeroDivisionError:\n",
+        _MESSAGES + "test_what_is_no_message_neither_ends_the_worker_nor_vanishes",
+    ),
+    Protection(
+        "worker/door.py",
+        "checked.new_job_id(message_id)",
+        "checked.new_job_id()",
+        _MESSAGES + "test_a_message_without_a_name_that_comes_twice_is_one_job",
+    ),
+    Protection(
+        "worker/door.py",
+        "    if length > len(message):\n",
+        "    if False:\n",
+        _MESSAGES + "test_a_huge_message_is_shortened",
+    ),
+    Protection(
         "worker/door.py",
         "    worker.dead_letters.bury(json.dumps(request, default=repr), reason)\n",
         "",
         _MESSAGES + "test_bad_requests_are_kept_with_their_reason",
     ),
     Protection(
-        "producer/lua/prelude.lua",
-        "redis.call(ours and 'RPUSH' or 'LPUSH', queue, message)",
-        "redis.call('LPUSH', queue, message)",
+        "producer/lua/claim.lua",
+        "      while places > 0 do\n",
+        "      while true do\n",
         _MESSAGES + "test_a_flood_of_requests_does_not_hold_up_what_runs",
     ),
     Protection(
