@@ -68,6 +68,8 @@ class Stage(StrEnum):
     POLL = "poll"
     COLLECT = "collect"
     CLEANUP = "cleanup"
+    #: no stage of one job: looks for all that Redis has forgotten
+    ADOPT = "adopt"
 
     @property
     def task(self) -> str:
@@ -77,7 +79,7 @@ class Stage(StrEnum):
     @property
     def queue(self) -> str:
         """The queue that the stage's messages go to."""
-        if self in {Stage.START, Stage.POLL}:
+        if self in {Stage.START, Stage.POLL, Stage.ADOPT}:
             return CONTROL_QUEUE
         return f"transcription.{self.value}"
 

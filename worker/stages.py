@@ -170,6 +170,9 @@ def give_up(work: Work, error: Permanent) -> None:
     if work.hold.stage is Stage.CLEANUP:
         log.warning("cleanup.gave_up", code=error.code, reason=error.message)
         work.worker.store.cleaned(work.hold, error.message)
+    elif work.hold.stage is Stage.ADOPT:
+        log.error("adoption.given_up", code=error.code, reason=error.message)
+        work.worker.adoptions.end(work.hold, error=error.message)
     elif work.hold.stage is Stage.POLL:
         log.error("poll.refused", code=error.code, reason=error.message)
         work.later(_LONGEST_BACKOFF)

@@ -6,7 +6,7 @@ local due = redis.call('ZSCORE', schedule(stage), id)
 if not due then return nil end
 local at = now()
 if redis.call('HGET', holder(stage), id) ~= '0' and tonumber(due) > at then return nil end
-if stage ~= 'poll' and redis.call('EXISTS', job_key(id)) == 0 then
+if id ~= FLEET and redis.call('EXISTS', job_key(id)) == 0 then
   -- Its record has expired or was deleted: there is nothing left to do.
   forget(stage, id)
   return nil

@@ -11,6 +11,8 @@ local EVENTS_KEPT = 100000
 -- Seconds after which a message that nobody took up is taken for lost. A worker that is killed or
 -- stopped while it waits for messages can swallow one. A second message does no harm.
 local MESSAGE_LASTS = 5
+-- What concerns no one job is an entry under what can be no job's name.
+local FLEET = '*'
 local CONTROL_QUEUE = 'transcription.control'
 -- One step of priority is worth ten minutes of waiting, so that nothing starves.
 local PRIORITY_STEP = 600
@@ -46,7 +48,7 @@ end
 local function dispatch(stage, id, at, lease)
   redis.call('ZADD', schedule(stage), text(at + math.min(lease, MESSAGE_LASTS)), id)
   redis.call('HSET', holder(stage), id, '0')
-  local ours = stage == 'start' or stage == 'poll'
+  local ours = stage == 'start' or stage == 'poll' or stage == 'adopt'
   local queue = ours and CONTROL_QUEUE or 'transcription.' .. stage
   local tag = stage .. ':' .. id .. ':' .. text(at)
   local message = cjson.encode({
