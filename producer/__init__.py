@@ -12,6 +12,7 @@ from __future__ import annotations
 from producer.client import Client
 from producer.contract import Job, JobError, JobState, TranscriptionRequest
 from producer.errors import (
+    AdoptionFailed,
     BadTranscript,
     BrokerUnavailable,
     InvalidRequest,
@@ -28,6 +29,7 @@ from producer.errors import (
 from producer.transcript import Transcript
 
 __all__ = [
+    "AdoptionFailed",
     "BadTranscript",
     "BrokerUnavailable",
     "Client",

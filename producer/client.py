@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
+from producer.adoption import Adoptions
 from producer.broker import Broker
 from producer.contract import Job, JobState, TranscriptionRequest
 from producer.dead_letters import DeadLetters
@@ -46,6 +47,8 @@ class Client:
         self.fleet = Fleet(self._broker)
         #: messages that could not be taken
         self.dead_letters = DeadLetters(self._broker)
+        #: what Redis has forgotten, and what workers find of it
+        self.adoptions = Adoptions(self._broker, retention=settings.retention, lease=settings.lease)
 
     def __enter__(self) -> Self:
         return self

@@ -69,6 +69,8 @@ class Stage(StrEnum):
     POLL = "poll"
     COLLECT = "collect"
     CLEANUP = "cleanup"
+    #: no stage of one job: looks for all that Redis has forgotten
+    ADOPT = "adopt"
 
     @property
     def task(self) -> str:
@@ -78,7 +80,7 @@ class Stage(StrEnum):
     @property
     def queue(self) -> str:
         """The queue that the stage's messages go to."""
-        if self in {Stage.SUBMIT, Stage.START, Stage.POLL}:
+        if self in {Stage.SUBMIT, Stage.START, Stage.POLL, Stage.ADOPT}:
             return CONTROL_QUEUE
         return f"transcription.{self.value}"
 

@@ -10,6 +10,7 @@ TranscribeQueueError
 ├── JobFailed             the job ended FAILED or CANCELLED, so it has no result
 ├── ResultUnavailable     the job is not finished, or its document is not kept here
 ├── BadTranscript         a result document is not what Amazon Transcribe writes
+├── AdoptionFailed        what Redis has forgotten could not be looked for
 ├── WaitTimeout           the jobs did not end within the time given
 └── BrokerUnavailable     Redis did not answer
 """
@@ -62,6 +63,12 @@ class ResultUnavailable(TranscribeQueueError):
 
 class BadTranscript(TranscribeQueueError):
     """A result document is not what Amazon Transcribe writes."""
+
+    exit_code = 1
+
+
+class AdoptionFailed(TranscribeQueueError):
+    """What Redis has forgotten could not be looked for."""
 
     exit_code = 1
 

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from producer.broker import Broker
 from producer.contract import Stage
 
-#: The poll task is one entry for the whole fleet, under what can be no job's name.
+#: The poll task is one entry for the whole fleet, under what can be no job's name, and so is an
+#: adoption.
 FLEET = "*"
 
 

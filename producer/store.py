@@ -20,9 +20,11 @@ PREFIX = "transcribe:"
 EVENTS = f"{PREFIX}events"
 #: Up to this many messages lie in the upload queue; further jobs wait as entries.
 SUBMIT_ROOM = 64
+#: In a record that was rebuilt after a loss: it is not known for which audio it was submitted.
+ANY_AUDIO = "*"
 _BATCH = 500
 #: Longer than any deadline may be.
-_KEY_REMEMBERED = 100 * 86400
+KEY_REMEMBERED = 100 * 86400
 
 Follows = Literal["", "ready", "ready-first", "running"] | Stage
 
@@ -75,6 +77,7 @@ class JobStore:
                     request.priority,
                     self._lease,
                     SUBMIT_ROOM if at_once else 0,
+                    request.audio,
                 )
                 for job_id, request in batch
             ]
@@ -173,7 +176,7 @@ class JobStore:
 
     def hold_key(self, key: str, job_id: str) -> str:
         """Reserve an S3 key for a job; returns '', or the id of the unfinished job that has it."""
-        return str(self.broker.run("hold_key", key, job_id, _KEY_REMEMBERED))
+        return str(self.broker.run("hold_key", key, job_id, KEY_REMEMBERED))
 
     def settle(
         self,

@@ -50,6 +50,10 @@ class Admission:
         """Take a token for one call; returns 0, or the seconds to wait before asking again."""
         return float(self._broker.run("take", operation, *self._bucket(operation), 0))
 
+    def spare(self, operation: Operation) -> float:
+        """Seconds between two calls that leave half of an operation's rate to the fleet's jobs."""
+        return 2 / self._bucket(operation)[0]
+
     def slow_down(self, operation: str, seconds: float) -> None:
         """Let nobody call an operation of Transcribe for a while: AWS has throttled it."""
         for known in self._rates:

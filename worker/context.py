@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 
+from producer.adoption import Adoptions
 from producer.arrivals import Arrivals
 from producer.broker import Broker
 from producer.dead_letters import DeadLetters
@@ -12,6 +13,7 @@ from producer.schedule import Schedule
 from producer.store import JobStore
 from worker.admission import Admission
 from worker.aws import Aws
+from worker.inventory import Inventory
 from worker.leases import Leases
 from worker.settings import WorkerSettings
 from worker.storage import Storage
@@ -30,11 +32,14 @@ class Context:
         self.fleet = Fleet(broker)
         self.arrivals = Arrivals(broker)
         self.dead_letters = DeadLetters(broker)
+        self.adoptions = Adoptions(broker, retention=settings.retention, lease=settings.lease)
         self.admission = Admission(broker, settings, settings.lease)
         self.leases = Leases(self.schedule)
         self.aws = Aws(settings)
-        self.storage = Storage(self.aws.s3())
-        self.transcribe = Transcribe(self.aws.transcribe())
+        s3, transcribe = self.aws.s3(), self.aws.transcribe()
+        self.storage = Storage(s3)
+        self.transcribe = Transcribe(transcribe)
+        self.inventory = Inventory(s3, transcribe)
 
 
 @cache

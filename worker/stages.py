@@ -176,6 +176,9 @@ def give_up(work: Work, error: Permanent) -> None:
         message, _ = work.worker.arrivals.read(work.hold.member)
         door.refuse(work.worker, message, error.message)
         work.finish()
+    elif work.hold.stage is Stage.ADOPT:
+        log.error("adoption.given_up", code=error.code, reason=error.message)
+        work.worker.adoptions.end(work.hold, error=error.message)
     elif work.hold.stage is Stage.POLL:
         log.error("poll.refused", code=error.code, reason=error.message)
         work.later(_LONGEST_BACKOFF)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 #: 10,000 parts are the most S3 takes, so parts of this size reach far beyond 2 GB.
 PART_BYTES = 8 * 1024 * 1024
 _OWNER = "transcribe-queue-job"
+_NOTE = "transcribe-queue-request"
 _TRANSFER = TransferConfig(
     multipart_threshold=PART_BYTES, multipart_chunksize=PART_BYTES, max_concurrency=4
 )
@@ -41,6 +42,8 @@ class StoredObject:
     modified_at: datetime
     #: the job that put it there, if it was one of ours
     owner: str | None
+    #: what was noted on it beside its owner
+    note: str | None = None
 
 
 def parse_uri(uri: str) -> tuple[str, str]:
@@ -78,10 +81,16 @@ class Storage:
             head["ETag"].strip('"'),
             head["LastModified"],
             head["Metadata"].get(_OWNER),
+            head["Metadata"].get(_NOTE),
         )
 
     def put(
-        self, file: BufferedReader, uri: str, owner: str, progress: Callable[[int], None]
+        self,
+        file: BufferedReader,
+        uri: str,
+        owner: str,
+        progress: Callable[[int], None],
+        note: str = "",
     ) -> None:
         """Stream a file to S3, in parts if it is large; memory stays flat.
 
@@ -91,19 +100,21 @@ class Storage:
             owner: the job that it is put for, noted on the object.
             progress: called with each number of bytes sent; what it raises ends the upload, and
                 S3 keeps nothing of it.
+            note: a further word to leave on the object: ASCII, with the owner below S3's 2 KB.
 
         Raises:
             Transient, Permanent: as AWS's error is sorted, or what `progress` raised.
         """
         bucket, key = parse_uri(uri)
         file.seek(0)
+        marks = {_OWNER: owner, _NOTE: note} if note else {_OWNER: owner}
         try:
             with errors_sorted("PutObject"):
                 self._client.upload_fileobj(
                     cast(Any, _KeepOpen(file)),
                     bucket,
                     key,
-                    ExtraArgs={"Metadata": {_OWNER: owner}},
+                    ExtraArgs={"Metadata": marks},
                     Callback=progress,
                     Config=_TRANSFER,
                 )

@@ -10,7 +10,7 @@ twice, so whatever breaks off is simply done again.
 from __future__ import annotations
 
 from producer.contract import JobState, Stage
-from worker import cleaning, collecting, door, polling, starting, uploading
+from worker import adopting, cleaning, collecting, door, polling, starting, uploading
 from worker.celery import app
 from worker.stages import Work, admit, stage
 
@@ -67,3 +67,9 @@ def cleanup(work: Work) -> None:
     if cleaning.transcription_may_go(work.job):
         cleaning.delete_job(work)
     work.worker.store.cleaned(work.hold)
+
+
+@stage(app, Stage.ADOPT)
+def adopt(work: Work) -> None:
+    """Not of one job: records anew what Redis has forgotten and AWS still knows, if asked to."""
+    adopting.adopt(work)

@@ -18,7 +18,10 @@ from worker.errors import Permanent, SlotsTaken, StageError
 
 if TYPE_CHECKING:
     from mypy_boto3_transcribe import TranscribeServiceClient
-    from mypy_boto3_transcribe.type_defs import StartTranscriptionJobRequestTypeDef
+    from mypy_boto3_transcribe.type_defs import (
+        StartTranscriptionJobRequestTypeDef,
+        TranscriptionJobTypeDef,
+    )
 
 #: More than AWS allows at once would need; the rest of a longer list is confirmed one by one.
 _MOST_PAGES = 10
@@ -114,20 +117,10 @@ class Transcribe:
             try:
                 answer = self._client.get_transcription_job(TranscriptionJobName=name)
             except ClientError as error:
-                if _is_unknown_job(error):
+                if is_unknown_job(error):
                     return None
                 raise
-        job = answer["TranscriptionJob"]
-        media_uri = job.get("Media", {}).get("MediaFileUri", "")
-        created_at = job.get("CreationTime")
-        state = job.get("TranscriptionJobStatus")
-        if state == "COMPLETED":
-            transcript = job.get("Transcript", {})
-            uri = transcript.get("RedactedTranscriptFileUri") or transcript.get("TranscriptFileUri")
-            return Done(media_uri, uri, created_at)
-        if state == "FAILED":
-            return Failed(media_uri, job.get("FailureReason") or "No reason was given.", created_at)
-        return Running(media_uri, created_at)
+        return status_of(answer["TranscriptionJob"])
 
     def running(self, before_page: Callable[[], bool]) -> frozenset[str] | None:
         """The names of all jobs that are at work; None if there are too many to see.
@@ -173,11 +166,25 @@ class Transcribe:
             try:
                 self._client.delete_transcription_job(TranscriptionJobName=name)
             except ClientError as error:
-                if not _is_unknown_job(error):
+                if not is_unknown_job(error):
                     raise
 
 
-def _is_unknown_job(error: ClientError) -> bool:
+def status_of(job: TranscriptionJobTypeDef) -> Status:
+    """How a job stands, as GetTranscriptionJob describes it."""
+    media_uri = job.get("Media", {}).get("MediaFileUri", "")
+    created_at = job.get("CreationTime")
+    state = job.get("TranscriptionJobStatus")
+    if state == "COMPLETED":
+        transcript = job.get("Transcript", {})
+        uri = transcript.get("RedactedTranscriptFileUri") or transcript.get("TranscriptFileUri")
+        return Done(media_uri, uri, created_at)
+    if state == "FAILED":
+        return Failed(media_uri, job.get("FailureReason") or "No reason was given.", created_at)
+    return Running(media_uri, created_at)
+
+
+def is_unknown_job(error: ClientError) -> bool:
     """The model says NotFoundException, the real service answers BadRequestException."""
     code = error_code(error)
     return code == "NotFoundException" or (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import structlog
 
 from producer.media import MAX_BYTES
-from worker import places
+from worker import notes, places
 from worker.audio import LocalAudio, open_audio
 from worker.errors import Permanent, Transient
 from worker.results import results_folder
@@ -56,7 +56,8 @@ def _upload(work: Work, audio: LocalAudio, uri: str) -> None:
             )
     if audio.size >= PART_BYTES:
         _abort_earlier(storage, uri)
-    storage.put(audio.file, uri, work.job.id, work.lease.check)
+    note = notes.encode(work.hold.record["request"])
+    storage.put(audio.file, uri, work.job.id, work.lease.check, note)
     log.info("upload.done", uri=uri, bytes=audio.size)
 
 

@@ -7,6 +7,7 @@ import sys
 
 import click
 
+from producer.cli.adopt import adopt
 from producer.cli.dead import dead
 from producer.cli.doctor import doctor
 from producer.cli.jobs import cancel, list_jobs, result, retry, status, wait
@@ -20,7 +21,7 @@ from producer.errors import TranscribeQueueError
 EXIT_CODES = """\b
 Exit codes:
   0  all is well
-  1  a job failed or has no result, or doctor found a problem
+  1  a job failed or has no result, an adoption failed, or doctor found a problem
   2  the command, a request or a setting is wrong
   3  the time given with --timeout is over
   4  Redis cannot be reached"""
@@ -50,6 +51,7 @@ for command in (
     cancel,
     retry,
     dead,
+    adopt,
     local,
     doctor,
     policy,

@@ -20,7 +20,7 @@ elseif follows == 'ready-first' then
   enter_line('READY', id, at, 1e6)
 elseif follows == 'running' then
   redis.call('ZADD', P .. 'running', text(at), id)
-  redis.call('ZADD', schedule('poll'), 'NX', text(at), '*')
+  redis.call('ZADD', schedule('poll'), 'NX', text(at), FLEET)
 elseif follows == 'cleanup' then
   wait_until('cleanup', id, at + CLEANUP_AFTER)
 elseif follows ~= '' then

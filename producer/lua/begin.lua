@@ -7,7 +7,7 @@ local due = redis.call('ZSCORE', schedule(stage), id)
 if not due then return nil end
 local at = now()
 if redis.call('HGET', holder(stage), id) ~= '0' and tonumber(due) > at then return nil end
-local of_job = stage ~= 'poll' and stage ~= 'submit'
+local of_job = id ~= FLEET and stage ~= 'submit'
 if of_job and redis.call('EXISTS', job_key(id)) == 0 then
   -- Its record has expired or was deleted: there is nothing left to do.
   forget(stage, id)

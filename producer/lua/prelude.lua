@@ -11,6 +11,8 @@ local EVENTS_KEPT = 100000
 -- Seconds after which a message that nobody took up is taken for lost. A worker that is killed or
 -- stopped while it waits for messages can swallow one. A second message does no harm.
 local MESSAGE_LASTS = 5
+-- What concerns no one job is an entry under what can be no job's name.
+local FLEET = '*'
 -- A door, at which others leave what they like; our own messages for that queue lie apart.
 local CONTROL_QUEUE = 'transcription.control'
 -- Where producers with a priority leave their messages: kombu has a list for each step of it.
@@ -22,7 +24,7 @@ local PRIORITY_STEP = 600
 -- Seconds from a job's completion to its cleaning up. Redis writes to its disk every second or two:
 -- should it lose what came after, the result must still be there to be fetched again.
 local CLEANUP_AFTER = 2
-local CONTROL_STAGES = {submit = true, start = true, poll = true}
+local CONTROL_STAGES = {submit = true, start = true, poll = true, adopt = true}
 local TERMINAL = {COMPLETED = true, FAILED = true, CANCELLED = true}
 
 local function now()

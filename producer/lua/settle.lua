@@ -8,7 +8,7 @@ set_fields(id, 6)
 local at = now()
 if what == 'running' then
   redis.call('ZADD', P .. 'running', text(at), id)
-  redis.call('ZADD', schedule('poll'), 'NX', text(at), '*')
+  redis.call('ZADD', schedule('poll'), 'NX', text(at), FLEET)
 else
   redis.call('ZREM', P .. 'running', id)
   wait_until('cleanup', id, at)

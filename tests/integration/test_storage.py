@@ -149,6 +149,16 @@ def test_an_object_is_put_found_read_and_deleted(
     storage.delete(uri)
 
 
+@pytest.mark.parametrize("size", [1000, PART_BYTES + 1])
+def test_a_note_lies_beside_the_owner(storage: Storage, tmp_path: Path, size: int) -> None:
+    note = "n" * 1500
+    with write(tmp_path / "a", size).open("rb") as file:
+        storage.put(file, URI, "o" * 190, lambda _: None, note)
+    there = storage.find(URI)
+    assert there is not None
+    assert (there.owner, there.note) == ("o" * 190, note)
+
+
 def test_what_is_not_there_may_be_about_to_be(storage: Storage) -> None:
     with pytest.raises(Transient) as caught:
         storage.read(URI)

@@ -26,6 +26,7 @@ class Protection:
 _RECOVERY = "tests/acceptance/test_recovery.py::"
 _REDIS = "tests/acceptance/test_redis_faults.py::"
 _PRODUCER = "tests/acceptance/test_producer_faults.py::"
+_ADOPT = "tests/acceptance/test_adopt.py::"
 _AWS = "tests/acceptance/test_aws_faults.py::"
 _STOPPING = "tests/acceptance/test_stopping.py::"
 _STOPPED = "tests/acceptance/test_stopped_jobs.py::"
@@ -163,6 +164,57 @@ REDIS = (
         "if time.monotonic() - reached > _PATIENCE:",
         "if True:",
         _PRODUCER + "test_whoever_waits_outlives_a_restart_of_redis",
+    ),
+)
+
+LOSS = (
+    Protection(
+        "worker/uploading.py",
+        'note = notes.encode(work.hold.record["request"])',
+        'note = ""',
+        _ADOPT + "test_what_was_paid_for_comes_back_whole",
+    ),
+    Protection(
+        "producer/lua/adopt.lua",
+        "  redis.call('ZADD', P .. 'running', text(at), id)\n",
+        "",
+        _ADOPT + "test_what_still_runs_is_awaited_and_not_started_again",
+    ),
+    Protection(
+        "worker/traces.py",
+        "return media_uri == self.audio.uri",
+        "return True",
+        _ADOPT + "test_what_others_have_is_neither_touched_nor_recorded",
+    ),
+    Protection(
+        "producer/lua/adopt.lua",
+        "if state ~= 'known' and redis.call('EXISTS', key) == 1 then return 'known' end",
+        "",
+        "tests/integration/test_adoption.py::test_what_was_recorded_meanwhile_is_left_alone",
+    ),
+    Protection(
+        "producer/lua/submit.lua",
+        "local same = known[1] == request or (known[4] and corrected())",
+        "local same = known[1] == request",
+        _ADOPT + "test_who_submits_again_knows_the_request_better_than_a_guess[True]",
+    ),
+    Protection(
+        "producer/lua/submit.lua",
+        "  if known[4] ~= '*' and known[4] ~= ARGV[7] then return false end\n",
+        "",
+        _ADOPT + "test_a_name_is_not_given_to_other_audio",
+    ),
+    Protection(
+        "producer/lua/claim.lua",
+        "      claim(stage, id)\n    end\n",
+        "      if not held or held == '0' then claim(stage, id) end\n    end\n",
+        _ADOPT + "test_an_adoption_outlives_its_worker_and_is_joined",
+    ),
+    Protection(
+        "worker/patience.py",
+        "            except Transient as error:\n",
+        "            except ZeroDivisionError as error:\n",
+        _ADOPT + "test_an_answer_that_aws_owes_is_waited_for",
     ),
 )
 
@@ -335,4 +387,4 @@ SECURITY = (
     ),
 )
 
-PROTECTIONS = (*WORKERS, *REDIS, *AWS, *JOBS, *MESSAGES, *SECURITY)
+PROTECTIONS = (*WORKERS, *REDIS, *LOSS, *AWS, *JOBS, *MESSAGES, *SECURITY)

@@ -1,0 +1,83 @@
+"""What the objects beneath the prefix tell of each job."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from worker.inventory import ListedObject
+from worker.traces import Traces, attempt_of, folders
+
+PREFIX = "s3://bucket/ours/"
+NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
+
+
+def found(*keys: str) -> dict[str, Traces]:
+    objects = [ListedObject(f"{PREFIX}{key}", NOON) for key in sorted(keys)]
+    return {traces.id: traces for traces in folders(objects, PREFIX)}
+
+
+@pytest.mark.parametrize(
+    ("name", "job_id", "attempt"),
+    [
+        ("talk", "talk", 1),
+        ("talk.2", "talk", 2),
+        ("talk.12", "talk", 12),
+        ("talk.2", "talk.2", 1),
+        ("talk.2.3", "talk.2", 3),
+        ("talk.1", "talk", None),
+        ("talk.02", "talk", None),
+        ("talk.x", "talk", None),
+        ("talks", "talk", None),
+        ("Talk", "talk", None),
+    ],
+)
+def test_a_name_tells_the_attempt_relative_to_the_job(
+    name: str, job_id: str, attempt: int | None
+) -> None:
+    assert attempt_of(name, job_id) == attempt
+
+
+def test_each_folder_is_a_job() -> None:
+    traces = found(
+        "a/audio.wav",
+        "a/a.json",
+        "a/a.2.json",
+        "a/a.2.srt",
+        "a.2/audio.mp3",
+        "a.2/a.2.json",
+        "b/.write_access_check_file.temp",
+        "b/audio.wav.json",
+        "c/deeper/c.json",
+        "no-folder.json",
+        "not a name/audio.wav",
+    )
+    assert set(traces) == {"a", "a.2", "b", "c"}
+    assert set(traces["a"].results) == {1, 2}
+    assert set(traces["a.2"].results) == {1}
+    assert traces["a"].audio is not None
+    assert (traces["b"].audio, traces["b"].results, traces["b"].written_to) == (None, {}, True)
+    assert (traces["c"].audio, traces["c"].results, traces["c"].written_to) == (None, {}, False)
+
+
+def test_who_asked_for_redaction_is_not_given_the_open_document() -> None:
+    traces = found("a/a.json", "a/redacted-a.json", "redacted-b/redacted-b.json")
+    assert traces["a"].results[1].uri == f"{PREFIX}a/redacted-a.json"
+    assert traces["redacted-b"].results[1].uri == f"{PREFIX}redacted-b/redacted-b.json"
+
+
+def test_a_transcribe_job_fits_by_its_media() -> None:
+    traces = found("a/audio.wav", "b/b.json", "c/other.txt")
+    assert traces["a"].fit(f"{PREFIX}a/audio.wav", PREFIX)
+    assert not traces["a"].fit("s3://bucket/theirs/talk.wav", PREFIX)
+    assert traces["b"].fit("s3://bucket/theirs/talk.wav", PREFIX)
+    assert not traces["b"].fit(f"{PREFIX}a/audio.wav", PREFIX)
+    assert not traces["c"].fit("s3://bucket/theirs/talk.wav", PREFIX)
+
+
+def test_what_was_made_for_an_earlier_recording_tells_nothing() -> None:
+    traces = found("a/audio.wav")["a"]
+    assert traces.outlive(NOON - timedelta(seconds=1))
+    assert not traces.outlive(NOON - timedelta(seconds=3))
+    assert traces.outlive(None)

@@ -1,0 +1,71 @@
+"""What GetTranscriptionJob tells of a job, as the fields of the request that asked for it.
+
+The reverse of `parameters`, as far as the service gives back what it was told. How the results are
+encrypted it keeps to itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mypy_boto3_transcribe.type_defs import TranscriptionJobTypeDef
+
+#: Where the service has our fields, as paths into its answer.
+_PLACES: dict[str, tuple[str, ...]] = {
+    "show_speaker_labels": ("Settings", "ShowSpeakerLabels"),
+    "max_speaker_labels": ("Settings", "MaxSpeakerLabels"),
+    "channel_identification": ("Settings", "ChannelIdentification"),
+    "show_alternatives": ("Settings", "ShowAlternatives"),
+    "max_alternatives": ("Settings", "MaxAlternatives"),
+    "vocabulary_name": ("Settings", "VocabularyName"),
+    "vocabulary_filter_name": ("Settings", "VocabularyFilterName"),
+    "vocabulary_filter_method": ("Settings", "VocabularyFilterMethod"),
+    "language_model_name": ("ModelSettings", "LanguageModelName"),
+    "identify_multiple_languages": ("IdentifyMultipleLanguages",),
+    "allow_deferred_execution": ("JobExecutionSettings", "AllowDeferredExecution"),
+    "data_access_role_arn": ("JobExecutionSettings", "DataAccessRoleArn"),
+}
+
+
+def options_of(job: TranscriptionJobTypeDef) -> dict[str, object]:
+    """Language and options of a job; format and sample rate, which the service finds out, not."""
+    found = {name: _at(job, path) for name, path in _PLACES.items()}
+    found["language"] = _language(job)
+    found["toxicity_detection"] = bool(job.get("ToxicityDetection"))
+    found["language_id_settings"] = {
+        str(code): {
+            "vocabulary_name": each.get("VocabularyName"),
+            "vocabulary_filter_name": each.get("VocabularyFilterName"),
+            "language_model_name": each.get("LanguageModelName"),
+        }
+        for code, each in job.get("LanguageIdSettings", {}).items()
+    }
+    if redaction := job.get("ContentRedaction"):
+        found["content_redaction"] = {
+            "redaction_type": redaction["RedactionType"],
+            "redaction_output": redaction["RedactionOutput"],
+            "pii_entity_types": redaction.get("PiiEntityTypes", []),
+        }
+    if (subtitles := job.get("Subtitles")) and subtitles.get("Formats"):
+        found["subtitles"] = {
+            "formats": subtitles["Formats"],
+            "output_start_index": subtitles.get("OutputStartIndex", 0),
+        }
+    found["tags"] = {tag["Key"]: tag["Value"] for tag in job.get("Tags", [])}
+    return {name: value for name, value in found.items() if value not in (None, False, {})}
+
+
+def _language(job: TranscriptionJobTypeDef) -> object:
+    if job.get("IdentifyLanguage") or job.get("IdentifyMultipleLanguages"):
+        # What was found is no part of what was asked.
+        return job.get("LanguageOptions") or "auto"
+    return job.get("LanguageCode")
+
+
+def _at(job: Mapping[str, Any], path: tuple[str, ...]) -> Any:
+    value: Any = job
+    for step in path:
+        value = value.get(step) if value else None
+    return value

@@ -1,0 +1,106 @@
+"""Judge: what became of a job that Redis has forgotten, by what AWS shows of one attempt."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import structlog
+
+from producer.adoption import Became
+from producer.errors import BadTranscript
+from producer.transcript import Transcript
+from worker import places
+from worker.errors import Permanent
+from worker.inventory import Description, ListedJob, ListedObject
+from worker.patience import Patience
+from worker.rebuilding import Verdict, noted_request
+from worker.stages import Work
+from worker.storage import StoredObject
+from worker.traces import Traces
+from worker.transcribe import Failed, Running
+
+log = structlog.get_logger()
+
+
+class Judge:
+    """Asks S3 and Transcribe no more than a verdict needs."""
+
+    def __init__(self, work: Work, patience: Patience, prefix: str) -> None:
+        """Call AWS by `patience`; `prefix` is what the addresses of all our objects begin with."""
+        self._worker = work.worker
+        self._patience = patience
+        self._prefix = prefix
+
+    def of_folder(
+        self, traces: Traces, attempt: int, name: str, listed: ListedJob | None
+    ) -> Verdict | None:
+        """What became of a job by one attempt; None if that was not made for this job's audio.
+
+        Args:
+            traces: what the bucket has of the job.
+            attempt: its number.
+            name: of its Transcribe job.
+            listed: that job, if the account has it.
+
+        Raises:
+            Transient, Permanent: as AWS's error is sorted.
+        """
+        result = traces.results.get(attempt)
+        if listed is not None:
+            if listed.completed and result is not None and noted_request(traces) is not None:
+                # What the lists and the note say together needs no call.
+                fits = traces.outlive(listed.created_at)
+                return Verdict(Became.COLLECTING, attempt, result.uri) if fits else None
+            description = self.describe(name)
+            if description is not None:
+                return self.of_description(traces, attempt, description)
+        if result is not None and self._is_result(traces, result, name):
+            return Verdict(Became.COLLECTING, attempt, result.uri)
+        return None
+
+    def of_description(
+        self, traces: Traces, attempt: int, description: Description
+    ) -> Verdict | None:
+        """The same by what Transcribe tells of the attempt."""
+        status = description.status
+        fits = traces.fit(status.media_uri, self._prefix) and traces.outlive(status.created_at)
+        if not fits:
+            return None
+        if isinstance(status, Running):
+            return Verdict(Became.TRANSCRIBING, attempt, description=description)
+        if isinstance(status, Failed):
+            return Verdict(Became.FAILED, attempt, "", status.reason, description)
+        result = traces.results.get(attempt)
+        uri = result.uri if result is not None else self._told(status.transcript_uri)
+        became = Became.COLLECTING if uri else Became.RESULT_GONE
+        return Verdict(became, attempt, uri, description=description)
+
+    def describe(self, name: str) -> Description | None:
+        """All that Transcribe tells of a job; None if there is none of that name."""
+        describe = partial(self._worker.inventory.describe, name)
+        return self._patience.call(describe, "GetTranscriptionJob")
+
+    def find(self, uri: str) -> StoredObject | None:
+        """Look at an object; None also if only others may see it."""
+        try:
+            return self._patience.call(partial(self._worker.storage.find, uri))
+        except Permanent as error:
+            log.warning("adoption.unseen", uri=uri, reason=error.message)
+            return None
+
+    def _told(self, transcript_uri: str | None) -> str:
+        """The address of a result where Transcribe says it is; '' if it is not there."""
+        uri = places.uri_from_url(transcript_uri or "", self._worker.settings.bucket)
+        return uri if uri is not None and self.find(uri) is not None else ""
+
+    def _is_result(self, traces: Traces, result: ListedObject, name: str) -> bool:
+        """Whether a document that no Transcribe job explains is the result of this job."""
+        if not traces.outlive(result.modified_at):
+            return False
+        if traces.is_marked:
+            return True
+        try:
+            document = self._patience.call(partial(self._worker.storage.read, result.uri))
+            return Transcript.from_json(document).job_name == name
+        except (BadTranscript, Permanent):
+            return False

@@ -1,0 +1,81 @@
+"""Long work at AWS beside the fleet's own: within its rates, and patient with hiccups."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+import structlog
+
+from worker.admission import Operation
+from worker.errors import Throttled, Transient
+from worker.stages import Work
+
+log = structlog.get_logger()
+
+Answer = TypeVar("Answer")
+
+#: Seconds to wait after each failure in a row; at one more, all of the work is put off.
+_WAITS = (0.5, 1.0, 2.0, 4.0, 8.0)
+#: So often, in seconds, who waits looks whether to stop.
+_STEP = 0.2
+
+
+class Patience:
+    """Calls AWS for one piece of work for as long as its lease holds."""
+
+    def __init__(self, work: Work) -> None:
+        self._work = work
+        self._held_up = False
+        #: when each operation may be called again, so that the poll, too, has its share
+        self._free_at: dict[Operation, float] = {}
+
+    def call(self, function: Callable[[], Answer], operation: Operation | None = None) -> Answer:
+        """Call AWS, and wait where it or the fleet's own rate wants that.
+
+        Args:
+            function: the call.
+            operation: what it is, if the account has a rate for it.
+
+        Raises:
+            Transient: if it failed many times in a row.
+            Permanent: as AWS's error is sorted.
+            LeaseLost, HandBack: if the work is to stop.
+        """
+        for wait in _WAITS:
+            try:
+                return self._call(function, operation)
+            except Transient as error:
+                log.warning("adoption.held_up", code=error.code, reason=error.message)
+                self._tell(error.message)
+                if isinstance(error, Throttled):
+                    self._work.worker.admission.slow_down(error.operation, wait)
+                self._wait(wait)
+        return self._call(function, operation)
+
+    def _call(self, function: Callable[[], Answer], operation: Operation | None) -> Answer:
+        self._work.lease.check()
+        if operation is not None:
+            self._take(operation)
+        answer = function()
+        if self._held_up:
+            self._tell("")
+        return answer
+
+    def _tell(self, trouble: str) -> None:
+        self._held_up = trouble != ""
+        self._work.worker.adoptions.held_up(trouble)
+
+    def _take(self, operation: Operation) -> None:
+        admission = self._work.worker.admission
+        self._wait(self._free_at.get(operation, 0.0) - time.monotonic())
+        while (seconds := admission.take(operation)) > 0:
+            self._wait(seconds)
+        self._free_at[operation] = time.monotonic() + admission.spare(operation)
+
+    def _wait(self, seconds: float) -> None:
+        until = time.monotonic() + seconds
+        while (left := until - time.monotonic()) > 0:
+            self._work.lease.check()
+            self._work.lease.lost.wait(min(left, _STEP))

@@ -1,0 +1,112 @@
+"""The record of a job that Redis has forgotten, from what AWS still knows of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from producer.adoption import Became
+from producer.contract import Job, JobState, TranscriptionRequest
+from producer.errors import InvalidRequest
+from producer.store import ANY_AUDIO, error_fields
+from worker import notes, places
+from worker.inventory import Description
+from worker.settings import WorkerSettings
+from worker.storage import parse_uri
+from worker.traces import Traces
+
+Fields = dict[str, str | int | float | bytes]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What became of a job, by its latest attempt that left a trace."""
+
+    became: Became
+    attempt: int
+    #: where the result is, if it is there
+    result_uri: str = ""
+    #: why Transcribe could not do it
+    reason: str = ""
+    description: Description | None = None
+
+    @property
+    def message(self) -> str:
+        """The reason as a sentence for whoever reads the record; '' if there is none."""
+        return f"Amazon Transcribe: {self.reason}" if self.reason else ""
+
+    @property
+    def media_uri(self) -> str:
+        """What Transcribe says it was told to transcribe; '' if it does not say."""
+        return self.description.status.media_uri if self.description is not None else ""
+
+
+def rebuild(
+    traces: Traces, verdict: Verdict, settings: WorkerSettings
+) -> tuple[TranscriptionRequest, Fields]:
+    """Make the request of a job, and the fields of its record.
+
+    The request is the one noted on the audio, else a guess: the owner, who submits again under the
+    name, knows better and may correct it.
+    """
+    noted = noted_request(traces)
+    request = noted or _guess(traces, verdict, settings)
+    fields: Fields = {
+        "request": request.canonical(),
+        "attempt": verdict.attempt,
+        "priority": request.priority,
+        "media_uri": traces.audio.uri if traces.audio is not None else verdict.media_uri,
+        "rebuilt": request.audio if noted or _used_in_place(traces, verdict) else ANY_AUDIO,
+    }
+    fields["result_uri"] = verdict.result_uri or _result_uri(traces.id, fields, settings)
+    if verdict.became is Became.FAILED:
+        fields |= error_fields("TranscriptionFailed", verdict.message, "adopt")
+    return request, fields
+
+
+def noted_request(traces: Traces) -> TranscriptionRequest | None:
+    """The request that we noted on the audio; None also if a newer version wrote it."""
+    fields = notes.decode(traces.note)
+    try:
+        request = None if fields is None else TranscriptionRequest.parse(fields)
+    except InvalidRequest:
+        return None
+    return request if request is not None and request.name == traces.id else None
+
+
+def _used_in_place(traces: Traces, verdict: Verdict) -> bool:
+    """Whether Transcribe was told the same address of the audio as we were."""
+    theirs = verdict.media_uri.startswith("s3://") and not verdict.media_uri.startswith(
+        traces.folder
+    )
+    return traces.audio is None and theirs
+
+
+def _guess(traces: Traces, verdict: Verdict, settings: WorkerSettings) -> TranscriptionRequest:
+    for fields in _guesses(traces, verdict, settings):
+        try:
+            return TranscriptionRequest.parse(fields)
+        except InvalidRequest:
+            continue
+    return TranscriptionRequest(name=traces.id, audio=traces.folder)
+
+
+def _guesses(
+    traces: Traces, verdict: Verdict, settings: WorkerSettings
+) -> Iterator[Mapping[str, object]]:
+    """The best guess first."""
+    uri = traces.audio.uri if traces.audio is not None else verdict.media_uri
+    least: dict[str, object] = {"name": traces.id, "audio": uri or traces.folder}
+    if traces.is_marked and not uri.startswith(f"s3://{settings.bucket}/{settings.prefix}"):
+        # We put it where the request said.
+        least["key"] = parse_uri(uri)[1]
+    if verdict.description is not None:
+        yield {**verdict.description.options, **least}
+    yield least
+
+
+def _result_uri(job_id: str, fields: Mapping[str, object], settings: WorkerSettings) -> str:
+    """Where Transcribe was told to put the result."""
+    record = {name: str(value) for name, value in fields.items()}
+    job = Job.from_record(job_id, {**record, "state": JobState.TRANSCRIBING})
+    return places.result_uri(job, places.output_uri(job, settings.bucket, settings.prefix))
