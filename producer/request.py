@@ -24,8 +24,9 @@ from producer.options import TranscribeOptions
 
 Format = Literal["txt", "srt", "vtt", "json"]
 
-#: AWS takes 200 characters; ten are kept for the suffix of an own retry (`.2`, `.3`).
-NAME = re.compile(r"(?!\.+$)[0-9a-zA-Z._-]{1,190}")
+#: AWS takes 200 characters; ten are kept for the suffix of an own retry (`.2`, `.3`). What ends
+#: like that could be taken for the other attempt of another job.
+NAME = re.compile(r"(?!\.+$)(?!.*\.([2-9]|[1-9][0-9])$)[0-9a-zA-Z._-]{1,190}")
 S3_URI = re.compile(r"^s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])/(.{1,1024})$", re.DOTALL)
 MAX_METADATA_BYTES = 8192
 #: 32, without those that are taken for one another.
@@ -76,7 +77,10 @@ class TranscriptionRequest(TranscribeOptions):
     @classmethod
     def _name_suits_transcribe(cls, name: str | None) -> str | None:
         if name is not None and not NAME.fullmatch(name):
-            raise ValueError("a name has 1 to 190 letters, digits and . _ - and not dots alone")
+            raise ValueError(
+                "a name has 1 to 190 letters, digits and . _ - and is not dots alone, nor does it "
+                "end like the name of a further attempt (.2 to .99)"
+            )
         return name
 
     @field_validator("audio")
