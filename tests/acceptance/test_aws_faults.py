@@ -85,6 +85,19 @@ def test_what_is_forbidden_fails_with_advice(served: Stack) -> None:
     assert "transcribe policy" in job.error.message
 
 
+def test_a_result_that_was_paid_for_is_fetched_by_a_retry(served: Stack) -> None:
+    served.fault(operation="GetObject", kind="access_denied", match="paid")
+    job = served.client.submit(served.sample("silence.wav"), name="paid")
+    failed = served.job_in(job.id, JobState.FAILED)
+    assert failed.error is not None
+    assert (failed.error.code, failed.error.stage) == ("AccessDenied", "collect")
+    served.clear_faults()
+    served.client.retry(job.id)
+    again = served.job_in(job.id, JobState.COMPLETED)
+    assert again.attempt == 1
+    assert [each["name"] for each in served.account()["jobs"]].count("paid") == 1
+
+
 def test_a_reason_of_the_service_fails_the_job_with_it(served: Stack) -> None:
     served.fault(kind="fail", match="parse", reason="Failed to parse audio file.")
     job = run(served, "parse-error")
