@@ -76,6 +76,19 @@ class Schedule:
             self._broker.run("put_off", hold.stage, hold.member, hold.generation, max(0.0, seconds))
         )
 
+    def failed_try(self, hold: Hold, most: int, seconds: float) -> int:
+        """Count a try that ended in a way that is no answer, such as a crash.
+
+        Unless it is the last of `most`, the entry is given back, to be due in `seconds`.
+
+        Returns how many have failed so far; 0 if the hold was lost.
+        """
+        return int(
+            self._broker.run(
+                "failed_try", hold.stage, hold.member, hold.generation, most, max(0.0, seconds)
+            )
+        )
+
     def finish(self, hold: Hold) -> bool:
         """Be done with an entry; the poll's stays while anything runs."""
         return bool(self._broker.run("put_off", hold.stage, hold.member, hold.generation, ""))

@@ -22,12 +22,18 @@ from worker import door
 from worker.context import Context, context
 from worker.errors import Permanent, SlotsTaken, Throttled, Transient
 from worker.leases import HandBack, Lease, LeaseLost
+from worker.probation import ProcessLost, run_apart
 
 log = structlog.get_logger()
 
 ACTIVE_STATES = tuple(state for state in JobState if not state.is_terminal)
-#: A job whose stage took so many workers with it is failed, not tried on the next one.
-MOST_LAPSES = 5
+#: A stage that so many workers went silent at is run in a process of its own from then on.
+SUSPECT_AFTER = 2
+#: Processes that a stage may take with it, and crashes that it may meet, before it is given up.
+MOST_DEATHS = 3
+MOST_CRASHES = 5
+#: Seconds between two such tries.
+_TRY_AGAIN = 5.0
 _LONGEST_BACKOFF = 30.0
 #: Seconds for which nobody starts anything once the account was full.
 _FULL_FOR = 2.0
@@ -95,6 +101,10 @@ class Work:
         return 0.0 if self._job is None else self.hold.begun_at - self._job.updated_at.timestamp()
 
 
+#: What each stage does, as `tasks` tells it.
+_FUNCTIONS: dict[Stage, Callable[[Work], None]] = {}
+
+
 def admit(worker: Context) -> None:
     """Start as many READY jobs as the account has free slots and start tokens for."""
     for job_id in worker.admission.admit():
@@ -108,20 +118,36 @@ def stage(app: Celery, which: Stage) -> Callable[[Callable[[Work], None]], Any]:
         def run(member: str) -> None:
             entry = {"message" if which is Stage.SUBMIT else "job_id": member}
             with structlog.contextvars.bound_contextvars(task=which.task, **entry):
-                _run(context(), which, member, function)
+                _run(context(), which, member)
 
+        _FUNCTIONS[which] = function
         run.__doc__ = function.__doc__
         return app.task(name=which.task)(run)
 
     return register
 
 
-def _run(worker: Context, which: Stage, member: str, function: Callable[[Work], None]) -> None:
+def _run(worker: Context, which: Stage, member: str) -> None:
     try:
         hold = worker.schedule.begin(which, member)
-        if hold is None:
-            log.debug("stage.passed")  # done already, or another worker is at it
-            return
+    except BrokerUnavailable as error:
+        log.warning("redis.unavailable", reason=str(error))
+        return
+    if hold is None:
+        log.debug("stage.passed")  # done already, or another worker is at it
+    elif hold.lapses >= SUSPECT_AFTER:
+        _hold(worker, hold, lambda work: run_apart(work.hold, work.lease))
+    else:
+        run_here(worker, hold)
+
+
+def run_here(worker: Context, hold: Hold) -> None:
+    """Run the stage of a hold in this process."""
+    _hold(worker, hold, _FUNCTIONS[hold.stage])
+
+
+def _hold(worker: Context, hold: Hold, function: Callable[[Work], None]) -> None:
+    try:
         with (
             structlog.contextvars.bound_contextvars(attempt=int(hold.record.get("attempt", 1))),
             worker.leases.keep(hold) as lease,
@@ -136,11 +162,6 @@ def _run(worker: Context, which: Stage, member: str, function: Callable[[Work], 
 
 def _work(work: Work, function: Callable[[Work], None]) -> None:
     try:
-        if work.hold.lapses >= MOST_LAPSES:
-            raise Permanent(  # noqa: TRY301 - fails the job by the same door as all else
-                "WorkerLost",
-                f"The {work.hold.stage} took {work.hold.lapses} workers down in a row.",
-            )
         work.lease.check()
         function(work)
     except HandBack:
@@ -162,9 +183,25 @@ def _work(work: Work, function: Callable[[Work], None]) -> None:
         work.later(work.back_off())
     except (BrokerUnavailable, LeaseLost):
         raise
-    except Exception:
-        # Left as it is, the lease lapses and the job is tried again, MOST_LAPSES times.
+    except ProcessLost as error:
+        message = f"The {work.hold.stage} took down the processes that it ran in alone ({error})."
+        _failed_try(work, Permanent("WorkerLost", message), MOST_DEATHS)
+    except Exception as error:
         log.exception("stage.crashed")
+        message = f"The {work.hold.stage} met an unexpected {type(error).__name__}; see the log."
+        _failed_try(work, Permanent("Crashed", message), MOST_CRASHES)
+
+
+def _failed_try(work: Work, error: Permanent, most: int) -> None:
+    failed = work.worker.schedule.failed_try(work.hold, most, _TRY_AGAIN)
+    log.warning("stage.try_failed", code=error.code, reason=error.message, failed=failed, most=most)
+    if failed < most:
+        return
+    if work.hold.stage is Stage.START:
+        # It may run at AWS, which only another try can tell.
+        work.later(_LONGEST_BACKOFF)
+    else:
+        give_up(work, error)
 
 
 def give_up(work: Work, error: Permanent) -> None:

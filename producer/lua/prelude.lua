@@ -38,6 +38,7 @@ local function job_key(id) return P .. 'job:' .. id end
 local function schedule(stage) return P .. 'schedule:' .. stage end
 local function holder(stage) return P .. 'holder:' .. stage end
 local function lapses(stage) return P .. 'lapses:' .. stage end
+local function tries(stage) return P .. 'tries:' .. stage end
 local function list(queue) return queue == CONTROL_QUEUE and CONTROL_LIST or queue end
 local function arrival(number) return P .. 'arrival:' .. number end
 local function line(state) return P .. 'line:' .. state end
@@ -77,6 +78,7 @@ local function forget(stage, id)
   redis.call('ZREM', schedule(stage), id)
   redis.call('HDEL', holder(stage), id)
   redis.call('HDEL', lapses(stage), id)
+  redis.call('HDEL', tries(stage), id)
 end
 
 local function enter_line(state, id, at, ahead)

@@ -11,5 +11,6 @@ if delay == '' then
 else
   wait_until(stage, id, now() + tonumber(delay))
   redis.call('HDEL', lapses(stage), id)
+  redis.call('HDEL', tries(stage), id)
 end
 return 1

@@ -8,13 +8,14 @@ import signal
 import subprocess
 from pathlib import Path
 
+import psutil
 from messages import raw_message
 from stack import LEASE, Stack, until
 
 from producer.contract import CONTROL_QUEUE, JobState, Stage
-from producer.schedule import Schedule
+from producer.schedule import FLEET, Schedule
 from producer.store import PREFIX
-from worker.stages import MOST_LAPSES
+from worker.stages import MOST_DEATHS, SUSPECT_AFTER
 
 
 def recordings(stack: Stack, number: int) -> list[Path]:
@@ -210,25 +211,70 @@ def test_a_long_upload_keeps_its_lease_and_is_not_taken_over(stack: Stack) -> No
     assert took >= 3 * LEASE, "somebody else has done it meanwhile"
 
 
-def test_a_job_that_takes_workers_down_is_failed_in_the_end(stack: Stack) -> None:
+def taken_up_anew(stack: Stack, stage: Stage, job_id: str, generations: set[str]) -> None:
+    """Wait until another than these holders is at a job's stage, and add it to them."""
+
+    def found() -> str | None:
+        holder = stack.broker.command("HGET", f"{PREFIX}holder:{stage}", job_id)
+        return holder if holder not in {None, "0", *generations} else None
+
+    generations.add(until(found))
+
+
+def test_workers_that_are_killed_by_others_cost_no_job(stack: Stack) -> None:
+    stack.start_aws("--recogniser", "fixed:0.2")
+    slow_uploads(stack, 50, None)
+    job = stack.client.submit(stack.sample("silence.wav"), name="unlucky")
+    seen: set[str] = set()
+    for number in range(SUSPECT_AFTER + MOST_DEATHS + 1):
+        worker = stack.start_worker(f"worker-{number}")
+        taken_up_anew(stack, Stage.UPLOAD, job.id, seen)
+        worker.kill()
+        worker.wait()
+    stack.clear_faults()
+    stack.start_worker("last")
+    assert_each_done_once(stack, [job.id])
+
+
+def test_a_job_that_takes_workers_down_is_failed_and_takes_down_no_more(stack: Stack) -> None:
     stack.start_aws("--recogniser", "fixed:0.2")
     slow_uploads(stack, 50, None)
     job = stack.client.submit(stack.sample("silence.wav"), name="poison")
-    generations: set[str] = {"0"}
-
-    def taken_up() -> bool:
-        holder = stack.broker.command("HGET", f"{PREFIX}holder:upload", job.id)
-        return holder is not None and holder not in generations
-
-    for number in range(MOST_LAPSES):
+    seen: set[str] = set()
+    for number in range(SUSPECT_AFTER):
         worker = stack.start_worker(f"worker-{number}")
-        until(taken_up)
-        generations.add(stack.broker.command("HGET", f"{PREFIX}holder:upload", job.id))
-        # Its death is counted when its lease has lapsed, by whoever claims the job next.
+        taken_up_anew(stack, Stage.UPLOAD, job.id, seen)
         worker.kill()
         worker.wait()
-    stack.start_worker("last")
-    failed = stack.job_in(job.id, JobState.FAILED)
-    assert failed.error is not None
-    assert failed.error.code == "WorkerLost"
+    last = stack.start_worker("last")
+    killed: set[int] = set()
+
+    def ended_with_its_processes() -> bool:
+        for process in psutil.Process(last.pid).children():
+            if "worker.probation" in process.cmdline() and process.pid not in killed:
+                process.kill()
+                killed.add(process.pid)
+        return stack.client.get(job.id).state is JobState.FAILED
+
+    until(ended_with_its_processes, 60)
+    error = stack.client.get(job.id).error
+    assert error is not None
+    assert error.code == "WorkerLost"
+    assert len(killed) == MOST_DEATHS
+    assert last.poll() is None
     assert stack.account()["accepted"] == 0
+
+
+def test_what_is_done_in_a_process_of_its_own_is_done_right(stack: Stack) -> None:
+    stack.start_aws("--recogniser", "fixed:0.2")
+    for stage in (Stage.UPLOAD, Stage.START, Stage.POLL, Stage.COLLECT, Stage.CLEANUP):
+        member = FLEET if stage is Stage.POLL else "suspect"
+        stack.broker.command("HSET", f"{PREFIX}lapses:{stage}", member, SUSPECT_AFTER)
+    request = {"audio": str(stack.sample("silence.wav")), "name": "suspect", "cleanup": True}
+    stack.start_worker()
+    (job_id,) = stack.client.submit_many([request])
+    job = stack.client.wait(job_id, timeout=90, cleaned=True)[job_id]
+    assert job.state is JobState.COMPLETED
+    assert stack.account()["accepted"] == 1
+    apart = [line["task"] for line in stack.log() if line["event"] == "stage.apart"]
+    assert {each.removeprefix("transcription.") for each in apart} >= {"upload", "start", "collect"}

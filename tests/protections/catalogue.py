@@ -85,9 +85,17 @@ WORKERS = (
     ),
     Protection(
         "worker/stages.py",
-        "if work.hold.lapses >= MOST_LAPSES:",
-        "if work.hold.lapses >= 1000:",
-        _RECOVERY + "test_a_job_that_takes_workers_down_is_failed_in_the_end",
+        "    elif hold.lapses >= SUSPECT_AFTER:\n",
+        "    elif hold.lapses >= 1000:\n",
+        _RECOVERY + "test_a_job_that_takes_workers_down_is_failed_and_takes_down_no_more",
+    ),
+    Protection(
+        "worker/stages.py",
+        "    elif hold.lapses >= SUSPECT_AFTER:\n"
+        "        _hold(worker, hold, lambda work: run_apart(work.hold, work.lease))\n",
+        "    elif hold.lapses >= 5:\n"
+        "        _hold(worker, hold, lambda work: give_up(work, Permanent('WorkerLost', 'x')))\n",
+        _RECOVERY + "test_workers_that_are_killed_by_others_cost_no_job",
     ),
     Protection(
         "worker/stopping.py",
@@ -219,6 +227,12 @@ LOSS = (
 )
 
 AWS = (
+    Protection(
+        "producer/lua/retry.lua",
+        "if is_paid_for then\n",
+        "if false then\n",
+        _AWS + "test_a_result_that_was_paid_for_is_fetched_by_a_retry",
+    ),
     Protection(
         "worker/starting.py",
         "        if status is None:\n            raise",

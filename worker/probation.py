@@ -1,0 +1,111 @@
+"""A stage that took workers down is run in a process of its own, so that it takes down no more.
+
+Leases lapse for many reasons: somebody kills workers, a machine fails, Redis stands still. None of
+them is the job's fault, however often it happens. But when the process that ran nothing but this
+stage ends while the worker beside it lives, there is no doubt.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from contextlib import suppress
+from dataclasses import asdict
+from importlib import import_module
+from pathlib import Path
+from typing import IO, cast
+
+import structlog
+
+from producer.contract import Stage
+from producer.errors import BrokerUnavailable
+from producer.schedule import Hold
+from worker import logs
+from worker.context import Context, context
+from worker.leases import Lease
+
+log = structlog.get_logger()
+
+#: Each takes the memory of a worker.
+_MOST_AT_ONCE = 4
+_PLACES = threading.BoundedSemaphore(_MOST_AT_ONCE)
+_LOOK_EVERY = 0.5
+_PR_SET_PDEATHSIG = 1
+
+
+class ProcessLost(Exception):
+    """The process of a stage has ended without a word."""
+
+
+def run_apart(hold: Hold, lease: Lease) -> None:
+    """Run the stage of a hold in a process of its own, and wait for its end.
+
+    Raises:
+        ProcessLost: if it was killed, or crashed.
+        LeaseLost, HandBack: as the lease says; the process is ended then.
+    """
+    with _PLACES:
+        command = [sys.executable, "-m", "worker.probation", str(os.getpid())]
+        # A session of its own, so that Ctrl-C is this process's to answer.
+        child = subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)  # noqa: S603
+        log.info("stage.apart", pid=child.pid)
+        try:
+            _tell(child, hold)
+            while child.poll() is None:
+                lease.check()
+                with suppress(subprocess.TimeoutExpired):
+                    child.wait(_LOOK_EVERY)
+            lease.check()
+        finally:
+            child.kill()
+            child.wait()
+    if child.returncode != 0:
+        raise ProcessLost(f"exit code {child.returncode}")
+
+
+def _tell(child: subprocess.Popen[bytes], hold: Hold) -> None:
+    # One that is killed at once hears nothing, which its exit code tells.
+    with suppress(BrokenPipeError):
+        stdin = cast("IO[bytes]", child.stdin)
+        stdin.write(json.dumps(asdict(hold)).encode())
+        stdin.close()
+
+
+def main() -> None:
+    """The process: one hold comes by standard input."""
+    _end_with_parent(int(sys.argv[1]))
+    # Where memory is short, this is the process to end.
+    with suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text("1000", encoding="ascii")
+    fields = json.load(sys.stdin)
+    hold = Hold(**fields | {"stage": Stage(fields["stage"])})
+    ours = context()
+    logs.configure(ours.settings.log_format, ours.settings.log_level)
+    threading.Thread(target=_renew, args=(ours,), daemon=True).start()
+    # What each stage does is told by `tasks`; `stages` itself imports this module.
+    import_module("worker.tasks")
+    import_module("worker.stages").run_here(ours, hold)
+
+
+def _end_with_parent(parent: int) -> None:
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        sys.exit(1)
+
+
+def _renew(worker: Context) -> None:
+    pause = threading.Event()
+    while not pause.wait(worker.settings.lease / 3):
+        try:
+            worker.leases.renew()
+        except BrokerUnavailable as error:
+            log.warning("redis.unavailable", reason=str(error))
+
+
+if __name__ == "__main__":
+    main()
