@@ -4,13 +4,17 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: demo test protections lint format clean
+.PHONY: demo test chaos protections lint format clean
 
 demo: $(VENV)/.local
 	$(BIN)/transcribe local samples/*.m4a samples/*.mp3 samples/*.wav
 
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest
+
+# A quarter of an hour: kills whatever can be killed, under load, and audits what is left.
+chaos: $(VENV)/.dev
+	cd tests && ../$(BIN)/python -m chaos $(STORM)
 
 # Half an hour: sees that what docs/reliability.md promises is really tested.
 protections: $(VENV)/.dev
