@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
+from producer.contract import JobState, Stage
 from producer.errors import BadTranscript
+from producer.store import Follows
 from producer.transcript import Transcript
 from worker.errors import Permanent, Transient
-from worker.results import write_results
+from worker.leases import LeaseLost
+from worker.results import discard_results, write_results
 from worker.stages import Work
 
 #: Seconds for which a missing or broken result may still turn up.
@@ -37,8 +41,8 @@ def fetch(work: Work) -> Transcript:
     raise problem
 
 
-def keep(work: Work, transcript: Transcript) -> str:
-    """Write the files and keep the text in Redis; returns the files' paths by format, as JSON."""
+def keep(work: Work, transcript: Transcript) -> dict[str, Path]:
+    """Write the files and keep the text in Redis; returns the files' paths by format."""
     job, settings = work.job, work.worker.settings
     files = write_results(job, transcript, settings.results_dir)
     work.worker.store.keep_result(
@@ -47,4 +51,21 @@ def keep(work: Work, transcript: Transcript) -> str:
         transcript.to_json().encode(),
         most=settings.kept_result_bytes,
     )
-    return json.dumps({kind: str(path) for kind, path in files.items()})
+    return files
+
+
+def complete(work: Work, files: dict[str, Path]) -> None:
+    """Record that the job has its result.
+
+    Raises:
+        LeaseLost: if the job is not ours to move any more; of one that was stopped, no file stays.
+    """
+    paths = json.dumps({kind: str(path) for kind, path in files.items()})
+    follows: Follows = Stage.CLEANUP if work.job.request.cleanup else ""
+    try:
+        work.advance(JobState.COMPLETED, follows, files=paths)
+    except LeaseLost:
+        now = work.worker.store.get_many([work.job.id])[work.job.id]
+        if now is not None and now.state in {JobState.CANCELLED, JobState.FAILED}:
+            discard_results(files.values())
+        raise

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
@@ -40,6 +41,17 @@ def write_results(job: Job, transcript: Transcript, root: Path) -> dict[str, Pat
         raise Transient(
             "ResultsNotWritten", f"The results cannot be written: {error.strerror}."
         ) from error
+
+
+def discard_results(files: Iterable[Path]) -> None:
+    """Take back what was just written for a job that has been stopped meanwhile."""
+    folders = set()
+    for path in files:
+        path.unlink(missing_ok=True)
+        folders.add(path.parent)
+    for folder in folders:
+        with suppress(OSError):  # there is something else in it
+            folder.rmdir()
 
 
 def results_folder(job: Job, root: Path) -> Path:

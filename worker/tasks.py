@@ -54,7 +54,7 @@ def collect(work: Work) -> None:
     """COLLECTING -> COMPLETED: the result is on disk, whole, and its text is in Redis."""
     transcript = collecting.fetch(work)
     files = collecting.keep(work, transcript)
-    work.advance(JobState.COMPLETED, Stage.CLEANUP if work.job.request.cleanup else "", files=files)
+    collecting.complete(work, files)
 
 
 @stage(app, Stage.CLEANUP)

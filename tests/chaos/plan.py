@@ -107,9 +107,7 @@ def plan(seed: int, jobs: int, blows: int) -> Plan:
         round_ = [*Blow, Blow.KILL_WORKER, Blow.KILL_WORKER]
         dice.shuffle(round_)
         falling += round_
-    # All jobs have come in when the last blows fall, and the first blow falls on some.
-    waves = max(1, blows * 2 // 3)
-    size = -(-jobs // waves)
+    size = -(-jobs // blows)
     return Plan(
         seed,
         tuple(

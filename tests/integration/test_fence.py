@@ -1,4 +1,4 @@
-"""A worker that was paused in the middle of a stage, and wakes up when its lease is long over."""
+"""What a worker does with a job that is not its own any more: it was paused, or the job stopped."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from stack import LEASE, Stack, until
 
 from producer.contract import JobState, Stage
 from producer.schedule import clock
-from worker import cleaning, starting, uploading
+from worker import cleaning, collecting, starting, uploading
 from worker.context import Context
 from worker.leases import LeaseLost
 from worker.settings import WorkerSettings
@@ -75,3 +75,21 @@ def test_a_cleanup_that_wakes_up_late_deletes_nothing(stack: Stack, worker: Cont
     assert key.startswith("transcribe-queue/one/audio")
     cleaning.delete_audio(taken_up(worker, Stage.CLEANUP, "one"))
     assert stack.objects() == []
+
+
+def test_a_result_written_for_a_job_that_was_stopped_is_taken_back(
+    stack: Stack, worker: Context
+) -> None:
+    uploaded(worker, stack)
+    worker.admission.admit()
+    start = taken_up(worker, Stage.START, "one")
+    fields = starting.start_job(start)
+    start.advance(JobState.COLLECTING, Stage.COLLECT, **fields)
+    until(lambda: worker.storage.find(fields["result_uri"]))
+    collect = taken_up(worker, Stage.COLLECT, "one")
+    files = collecting.keep(collect, collecting.fetch(collect))
+    assert all(path.is_file() for path in files.values())
+    stack.client.cancel("one")
+    with pytest.raises(LeaseLost):
+        collecting.complete(collect, files)
+    assert list(stack.results.iterdir()) == []
