@@ -97,11 +97,15 @@ def _is_foreign(work: Work, job: Job, status: Status) -> bool:
 def _status_if_ours(work: Work, job: Job) -> Status | None:
     """The Transcribe job of this name, if it was made for the audio that lies there now.
 
-    The same address proves nothing: another recording may have lain there when it was made.
+    The same address proves nothing: another recording may have lain there when it was made. But
+    since this job was submitted only its own has, though a worker that was paused in the middle of
+    its upload may have put it there once more, after the job was started.
     """
     status = work.worker.transcribe.status(job.aws_name)
     if status is None or status.media_uri != job.media_uri:
         return None
+    if status.created_at is not None and status.created_at >= job.created_at:
+        return status
     audio = _audio(work, job)
     if audio is None or status.created_at is None:
         return status

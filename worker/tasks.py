@@ -9,7 +9,7 @@ twice, so whatever breaks off is simply done again.
 
 from __future__ import annotations
 
-from producer.contract import JobState, Stage
+from producer.contract import Stage
 from worker import adopting, cleaning, collecting, door, polling, starting, uploading
 from worker.celery import app
 from worker.stages import Work, admit, stage
@@ -25,8 +25,7 @@ def submit(work: Work) -> None:
 @stage(app, Stage.UPLOAD)
 def upload(work: Work) -> None:
     """UPLOADING -> READY: the audio is checked, and put into S3 unless it is there already."""
-    media_uri = uploading.place_audio(work)
-    work.advance(JobState.READY, "ready", media_uri=media_uri)
+    uploading.hand_on(work, uploading.place_audio(work))
     admit(work.worker)
 
 

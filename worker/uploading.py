@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import structlog
 
+from producer.contract import Job, JobState
 from producer.media import MAX_BYTES
 from worker import notes, places
 from worker.audio import LocalAudio, open_audio
 from worker.errors import Permanent, Transient
+from worker.leases import LeaseLost
 from worker.results import results_folder
 from worker.stages import Work
 from worker.storage import PART_BYTES, Storage
@@ -32,6 +34,27 @@ def place_audio(work: Work) -> str:
         uri = places.audio_uri(work.job, settings.bucket, settings.prefix, audio.format)
         _upload(work, audio, uri)
     return uri
+
+
+def hand_on(work: Work, media_uri: str) -> None:
+    """Let the job stand in line for a slot.
+
+    Raises:
+        LeaseLost: if the job is not ours to move any more; if it was cleaned up meanwhile, what we
+            have put there is deleted.
+    """
+    try:
+        work.advance(JobState.READY, "ready", media_uri=media_uri)
+    except LeaseLost:
+        now = work.worker.store.get_many([work.job.id])[work.job.id]
+        if not work.job.request.is_on_s3 and now is not None and _is_cleaned(now):
+            log.info("upload.taken_back", uri=media_uri)
+            work.worker.storage.delete(media_uri)
+        raise
+
+
+def _is_cleaned(job: Job) -> bool:
+    return job.state is JobState.CANCELLED or (job.state.is_terminal and job.request.cleanup)
 
 
 def _wait_for_key(work: Work) -> None:

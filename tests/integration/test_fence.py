@@ -93,3 +93,34 @@ def test_a_result_written_for_a_job_that_was_stopped_is_taken_back(
     with pytest.raises(LeaseLost):
         collecting.complete(collect, files)
     assert list(stack.results.iterdir()) == []
+
+
+def test_audio_that_is_put_again_by_a_late_upload_does_not_make_a_job_anothers(
+    stack: Stack, worker: Context
+) -> None:
+    late = uploaded(worker, stack)
+    worker.admission.admit()
+    starting.start_job(taken_up(worker, Stage.START, "one"))
+    # S3 tells times to the second.
+    began = stack.now()
+    until(lambda: stack.now() > began + 4)
+    audio = (stack.audio / "silence.wav").open("rb")
+    with audio:
+        worker.storage.put(audio, uploading.place_audio(late), "one", lambda _: None)
+    again = taken_up(worker, Stage.START, "one")
+    assert starting.start_job(again)["adopted"] == ""
+    assert stack.account()["accepted"] == 1
+
+
+def test_audio_that_is_put_after_the_job_was_cleaned_up_is_taken_back(
+    stack: Stack, worker: Context
+) -> None:
+    stack.client.submit(stack.sample("silence.wav"), name="one")
+    late = taken_up(worker, Stage.UPLOAD, "one")
+    stack.client.cancel("one")
+    # As by a worker that was paused as it sent the last byte.
+    uri = uploading.place_audio(late)
+    assert len(stack.objects()) == 1
+    with pytest.raises(LeaseLost):
+        uploading.hand_on(late, uri)
+    assert stack.objects() == []

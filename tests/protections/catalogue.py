@@ -228,6 +228,20 @@ LOSS = (
 
 AWS = (
     Protection(
+        "worker/starting.py",
+        "    if status.created_at is not None and status.created_at >= job.created_at:\n",
+        "    if False:\n",
+        "tests/integration/test_fence.py::"
+        "test_audio_that_is_put_again_by_a_late_upload_does_not_make_a_job_anothers",
+    ),
+    Protection(
+        "worker/uploading.py",
+        "            work.worker.storage.delete(media_uri)\n",
+        "            pass\n",
+        "tests/integration/test_fence.py::"
+        "test_audio_that_is_put_after_the_job_was_cleaned_up_is_taken_back",
+    ),
+    Protection(
         "worker/collecting.py",
         "            discard_results(files.values())\n",
         "            pass\n",
