@@ -167,6 +167,11 @@ class Stack:
         """Tell the endpoint to misbehave; the fields are those of a localaws fault."""
         self._admin("POST", "faults", json.dumps([fields]).encode())
 
+    def faults(self) -> list[dict[str, Any]]:
+        """The faults that may still strike."""
+        left: list[dict[str, Any]] = self._admin("GET", "faults")
+        return left
+
     def clear_faults(self) -> None:
         """Let the endpoint behave again."""
         self._admin("DELETE", "faults")

@@ -55,8 +55,10 @@ def test_a_failure_is_no_refusal():
     book = FaultBook([Fault("fail", match="bad", reason="Because.")])
 
     assert book.strike("StartTranscriptionJob", "bad") is None
-    assert book.failure("a-bad-one") == "Because."
-    assert book.failure("good") is None
+    fault = book.fate("a-bad-one", "fail")
+    assert fault is not None
+    assert fault.reason == "Because."
+    assert book.fate("good", "fail") is None
 
 
 def test_cleared_faults_are_gone():
