@@ -117,7 +117,7 @@ class FaultBook:
         return self._strike(CALL_KINDS, operation, name)
 
     def fate(self, job_name: str, *kinds: str) -> Fault | None:
-        """The fault of these kinds that this job meets as it ends, if any; it is then spent once."""
+        """The fault of these kinds that this job meets as it ends, if any; then spent once."""
         return self._strike(kinds, "StartTranscriptionJob", job_name)
 
     def _strike(self, kinds: Container[str], operation: str, name: str) -> Fault | None:

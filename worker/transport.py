@@ -13,6 +13,8 @@ from queue import Empty
 from typing import Any, Literal, Self
 
 import structlog
+from celery.app import amqp
+from kombu import Connection as KombuConnection
 from kombu.transport import redis
 from pydantic import BaseModel, ValidationError, model_validator
 
@@ -83,6 +85,21 @@ class Envelope(BaseModel):
             "content-type": "application/json",
             "content-encoding": "utf-8",
         }
+
+
+class Connection(KombuConnection):
+    """A connection that looks for Redis every few seconds, however long it has been away."""
+
+    def ensure_connection(self, *arguments: Any, **options: Any) -> Any:
+        """Celery leaves the waits to kombu, which comes to look every 30 s only."""
+        waits = {"interval_start": 1, "interval_step": 1, "interval_max": 2}
+        return super().ensure_connection(*arguments, **(waits | options))
+
+
+class Amqp(amqp.AMQP):
+    """Celery's, with connections of ours."""
+
+    Connection = Connection
 
 
 class Channel(redis.Channel):

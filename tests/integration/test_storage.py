@@ -307,12 +307,14 @@ def test_a_stop_counts_more_than_a_connection_that_fails(
 
 def test_a_missing_bucket_is_told(storage: Storage, tmp_path: Path) -> None:
     path = write(tmp_path / "a", 10)
-    with path.open("rb") as file, pytest.raises(Permanent) as caught:
+    with path.open("rb") as file, pytest.raises(Transient) as waits:
         storage.put(file, "s3://no-such-bucket/a", "talk-1", lambda _: None)
-    assert caught.value.code == "NoSuchBucket"
-    with pytest.raises(Permanent) as caught:
+    with pytest.raises(Transient) as waits_too:
+        storage.read("s3://no-such-bucket/a")
+    with pytest.raises(Permanent) as told:
         storage.bucket_region("no-such-bucket")
-    assert caught.value.code == "NoSuchBucket"
+    for caught in (waits, waits_too, told):
+        assert caught.value.code == "NoSuchBucket"
 
 
 def test_where_a_bucket_is(storage: Storage) -> None:
