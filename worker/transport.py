@@ -9,22 +9,27 @@ from __future__ import annotations
 
 import base64
 import json
-from queue import Empty
+import uuid
 from typing import Any, Literal, Self
 
 import structlog
 from celery.app import amqp
-from kombu import Connection as KombuConnection
+from kombu.connection import Connection as KombuConnection
 from kombu.transport import redis
-from pydantic import BaseModel, ValidationError, model_validator
+from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from producer.contract import QUEUES, SUBMIT_TASK, Stage
+from producer.dead_letters import MOST_CHARACTERS
 from worker.context import context
 
 log = structlog.get_logger()
 
 _TASKS = frozenset({SUBMIT_TASK, *(stage.task for stage in Stage)})
 _LONGEST_ID = 255
+#: What is longer is not even parsed: no request is, and other messages would wait meanwhile.
+MOST_BYTES = 1024 * 1024
+#: By these keys, and no others, kombu knows a value of a type of its own.
+_TYPED = {"__type__", "__value__"}
 
 
 class Envelope(BaseModel):
@@ -37,14 +42,13 @@ class Envelope(BaseModel):
         id: str
 
     class Properties(BaseModel):
-        """How it got here."""
+        """How it was sent."""
 
-        delivery_tag: str
-        delivery_info: dict[str, Any]
         body_encoding: Literal["base64"] | None = None
 
     headers: Headers
     properties: Properties
+    content_type: Literal["application/json"] = Field("application/json", alias="content-type")
     body: str
 
     @model_validator(mode="after")
@@ -52,6 +56,9 @@ class Envelope(BaseModel):
         if self.headers.task not in _TASKS:
             raise ValueError("there is no such task here")
         argument = self.argument()
+        # JSON can write half a character, which neither Redis nor a log takes.
+        for text in (self.headers.id, *([argument] if isinstance(argument, str) else [])):
+            text.encode()
         if self.headers.task == SUBMIT_TASK:
             return self
         if not isinstance(argument, str) or not 0 < len(argument) <= _LONGEST_ID:
@@ -66,7 +73,7 @@ class Envelope(BaseModel):
         """
         encoded = self.properties.body_encoding is not None
         try:
-            body = json.loads(base64.b64decode(self.body, validate=True) if encoded else self.body)
+            body = parsed(base64.b64decode(self.body, validate=True) if encoded else self.body)
         except (ValueError, RecursionError):
             raise ValueError("the body must be JSON, in base64 if body_encoding says so") from None
         match body:
@@ -74,10 +81,14 @@ class Envelope(BaseModel):
                 return argument
         raise ValueError("the body must be [[argument], {}, {}], with one argument")
 
-    def passed_on(self) -> dict[str, Any]:
-        """The message without anything that we do not use: no times, callbacks or chains."""
+    def passed_on(self, queue: str) -> dict[str, Any]:
+        """The message without anything that we do not use: no times, callbacks or chains.
+
+        By what it says of its delivery kombu keeps it in its books, so that is our own.
+        """
         identity = {"task": self.headers.task, "id": self.headers.id, "root_id": self.headers.id}
-        properties = self.properties.model_dump(exclude={"body_encoding"})
+        delivery = {"exchange": "", "routing_key": queue}
+        properties = {"delivery_tag": str(uuid.uuid4()), "delivery_info": delivery}
         return {
             "headers": {"lang": "py", **identity},
             "properties": {**properties, "correlation_id": self.headers.id},
@@ -115,20 +126,21 @@ class Channel(redis.Channel):
     def _receive_one(self, client: Any) -> Any:
         try:
             return super()._receive_one(client)
-        except RecursionError:
-            log.warning("command.refused", reason="it is nested too deeply")
+        except (ArithmeticError, AttributeError, RecursionError) as error:
+            log.warning("command.refused", reason=repr(error)[:200])
             return None
 
-    def _brpop_read(self, **options: Any) -> Any:
-        try:
-            return super()._brpop_read(**options)
-        except json.JSONDecodeError as error:
-            _bury(error.doc, "it is not JSON")
-        except UnicodeDecodeError as error:
-            _bury(repr(error.object[:1000]), "it is not UTF-8")
-        except RecursionError:
-            _bury("", "it is nested too deeply to be kept")
-        raise Empty
+    def _get_client(self) -> Any:
+        class Client(super()._get_client()):  # type: ignore[misc]
+            """A client that passes over what no message can be."""
+
+            def parse_response(self, connection: Any, command_name: str, **options: Any) -> Any:
+                answer = super().parse_response(connection, command_name, **options)
+                if command_name != "BRPOP" or not answer or _may_be_a_message(answer[1]):
+                    return answer
+                return None
+
+        return Client
 
 
 class Transport(redis.Transport):
@@ -148,7 +160,7 @@ class Transport(redis.Transport):
             what = finding["msg"].removeprefix("Value error, ")
             _bury(json.dumps(message), f"{where}: {what}" if where else what)
         else:
-            super()._deliver(envelope.passed_on(), queue)
+            super()._deliver(envelope.passed_on(queue), queue)
 
     def _deliver_command(self, message: Any, queue: str) -> None:
         """Remote control, as by `celery inspect` and Flower."""
@@ -156,6 +168,42 @@ class Transport(redis.Transport):
             super()._deliver(message, queue)
         except (AttributeError, KeyError, RecursionError, TypeError, ValueError) as error:
             log.warning("command.refused", reason=repr(error)[:200])
+
+
+def parsed(text: str | bytes) -> Any:
+    """What some JSON says, in JSON's own types.
+
+    Raises:
+        ValueError: if it is no JSON, or kombu would make something else of it.
+        RecursionError: if it is nested too deeply.
+    """
+    return json.loads(text, object_hook=_plain)
+
+
+def _plain(fields: dict[str, Any]) -> dict[str, Any]:
+    if fields.keys() == _TYPED:
+        raise ValueError("it has a value of a type that only Python knows")
+    return fields
+
+
+def _may_be_a_message(entry: bytes) -> bool:
+    """Whether an entry of a queue can be looked at; buries it if not."""
+    if len(entry) > MOST_BYTES:
+        beginning = entry[: MOST_CHARACTERS + 1].decode(errors="replace")
+        _bury(beginning, f"it is {len(entry)} bytes long, and {MOST_BYTES} are the most")
+        return False
+    try:
+        parsed(entry.decode())
+    except UnicodeDecodeError:
+        _bury(repr(entry[:1000]), "it is not UTF-8")
+    except ValueError as error:
+        what = "it is not JSON" if isinstance(error, json.JSONDecodeError) else str(error)
+        _bury(entry.decode(), what)
+    except RecursionError:
+        _bury("", "it is nested too deeply to be kept")
+    else:
+        return True
+    return False
 
 
 def _bury(message: str, reason: str) -> None:

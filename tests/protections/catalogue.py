@@ -230,8 +230,8 @@ JOBS = (
 MESSAGES = (
     Protection(
         "worker/transport.py",
-        "except json.JSONDecodeError as error:",
-        "except ZeroDivisionError as error:",
+        "    except ValueError as error:\n        what",
+        "    except ZeroDivisionError as error:\n        what",
         _MESSAGES + "test_what_is_no_message_neither_ends_the_worker_nor_vanishes",
     ),
     Protection(
@@ -248,8 +248,8 @@ MESSAGES = (
     ),
     Protection(
         "worker/transport.py",
-        '        except RecursionError:\n            log.warning("command',
-        '        except ZeroDivisionError:\n            log.warning("command',
+        "        except (ArithmeticError, AttributeError, RecursionError) as error:\n",
+        "        except ZeroDivisionError as error:\n",
         "tests/acceptance/test_remote_control.py::test_what_is_no_command_is_refused",
     ),
 )
