@@ -37,10 +37,10 @@ TRANSPORT_OPTIONS = {
     "unacked_restore_throttle": 1,
     # Without these a connection that dies silently is waited on for ever. It is noticed and made
     # again within 15 s, so longer ones will not do.
-    "socket_timeout": 5,
+    "socket_timeout": 3,
     "socket_connect_timeout": 5,
     "socket_keepalive": True,
-    "health_check_interval": 3,
+    "health_check_interval": 2,
 }
 
 # It would override TRANSCRIBE_REDIS_URL without a word, and split messages from records.

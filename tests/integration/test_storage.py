@@ -305,6 +305,19 @@ def test_a_stop_counts_more_than_a_connection_that_fails(
             Storage(unreachable).put(file, URI, "talk-1", progress)
 
 
+def test_an_upload_in_parts_that_somebody_ended_is_tried_again(
+    storage: Storage, tmp_path: Path
+) -> None:
+    path = write(tmp_path / "a", 2 * PART_BYTES)
+
+    def abort(_: int) -> None:
+        storage.abort_uploads(URI)
+
+    with path.open("rb") as file, pytest.raises(Transient) as caught:
+        storage.put(file, URI, "talk-1", abort)
+    assert caught.value.code == "NoSuchUpload"
+
+
 def test_a_missing_bucket_is_told(storage: Storage, tmp_path: Path) -> None:
     path = write(tmp_path / "a", 10)
     with path.open("rb") as file, pytest.raises(Transient) as waits:

@@ -164,7 +164,7 @@ REDIS = (
     ),
     Protection(
         "worker/celery.py",
-        '    "health_check_interval": 3,\n',
+        '    "health_check_interval": 2,\n',
         '    "health_check_interval": 30,\n',
         _BAD_DAYS + "test_a_connection_that_died_without_a_word_is_replaced_in_time",
     ),
@@ -223,9 +223,8 @@ AWS = (
         "worker/storage.py",
         'if error.code == "NoSuchUpload":',
         "if False:",
-        _EVERY_CALL
-        + "test_a_call_that_fails_costs_its_job_seconds_only"
-        + "[CompleteMultipartUpload-error500_after]",
+        "tests/integration/test_storage.py::"
+        "test_an_upload_in_parts_that_somebody_ended_is_tried_again",
     ),
     Protection(
         "worker/uploading.py",
