@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from urllib.request import Request, urlopen
 
@@ -306,16 +307,24 @@ def test_a_stop_counts_more_than_a_connection_that_fails(
 
 
 def test_an_upload_in_parts_that_somebody_ended_is_tried_again(
-    storage: Storage, tmp_path: Path
+    s3: Any, storage: Storage, tmp_path: Path
 ) -> None:
     path = write(tmp_path / "a", 2 * PART_BYTES)
+    # moto takes the end of an upload twice; S3 answers this, once it has forgotten the upload.
+    answer = {"Error": {"Code": "NoSuchUpload"}, "ResponseMetadata": {"HTTPStatusCode": 404}}
+    event = "before-call.s3.CompleteMultipartUpload"
 
-    def abort(_: int) -> None:
-        storage.abort_uploads(URI)
+    def ended(**_: object) -> tuple[SimpleNamespace, dict[str, Any]]:
+        return SimpleNamespace(status_code=404), answer
 
-    with path.open("rb") as file, pytest.raises(Transient) as caught:
-        storage.put(file, URI, "talk-1", abort)
+    s3.meta.events.register(event, ended)
+    try:
+        with path.open("rb") as file, pytest.raises(Transient) as caught:
+            storage.put(file, URI, "talk-1", lambda _: None)
+    finally:
+        s3.meta.events.unregister(event, ended)
     assert caught.value.code == "NoSuchUpload"
+    assert s3.list_multipart_uploads(Bucket="storage-test").get("Uploads", []) == []
 
 
 def test_a_missing_bucket_is_told(storage: Storage, tmp_path: Path) -> None:
