@@ -9,8 +9,37 @@ from typing import NoReturn
 
 import localaws
 from localaws.errors import UsageError
-from localaws.faults import Fault
+from localaws.faults import CALL_KINDS, JOB_KINDS, Fault
 from localaws.quotas import Quotas
+
+
+def _kinds(kinds: dict[str, str]) -> str:
+    return "\n".join(f"  {kind:<17} {what}" for kind, what in kinds.items())
+
+
+_EPILOG = f"""\
+examples:
+  python -m localaws --port 5005 --bucket recordings --workers 2
+  curl -d '[{{"kind": "error500", "operation": "PutObject", "times": 2}}]' \\
+      http://127.0.0.1:5005/_localaws/faults
+
+misbehaviour while it runs: POST a JSON list of faults to /_localaws/faults, GET what is left of
+them, DELETE them all. A fault has a `kind`, and may have
+  operation         of S3 or Transcribe, with * and ? as in file names (default: all)
+  times             how often it strikes (default: always)
+  match             a regular expression, found in the job's name or the object's key
+  rate              the share of calls that it strikes, 0 to 1 (default: 1)
+  seconds           how long a timeout lasts, or until a broken result is mended (default: 0, never)
+  reason            the FailureReason of `fail`
+
+kinds of calls that go wrong:
+{_kinds(CALL_KINDS)}
+
+kinds of jobs that go wrong:
+{_kinds(JOB_KINDS)}
+
+GET /_localaws/jobs tells every job ever accepted, and how often each operation was called.
+"""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -24,7 +53,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="python -m localaws",
         description="S3 and Amazon Transcribe for one machine, with real speech recognition.",
-        epilog="Example: python -m localaws --port 5005 --bucket recordings --workers 2",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
     add("--port", type=int, required=True, help="port to listen on; 0 takes a free one")

@@ -32,7 +32,7 @@ class CallCounts:
 
 
 class Admin:
-    """GET health; GET jobs; POST faults adds to those set; DELETE faults clears them all."""
+    """GET health; GET jobs; GET faults that are left, POST adds to them, DELETE clears them all."""
 
     def __init__(
         self, table: JobTable, lifecycle: Lifecycle, faults: FaultBook, calls: CallCounts
@@ -48,6 +48,8 @@ class Admin:
             return plain_json({"status": "ok"})
         if (method, path) == ("GET", "jobs"):
             return plain_json(self._jobs())
+        if (method, path) == ("GET", "faults"):
+            return plain_json(self._faults.left())
         if (method, path) == ("POST", "faults"):
             return self._set_faults(body)
         if (method, path) == ("DELETE", "faults"):

@@ -22,6 +22,7 @@ _JSON_ERRORS = {
     "error500": ("InternalFailureException", "Internal failure, as localaws was told.", 500),
     "expired_token": ("ExpiredTokenException", "The request's security token has expired.", 400),
     "access_denied": ("AccessDeniedException", "This identity may not do that.", 400),
+    "lost_bucket": ("BadRequestException", "The specified S3 bucket can't be accessed.", 400),
 }
 _XML_ERRORS = {
     "throttle": ("SlowDown", "Reduce your request rate.", 503),
@@ -29,6 +30,7 @@ _XML_ERRORS = {
     "error500": ("InternalError", "Internal error, as localaws was told.", 500),
     "expired_token": ("ExpiredToken", "The request's security token has expired.", 400),
     "access_denied": ("AccessDenied", "Access Denied", 403),
+    "lost_bucket": ("NoSuchBucket", "The specified bucket does not exist", 404),
 }
 
 

@@ -3,34 +3,36 @@
 import random
 import re
 import threading
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Container, Iterable, Mapping
+from dataclasses import asdict, dataclass, fields
 from fnmatch import fnmatchcase
 from typing import Any
 
 from localaws.errors import UsageError
 
-#: throttle       refused: too many calls a second
-#: limit          refused: LimitExceededException (S3 has none: SlowDown)
-#: error500       refused: the service's own fault
-#: error500_after the work is done and the answer is a 500 all the same
-#: timeout        waits `seconds`, does nothing, and drops the connection
-#: timeout_after  does the work, waits `seconds`, and drops the connection
-#: expired_token, access_denied   refused: credentials
-#: fail           no call is refused; the job ends FAILED with `reason`
-KINDS = frozenset(
-    {
-        "throttle",
-        "limit",
-        "error500",
-        "error500_after",
-        "timeout",
-        "timeout_after",
-        "expired_token",
-        "access_denied",
-        "fail",
-    }
-)
+#: Each kind of fault that a call can meet, with what it does.
+CALL_KINDS = {
+    "throttle": "refused: too many calls a second",
+    "limit": "refused: LimitExceededException (S3 has none: SlowDown)",
+    "error500": "refused: the service's own fault",
+    "error500_after": "the work is done, and the answer is a 500 all the same",
+    "timeout": "waits `seconds`, does nothing, and drops the connection",
+    "timeout_after": "does the work, waits `seconds`, and drops the connection",
+    "expired_token": "refused: the credentials have expired",
+    "access_denied": "refused: the credentials do not allow it",
+    "lost_bucket": "refused: the bucket is gone",
+}
+#: Those that no call meets, but a job, when it ends.
+JOB_KINDS = {
+    "fail": "the job ends FAILED with `reason`",
+    "no_result": "the job ends COMPLETED, but its document is not there",
+    "truncated_result": "the same, with the first half of its document",
+    "not_json": "the same, with a page of HTML in place of its document",
+    "delete_job": "somebody deletes the job as it ends; its document stays",
+}
+KINDS = CALL_KINDS | JOB_KINDS
+#: Of these the true document turns up after `seconds`, if there are any.
+RESULT_KINDS = ("no_result", "truncated_result", "not_json")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +43,7 @@ class Fault:
     times:     how often it strikes; None is always.
     match:     regular expression, found anywhere in the job's name or the object's key.
     rate:      the share of calls it strikes, 0 to 1.
-    seconds:   how long a timeout lasts.
+    seconds:   how long a timeout lasts, or until a broken result is mended; 0 is never.
     reason:    the FailureReason of `fail`.
     """
 
@@ -105,19 +107,23 @@ class FaultBook:
         with self._lock:
             self._left.clear()
 
+    def left(self) -> list[dict[str, Any]]:
+        """The faults that may still strike; `times` is how often."""
+        with self._lock:
+            return [{**asdict(fault), "times": left} for fault, left in self._left]
+
     def strike(self, operation: str, name: str) -> Fault | None:
         """The fault that this call meets, if any; it is then spent once."""
-        return self._strike(operation, name, failures=False)
+        return self._strike(CALL_KINDS, operation, name)
 
-    def failure(self, job_name: str) -> str | None:
-        """The reason why this job shall end FAILED, if it shall."""
-        fault = self._strike("StartTranscriptionJob", job_name, failures=True)
-        return fault.reason if fault else None
+    def fate(self, job_name: str, *kinds: str) -> Fault | None:
+        """The fault of these kinds that this job meets as it ends, if any; then spent once."""
+        return self._strike(kinds, "StartTranscriptionJob", job_name)
 
-    def _strike(self, operation: str, name: str, *, failures: bool) -> Fault | None:
+    def _strike(self, kinds: Container[str], operation: str, name: str) -> Fault | None:
         with self._lock:
             for index, (fault, left) in enumerate(self._left):
-                if (fault.kind == "fail") is not failures or not fault.fits(operation, name):
+                if fault.kind not in kinds or not fault.fits(operation, name):
                     continue
                 if fault.rate < 1 and random.random() >= fault.rate:  # noqa: S311 - no secret
                     continue

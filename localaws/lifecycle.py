@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from localaws import document, refusals
-from localaws.faults import FaultBook
+from localaws.faults import RESULT_KINDS, FaultBook
 from localaws.jobs import Job, JobTable
 from localaws.objects import ObjectStore
 from localaws.outputs import write_outputs
@@ -77,8 +77,16 @@ class Lifecycle:
 
     def _finish(self, job: Job, outcome: Recognition | Failure) -> list[Job]:
         """Returns the deferred jobs that now run."""
-        if reason := self._faults.failure(job.name):
-            return self._table.fail(job, reason)
+        if not self._faults.fate(job.name, "delete_job"):
+            return self._ended(job, outcome)
+        with self._table.lock:  # nobody sees it between its end and its deletion
+            following = self._ended(job, outcome)
+            self._table.delete(job.name)
+        return following
+
+    def _ended(self, job: Job, outcome: Recognition | Failure) -> list[Job]:
+        if fault := self._faults.fate(job.name, "fail"):
+            return self._table.fail(job, fault.reason)
         if isinstance(outcome, Failure):
             return self._table.fail(job, outcome.reason)
         return self._complete(job, outcome)
@@ -95,7 +103,8 @@ class Lifecycle:
             )
         try:
             result = document.build(job.name, job.request, recognition)
-            uris = write_outputs(self._store, job, result)
+            fault = self._faults.fate(job.name, *RESULT_KINDS)
+            uris = write_outputs(self._store, job, result, fault)
         except LookupError as error:
             return self._table.fail(job, f"The transcript could not be written. {error}")
         except Exception as error:  # A job must end, and its place become free.

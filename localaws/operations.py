@@ -28,6 +28,8 @@ _ON_UPLOAD = {
     "POST": "CompleteMultipartUpload",
     "DELETE": "AbortMultipartUpload",
 }
+#: Those that are not called after their method.
+_OTHER_NAMES = {"GetBucketUploads": "ListMultipartUploads"}
 #: Subresources of a bucket or object: `GET /bucket?versioning` is GetBucketVersioning.
 _SUBRESOURCE = re.compile(
     r"^(acl|cors|encryption|lifecycle|location|policy|tagging|versioning|versions|uploads|delete)$"
@@ -36,7 +38,7 @@ _SUBRESOURCE = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One request. `name` is what a fault's `match` looks at: for S3, the object's key."""
+    """One request. `name` is what a fault's `match` looks at: in S3 the key, or a list's prefix."""
 
     service: str
     operation: str
@@ -56,7 +58,8 @@ def identify(environ: dict[str, Any]) -> Call:
         return Call(service, target.rpartition(".")[2], region)
     bucket, key = _bucket_and_key(environ)
     query = dict(parse_qsl(environ.get("QUERY_STRING", ""), keep_blank_values=True))
-    return Call("s3", _s3_operation(environ, bucket, key, query), region, key)
+    operation = _s3_operation(environ, bucket, key, query)
+    return Call("s3", operation, region, key or query.get("prefix", ""))
 
 
 def form_action(body: bytes) -> str:
@@ -82,7 +85,8 @@ def _s3_operation(environ: dict[str, Any], bucket: str, key: str, query: dict[st
     if "uploadId" in query:
         return _ON_UPLOAD.get(method, method)
     if method != "POST" and subresource:
-        return f"{method.capitalize()}{what}{subresource.capitalize()}"
+        named = f"{method.capitalize()}{what}{subresource.capitalize()}"
+        return _OTHER_NAMES.get(named, named)
     if "HTTP_X_AMZ_COPY_SOURCE" in environ:
         return "CopyObject"
     if not key and query.get("list-type") == "2":

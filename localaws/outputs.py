@@ -1,8 +1,10 @@
 """Where a job's results go, and putting them there."""
 
 import json
+from threading import Timer
 from typing import Any
 
+from localaws.faults import Fault
 from localaws.jobs import Job
 from localaws.objects import SERVICE_BUCKET, ObjectStore
 from localaws.subtitles import CONTENT_TYPES, subtitles
@@ -37,10 +39,13 @@ def check_access(store: ObjectStore, bucket: str, key: str) -> None:
     store.write(bucket, path, b"", "binary/octet-stream")
 
 
-def write_outputs(store: ObjectStore, job: Job, document: Json) -> list[str]:
+def write_outputs(
+    store: ObjectStore, job: Job, document: Json, fault: Fault | None = None
+) -> list[str]:
     """Put the document and the subtitles asked for. Returns the subtitles' URIs.
 
-    Raises LookupError where the bucket is gone.
+    A fault spoils the document, for good or for its seconds. Raises LookupError where the bucket is
+    gone.
     """
     bucket, key = job.location.bucket, job.location.key
     kms_key = job.request.get("OutputEncryptionKMSKeyId")
@@ -53,5 +58,17 @@ def write_outputs(store: ObjectStore, job: Job, document: Json) -> list[str]:
         uris.append(job.location.uri(path))
     # Last, so that whoever finds the document finds everything.
     body = json.dumps(document, ensure_ascii=False).encode()
-    store.write(bucket, key, body, "application/json", kms_key)
+    spoilt = _spoilt(body, fault.kind) if fault else body
+    if spoilt is not None:
+        store.write(bucket, key, spoilt, "application/json", kms_key)
+    if fault and fault.seconds:
+        mend = Timer(fault.seconds, store.write, (bucket, key, body, "application/json", kms_key))
+        mend.daemon = True
+        mend.start()
     return uris
+
+
+def _spoilt(body: bytes, kind: str) -> bytes | None:
+    if kind == "truncated_result":
+        return body[: len(body) // 2]
+    return b"<html>This is no transcript.</html>" if kind == "not_json" else None

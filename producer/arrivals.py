@@ -16,13 +16,15 @@ class Arrivals:
         """Use `broker`."""
         self._broker = broker
 
-    def read(self, number: str) -> tuple[bytes, int]:
-        """A message, at most the first MOST_BYTES bytes of it, and its length; empty if it is gone.
+    def read(self, number: str) -> tuple[bytes, int] | None:
+        """A message, at most the first MOST_BYTES bytes of it, and its length; None if it is gone.
 
         Raises:
             BrokerUnavailable: if Redis does not answer.
         """
         key = f"{PREFIX}arrival:{number}"
-        length = int(self._broker.command("STRLEN", key))
+        there, length = self._broker.commands([("EXISTS", key), ("STRLEN", key)])
+        if not there:
+            return None
         message: bytes = self._broker.command("GETRANGE", key, 0, MOST_BYTES - 1, raw=True)
-        return message, length
+        return message, int(length)

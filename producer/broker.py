@@ -31,7 +31,7 @@ _REFUSED = (redis.exceptions.OutOfMemoryError, redis.exceptions.ReadOnlyError)
 class Broker:
     """One Redis, by URL. Safe to share between threads; connects when first used."""
 
-    def __init__(self, url: str, timeout: float = 10.0) -> None:
+    def __init__(self, url: str, timeout: float = 5.0) -> None:
         """Prepare for Redis at `url`, whose every answer may take `timeout` seconds.
 
         What fails is tried once more, so an error comes after twice that, at the latest.
@@ -46,7 +46,9 @@ class Broker:
                 socket_timeout=timeout,
                 socket_connect_timeout=min(timeout, 5.0),
                 socket_keepalive=True,
-                health_check_interval=10,
+                # A PING before a command would be tried twice within each of two tries to connect,
+                # and find a dead connection no sooner than the command itself.
+                health_check_interval=0,
                 retry=Retry(ConstantBackoff(0.1), 1),
             )
         except ValueError:

@@ -22,9 +22,6 @@ from producer.store import JobStore, taken
 from producer.transcript import Transcript
 from producer.waiting import as_they_end
 
-#: Somebody waits for a producer's call, so it must fail before long if Redis is silent.
-_ANSWER_SECONDS = 5.0
-
 
 class Client:
     """A producer's connection to the queue. Safe to share between threads."""
@@ -41,7 +38,7 @@ class Client:
         if redis_url is not None:
             settings = settings.model_copy(update={"redis_url": redis_url})
         self._settings = settings
-        self._broker = Broker(settings.redis_url, timeout=_ANSWER_SECONDS)
+        self._broker = Broker(settings.redis_url)
         self._store = JobStore(self._broker, retention=settings.retention, lease=settings.lease)
         #: the workers, as their heartbeats tell
         self.fleet = Fleet(self._broker)

@@ -132,7 +132,10 @@ class Stack:
         """A copy of a sample beneath the audio root."""
         path = self.audio / (as_ or name)
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes((SAMPLES / name).read_bytes())
+        content = (SAMPLES / name).read_bytes()
+        # A worker may be reading it.
+        if not path.is_file() or path.read_bytes() != content:
+            path.write_bytes(content)
         return path
 
     def transcribe(
@@ -173,6 +176,11 @@ class Stack:
     def fault(self, **fields: object) -> None:
         """Tell the endpoint to misbehave; the fields are those of a localaws fault."""
         self._admin("POST", "faults", json.dumps([fields]).encode())
+
+    def faults(self) -> list[dict[str, Any]]:
+        """The faults that may still strike."""
+        left: list[dict[str, Any]] = self._admin("GET", "faults")
+        return left
 
     def clear_faults(self) -> None:
         """Let the endpoint behave again."""

@@ -35,11 +35,12 @@ TRANSPORT_OPTIONS = {
     "visibility_timeout": 120,
     "unacked_restore_interval": 5,
     "unacked_restore_throttle": 1,
-    # Without these a connection that dies silently is waited on for ever.
-    "socket_timeout": 10,
+    # Without these a connection that dies silently is waited on for ever. It is noticed and made
+    # again within 15 s, so longer ones will not do.
+    "socket_timeout": 3,
     "socket_connect_timeout": 5,
     "socket_keepalive": True,
-    "health_check_interval": 10,
+    "health_check_interval": 2,
     # Priority is the schedule's, so one list a queue; CONTROL_LIST is named with this separator.
     "priority_steps": [0],
     "sep": ":",
@@ -49,7 +50,9 @@ TRANSPORT_OPTIONS = {
 os.environ.pop("CELERY_BROKER_URL", None)
 settings = _settings()
 
-app = Celery("worker", broker=settings.redis_url, include=["worker.tasks"])
+app = Celery(
+    "worker", broker=settings.redis_url, include=["worker.tasks"], amqp="worker.transport:Amqp"
+)
 app.conf.update(
     # Threads suit calls to AWS, each of which is bounded by boto3's own timeouts.
     worker_pool="threads",

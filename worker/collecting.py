@@ -14,16 +14,13 @@ from worker.leases import LeaseLost
 from worker.results import discard_results, write_results
 from worker.stages import Work
 
-#: Seconds for which a missing or broken result may still turn up.
-_PATIENCE = 60.0
-
 
 def fetch(work: Work) -> Transcript:
     """Read the result document.
 
     Raises:
         Transient: if it is not there, or not whole, and it may yet be.
-        Permanent: if it is still so after a minute.
+        Permanent: if it is still so when the patience that is set for it is over.
     """
     job = work.job
     if job.result_uri is None:
@@ -36,7 +33,7 @@ def fetch(work: Work) -> Transcript:
         if error.code != "ResultMissing":
             raise
         problem = error
-    if work.waited > _PATIENCE:
+    if work.waited > work.worker.settings.result_patience:
         raise Permanent(problem.code, problem.message)
     raise problem
 

@@ -21,13 +21,13 @@ def take_in(worker: Context, number: str) -> None:
     What it asks for is done before it is forgotten, so that a worker may die at any moment; done
     twice, it has one effect.
     """
-    message, length = worker.arrivals.read(number)
-    if not length:
+    arrived = worker.arrivals.read(number)
+    if arrived is None:
         return  # dealt with already
     try:
-        envelope = _opened(message, length)
+        envelope = _opened(*arrived)
     except NotForUs as error:
-        refuse(worker, message, f"Not a message for us: {error}.")
+        refuse(worker, number, f"Not a message for us: {error}.")
         return
     # Others are hints, which the entries in the schedule do not need.
     if envelope.headers.task == Stage.SUBMIT.task:
@@ -35,7 +35,7 @@ def take_in(worker: Context, number: str) -> None:
 
 
 def _opened(message: bytes, length: int) -> Envelope:
-    if length > len(message):
+    if length > len(message):  # the rest was left where it is
         raise NotForUs(f"it is {length} bytes long; a request has far less")
     envelope = Envelope.from_bytes(message)
     if envelope.headers.task != Stage.SUBMIT.task:
@@ -43,10 +43,12 @@ def _opened(message: bytes, length: int) -> Envelope:
     return envelope
 
 
-def refuse(worker: Context, message: bytes, reason: str) -> None:
+def refuse(worker: Context, number: str, reason: str) -> None:
     """Keep a message as it came among the dead letters."""
-    log.warning("message.refused", reason=reason)
-    worker.dead_letters.bury(message.decode(errors="backslashreplace"), reason)
+    arrived = worker.arrivals.read(number)
+    if arrived is not None:
+        log.warning("message.refused", reason=reason)
+        worker.dead_letters.bury(arrived[0].decode(errors="backslashreplace"), reason)
 
 
 def let_in(worker: Context, request: object, message_id: str) -> None:

@@ -8,15 +8,19 @@ from __future__ import annotations
 
 import base64
 import json
+import uuid
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ValidationError, model_validator
+from pydantic import BaseModel, Field, ValidationError, model_validator
 
+from producer.arrivals import MOST_BYTES
 from producer.contract import Stage
 
 _TASKS = frozenset(stage.task for stage in Stage)
 #: Of what belongs to an entry of the schedule: a job's id, or a number.
 _LONGEST_ID = 255
+#: By these keys, and no others, kombu knows a value of a type of its own.
+_TYPED = {"__type__", "__value__"}
 
 
 class NotForUs(ValueError):
@@ -33,21 +37,23 @@ class Envelope(BaseModel):
         id: str
 
     class Properties(BaseModel):
-        """How it got here."""
+        """How it was sent."""
 
-        delivery_tag: str
-        delivery_info: dict[str, Any]
         body_encoding: Literal["base64"] | None = None
 
     headers: Headers
     properties: Properties
+    content_type: Literal["application/json"] = Field("application/json", alias="content-type")
     body: str
 
     @model_validator(mode="after")
     def _is_for_us(self) -> Self:
         if self.headers.task not in _TASKS:
             raise ValueError("there is no such task here")
-        self.argument()
+        argument = self.argument()
+        # JSON can write half a character, which neither Redis nor a log takes.
+        for text in (self.headers.id, *([argument] if isinstance(argument, str) else [])):
+            text.encode()
         return self
 
     @classmethod
@@ -72,14 +78,7 @@ class Envelope(BaseModel):
         Raises:
             NotForUs: if it is none for our tasks.
         """
-        try:
-            return cls.parse(json.loads(message.decode()))
-        except UnicodeDecodeError:
-            raise NotForUs("it is not UTF-8") from None
-        except json.JSONDecodeError:
-            raise NotForUs("it is not JSON") from None
-        except RecursionError:
-            raise NotForUs("it is nested too deeply") from None
+        return cls.parse(parsed(message))
 
     def argument(self) -> Any:
         """The task's one argument.
@@ -89,7 +88,8 @@ class Envelope(BaseModel):
         """
         encoded = self.properties.body_encoding is not None
         try:
-            body = json.loads(base64.b64decode(self.body, validate=True) if encoded else self.body)
+            text = base64.b64decode(self.body, validate=True) if encoded else self.body
+            body = json.loads(text, object_hook=_plain)
         except (ValueError, RecursionError):
             raise ValueError("the body must be JSON, in base64 if body_encoding says so") from None
         match body:
@@ -108,14 +108,17 @@ class Envelope(BaseModel):
             raise NotForUs("the argument of this task is a job's id")
         return argument
 
-    def passed_on(self) -> dict[str, Any]:
+    def passed_on(self, queue: str) -> dict[str, Any]:
         """The message without anything that we do not use: no times, callbacks or chains.
+
+        By what it says of its delivery kombu keeps it in its books, so that is our own.
 
         Raises:
             NotForUs: if it is about no entry of the schedule.
         """
         identity = {"task": self.headers.task, "id": self.headers.id, "root_id": self.headers.id}
-        properties = self.properties.model_dump(exclude={"body_encoding"})
+        delivery = {"exchange": "", "routing_key": queue}
+        properties = {"delivery_tag": str(uuid.uuid4()), "delivery_info": delivery}
         return {
             "headers": {"lang": "py", **identity},
             "properties": {**properties, "correlation_id": self.headers.id},
@@ -123,3 +126,30 @@ class Envelope(BaseModel):
             "content-type": "application/json",
             "content-encoding": "utf-8",
         }
+
+
+def parsed(message: bytes) -> Any:
+    """What a message says, in JSON's own types.
+
+    Raises:
+        NotForUs: if it is no JSON, or so long or deep that others would wait for it, or if kombu
+            would make something else of it.
+    """
+    if len(message) > MOST_BYTES:
+        raise NotForUs(f"it is {len(message)} bytes long; a request has far less")
+    try:
+        return json.loads(message.decode(), object_hook=_plain)
+    except UnicodeDecodeError:
+        raise NotForUs("it is not UTF-8") from None
+    except json.JSONDecodeError:
+        raise NotForUs("it is not JSON") from None
+    except ValueError as error:
+        raise NotForUs(str(error)) from None
+    except RecursionError:
+        raise NotForUs("it is nested too deeply") from None
+
+
+def _plain(fields: dict[str, Any]) -> dict[str, Any]:
+    if fields.keys() == _TYPED:
+        raise ValueError("it has a value of a type that only Python knows")
+    return fields

@@ -100,17 +100,26 @@ def _failed(work: Work, job: Job, outcome: Failed) -> None:
 
 
 def _outcome(work: Work, job: Job, *, by_object: bool) -> Status | None:
-    # A key that the request named may hold the result of an earlier run.
-    if by_object and job.request.key is None and job.result_uri is not None:
-        result = work.worker.storage.find(job.result_uri)
-        # One of a job that had this name long before tells nothing.
-        if result is not None and result.modified_at > job.updated_at - _CLOCKS:
-            return Done(job.media_uri or "", None)
+    if by_object and _has_result(work, job):
+        return Done(job.media_uri or "", None)
     if not _may(work, "GetTranscriptionJob"):
         raise Throttled(
             "OwnRate", "Our own rate of GetTranscriptionJob is used up.", "GetTranscriptionJob"
         )
-    return work.worker.transcribe.status(job.aws_name)
+    status = work.worker.transcribe.status(job.aws_name)
+    if status is None and _has_result(work, job):
+        # Somebody deleted the job once it had ended; what it wrote was paid for.
+        return Done(job.media_uri or "", None)
+    return status
+
+
+def _has_result(work: Work, job: Job) -> bool:
+    # A key that the request named may hold the result of an earlier run.
+    if job.request.key is not None or job.result_uri is None:
+        return False
+    result = work.worker.storage.find(job.result_uri)
+    # One of a job that had this name long before tells nothing.
+    return result is not None and result.modified_at > job.updated_at - _CLOCKS
 
 
 def _may(work: Work, operation: Operation) -> bool:

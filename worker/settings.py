@@ -70,6 +70,11 @@ class WorkerSettings(ProducerSettings):
     concurrency: int = Field(
         default=16, ge=1, description="Stages that one worker process is at work on at once."
     )
+    result_patience: float = Field(
+        default=60.0,
+        ge=0,
+        description="Seconds for which a result that is missing or broken may still turn up.",
+    )
     stop_grace: float = Field(
         default=20.0,
         ge=0,

@@ -210,8 +210,7 @@ def give_up(work: Work, error: Permanent) -> None:
         log.warning("cleanup.gave_up", code=error.code, reason=error.message)
         work.worker.store.cleaned(work.hold, error.message)
     elif work.hold.stage is Stage.SUBMIT:
-        message, _ = work.worker.arrivals.read(work.hold.member)
-        door.refuse(work.worker, message, error.message)
+        door.refuse(work.worker, work.hold.member, error.message)
         work.finish()
     elif work.hold.stage is Stage.ADOPT:
         log.error("adoption.given_up", code=error.code, reason=error.message)

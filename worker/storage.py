@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from io import BufferedReader
@@ -103,13 +103,14 @@ class Storage:
             note: a further word to leave on the object: ASCII, with the owner below S3's 2 KB.
 
         Raises:
-            Transient, Permanent: as AWS's error is sorted, or what `progress` raised.
+            Transient: also if the bucket is gone.
+            Permanent: as AWS's error is sorted; or what `progress` raised.
         """
         bucket, key = parse_uri(uri)
         file.seek(0)
         marks = {_OWNER: owner, _NOTE: note} if note else {_OWNER: owner}
         try:
-            with errors_sorted("PutObject"):
+            with _bucket_awaited(), errors_sorted("PutObject"):
                 self._client.upload_fileobj(
                     cast(Any, _KeepOpen(file)),
                     bucket,
@@ -118,9 +119,12 @@ class Storage:
                     Callback=progress,
                     Config=_TRANSFER,
                 )
-        except StageError:
+        except StageError as error:
             # botocore takes what `progress` raises for a fault of the connection.
             progress(0)
+            if error.code == "NoSuchUpload":
+                # Its last call was carried out and the answer lost, or somebody aborted it.
+                raise Transient(error.code, "The upload in parts has ended already.") from error
             raise
 
     def abort_uploads(self, uri: str) -> int:
@@ -171,11 +175,11 @@ class Storage:
         """The whole content of an object.
 
         Raises:
-            Transient: also if the object is not there, for it may be about to be.
+            Transient: also if the object or its bucket is not there, for it may be about to be.
             Permanent: as AWS's error is sorted.
         """
         bucket, key = parse_uri(uri)
-        with errors_sorted("GetObject"):
+        with _bucket_awaited(), errors_sorted("GetObject"):
             try:
                 return self._client.get_object(Bucket=bucket, Key=key)["Body"].read()
             except ClientError as error:
@@ -219,6 +223,21 @@ class Storage:
             closing(self._client.get_object(Bucket=bucket, Key=key)["Body"]) as body,
         ):
             return all(file.read(len(chunk)) == chunk for chunk in body.iter_chunks(_CHUNK))
+
+
+@contextmanager
+def _bucket_awaited() -> Iterator[None]:
+    """Wait for a bucket that is gone: what it shall take or hold must not be given up with it."""
+    try:
+        yield
+    except Permanent as error:
+        if error.code != "NoSuchBucket":
+            raise
+        raise Transient(
+            error.code,
+            "The S3 bucket does not exist; the job waits until it is created, or "
+            "TRANSCRIBE_BUCKET corrected.",
+        ) from error
 
 
 def content_etag(file: BufferedReader, *, multipart: bool) -> str:

@@ -8,17 +8,34 @@ our own scripts put there and nothing else: what others leave there is taken in 
 from __future__ import annotations
 
 import json
-from queue import Empty
 from typing import Any
 
 import structlog
+from celery.app import amqp
+from kombu.connection import Connection as KombuConnection
 from kombu.transport import redis
 
 from producer.contract import CONTROL_LIST, CONTROL_QUEUE, QUEUES
+from producer.dead_letters import MOST_CHARACTERS
 from worker.context import context
-from worker.envelope import Envelope, NotForUs
+from worker.envelope import Envelope, NotForUs, parsed
 
 log = structlog.get_logger()
+
+
+class Connection(KombuConnection):
+    """A connection that looks for Redis every few seconds, however long it has been away."""
+
+    def ensure_connection(self, *arguments: Any, **options: Any) -> Any:
+        """Celery leaves the waits to kombu, which comes to look every 30 s only."""
+        waits = {"interval_start": 1, "interval_step": 1, "interval_max": 2}
+        return super().ensure_connection(*arguments, **(waits | options))
+
+
+class Amqp(amqp.AMQP):
+    """Celery's, with connections of ours."""
+
+    Connection = Connection
 
 
 class Channel(redis.Channel):
@@ -37,18 +54,21 @@ class Channel(redis.Channel):
     def _receive_one(self, client: Any) -> Any:
         try:
             return super()._receive_one(client)
-        except RecursionError:
-            log.warning("command.refused", reason="it is nested too deeply")
+        except (ArithmeticError, AttributeError, RecursionError) as error:
+            log.warning("command.refused", reason=repr(error)[:200])
             return None
 
-    def _brpop_read(self, **options: Any) -> Any:
-        try:
-            return super()._brpop_read(**options)
-        except json.JSONDecodeError as error:
-            bury(error.doc, "it is not JSON")
-        except RecursionError:
-            bury("", "it is nested too deeply to be kept")
-        raise Empty
+    def _get_client(self) -> Any:
+        class Client(super()._get_client()):  # type: ignore[misc]
+            """A client that passes over what no message can be."""
+
+            def parse_response(self, connection: Any, command_name: str, **options: Any) -> Any:
+                answer = super().parse_response(connection, command_name, **options)
+                if command_name != "BRPOP" or not answer or _may_be_a_message(answer[1]):
+                    return answer
+                return None
+
+        return Client
 
 
 class Transport(redis.Transport):
@@ -61,7 +81,7 @@ class Transport(redis.Transport):
             self._deliver_command(message, queue)
             return
         try:
-            passed_on = Envelope.parse(message).passed_on()
+            passed_on = Envelope.parse(message).passed_on(queue)
         except NotForUs as error:
             bury(json.dumps(message), str(error))
         else:
@@ -73,6 +93,17 @@ class Transport(redis.Transport):
             super()._deliver(message, queue)
         except (AttributeError, KeyError, RecursionError, TypeError, ValueError) as error:
             log.warning("command.refused", reason=repr(error)[:200])
+
+
+def _may_be_a_message(entry: bytes) -> bool:
+    """Whether an entry of a queue can be looked at; buries it if not."""
+    try:
+        parsed(entry)
+    except NotForUs as error:
+        beginning = entry[: MOST_CHARACTERS + 1].decode(errors="backslashreplace")
+        bury(beginning, str(error))
+        return False
+    return True
 
 
 def bury(message: str, reason: str) -> None:

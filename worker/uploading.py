@@ -12,7 +12,7 @@ from worker.errors import Permanent, Transient
 from worker.leases import LeaseLost
 from worker.results import results_folder
 from worker.stages import Work
-from worker.storage import PART_BYTES, Storage
+from worker.storage import PART_BYTES, Storage, parse_uri
 
 log = structlog.get_logger()
 
@@ -33,6 +33,8 @@ def place_audio(work: Work) -> str:
     with open_audio(request.audio, settings.audio_roots, request.media_format) as audio:
         uri = places.audio_uri(work.job, settings.bucket, settings.prefix, audio.format)
         _upload(work, audio, uri)
+    if audio.size >= PART_BYTES:
+        _abort_others(work.worker.storage, uri)
     return uri
 
 
@@ -77,20 +79,18 @@ def _upload(work: Work, audio: LocalAudio, uri: str) -> None:
                 f"{uri} holds something else than {audio.path.name}. It was left alone; "
                 "choose another key.",
             )
-    if audio.size >= PART_BYTES:
-        _abort_earlier(storage, uri)
     note = notes.encode(work.hold.record["request"])
     storage.put(audio.file, uri, work.job.id, work.lease.check, note)
     log.info("upload.done", uri=uri, bytes=audio.size)
 
 
-def _abort_earlier(storage: Storage, uri: str) -> None:
-    """A worker that was killed cannot have ended its upload in parts."""
+def _abort_others(storage: Storage, uri: str) -> None:
+    """A worker that was killed, or whose answer was lost, left an upload in parts unended."""
     try:
         storage.abort_uploads(uri)
     except Permanent as error:
-        # A policy from before this was needed is no reason not to upload.
-        log.warning("upload.earlier_unseen", code=error.code, reason=error.message)
+        # A policy from before this was needed is no reason not to go on.
+        log.warning("upload.others_unseen", code=error.code, reason=error.message)
 
 
 def _check_object(work: Work, uri: str) -> None:
@@ -103,8 +103,18 @@ def _check_object(work: Work, uri: str) -> None:
         log.info("upload.unseen", uri=uri)
         return
     if there is None:
+        _check_bucket(work.worker.storage, uri)
         raise Permanent("NoSuchObject", f"There is no object {uri}.")
     if there.size == 0:
         raise Permanent("Empty", f"{uri} is empty.")
     if there.size > MAX_BYTES:
         raise Permanent("TooLarge", f"{uri} is over 2 GB, the most Amazon Transcribe takes.")
+
+
+def _check_bucket(storage: Storage, uri: str) -> None:
+    """Say so if it is the whole bucket that is missing; S3 answers HeadObject without words."""
+    try:
+        storage.bucket_region(parse_uri(uri)[0])
+    except Permanent as error:
+        if error.code == "NoSuchBucket":
+            raise

@@ -43,7 +43,7 @@ def list_letters(*, as_json: bool) -> None:
             if as_json:
                 output.record(letter.model_dump(mode="json"))
             else:
-                output.data(f"{letter.id}  {letter.at:%Y-%m-%d %H:%M:%S}  {letter.reason}")
+                output.line(f"{letter.id}  {letter.at:%Y-%m-%d %H:%M:%S}  {letter.reason}")
 
 
 @dead.command()
@@ -86,7 +86,7 @@ def replay(letters: tuple[str, ...], *, everything: bool) -> None:
                 refused = True
                 continue
             client.dead_letters.drop(letter.id)
-            output.data(job.id)
+            output.line(job.id)
     raise click.exceptions.Exit(1 if refused else 0)
 
 
@@ -104,7 +104,7 @@ def drop(letters: tuple[str, ...], *, everything: bool) -> None:
     with Client() as client:
         for letter in _chosen(client, letters, everything=everything):
             client.dead_letters.drop(letter.id)
-            output.data(letter.id)
+            output.line(letter.id)
 
 
 def _chosen(client: Client, letters: Sequence[str], *, everything: bool) -> list[DeadLetter]:

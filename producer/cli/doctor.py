@@ -33,7 +33,7 @@ def doctor(*, as_json: bool) -> None:
             if as_json:
                 output.record({"check": subject, "ok": ok, "message": message})
             else:
-                output.data(f"{'ok  ' if ok else 'FIX '} {subject}: {message}")
+                output.line(f"{'ok  ' if ok else 'FIX '} {subject}: {message}")
     raise click.exceptions.Exit(0 if healthy else 1)
 
 

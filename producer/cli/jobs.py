@@ -30,18 +30,18 @@ def status(job: str, *, as_json: bool) -> None:
     if as_json:
         output.record(output.job_fields(found))
         return
-    output.data(f"{found.id}  {found.state}  (attempt {found.attempt})")
-    output.data(f"  audio      {found.request.audio}")
+    output.line(f"{found.id}  {found.state}  (attempt {found.attempt})")
+    output.line(f"  audio      {found.request.audio}")
     for state, moment in sorted(found.times.items(), key=lambda pair: pair[1]):
-        output.data(f"  {moment:%Y-%m-%d %H:%M:%S}  {state}")
+        output.line(f"  {moment:%Y-%m-%d %H:%M:%S}  {state}")
     for kind, path in found.files.items():
-        output.data(f"  {kind:<10} {path}")
+        output.line(f"  {kind:<10} {path}")
     if found.error is not None:
-        output.data(f"  error      {found.error.message} ({found.error.code}, {found.error.stage})")
+        output.line(f"  error      {found.error.message} ({found.error.code}, {found.error.stage})")
     if found.cleaned_at is not None:
-        output.data(f"  cleaned    {found.cleaned_at:%Y-%m-%d %H:%M:%S}")
+        output.line(f"  cleaned    {found.cleaned_at:%Y-%m-%d %H:%M:%S}")
     if found.cleanup_error is not None:
-        output.data(f"  not cleaned: {found.cleanup_error}")
+        output.line(f"  not cleaned: {found.cleanup_error}")
 
 
 @click.command()
@@ -62,7 +62,7 @@ def wait(jobs: tuple[str, ...], timeout: float | None, *, as_json: bool) -> None
             if as_json:
                 output.record(output.job_fields(job))
             else:
-                output.data(f"{job.id}\t{job.state}")
+                output.line(f"{job.id}\t{job.state}")
             good = output.complain(job) and good
     raise click.exceptions.Exit(0 if good else 1)
 
@@ -113,7 +113,7 @@ def list_jobs(states: tuple[JobState, ...], limit: int, *, as_json: bool) -> Non
             if as_json:
                 output.record(output.job_fields(job))
             else:
-                output.data(
+                output.line(
                     f"{job.updated_at:%Y-%m-%d %H:%M:%S}  {job.state:<12}  {job.id}{_why(job)}"
                 )
 
@@ -129,7 +129,7 @@ def cancel(jobs: tuple[str, ...]) -> None:
     """
     with Client() as client:
         for job_id in jobs:
-            output.data(f"{job_id}\t{client.cancel(job_id).state}")
+            output.line(f"{job_id}\t{client.cancel(job_id).state}")
 
 
 @click.command()
@@ -149,7 +149,7 @@ def retry(jobs: tuple[str, ...], *, failed: bool) -> None:
     with Client() as client:
         for job_id in client.failed() if failed else jobs:
             try:
-                output.data(f"{job_id}\t{client.retry(job_id).state}")
+                output.line(f"{job_id}\t{client.retry(job_id).state}")
             except WrongState as error:
                 if not failed:
                     raise

@@ -203,13 +203,15 @@ def _refuse_unusable_aws(client: Client) -> None:
 
 
 def _stay(sandbox: Sandbox, environment: Mapping[str, str], interrupted: threading.Event) -> None:
-    output.chatter("\nThe sandbox is up; Ctrl-C stops it. In another terminal:\n")
+    for text in ("", "The sandbox is up; Ctrl-C stops it. In another terminal:", ""):
+        output.chatter(text)
     for name, value in environment.items():
         if value:
             output.data(f"export {name}={shlex.quote(value)}")
     sys.stdout.flush()
+    output.chatter("")
     output.chatter(
-        f"\nThen: transcribe submit FILE --wait. The worker's log: {sandbox.log('worker')}"
+        f"Then: transcribe submit FILE --wait. The worker's log: {sandbox.log('worker')}"
     )
     while not interrupted.wait(0.5):
         if (fallen := sandbox.fallen()) is not None:

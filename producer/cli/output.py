@@ -22,8 +22,18 @@ def printable(text: str) -> str:
     return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
+def line(text: str) -> None:
+    """Print one line of a list or a report, and never more, wherever it goes."""
+    click.echo(one_line(text))
+
+
+def one_line(text: str) -> str:
+    """Printable text in which nothing that a message holds begins a line of its own."""
+    return printable(text).replace("\n", "\N{REPLACEMENT CHARACTER}")
+
+
 def data(text: str) -> None:
-    """Print what the command was asked for."""
+    """Print a text that was asked for, as it is unless it goes to a terminal."""
     click.echo(printable(text) if sys.stdout.isatty() else text)
 
 
@@ -34,7 +44,7 @@ def record(fields: object) -> None:
 
 def chatter(text: str) -> None:
     """Tell a person something; never parsed."""
-    click.echo(printable(text), err=True)
+    click.echo(one_line(text), err=True)
 
 
 def job_fields(job: Job) -> dict[str, object]:

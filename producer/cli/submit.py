@@ -72,7 +72,7 @@ def submit(
         ids = client.submit_many(requests) if len(requests) > 1 else [client.submit(requests[0]).id]
         for job_id, request in zip(ids, requests, strict=True):
             if not as_json:
-                output.data(job_id)
+                output.line(job_id)
             elif not waits:
                 output.record({"id": job_id, "audio": request.audio})
         sys.stdout.flush()

@@ -102,6 +102,10 @@ def test_what_is_no_message_neither_ends_the_worker_nor_vanishes(served: Stack, 
         raw_message({}, body=encoded(b"{}")): "one argument",
         raw_message(): "one argument",
         raw_message({"audio": "/x.wav"}, 2, 3): "one argument",
+        "1" * 5000: "digits",
+        '{"__type__": "uuid", "__value__": 5}': "only Python knows",
+        raw_message({}, **{"content-type": "application/x-python-serialize"}): "content-type",
+        raw_message({"__type__": "decimal", "__value__": "no number"}): "must be JSON",
         raw_message("x", task="no.such.task"): "no such task",
         raw_message({"job": 1}, task="transcription.upload"): "job's id",
         raw_message("x" * 300, task="transcription.collect"): "job's id",
@@ -129,7 +133,7 @@ def test_what_is_no_message_neither_ends_the_worker_nor_vanishes(served: Stack, 
 def test_what_celery_would_act_on_or_stumble_over_is_passed_by(served: Stack) -> None:
     strange = {"task": Stage.SUBMIT.task, "id": "7", "eta": 5, "expires": {}, "timelimit": "x"}
     request = {"audio": str(served.sample("silence.wav", "strange.wav")), "name": "strange"}
-    send(served, raw_message(request, headers=strange, **{"content-type": "application/x-pickle"}))
+    send(served, raw_message(request, headers=strange))
     until(lambda: "strange" in [job.id for job in served.client.list([JobState.COMPLETED])])
 
 

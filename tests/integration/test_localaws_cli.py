@@ -2,6 +2,7 @@
 
 # ruff: noqa: S310 - the only URLs opened are those of our own endpoint
 
+import re
 import signal
 import socket
 import subprocess
@@ -9,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import fields
 from typing import Any
 from urllib.request import urlopen
 
@@ -17,6 +19,8 @@ import psutil
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
+
+from localaws.faults import KINDS, Fault
 
 COMMAND = [sys.executable, "-m", "localaws"]
 
@@ -37,6 +41,12 @@ def running(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
             yield process, line.split()[-1]
         finally:
             process.kill()
+
+
+def test_its_help_names_every_fault_and_each_of_its_fields():
+    told = subprocess.run([*COMMAND, "--help"], capture_output=True, text=True, check=True).stdout
+    for name in (*KINDS, *(field.name for field in fields(Fault))):
+        assert re.search(rf"\b{name}\b", told), name
 
 
 def until(condition: Callable[[], Any], seconds: float = 20) -> None:

@@ -248,6 +248,102 @@ def test_jobs_can_be_told_to_fail():
     ]
 
 
+def ended(account: Account, *names: str) -> None:
+    """Wait until these jobs have ended."""
+    deadline = time.monotonic() + 20
+    while True:
+        jobs = account.admin("GET", "jobs")["jobs"]
+        if all(job["completed"] for job in jobs if job["name"] in names):
+            return
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+@pytest.fixture
+def quick() -> Iterator[Account]:
+    """An account whose jobs end at once."""
+    with localaws.serve(recogniser="fixed:0", quota=UNLIMITED, buckets=["media"]) as endpoint:
+        account = Account(endpoint)
+        yield account
+        account.s3.close()
+        account.transcribe.close()
+
+
+def document(account: Account, name: str) -> bytes | None:
+    try:
+        return bytes(account.s3.get_object(Bucket="media", Key=f"{name}.json")["Body"].read())
+    except account.s3.exceptions.NoSuchKey:
+        return None
+
+
+@pytest.mark.parametrize(
+    ("kind", "spoilt"),
+    [("no_result", None), ("truncated_result", b'{"jobName": "'), ("not_json", b"<html>")],
+)
+def test_the_document_of_a_job_can_be_spoilt_for_good_or_for_a_while(
+    quick: Account, kind: str, spoilt: bytes | None
+):
+    quick.fault(kind=kind, match="^bad")
+    quick.fault(kind=kind, match="^late", seconds=0.3)
+    for name in ("bad", "late", "good"):
+        quick.start(name)
+    ended(quick, "bad", "late", "good")
+
+    found = document(quick, "bad")
+    assert found is None if spoilt is None else found is not None and found.startswith(spoilt)
+    if found is not None:
+        with pytest.raises(json.JSONDecodeError):
+            json.loads(found)
+    deadline = time.monotonic() + 20
+    while len(document(quick, "late") or b"") != len(document(quick, "good") or b""):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    for name in ("late", "good"):
+        assert json.loads(document(quick, name) or b"")["jobName"] == name
+    answer = quick.transcribe.get_transcription_job(TranscriptionJobName="bad")
+    assert answer["TranscriptionJob"]["TranscriptionJobStatus"] == "COMPLETED"
+
+
+def test_somebody_can_be_told_to_delete_a_job_as_it_ends(quick: Account):
+    quick.fault(kind="delete_job", match="^gone")
+    quick.start("gone")
+    ended(quick, "gone")
+
+    with pytest.raises(ClientError) as caught:
+        quick.transcribe.get_transcription_job(TranscriptionJobName="gone")
+
+    assert code_of(caught)[0] == "BadRequestException"
+    assert document(quick, "gone") is not None
+
+
+def test_the_bucket_can_be_told_to_be_gone(account: Account):
+    account.fault(kind="lost_bucket")
+
+    with pytest.raises(ClientError) as caught:
+        account.s3.put_object(Bucket="media", Key="b.wav", Body=b"sound")
+    assert code_of(caught) == ("NoSuchBucket", 404)
+    with pytest.raises(ClientError) as caught:
+        account.s3.head_bucket(Bucket="media")
+    assert code_of(caught) == ("404", 404)
+    with pytest.raises(ClientError) as caught:
+        account.start("one")
+    assert code_of(caught) == ("BadRequestException", 400)
+
+
+def test_the_faults_that_are_left_can_be_seen(account: Account):
+    account.fault(kind="error500", operation="PutObject", times=2)
+    account.fault(kind="throttle", match="never")
+    with pytest.raises(ClientError):
+        account.s3.put_object(Bucket="media", Key="b.wav", Body=b"sound")
+
+    left = account.admin("GET", "faults")
+
+    assert [(fault["kind"], fault["times"]) for fault in left] == [
+        ("error500", 1),
+        ("throttle", None),
+    ]
+
+
 @pytest.mark.parametrize("value", [{}, [{"kind": "explode"}], [5], [{"kind": ["x"]}]])
 def test_faults_that_make_no_sense_are_refused_with_a_sentence(account: Account, value: Any):
     with pytest.raises(HTTPError) as caught:

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from urllib.request import Request, urlopen
 
@@ -315,14 +316,37 @@ def test_a_stop_counts_more_than_a_connection_that_fails(
             Storage(unreachable).put(file, URI, "talk-1", progress)
 
 
+def test_an_upload_in_parts_that_somebody_ended_is_tried_again(
+    s3: Any, storage: Storage, tmp_path: Path
+) -> None:
+    path = write(tmp_path / "a", 2 * PART_BYTES)
+    # moto takes the end of an upload twice; S3 answers this, once it has forgotten the upload.
+    answer = {"Error": {"Code": "NoSuchUpload"}, "ResponseMetadata": {"HTTPStatusCode": 404}}
+    event = "before-call.s3.CompleteMultipartUpload"
+
+    def ended(**_: object) -> tuple[SimpleNamespace, dict[str, Any]]:
+        return SimpleNamespace(status_code=404), answer
+
+    s3.meta.events.register(event, ended)
+    try:
+        with path.open("rb") as file, pytest.raises(Transient) as caught:
+            storage.put(file, URI, "talk-1", lambda _: None)
+    finally:
+        s3.meta.events.unregister(event, ended)
+    assert caught.value.code == "NoSuchUpload"
+    assert s3.list_multipart_uploads(Bucket="storage-test").get("Uploads", []) == []
+
+
 def test_a_missing_bucket_is_told(storage: Storage, tmp_path: Path) -> None:
     path = write(tmp_path / "a", 10)
-    with path.open("rb") as file, pytest.raises(Permanent) as caught:
+    with path.open("rb") as file, pytest.raises(Transient) as waits:
         storage.put(file, "s3://no-such-bucket/a", "talk-1", lambda _: None)
-    assert caught.value.code == "NoSuchBucket"
-    with pytest.raises(Permanent) as caught:
+    with pytest.raises(Transient) as waits_too:
+        storage.read("s3://no-such-bucket/a")
+    with pytest.raises(Permanent) as told:
         storage.bucket_region("no-such-bucket")
-    assert caught.value.code == "NoSuchBucket"
+    for caught in (waits, waits_too, told):
+        assert caught.value.code == "NoSuchBucket"
 
 
 def test_where_a_bucket_is(storage: Storage) -> None:

@@ -55,8 +55,10 @@ def test_a_failure_is_no_refusal():
     book = FaultBook([Fault("fail", match="bad", reason="Because.")])
 
     assert book.strike("StartTranscriptionJob", "bad") is None
-    assert book.failure("a-bad-one") == "Because."
-    assert book.failure("good") is None
+    fault = book.fate("a-bad-one", "fail")
+    assert fault is not None
+    assert fault.reason == "Because."
+    assert book.fate("good", "fail") is None
 
 
 def test_cleared_faults_are_gone():
@@ -113,7 +115,8 @@ def test_s3_requests_are_known_by_their_operation(request_: str, operation: str)
     call = identify({"REQUEST_METHOD": method, "PATH_INFO": path, "QUERY_STRING": query})
 
     assert (call.service, call.operation) == ("s3", operation)
-    assert call.name == ("a/key" if "a/key" in path else "")
+    named = {"/bucket/a/key": "a/key", "/bucket?list-type=2&prefix=a": "a"}
+    assert call.name == named.get(target, named.get(path, ""))
 
 
 def test_a_host_may_name_the_bucket():

@@ -45,17 +45,18 @@ def test_each_folder_is_a_job() -> None:
         "a/a.json",
         "a/a.2.json",
         "a/a.2.srt",
+        "a.2024/audio.mp3",
+        "a.2024/a.2024.json",
         "a.2/audio.mp3",
-        "a.2/a.2.json",
         "b/.write_access_check_file.temp",
         "b/audio.wav.json",
         "c/deeper/c.json",
         "no-folder.json",
         "not a name/audio.wav",
     )
-    assert set(traces) == {"a", "a.2", "b", "c"}
+    assert set(traces) == {"a", "a.2024", "b", "c"}
     assert set(traces["a"].results) == {1, 2}
-    assert set(traces["a.2"].results) == {1}
+    assert set(traces["a.2024"].results) == {1}
     assert traces["a"].audio is not None
     assert (traces["b"].audio, traces["b"].results, traces["b"].written_to) == (None, {}, True)
     assert (traces["c"].audio, traces["c"].results, traces["c"].written_to) == (None, {}, False)

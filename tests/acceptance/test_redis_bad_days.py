@@ -1,0 +1,176 @@
+"""Redis forgets its last second, is away for long, answers slowly; jobs end, each started once."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from slow_proxy import slowly
+from stack import Stack, until
+
+from producer import Client
+from producer.contract import JobState
+from producer.errors import BrokerUnavailable, JobNotFound
+from producer.settings import ProducerSettings
+
+#: Seconds after which a worker takes up jobs again, once Redis is back.
+BACK_WITHIN = 15.0
+
+
+def submit(stack: Stack, prefix: str, number: int) -> list[str]:
+    """Many jobs at once."""
+    recording = stack.sample("silence.wav")
+    return stack.client.submit_many(
+        {"audio": str(recording), "name": f"{prefix}-{each}"} for each in range(number)
+    )
+
+
+def started(stack: Stack) -> list[str]:
+    return [each["name"] for each in stack.account()["jobs"]]
+
+
+def assert_done_once(stack: Stack, ids: list[str]) -> None:
+    jobs = stack.client.wait(ids, timeout=90)
+    assert {job.state for job in jobs.values()} == {JobState.COMPLETED}
+    assert sorted(started(stack)) == sorted(ids)
+
+
+def client_of(url: str) -> Client:
+    return Client(settings=ProducerSettings(redis_url=url))
+
+
+def test_what_redis_forgot_is_done_again_but_not_started_again(stack: Stack) -> None:
+    stack.start_aws("--recogniser", "fixed:1")
+    worker = stack.start_worker(max_running_jobs="4")
+    # Its result is fetched only when we say so.
+    stack.fault(operation="GetObject", kind="error500", match="/paid/")
+    paid = stack.client.submit(stack.sample("silence.wav"), name="paid", cleanup=True)
+    stack.job_in(paid.id, JobState.COLLECTING)
+    kept = submit(stack, "kept", 10)
+    until(lambda: stack.client.counts()[JobState.COMPLETED] >= 2)
+
+    data = Path(stack.sandbox.folder) / "redis"
+    copy = shutil.copytree(data, stack.folder / "a second ago")
+    done = stack.account()["accepted"]
+    lost = submit(stack, "lost", 2)
+    urgent = stack.client.submit(stack.audio / "silence.wav", name="urgent", priority=0)
+    stack.job_in(urgent.id, JobState.TRANSCRIBING, JobState.COMPLETED)
+    until(lambda: stack.account()["accepted"] >= done + 4)
+    stack.clear_faults()
+    stack.job_in(paid.id, JobState.COMPLETED)
+    stack.stop_redis(signal.SIGKILL)
+    shutil.rmtree(data)
+    shutil.copytree(copy, data)
+    stack.start_redis_again()
+
+    for name in (*lost, urgent.id):
+        with pytest.raises(JobNotFound):
+            stack.client.get(name)
+    assert stack.client.get(paid.id).state is not JobState.COMPLETED
+    assert submit(stack, "lost", 2) == lost
+    stack.client.submit(stack.audio / "silence.wav", name="urgent", priority=0)
+    assert_done_once(stack, [*kept, *lost, urgent.id, paid.id])
+    assert stack.client.wait(paid.id, timeout=30, cleaned=True)[paid.id].cleanup_error is None
+    assert worker.poll() is None
+
+
+def taken_up(stack: Stack, name: str) -> float:
+    """Submit a job; returns the seconds until a worker takes it up."""
+    began = time.monotonic()
+    stack.client.submit(stack.sample("silence.wav"), name=name)
+    stack.job_in(name, *[state for state in JobState if state is not JobState.QUEUED])
+    return time.monotonic() - began
+
+
+def test_a_worker_is_back_soon_however_long_redis_was_away(stack: Stack) -> None:
+    stack.start_aws("--recogniser", "fixed:0.2")
+    worker = stack.start_worker()
+    stack.stop_redis(signal.SIGKILL)
+
+    def waits() -> list[float]:
+        """What the consumer said, each time it found no Redis, of when it tries again."""
+        lines = [line["event"] for line in stack.log() if "Trying again in" in line["event"]]
+        return [float(line.split("Trying again in ")[1].split()[0]) for line in lines]
+
+    until(lambda: len(waits()) >= 4, 40)
+    stack.start_redis_again()
+    assert taken_up(stack, "after") < BACK_WITHIN
+    # Had it been away for minutes, it would have been no longer.
+    assert max(waits()) <= 5
+    assert_done_once(stack, ["after"])
+    assert worker.poll() is None
+
+
+def test_a_connection_that_died_without_a_word_is_replaced_in_time(stack: Stack) -> None:
+    stack.start_aws("--recogniser", "fixed:0.2")
+    with slowly(stack) as way:
+        worker = stack.start_worker(redis_url=way.url)
+        assert_done_once(stack, submit(stack, "before", 1))
+        way.forget()
+        assert taken_up(stack, "after") < BACK_WITHIN
+        assert worker.poll() is None
+        worker.terminate()
+        worker.wait(timeout=30)
+
+
+def test_slow_answers_double_nothing(stack: Stack) -> None:
+    stack.start_aws("--recogniser", "fixed:1")
+    with slowly(stack) as way:
+        worker = stack.start_worker(redis_url=way.url, lease="6")
+        way.delay = 0.3
+        ids = submit(stack, "slow", 2)
+        with client_of(way.url) as far:
+            began = time.monotonic()
+            ids.append(far.submit(stack.audio / "silence.wav", name="slow-too").id)
+            assert time.monotonic() - began < 10
+        assert_done_once(stack, ids)
+        assert not [line for line in stack.log() if line["event"] == "stage.lost"]
+        assert worker.poll() is None
+        way.delay = 0
+        worker.terminate()
+        worker.wait(timeout=30)
+
+
+def test_a_worker_whose_redis_stalls_is_overtaken_and_doubles_nothing(stack: Stack) -> None:
+    stack.start_aws("--recogniser", "fixed:1")
+    with slowly(stack) as way:
+        stalled = stack.start_worker("stalled", redis_url=way.url)
+        ids = submit(stack, "job", 8)
+        until(lambda: stack.client.counts()[JobState.TRANSCRIBING] >= 2)
+        way.stall()
+        told: list[BrokerUnavailable | float] = []
+        asking = threading.Thread(target=ask, args=(way.url, told))
+        asking.start()
+        stack.start_worker("direct")
+        assert_done_once(stack, ids)
+        asking.join(timeout=30)
+        for _ in range(2):
+            way.resume()
+            ids += submit(stack, f"again-{len(ids)}", 3)
+            until(lambda: stack.client.counts()[JobState.UPLOADING] == 0)
+            way.stall()
+            assert_done_once(stack, ids)
+        way.resume()
+        error, seconds = told
+        assert isinstance(error, BrokerUnavailable)
+        assert error.accepted is False
+        assert isinstance(seconds, float)
+        assert seconds < 12
+        assert stalled.poll() is None
+        until(lambda: len(stack.client.fleet.alive()) == 2)
+        stalled.terminate()
+        stalled.wait(timeout=30)
+
+
+def ask(url: str, told: list[BrokerUnavailable | float]) -> None:
+    """Submit by a way that is silent; tells the error, and after how many seconds it came."""
+    began = time.monotonic()
+    with client_of(url) as far:
+        try:
+            far.submit("/audio/x.wav", name="nobody-knows")
+        except BrokerUnavailable as error:
+            told += [error, time.monotonic() - began]
