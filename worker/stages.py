@@ -20,7 +20,7 @@ from producer.schedule import Hold
 from producer.store import Follows, error_fields
 from worker import door
 from worker.context import Context, context
-from worker.errors import Permanent, SlotsTaken, Throttled, Transient
+from worker.errors import NotYet, Permanent, SlotsTaken, Throttled, Transient
 from worker.leases import HandBack, Lease, LeaseLost
 
 log = structlog.get_logger()
@@ -148,6 +148,9 @@ def _work(work: Work, function: Callable[[Work], None]) -> None:
         work.later(0)
     except Permanent as error:
         give_up(work, error)
+    except NotYet as error:
+        log.debug("stage.not_yet", reason=error.message, seconds=error.seconds)
+        work.later(error.seconds)
     except SlotsTaken as error:
         log.warning("account.full", reason=error.message)
         work.worker.admission.lower_slots()

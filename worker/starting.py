@@ -8,6 +8,7 @@ import structlog
 
 from producer.contract import Job, JobState
 from worker import places
+from worker.calling import take_turn
 from worker.errors import Permanent
 from worker.leases import LeaseLost
 from worker.parameters import start_parameters
@@ -32,6 +33,7 @@ def start_job(work: Work) -> dict[str, str]:
     Raises:
         Permanent: if AWS will never take it, or the name belongs to other audio.
         Transient, SlotsTaken: as AWS's error is sorted.
+        NotYet: if its turn to be started comes later.
     """
     job, settings = work.job, work.worker.settings
     media_uri = job.media_uri or job.request.audio
@@ -39,6 +41,7 @@ def start_job(work: Work) -> dict[str, str]:
     parameters = start_parameters(
         job.request, name=job.aws_name, media_uri=media_uri, output_uri=output
     )
+    take_turn(work, "StartTranscriptionJob")
     # Once a job was cleaned up its name is free again, and a late start would be a second bill.
     work.lease.fence()
     try:
@@ -99,6 +102,7 @@ def _status_if_ours(work: Work, job: Job) -> Status | None:
 
     The same address proves nothing: another recording may have lain there when it was made.
     """
+    take_turn(work, "GetTranscriptionJob")
     status = work.worker.transcribe.status(job.aws_name)
     if status is None or status.media_uri != job.media_uri:
         return None
