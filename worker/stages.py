@@ -69,12 +69,12 @@ class Work:
     def fail(self, job: Job, code: str, message: str) -> None:
         """The one door for failure: whatever ends a job badly is recorded here."""
         stage = self.hold.stage.value
-        log.warning("job.failed", job_id=job.id, code=code, reason=message)
         fields = error_fields(code, message, stage)
         if not self.worker.store.advance(
             self.hold, job.id, ACTIVE_STATES, JobState.FAILED, "", fields
         ):
             raise LeaseLost
+        log.warning("job.failed", job_id=job.id, code=code, reason=message)
 
     def later(self, seconds: float) -> None:
         """Snooze: be due again in `seconds`. Nothing went wrong, nothing is counted."""
