@@ -9,7 +9,7 @@ import structlog
 from producer.contract import Job, JobState
 from producer.options import MediaFormat
 from worker import places
-from worker.calling import take_turn
+from worker.calling import in_turn
 from worker.errors import Permanent, Transient
 from worker.stages import Work
 
@@ -92,8 +92,7 @@ def delete_job(work: Work) -> None:
     for name in job.aws_names:
         if job.state is not JobState.COMPLETED or name != job.aws_name:
             # It may never have been started, and then the name may be somebody else's.
-            take_turn(work, "GetTranscriptionJob")
-            status = worker.transcribe.status(name)
+            status = worker.transcribe.status(name, in_turn(work, "GetTranscriptionJob"))
             if status is None or status.media_uri != job.media_uri:
                 continue
         _delete(work, name)
@@ -106,10 +105,8 @@ def _was_at_transcribe(job: Job) -> bool:
 
 
 def _delete(work: Work, name: str) -> None:
-    take_turn(work, "DeleteTranscriptionJob")
-    work.lease.fence()
     try:
-        work.worker.transcribe.delete(name)
+        work.worker.transcribe.delete(name, in_turn(work, "DeleteTranscriptionJob"))
     except Permanent as error:
         # The result can be there a moment before the job counts as ended.
         if error.code != "BadRequestException":

@@ -15,7 +15,7 @@ import structlog
 from producer.contract import Job, JobState, Stage
 from worker import places
 from worker.aws import UNREACHABLE
-from worker.calling import take_turn
+from worker.calling import in_turn
 from worker.errors import NotYet, StageError, Throttled
 from worker.leases import LeaseLost
 from worker.stages import Work
@@ -48,7 +48,8 @@ def ended_jobs(work: Work) -> Iterator[tuple[Job, Status | None]]:
     store.forget_running([job_id for job_id, job in running.items() if job is None])
     listed: frozenset[str] | None = None
     if len(suspects) > FEW:
-        listed = work.worker.glance_at.transcribe.running(lambda: _may_list(work))
+        gate = in_turn(work, "ListTranscriptionJobs", _PATIENCE)
+        listed = work.worker.glance_at.transcribe.running(gate)
         if listed is None:
             return
         suspects = [job for job in suspects if job.aws_name not in listed]
@@ -133,13 +134,5 @@ def _outcome(work: Work, job: Job, *, by_object: bool) -> Status | None:
         # One of a job that had this name long before tells nothing.
         if result is not None and result.modified_at > job.updated_at - _CLOCKS:
             return Done(job.media_uri or "", None)
-    take_turn(work, "GetTranscriptionJob", _PATIENCE)
-    return work.worker.glance_at.transcribe.status(job.aws_name)
-
-
-def _may_list(work: Work) -> bool:
-    try:
-        take_turn(work, "ListTranscriptionJobs", _PATIENCE)
-    except NotYet:
-        return False
-    return True
+    gate = in_turn(work, "GetTranscriptionJob", _PATIENCE)
+    return work.worker.glance_at.transcribe.status(job.aws_name, gate)

@@ -8,7 +8,7 @@ import structlog
 
 from producer.contract import Job, JobState
 from worker import places
-from worker.calling import take_turn
+from worker.calling import in_turn
 from worker.errors import Permanent
 from worker.leases import LeaseLost
 from worker.parameters import start_parameters
@@ -41,11 +41,8 @@ def start_job(work: Work) -> dict[str, str]:
     parameters = start_parameters(
         job.request, name=job.aws_name, media_uri=media_uri, output_uri=output
     )
-    take_turn(work, "StartTranscriptionJob")
-    # Once a job was cleaned up its name is free again, and a late start would be a second bill.
-    work.lease.fence()
     try:
-        work.worker.transcribe.start(parameters)
+        work.worker.transcribe.start(parameters, in_turn(work, "StartTranscriptionJob"))
     except NameTakenError:
         status = _status_if_ours(work, job)
         if status is None:
@@ -102,8 +99,7 @@ def _status_if_ours(work: Work, job: Job) -> Status | None:
 
     The same address proves nothing: another recording may have lain there when it was made.
     """
-    take_turn(work, "GetTranscriptionJob")
-    status = work.worker.transcribe.status(job.aws_name)
+    status = work.worker.transcribe.status(job.aws_name, in_turn(work, "GetTranscriptionJob"))
     if status is None or status.media_uri != job.media_uri:
         return None
     audio = _audio(work, job)
