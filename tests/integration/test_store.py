@@ -223,6 +223,33 @@ def test_a_job_stopped_while_aws_had_it_keeps_its_slot_until_it_ended(
     assert stack.client.retry("one").attempt == 2
 
 
+def test_a_stopped_jobs_cleanup_waits_for_a_result_that_comes_late(
+    stack: Stack, schedule: Schedule
+) -> None:
+    poll = bring_to(stack, schedule, "one", JobState.TRANSCRIBING)
+    stack.client.cancel("one")
+    ended_at = float(stack.broker.command("TIME")[0])
+    assert stack.store.settle(poll, "one", "ended")
+    # AWS writes it up to two seconds after the job counts as ended.
+    assert float(stack.broker.command("ZSCORE", f"{PREFIX}schedule:cleanup", "one")) > ended_at + 2
+
+
+def test_a_cleanup_that_calls_only_s3_overtakes_those_that_call_transcribe(
+    stack: Stack, schedule: Schedule
+) -> None:
+    for name in ("one", "two"):
+        start = bring_to(stack, schedule, name, JobState.STARTING)
+        stack.client.cancel(name)
+        assert stack.store.settle(start, name, "ended")
+    until(lambda: schedule.claim(room=10, delete_gap=1000) == [(Stage.CLEANUP, "one")])
+    two_is_due = float(stack.broker.command("ZSCORE", f"{PREFIX}schedule:cleanup", "two"))
+    until(lambda: stack.now() > two_is_due)
+    assert schedule.claim(room=10, delete_gap=1000) == []
+    bring_to(stack, schedule, "quick", JobState.READY)
+    stack.client.cancel("quick")
+    assert (Stage.CLEANUP, "quick") in schedule.claim(room=10, delete_gap=1000)
+
+
 def test_retry_is_a_new_attempt_of_what_ended_badly_only(stack: Stack, schedule: Schedule) -> None:
     queue(stack, "one")
     with pytest.raises(WrongState, match="QUEUED"):
