@@ -2,6 +2,8 @@
 
 import json
 import threading
+import time
+from collections import deque
 from typing import Any
 
 from localaws.answers import Answer, plain_json
@@ -14,21 +16,36 @@ PREFIX = "/_localaws/"
 
 
 class CallCounts:
-    """How often each operation was called, and how often it was refused. Safe between threads."""
+    """How often each operation was called and refused, and how often in any one second.
+
+    Safe between threads.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._counts: dict[str, dict[str, int]] = {}
+        self._last_second: dict[str, deque[float]] = {}
+        self._most: dict[str, int] = {}
 
     def add(self, operation: str, *, refused: bool) -> None:
         with self._lock:
             counts = self._counts.setdefault(operation, {"count": 0, "refused": 0})
             counts["count"] += 1
             counts["refused"] += refused
+            now = time.monotonic()
+            last = self._last_second.setdefault(operation, deque())
+            last.append(now)
+            while last[0] <= now - 1:
+                last.popleft()
+            self._most[operation] = max(self._most.get(operation, 0), len(last))
 
     def snapshot(self) -> dict[str, dict[str, int]]:
         with self._lock:
             return {operation: dict(counts) for operation, counts in self._counts.items()}
+
+    def most_in_a_second(self) -> dict[str, int]:
+        with self._lock:
+            return dict(self._most)
 
 
 class Admin:
@@ -77,6 +94,7 @@ class Admin:
                 "running": self._table.running,
                 "most_running": self._table.most_running,
                 "calls": self._calls.snapshot(),
+                "most_in_a_second": self._calls.most_in_a_second(),
                 "jobs": jobs,
             }
 

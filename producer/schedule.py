@@ -45,10 +45,13 @@ class Schedule:
         self._broker = broker
         self.lease = lease
 
-    def claim(self, room: int) -> list[tuple[Stage, str]]:
-        """Claim what is due and send messages for it, until each queue holds `room` of them."""
+    def claim(self, room: int, delete_gap: float = 0.001) -> list[tuple[Stage, str]]:
+        """Claim what is due and send messages for it, until each queue holds `room` of them.
+
+        Cleanups that delete at Transcribe are claimed no faster than one in `delete_gap` seconds.
+        """
         stages = [word for stage in Stage for word in (stage.value, stage.queue)]
-        flat: list[str] = self._broker.run("claim", self.lease, room, *stages)
+        flat: list[str] = self._broker.run("claim", self.lease, room, delete_gap, *stages)
         return [(Stage(stage), member) for stage, member in zip(flat[::2], flat[1::2], strict=True)]
 
     def begin(self, stage: Stage, member: str) -> Hold | None:

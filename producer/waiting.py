@@ -23,12 +23,13 @@ def as_they_end(
     pending = set(job_ids)
     limit = None if timeout is None else time.monotonic() + timeout
     # Listen first, then look: what happens between the two is heard.
-    last = store.last_event()
+    last = ""
     suspects = set(pending)
     recheck = time.monotonic() + _RECHECK
     reached = time.monotonic()
     while True:
         try:
+            last = last or store.last_event()
             ended = _ended(store, suspects, cleaned=cleaned)
             reached = time.monotonic()
         except BrokerUnavailable:
@@ -43,6 +44,8 @@ def as_they_end(
         if not pending:
             return
         left = _left(limit, recheck, timeout, pending)
+        if not last:
+            continue
         try:
             events = store.events(last, left)
         except BrokerUnavailable:

@@ -13,15 +13,10 @@ Operation = Literal[
     "ListTranscriptionJobs",
     "DeleteTranscriptionJob",
 ]
-#: A full bucket lets through its burst and a second's refill, so a quota of N a second is kept in
-#: every second by a burst of a share of N and a refill of the rest. Listing takes three calls in a
-#: row to see 250 jobs.
-_BURST_SHARE: dict[Operation, float] = {
-    "StartTranscriptionJob": 0.2,
-    "GetTranscriptionJob": 0.4,
-    "ListTranscriptionJobs": 0.6,
-    "DeleteTranscriptionJob": 0.2,
-}
+#: Calls of an operation go out evenly, at this share of its quota. Of calls that leave at least
+#: 1 / (0.96 N) s apart, no more than N arrive within any second, even if one is under way for up to
+#: 1 / 0.96 - 1 s = 41 ms longer than another.
+_SHARE = 0.96
 #: Seconds for which the fleet keeps to fewer slots after AWS said that all are taken.
 _LOWERED_FOR = 30
 
@@ -43,28 +38,26 @@ class Admission:
 
     def admit(self) -> list[str]:
         """Give free slots to the jobs first in line; returns their ids, to be started now."""
-        rate, burst = self._bucket("StartTranscriptionJob")
-        return list(self._broker.run("admit", self._slots, rate, burst, self._lease))
+        gap = self.gap("StartTranscriptionJob")
+        return list(self._broker.run("admit", self._slots, gap, self._lease))
 
-    def take(self, operation: Operation) -> float:
-        """Take a token for one call; returns 0, or the seconds to wait before asking again."""
-        return float(self._broker.run("take", operation, *self._bucket(operation), 0))
+    def take(self, operation: Operation, patience: float) -> float:
+        """Take the next turn to call; returns the seconds until it comes.
 
-    def spare(self, operation: Operation) -> float:
-        """Seconds between two calls that leave half of an operation's rate to the fleet's jobs."""
-        return 2 / self._bucket(operation)[0]
+        If they are more than `patience`, it was not taken: ask again then.
+        """
+        return float(self._broker.run("take", operation, self.gap(operation), patience, 0))
+
+    def gap(self, operation: Operation) -> float:
+        """Seconds between two calls of an operation, over the whole fleet."""
+        return 1 / (self._rates[operation] * _SHARE)
 
     def slow_down(self, operation: str, seconds: float) -> None:
         """Let nobody call an operation of Transcribe for a while: AWS has throttled it."""
         for known in self._rates:
             if known == operation:
-                self._broker.run("take", known, *self._bucket(known), seconds)
+                self._broker.run("take", known, self.gap(known), 0, seconds)
 
     def lower_slots(self) -> None:
         """Keep to the jobs that run now for a while: others in the account have the rest."""
         self._broker.run("lower_slots", _LOWERED_FOR)
-
-    def _bucket(self, operation: Operation) -> tuple[float, float]:
-        rate = self._rates[operation]
-        burst = max(1.0, rate * _BURST_SHARE[operation])
-        return max(rate - burst, rate / 4), burst

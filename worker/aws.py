@@ -33,6 +33,10 @@ if TYPE_CHECKING:
 
     from worker.settings import WorkerSettings
 
+#: The code of an error that says that AWS did not answer.
+UNREACHABLE = "Unreachable"
+#: Seconds that a quick call may wait for its answer.
+_QUICK = 5
 #: The credentials are missing, wrong or expired: work waits until somebody mends them.
 CREDENTIAL_CODES = frozenset(
     {
@@ -103,18 +107,30 @@ class Aws:
         if self.session.region_name is None:
             raise Permanent("NoRegion", "No AWS region is set: set AWS_DEFAULT_REGION.")
         self.region: str = self.session.region_name
-        self._pool = settings.concurrency + 4
+        # The poll has threads of its own beside those of the stages.
+        self._pool = settings.concurrency + 20
 
-    def s3(self) -> S3Client:
-        """A client for S3, which may retry by itself: what we send it is idempotent."""
-        return self.session.client("s3", config=self._config(attempts=3, read_timeout=60))
+    def s3(self, *, quick: bool = False) -> S3Client:
+        """A client for S3, which may retry by itself: what we send it is idempotent.
 
-    def transcribe(self) -> TranscribeServiceClient:
+        Args:
+            quick: give up after a few seconds and try nothing twice.
+        """
+        attempts, read_timeout = (1, _QUICK) if quick else (2, 20)
+        config = self._config(attempts=attempts, read_timeout=read_timeout)
+        return self.session.client("s3", config=config)
+
+    def transcribe(self, *, quick: bool = False) -> TranscribeServiceClient:
         """A client for Amazon Transcribe, which never retries by itself.
 
         botocore counts LimitExceededException as throttling and would call Start three times.
+
+        Args:
+            quick: give up after a few seconds.
         """
-        return self.session.client("transcribe", config=self._config(attempts=1, read_timeout=30))
+        read_timeout = _QUICK if quick else 30
+        config = self._config(attempts=1, read_timeout=read_timeout)
+        return self.session.client("transcribe", config=config)
 
     def identity(self) -> str:
         """Whose credentials these are: an ARN, never a key.
@@ -163,7 +179,7 @@ def sorted_error(error: Exception, operation: str) -> StageError:
             "CredentialsMissing", "The worker has no AWS credentials; the job waits for them."
         )
     if isinstance(error, _BROKEN_OFF):
-        return Transient("Unreachable", f"AWS could not be reached for {operation}.")
+        return Transient(UNREACHABLE, f"AWS could not be reached for {operation}.")
     return Permanent("BadCall", f"{operation} cannot be called like this: {error}")
 
 

@@ -9,6 +9,7 @@ import structlog
 from producer.contract import Job, JobState
 from producer.options import MediaFormat
 from worker import places
+from worker.calling import in_turn
 from worker.errors import Permanent, Transient
 from worker.stages import Work
 
@@ -81,28 +82,31 @@ def delete_job(work: Work) -> None:
     """Delete the Transcribe jobs of all attempts.
 
     Raises:
-        Transient: if the fleet's rate of deletes is used up, or it still runs.
+        NotYet: if its turn comes later.
+        Transient: if it still runs.
         Permanent: if AWS refuses.
     """
     job, worker = work.job, work.worker
-    if job.adopted:
+    if job.adopted or not _was_at_transcribe(job):
         return
     for name in job.aws_names:
         if job.state is not JobState.COMPLETED or name != job.aws_name:
             # It may never have been started, and then the name may be somebody else's.
-            status = worker.transcribe.status(name)
+            status = worker.transcribe.status(name, in_turn(work, "GetTranscriptionJob"))
             if status is None or status.media_uri != job.media_uri:
                 continue
-        work.lease.fence()
         _delete(work, name)
 
 
+def _was_at_transcribe(job: Job) -> bool:
+    """Whether Transcribe may know it; what was rebuilt after a loss never was UPLOADING."""
+    at_transcribe = {JobState.STARTING, JobState.TRANSCRIBING, JobState.COLLECTING}
+    return not at_transcribe.isdisjoint(job.times) or JobState.UPLOADING not in job.times
+
+
 def _delete(work: Work, name: str) -> None:
-    worker = work.worker
-    if worker.admission.take("DeleteTranscriptionJob") > 0:
-        raise Transient("DeleteRate", "Our own rate of DeleteTranscriptionJob is used up.")
     try:
-        worker.transcribe.delete(name)
+        work.worker.transcribe.delete(name, in_turn(work, "DeleteTranscriptionJob"))
     except Permanent as error:
         # The result can be there a moment before the job counts as ended.
         if error.code != "BadRequestException":

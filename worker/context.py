@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import cache
 
 from producer.adoption import Adoptions
@@ -18,6 +19,14 @@ from worker.leases import Leases
 from worker.settings import WorkerSettings
 from worker.storage import Storage
 from worker.transcribe import Transcribe
+
+
+@dataclass(frozen=True)
+class Glance:
+    """The same services for whoever would rather look again later than wait for an answer."""
+
+    storage: Storage
+    transcribe: Transcribe
 
 
 class Context:
@@ -40,6 +49,9 @@ class Context:
         self.storage = Storage(s3)
         self.transcribe = Transcribe(transcribe)
         self.inventory = Inventory(s3, transcribe)
+        self.glance_at = Glance(
+            Storage(self.aws.s3(quick=True)), Transcribe(self.aws.transcribe(quick=True))
+        )
 
 
 @cache

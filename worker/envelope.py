@@ -14,7 +14,7 @@ from typing import Any, Literal, Self
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from producer.arrivals import MOST_BYTES
-from producer.contract import Stage
+from producer.contract import CONTROL_QUEUE, Stage
 
 _TASKS = frozenset(stage.task for stage in Stage)
 #: Of what belongs to an entry of the schedule: a job's id, or a number.
@@ -116,6 +116,8 @@ class Envelope(BaseModel):
         Raises:
             NotForUs: if it is about no entry of the schedule.
         """
+        if self.headers.task == Stage.SUBMIT.task and queue != CONTROL_QUEUE:
+            raise NotForUs(f"requests are to be left in {CONTROL_QUEUE}")
         identity = {"task": self.headers.task, "id": self.headers.id, "root_id": self.headers.id}
         delivery = {"exchange": "", "routing_key": queue}
         properties = {"delivery_tag": str(uuid.uuid4()), "delivery_info": delivery}

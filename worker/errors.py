@@ -3,6 +3,7 @@
 StageError
 ├── Permanent          will never work: the job fails now
 └── Transient          may work later: the job is due again after a backoff
+    ├── NotYet         nothing is wrong, but it is not its turn: the job is due when it is
     └── Throttled      the account is busy: the whole fleet slows down
         └── SlotsTaken too many jobs run in the account: the job gives its slot back
 """
@@ -25,6 +26,15 @@ class Permanent(StageError):
 
 class Transient(StageError):
     """May work later, so the job is due again after a backoff."""
+
+
+class NotYet(Transient):
+    """Its turn comes later, so the job is due again then, and not before."""
+
+    def __init__(self, code: str, message: str, seconds: float) -> None:
+        super().__init__(code, message)
+        #: how long to wait
+        self.seconds = seconds
 
 
 class Throttled(Transient):

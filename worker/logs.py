@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import logging
 import sys
+import time
 from typing import Literal
 
 import structlog
 
 Format = Literal["auto", "json", "console"]
+
+#: Seconds for which a library's complaint is not repeated.
+_SAME_LINE_EVERY = 10.0
 
 
 def configure(log_format: Format, level: str) -> None:
@@ -41,12 +45,32 @@ def configure(log_format: Format, level: str) -> None:
             ],
         )
     )
+    handler.addFilter(_Flood())
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
     # One line a task from Celery would only repeat ours; boto3 at debug prints request headers.
     for chatty in ("celery.app.trace", "celery.worker.strategy", "botocore", "boto3", "urllib3"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
+
+
+class _Flood(logging.Filter):
+    """Of the same complaint of a library, made several times a second, one line in a while."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._passed: dict[tuple[str, int, str], float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether a line goes into the log."""
+        if record.levelno < logging.WARNING or not record.name.startswith(("celery.", "kombu.")):
+            return True
+        now = time.monotonic()
+        known = (record.name, record.lineno, record.getMessage())
+        self._passed = {
+            each: at for each, at in self._passed.items() if now - at < _SAME_LINE_EVERY
+        }
+        return self._passed.setdefault(known, now) == now
 
 
 def _show_controls(

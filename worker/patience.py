@@ -9,7 +9,8 @@ from typing import TypeVar
 import structlog
 
 from worker.admission import Operation
-from worker.errors import Throttled, Transient
+from worker.calling import pause, take_turn
+from worker.errors import NotYet, Throttled, Transient
 from worker.stages import Work
 
 log = structlog.get_logger()
@@ -18,8 +19,6 @@ Answer = TypeVar("Answer")
 
 #: Seconds to wait after each failure in a row; at one more, all of the work is put off.
 _WAITS = (0.5, 1.0, 2.0, 4.0, 8.0)
-#: So often, in seconds, who waits looks whether to stop.
-_STEP = 0.2
 
 
 class Patience:
@@ -51,7 +50,7 @@ class Patience:
                 self._tell(error.message)
                 if isinstance(error, Throttled):
                     self._work.worker.admission.slow_down(error.operation, wait)
-                self._wait(wait)
+                pause(self._work, wait)
         return self._call(function, operation)
 
     def _call(self, function: Callable[[], Answer], operation: Operation | None) -> Answer:
@@ -68,14 +67,13 @@ class Patience:
         self._work.worker.adoptions.held_up(trouble)
 
     def _take(self, operation: Operation) -> None:
-        admission = self._work.worker.admission
-        self._wait(self._free_at.get(operation, 0.0) - time.monotonic())
-        while (seconds := admission.take(operation)) > 0:
-            self._wait(seconds)
-        self._free_at[operation] = time.monotonic() + admission.spare(operation)
-
-    def _wait(self, seconds: float) -> None:
-        until = time.monotonic() + seconds
-        while (left := until - time.monotonic()) > 0:
-            self._work.lease.check()
-            self._work.lease.lost.wait(min(left, _STEP))
+        pause(self._work, self._free_at.get(operation, 0.0) - time.monotonic())
+        while True:
+            try:
+                take_turn(self._work, operation)
+                break
+            except NotYet as error:
+                pause(self._work, error.seconds)
+        # The fleet's jobs have the other turn of two.
+        gap = self._work.worker.admission.gap(operation)
+        self._free_at[operation] = time.monotonic() + 2 * gap

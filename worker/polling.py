@@ -7,14 +7,16 @@ ended: its result object confirms it, else one Get. For a handful of jobs plain 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from datetime import timedelta
 
 import structlog
 
 from producer.contract import Job, JobState, Stage
 from worker import places
-from worker.admission import Operation
-from worker.errors import StageError, Throttled
+from worker.aws import UNREACHABLE
+from worker.calling import in_turn
+from worker.errors import NotYet, StageError, Throttled
 from worker.leases import LeaseLost
 from worker.stages import Work
 from worker.transcribe import Done, Failed, Running, Status
@@ -23,6 +25,11 @@ log = structlog.get_logger()
 
 #: Up to so many running jobs are asked for one by one.
 FEW = 5
+#: So many suspects are looked at at once, for so many seconds.
+_AT_ONCE = 16
+_MOST_SECONDS = 5.0
+#: Seconds to wait for a turn to call: the poll comes again anyway.
+_PATIENCE = 0.5
 #: By so much S3's clock and Redis's may differ.
 _CLOCKS = timedelta(minutes=2)
 #: Attempts of a job that the service itself broke.
@@ -41,22 +48,43 @@ def ended_jobs(work: Work) -> Iterator[tuple[Job, Status | None]]:
     store.forget_running([job_id for job_id, job in running.items() if job is None])
     listed: frozenset[str] | None = None
     if len(suspects) > FEW:
-        listed = work.worker.transcribe.running(lambda: _may(work, "ListTranscriptionJobs"))
+        gate = in_turn(work, "ListTranscriptionJobs", _PATIENCE)
+        listed = work.worker.glance_at.transcribe.running(gate)
         if listed is None:
             return
         suspects = [job for job in suspects if job.aws_name not in listed]
-    for job in suspects:
-        work.lease.check()
-        try:
-            outcome = _outcome(work, job, by_object=listed is not None)
-        except Throttled as error:
-            log.warning("poll.throttled", reason=error.message)
-            return
-        except StageError as error:
-            log.warning("poll.put_off", job_id=job.id, code=error.code, reason=error.message)
-            continue
-        if not isinstance(outcome, Running):
-            yield job, outcome
+    yield from _confirmed(work, suspects, by_object=listed is not None)
+
+
+def _confirmed(
+    work: Work, suspects: list[Job], *, by_object: bool
+) -> Iterator[tuple[Job, Status | None]]:
+    """Each suspect that has ended, as soon as that is known; what takes long is left for next time.
+
+    AWS may be out of reach, or slow, from this machine only: then another worker polls next.
+    """
+    pool = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="poll")
+    asked = {pool.submit(_outcome, work, job, by_object=by_object): job for job in suspects}
+    try:
+        for answer in as_completed(asked, timeout=_MOST_SECONDS):
+            work.lease.check()
+            job = asked[answer]
+            try:
+                outcome = answer.result()
+            except (NotYet, Throttled):
+                raise
+            except StageError as error:
+                if error.code == UNREACHABLE:
+                    raise
+                log.warning("poll.put_off", job_id=job.id, code=error.code, reason=error.message)
+                continue
+            if not isinstance(outcome, Running):
+                yield job, outcome
+    except TimeoutError:
+        raise NotYet("PollCutShort", "AWS answers slowly; the rest is looked at anew.", 0) from None
+    finally:
+        # Whoever still waits for an answer does so alone, and not for long.
+        pool.shutdown(wait=False, cancel_futures=True)
 
 
 def move_on(work: Work, job: Job, outcome: Status | None) -> None:
@@ -102,11 +130,8 @@ def _failed(work: Work, job: Job, outcome: Failed) -> None:
 def _outcome(work: Work, job: Job, *, by_object: bool) -> Status | None:
     if by_object and _has_result(work, job):
         return Done(job.media_uri or "", None)
-    if not _may(work, "GetTranscriptionJob"):
-        raise Throttled(
-            "OwnRate", "Our own rate of GetTranscriptionJob is used up.", "GetTranscriptionJob"
-        )
-    status = work.worker.transcribe.status(job.aws_name)
+    gate = in_turn(work, "GetTranscriptionJob", _PATIENCE)
+    status = work.worker.glance_at.transcribe.status(job.aws_name, gate)
     if status is None and _has_result(work, job):
         # Somebody deleted the job once it had ended; what it wrote was paid for.
         return Done(job.media_uri or "", None)
@@ -117,10 +142,6 @@ def _has_result(work: Work, job: Job) -> bool:
     # A key that the request named may hold the result of an earlier run.
     if job.request.key is not None or job.result_uri is None:
         return False
-    result = work.worker.storage.find(job.result_uri)
+    result = work.worker.glance_at.storage.find(job.result_uri)
     # One of a job that had this name long before tells nothing.
     return result is not None and result.modified_at > job.updated_at - _CLOCKS
-
-
-def _may(work: Work, operation: Operation) -> bool:
-    return work.worker.admission.take(operation) == 0

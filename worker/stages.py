@@ -20,7 +20,7 @@ from producer.schedule import Hold
 from producer.store import Follows, error_fields
 from worker import door
 from worker.context import Context, context
-from worker.errors import Permanent, SlotsTaken, Throttled, Transient
+from worker.errors import NotYet, Permanent, SlotsTaken, Throttled, Transient
 from worker.leases import HandBack, Lease, LeaseLost
 from worker.probation import ProcessLost, run_apart
 
@@ -75,12 +75,12 @@ class Work:
     def fail(self, job: Job, code: str, message: str) -> None:
         """The one door for failure: whatever ends a job badly is recorded here."""
         stage = self.hold.stage.value
-        log.warning("job.failed", job_id=job.id, code=code, reason=message)
         fields = error_fields(code, message, stage)
         if not self.worker.store.advance(
             self.hold, job.id, ACTIVE_STATES, JobState.FAILED, "", fields
         ):
             raise LeaseLost
+        log.warning("job.failed", job_id=job.id, code=code, reason=message)
 
     def later(self, seconds: float) -> None:
         """Snooze: be due again in `seconds`. Nothing went wrong, nothing is counted."""
@@ -169,6 +169,9 @@ def _work(work: Work, function: Callable[[Work], None]) -> None:
         work.later(0)
     except Permanent as error:
         give_up(work, error)
+    except NotYet as error:
+        log.debug("stage.not_yet", reason=error.message, seconds=error.seconds)
+        work.later(error.seconds)
     except SlotsTaken as error:
         log.warning("account.full", reason=error.message)
         work.worker.admission.lower_slots()

@@ -8,6 +8,7 @@ import structlog
 
 from producer.contract import Job, JobState
 from worker import places
+from worker.calling import in_turn
 from worker.errors import Permanent
 from worker.leases import LeaseLost
 from worker.parameters import start_parameters
@@ -32,6 +33,7 @@ def start_job(work: Work) -> dict[str, str]:
     Raises:
         Permanent: if AWS will never take it, or the name belongs to other audio.
         Transient, SlotsTaken: as AWS's error is sorted.
+        NotYet: if its turn to be started comes later.
     """
     job, settings = work.job, work.worker.settings
     media_uri = job.media_uri or job.request.audio
@@ -39,10 +41,8 @@ def start_job(work: Work) -> dict[str, str]:
     parameters = start_parameters(
         job.request, name=job.aws_name, media_uri=media_uri, output_uri=output
     )
-    # Once a job was cleaned up its name is free again, and a late start would be a second bill.
-    work.lease.fence()
     try:
-        work.worker.transcribe.start(parameters)
+        work.worker.transcribe.start(parameters, in_turn(work, "StartTranscriptionJob"))
     except NameTakenError:
         status = _status_if_ours(work, job)
         if status is None:
@@ -101,7 +101,7 @@ def _status_if_ours(work: Work, job: Job) -> Status | None:
     since this job was submitted only its own has, though a worker that was paused in the middle of
     its upload may have put it there once more, after the job was started.
     """
-    status = work.worker.transcribe.status(job.aws_name)
+    status = work.worker.transcribe.status(job.aws_name, in_turn(work, "GetTranscriptionJob"))
     if status is None or status.media_uri != job.media_uri:
         return None
     if status.created_at is not None and status.created_at >= job.created_at:

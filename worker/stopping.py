@@ -1,8 +1,8 @@
 """Stopping: first finish what is under way, then hand back what is left and go.
 
-SIGTERM or Ctrl-C, once: nothing new is begun, long stages hand their job back, short ones end. When
-the grace is over, or at a second signal, or at SIGQUIT, whatever is still held is given to other
-workers and the process ends. Only `kill -9` leaves jobs to wait for their lease to lapse.
+SIGTERM, SIGHUP or Ctrl-C, once: nothing new is begun, long stages hand their job back, short ones
+end. When the grace is over, or at a second signal, or at SIGQUIT, whatever is still held is given
+to other workers and the process ends. Only `kill -9` leaves jobs to wait for their lease to lapse.
 """
 
 from __future__ import annotations
@@ -40,7 +40,8 @@ def take_signals() -> None:
         if callable(warm_shutdown):
             warm_shutdown(signal.SIGTERM, frame)
 
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
+    # By SIGHUP Celery would start a worker anew once its threads have ended, which they may not.
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):
         signal.signal(number, stop)
 
 

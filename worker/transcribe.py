@@ -6,10 +6,12 @@ Knows boto3 and our errors, nothing of jobs, Redis or Celery.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
@@ -71,6 +73,10 @@ class Failed:
 Status = Running | Done | Failed
 
 
+#: Waits for the moment to send a call; what it raises ends the call unsent.
+Gate = Callable[[], None]
+
+
 class NameTakenError(Exception):
     """A job with this name exists; it may be our own retried call."""
 
@@ -81,8 +87,12 @@ class Transcribe:
     def __init__(self, client: TranscribeServiceClient) -> None:
         """Use `client`, which may be shared between threads and must not retry by itself."""
         self._client = client
+        self._gate = threading.local()
+        # To make a request takes time, and a cold client or a busy machine much of it. So the gate
+        # is the last thing before the request is on its way.
+        client.meta.events.register("before-send.transcribe", self._pass_gate)
 
-    def start(self, parameters: StartTranscriptionJobRequestTypeDef) -> None:
+    def start(self, parameters: StartTranscriptionJobRequestTypeDef, gate: Gate) -> None:
         """Start a job.
 
         Raises:
@@ -90,7 +100,7 @@ class Transcribe:
             SlotsTaken: if too many jobs run in the account.
             Transient, Permanent: as AWS's error is sorted.
         """
-        with errors_sorted("StartTranscriptionJob"):
+        with errors_sorted("StartTranscriptionJob"), self._sent_by(gate):
             try:
                 self._client.start_transcription_job(**parameters)
             except ClientError as error:
@@ -107,13 +117,13 @@ class Transcribe:
                     ) from error
                 raise
 
-    def status(self, name: str) -> Status | None:
+    def status(self, name: str, gate: Gate) -> Status | None:
         """How a job stands; None if there is none of that name.
 
         Raises:
             Transient, Permanent: as AWS's error is sorted.
         """
-        with errors_sorted("GetTranscriptionJob"):
+        with errors_sorted("GetTranscriptionJob"), self._sent_by(gate):
             try:
                 answer = self._client.get_transcription_job(TranscriptionJobName=name)
             except ClientError as error:
@@ -122,13 +132,10 @@ class Transcribe:
                 raise
         return status_of(answer["TranscriptionJob"])
 
-    def running(self, before_page: Callable[[], bool]) -> frozenset[str] | None:
+    def running(self, gate: Gate) -> frozenset[str] | None:
         """The names of all jobs that are at work; None if there are too many to see.
 
         The list may be stale: a name that is absent may still be at work.
-
-        Args:
-            before_page: asked before each call; False ends the listing (the account is busy).
 
         Raises:
             Transient, Permanent: as AWS's error is sorted.
@@ -136,9 +143,7 @@ class Transcribe:
         names: set[str] = set()
         token: str | None = None
         for _ in range(_MOST_PAGES):
-            if not before_page():
-                return None
-            with errors_sorted("ListTranscriptionJobs"):
+            with errors_sorted("ListTranscriptionJobs"), self._sent_by(gate):
                 page = (
                     self._client.list_transcription_jobs(
                         Status="IN_PROGRESS", MaxResults=100, NextToken=token
@@ -156,18 +161,31 @@ class Transcribe:
                 return frozenset(names)
         return None
 
-    def delete(self, name: str) -> None:
+    def delete(self, name: str, gate: Gate) -> None:
         """Delete a job; one that is not there is fine.
 
         Raises:
             Transient, Permanent: as AWS's error is sorted; Permanent while it runs.
         """
-        with errors_sorted("DeleteTranscriptionJob"):
+        with errors_sorted("DeleteTranscriptionJob"), self._sent_by(gate):
             try:
                 self._client.delete_transcription_job(TranscriptionJobName=name)
             except ClientError as error:
                 if not is_unknown_job(error):
                     raise
+
+    @contextmanager
+    def _sent_by(self, gate: Gate) -> Iterator[None]:
+        self._gate.of_this_call = gate
+        try:
+            yield
+        finally:
+            self._gate.of_this_call = None
+
+    def _pass_gate(self, **_: Any) -> None:
+        gate: Gate | None = getattr(self._gate, "of_this_call", None)
+        if gate is not None:
+            gate()
 
 
 def status_of(job: TranscriptionJobTypeDef) -> Status:

@@ -13,7 +13,7 @@ from typing import Any
 import structlog
 from celery.app import amqp
 from kombu.connection import Connection as KombuConnection
-from kombu.transport import redis
+from kombu.transport import redis, virtual
 
 from producer.contract import CONTROL_LIST, CONTROL_QUEUE, QUEUES
 from producer.dead_letters import MOST_CHARACTERS
@@ -38,8 +38,21 @@ class Amqp(amqp.AMQP):
     Connection = Connection
 
 
+class Message(virtual.Message):
+    """A message that need not be acknowledged: the schedule knows that its work is done."""
+
+    def ack_log_error(self, _logger: Any, errors: Any, multiple: bool = False) -> None:
+        """Acknowledge; if Redis is away, say so in a line."""
+        try:
+            self.ack(multiple=multiple)
+        except (OSError, *errors) as error:
+            log.info("message.unacknowledged", reason=str(error))
+
+
 class Channel(redis.Channel):
     """A channel on which neither what is no JSON nor a restart of Redis is a reason to stop."""
+
+    Message = Message
 
     def _q_for_pri(self, queue: str, pri: int) -> str:
         return CONTROL_LIST if queue == CONTROL_QUEUE else str(super()._q_for_pri(queue, pri))

@@ -1,8 +1,11 @@
 -- Claim what is due, and new uploads, as far as the queues have room for messages; and take in what
 -- others left at the door, so that no worker that dies can take it along.
--- ARGV: lease, room for messages, then stage and queue of each
+-- ARGV: lease, room for messages, seconds between two deletes at Transcribe, then stage and queue of
+--   each
 -- Returns: stage, id, stage, id, ...
-local lease, room = tonumber(ARGV[1]), tonumber(ARGV[2])
+local lease, room, gap = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+-- So many waiting cleanups are looked at for some that need not wait.
+local LOOK_AT = 200
 local at = now()
 local claimed = {}
 local function claim(stage, id)
@@ -15,11 +18,29 @@ local function free(stage, queue)
   local most = queue == CONTROL_QUEUE and stage ~= 'submit' and 2 * room or room
   return most - redis.call('LLEN', list(queue))
 end
-for i = 3, #ARGV, 2 do
+-- What is due, the oldest first; of new cleanups only those that can soon make the call they end in.
+local function what_is_due(stage, places)
+  local look = stage == 'cleanup' and LOOK_AT or places
+  local due = redis.call('ZRANGEBYSCORE', schedule(stage), '-inf', text(at), 'LIMIT', 0, look)
+  if stage ~= 'cleanup' or #due == 0 then return due end
+  local most, since = inflow('DeleteTranscriptionJob', stage, gap, at)
+  local chosen, calling = {}, 0
+  for _, id in ipairs(due) do
+    if #chosen == places then break end
+    local calls = was_at_transcribe(id) and redis.call('HEXISTS', holder(stage), id) == 0
+    if not calls or calling < most then
+      chosen[#chosen + 1] = id
+      if calls then calling = calling + 1 end
+    end
+  end
+  let_in('DeleteTranscriptionJob', calling, gap, since)
+  return chosen
+end
+for i = 4, #ARGV, 2 do
   local stage, queue = ARGV[i], ARGV[i + 1]
   local places = free(stage, queue)
   if places > 0 then
-    local due = redis.call('ZRANGEBYSCORE', schedule(stage), '-inf', text(at), 'LIMIT', 0, places)
+    local due = what_is_due(stage, places)
     for _, id in ipairs(due) do
       local held = redis.call('HGET', holder(stage), id)
       if held and held ~= '0' then redis.call('HINCRBY', lapses(stage), id, 1) end

@@ -24,6 +24,11 @@ local PRIORITY_STEP = 600
 -- Seconds from a job's completion to its cleaning up. Redis writes to its disk every second or two:
 -- should it lose what came after, the result must still be there to be fetched again.
 local CLEANUP_AFTER = 2
+-- Cleanups that call nobody but S3 go, by so many seconds, before those that wait for Transcribe.
+local AHEAD = 1e8
+-- Of work that calls Transcribe so many seconds' calls are on their way at once, and nothing is added
+-- while a call would wait for longer than that.
+local MOST_AHEAD, MOST_WAIT = 2, 0.5
 local CONTROL_STAGES = {submit = true, start = true, poll = true, adopt = true}
 local TERMINAL = {COMPLETED = true, FAILED = true, CANCELLED = true}
 
@@ -100,6 +105,13 @@ local function set_state(id, from, to, at, retention)
   end
 end
 
+-- Whether Transcribe may know a job; one that was rebuilt after a loss never was UPLOADING.
+local function was_at_transcribe(id)
+  local times = redis.call('HMGET', job_key(id), 'at.STARTING', 'at.TRANSCRIBING', 'at.COLLECTING',
+    'at.UPLOADING')
+  return times[1] or times[2] or times[3] or not times[4]
+end
+
 local function set_deadline(id, at, seconds)
   if seconds == '' then return end
   local due = text(at + tonumber(seconds))
@@ -113,13 +125,23 @@ local function set_fields(id, first)
   end
 end
 
--- A token bucket for one operation of the account, shared by the fleet.
-local function refill(operation, rate, burst, at)
-  local bucket = redis.call('HMGET', P .. 'bucket:' .. operation, 'tokens', 'at')
-  local tokens, since = tonumber(bucket[1] or burst), tonumber(bucket[2] or at)
-  return math.min(burst, tokens + math.max(0, at - since) * rate)
+-- Calls of one operation of the account go out one by one over the whole fleet, `gap` seconds apart.
+-- When the next may be made:
+local function free_at(operation, at)
+  return math.max(at, tonumber(redis.call('GET', P .. 'free:' .. operation) or '0'))
 end
 
-local function keep_tokens(operation, tokens, at)
-  redis.call('HSET', P .. 'bucket:' .. operation, 'tokens', text(tokens), 'at', text(at))
+-- How much of the work that ends in such a call may be handed out now, and the time up to which that
+-- was handed out already. It goes out as fast as the calls, but not while calls wait for their turn,
+-- nor while so much is on its way that the last of it would wait for long.
+local function inflow(operation, stage, gap, at)
+  if free_at(operation, at) - at > MOST_WAIT then return 0, at end
+  local handed_out = tonumber(redis.call('GET', P .. 'inflow:' .. operation) or '0')
+  local since = math.max(handed_out, at - math.max(MOST_WAIT, gap))
+  local ahead = math.max(1, math.floor(MOST_AHEAD / gap)) - redis.call('HLEN', holder(stage))
+  return math.max(0, math.min(math.floor((at - since) / gap + 0.001), ahead)), since
+end
+
+local function let_in(operation, number, gap, since)
+  if number > 0 then redis.call('SET', P .. 'inflow:' .. operation, text(since + number * gap)) end
 end

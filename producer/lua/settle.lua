@@ -11,6 +11,7 @@ if what == 'running' then
   redis.call('ZADD', schedule('poll'), 'NX', text(at), FLEET)
 else
   redis.call('ZREM', P .. 'running', id)
-  wait_until('cleanup', id, at)
+  -- A result comes up to two seconds after Transcribe says that the job has ended.
+  wait_until('cleanup', id, at + CLEANUP_AFTER + 1)
 end
 return 1

@@ -18,6 +18,6 @@ if state == 'UPLOADING' then
   -- not before the uploader has noticed that it lost its lease
   wait_until('cleanup', id, at + lease)
 elseif state == 'READY' or state == 'COLLECTING' then
-  dispatch('cleanup', id, at, lease)
+  wait_until('cleanup', id, was_at_transcribe(id) and at or at - AHEAD)
 end
 return state

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import signal
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from proxy import proxied
-from stack import Stack, until
+from stack import LEASE, Stack, until
 
 from producer import Client
 from producer.contract import JobState
 from producer.errors import BrokerUnavailable
 from producer.settings import ProducerSettings
+from producer.store import JobStore
+from producer.waiting import as_they_end
 
 
 def client_of(url: str) -> Client:
@@ -76,6 +79,34 @@ def test_a_job_that_was_recorded_but_cannot_be_read_is_said_to_be(stack: Stack) 
         far.submit("/audio/a.wav", name="one")
     assert caught.value.accepted is True
     assert stack.client.get("one").state is JobState.QUEUED
+
+
+class ToldOfTrouble(JobStore):
+    """A store that lets a test know when Redis was found gone."""
+
+    def __init__(self, stack: Stack) -> None:
+        super().__init__(stack.broker, retention=3600, lease=LEASE)
+        self.found_gone = threading.Event()
+
+    def last_event(self) -> str:
+        try:
+            return super().last_event()
+        except BrokerUnavailable:
+            self.found_gone.set()
+            raise
+
+
+def test_whoever_begins_to_wait_while_redis_is_gone_is_as_patient(stack: Stack) -> None:
+    stack.client.submit("/audio/a.wav", name="patient")
+    stack.client.cancel("patient")
+    stack.stop_redis(signal.SIGTERM)
+    store = ToldOfTrouble(stack)
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(lambda: list(as_they_end(store, ["patient"], 60, cleaned=False)))
+        assert store.found_gone.wait(30)
+        stack.start_redis_again()
+        (job,) = waiting.result()
+    assert job.state is JobState.CANCELLED
 
 
 def test_whoever_waits_outlives_a_restart_of_redis(stack: Stack) -> None:

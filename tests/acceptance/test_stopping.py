@@ -79,6 +79,22 @@ def test_a_second_signal_does_not_wait_for_the_grace(stack: Stack, second: signa
     started_once(stack, ["slow"])
 
 
+def test_sighup_is_a_stop_like_any_other(stack: Stack) -> None:
+    leaving = one_slow_upload(stack, grace="1")
+    leaving.send_signal(signal.SIGHUP)
+    wait_for_end(leaving, 20)
+    assert events(stack, "leaving").count("worker.left") == 1
+    started_once(stack, ["slow"])
+
+
+def test_sighup_does_not_start_an_idle_worker_anew(stack: Stack) -> None:
+    stack.start_aws("--recogniser", "fixed:0.2")
+    leaving = stack.start_worker("leaving")
+    leaving.send_signal(signal.SIGHUP)
+    wait_for_end(leaving, 20)
+    assert stack.client.fleet.alive() == []
+
+
 def test_sigquit_does_not_wait_at_all(stack: Stack) -> None:
     leaving = one_slow_upload(stack, grace="1000")
     leaving.send_signal(signal.SIGQUIT)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from holding import taken_up, uploaded, worker_of
 from stack import LEASE, Stack, until
 
 from producer.contract import JobState, Stage
@@ -10,40 +11,13 @@ from producer.schedule import clock
 from worker import cleaning, collecting, starting, uploading
 from worker.context import Context
 from worker.leases import LeaseLost
-from worker.settings import WorkerSettings
 from worker.stages import Work
 
 
 @pytest.fixture
 def worker(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Context:
     """A worker's context without its threads, so that nothing renews its leases."""
-    stack.start_aws("--recogniser", "fixed:0.1")
-    for name, value in stack.environment.items():
-        monkeypatch.setenv(name, value)
-    return Context(WorkerSettings.load())
-
-
-def taken_up(worker: Context, stage: Stage, name: str) -> Work:
-    """The work of a stage, begun by whoever finds it due."""
-
-    def begun() -> Work | None:
-        worker.schedule.claim(10)
-        hold = worker.schedule.begin(stage, name)
-        if hold is None:
-            return None
-        with worker.leases.keep(hold) as lease:
-            return Work(worker, hold, lease)
-
-    work = until(begun)
-    assert isinstance(work, Work)
-    return work
-
-
-def uploaded(worker: Context, stack: Stack) -> Work:
-    stack.client.submit(stack.sample("silence.wav"), name="one")
-    upload = taken_up(worker, Stage.UPLOAD, "one")
-    upload.advance(JobState.READY, "ready", media_uri=uploading.place_audio(upload))
-    return upload
+    return worker_of(stack, monkeypatch)
 
 
 def paused(work: Work) -> None:

@@ -46,7 +46,7 @@ def bring_to(stack: Stack, schedule: Schedule, name: str, state: JobState) -> Ho
     assert stack.store.advance(hold, name, [JobState.UPLOADING], JobState.READY, "ready")
     if state is JobState.READY:
         return hold
-    assert stack.broker.run("admit", 10, 100, 100, LEASE) == [name]
+    assert stack.broker.run("admit", 10, 0.01, LEASE) == [name]
     begun = schedule.begin(Stage.START, name)
     assert begun is not None
     if state is JobState.STARTING:
@@ -215,10 +215,39 @@ def test_a_job_stopped_while_aws_had_it_keeps_its_slot_until_it_ended(
         stack.client.retry("one")
     assert stack.store.settle(poll, "one", "ended")
     assert stack.store.running_ids() == []
-    cleanup = take_up(schedule, Stage.CLEANUP, "one")
+    until(lambda: (Stage.CLEANUP, "one") in schedule.claim(room=10))
+    cleanup = schedule.begin(Stage.CLEANUP, "one")
+    assert cleanup is not None
     assert stack.store.cleaned(cleanup)
     assert stack.client.get("one").cleaned_at is not None
     assert stack.client.retry("one").attempt == 2
+
+
+def test_a_stopped_jobs_cleanup_waits_for_a_result_that_comes_late(
+    stack: Stack, schedule: Schedule
+) -> None:
+    poll = bring_to(stack, schedule, "one", JobState.TRANSCRIBING)
+    stack.client.cancel("one")
+    ended_at = float(stack.broker.command("TIME")[0])
+    assert stack.store.settle(poll, "one", "ended")
+    # AWS writes it up to two seconds after the job counts as ended.
+    assert float(stack.broker.command("ZSCORE", f"{PREFIX}schedule:cleanup", "one")) > ended_at + 2
+
+
+def test_a_cleanup_that_calls_only_s3_overtakes_those_that_call_transcribe(
+    stack: Stack, schedule: Schedule
+) -> None:
+    for name in ("one", "two"):
+        start = bring_to(stack, schedule, name, JobState.STARTING)
+        stack.client.cancel(name)
+        assert stack.store.settle(start, name, "ended")
+    until(lambda: schedule.claim(room=10, delete_gap=1000) == [(Stage.CLEANUP, "one")])
+    two_is_due = float(stack.broker.command("ZSCORE", f"{PREFIX}schedule:cleanup", "two"))
+    until(lambda: stack.now() > two_is_due)
+    assert schedule.claim(room=10, delete_gap=1000) == []
+    bring_to(stack, schedule, "quick", JobState.READY)
+    stack.client.cancel("quick")
+    assert (Stage.CLEANUP, "quick") in schedule.claim(room=10, delete_gap=1000)
 
 
 def test_retry_is_a_new_attempt_of_what_ended_badly_only(stack: Stack, schedule: Schedule) -> None:

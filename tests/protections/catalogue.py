@@ -30,6 +30,8 @@ _ADOPT = "tests/acceptance/test_adopt.py::"
 _AWS = "tests/acceptance/test_aws_faults.py::"
 _STOPPING = "tests/acceptance/test_stopping.py::"
 _STOPPED = "tests/acceptance/test_stopped_jobs.py::"
+_RATES = "tests/acceptance/test_account_rates.py::"
+_CALLING = "tests/integration/test_calling.py::"
 _MESSAGES = "tests/acceptance/test_messages.py::"
 _EVERY_CALL = "tests/acceptance/test_aws_every_call.py::"
 _RESULTS = "tests/acceptance/test_lost_results.py::"
@@ -57,7 +59,7 @@ WORKERS = (
         _RECOVERY + "test_a_message_of_others_lost_on_its_way_to_a_worker_costs_seconds",
     ),
     Protection(
-        "worker/starting.py",
+        "worker/calling.py",
         "    work.lease.fence()\n",
         "",
         "tests/integration/test_fence.py::test_a_start_that_wakes_up_late_is_not_sent",
@@ -118,6 +120,12 @@ WORKERS = (
         "            HURRY.set()\n",
         "            pass\n",
         _STOPPING + "test_a_second_signal_does_not_wait_for_the_grace",
+    ),
+    Protection(
+        "worker/stopping.py",
+        ", signal.SIGHUP):",
+        "):",
+        _STOPPING + "test_sighup_does_not_start_an_idle_worker_anew",
     ),
     Protection(
         "worker/stopping.py",
@@ -206,6 +214,25 @@ REDIS = (
         "health_check_interval=0,",
         "health_check_interval=10,",
         _BAD_DAYS + "test_a_worker_whose_redis_stalls_is_overtaken_and_doubles_nothing",
+    ),
+    Protection(
+        "producer/waiting.py",
+        '    last = ""\n',
+        "    last = store.last_event()\n",
+        _PRODUCER + "test_whoever_begins_to_wait_while_redis_is_gone_is_as_patient",
+    ),
+    Protection(
+        "worker/transport.py",
+        "    Message = Message\n",
+        "",
+        "tests/acceptance/test_remote_control.py::"
+        "test_it_answers_also_after_redis_was_restarted_under_running_tasks",
+    ),
+    Protection(
+        "worker/logs.py",
+        "    handler.addFilter(_Flood())\n",
+        "",
+        "tests/unit/test_logs.py::test_a_librarys_complaint_is_not_repeated_all_the_time",
     ),
 )
 
@@ -364,6 +391,54 @@ AWS = (
         "local free = 1000",
         _RECOVERY + "test_200_at_once_within_the_quota_each_started_once",
     ),
+    Protection(
+        "producer/lua/take.lua",
+        "text(turn + gap)",
+        "text(turn)",
+        _RATES + "test_starts_that_piled_up_do_not_come_at_once",
+    ),
+    Protection(
+        "worker/starting.py",
+        'job.aws_name, in_turn(work, "GetTranscriptionJob")',
+        "job.aws_name, work.lease.fence",
+        _CALLING + "test_nobody_asks_for_a_job_before_the_turn_to_ask",
+    ),
+    Protection(
+        "worker/admission.py",
+        "_SHARE = 0.96\n",
+        "_SHARE = 1.0\n",
+        _CALLING + "test_in_no_second_are_there_more_turns_than_the_quota_has",
+    ),
+    Protection(
+        "producer/lua/claim.lua",
+        "    if not calls or calling < most then\n",
+        "    if true then\n",
+        _RATES + "test_a_backlog_of_cleanups_does_each_once_and_the_oldest_first",
+    ),
+    Protection(
+        "producer/lua/claim.lua",
+        "local calls = was_at_transcribe(id) and ",
+        "local calls = ",
+        _STORE + "test_a_cleanup_that_calls_only_s3_overtakes_those_that_call_transcribe",
+    ),
+    Protection(
+        "worker/polling.py",
+        "_AT_ONCE = 16\n",
+        "_AT_ONCE = 1\n",
+        _RATES + "test_a_result_that_s3_keeps_silent_about_holds_up_no_other",
+    ),
+    Protection(
+        "worker/polling.py",
+        "                if error.code == UNREACHABLE:\n",
+        "                if False:\n",
+        _CALLING + "test_the_poll_goes_to_another_when_aws_is_out_of_reach",
+    ),
+    Protection(
+        "worker/health.py",
+        "                file.write(bytes(_TRIAL_BYTES))\n",
+        "                pass\n",
+        "tests/integration/test_health.py::test_a_disk_without_room_is_a_problem",
+    ),
 )
 
 JOBS = (
@@ -372,6 +447,12 @@ JOBS = (
         "  wait_until('cleanup', id, at + lease)\n",
         "",
         _STOPPED + "test_an_upload_in_parts_is_aborted_even_if_its_worker_was_killed",
+    ),
+    Protection(
+        "producer/lua/settle.lua",
+        "at + CLEANUP_AFTER + 1",
+        "at",
+        _STORE + "test_a_stopped_jobs_cleanup_waits_for_a_result_that_comes_late",
     ),
     Protection(
         "worker/starting.py",

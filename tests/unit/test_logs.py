@@ -36,6 +36,23 @@ def written(capsys: pytest.CaptureFixture[str]) -> Iterator[Callable[[], list[di
     structlog.contextvars.clear_contextvars()
 
 
+def test_a_librarys_complaint_is_not_repeated_all_the_time(
+    written: Callable[[], list[dict[str, Any]]],
+) -> None:
+    logs.configure("json", "info")
+    for _ in range(50):
+        logging.getLogger("kombu.hub").error("Error in timer: %s", "Redis is full")
+        logging.getLogger("celery.worker").error("Task %s failed", "one")
+        logging.getLogger("other").error("Something else")
+    logging.getLogger("celery.worker").error("Task %s failed", "two")
+
+    events = [line["event"] for line in written()]
+
+    assert events.count("Error in timer: Redis is full") == 1
+    assert [event for event in events if "Task" in event] == ["Task one failed", "Task two failed"]
+    assert events.count("Something else") == 50
+
+
 def test_a_line_is_a_json_object_with_level_and_time(
     written: Callable[[], list[dict[str, Any]]],
 ) -> None:

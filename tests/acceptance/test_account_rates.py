@@ -1,0 +1,109 @@
+"""All workers together keep to the account's rates; AWS that hangs for one holds up no other."""
+
+from __future__ import annotations
+
+import socket
+
+from stack import Stack, until
+
+from producer.contract import CONTROL_QUEUE, QUEUES, Job, JobState
+from producer.store import PREFIX
+
+#: Objects that are deleted of a job: audio, result, and what AWS leaves of its trial.
+_OBJECTS = 3
+
+
+def submit(stack: Stack, number: int, **options: object) -> list[str]:
+    recording = stack.sample("silence.wav")
+    return stack.client.submit_many(
+        {"audio": str(recording), "name": f"job-{each}", **options} for each in range(number)
+    )
+
+
+def completed(stack: Stack, ids: list[str], **how: bool) -> list[Job]:
+    jobs = stack.client.wait(ids, timeout=90, **how)
+    assert {job.state for job in jobs.values()} == {JobState.COMPLETED}
+    assert sorted(each["name"] for each in stack.account()["jobs"]) == sorted(ids)
+    return list(jobs.values())
+
+
+def kept_to_the_rates(stack: Stack) -> None:
+    """In no second were there more calls than a new account may make, so none was refused."""
+    account = stack.account()
+    most = account["most_in_a_second"]
+    quotas = {"Start": 25, "Get": 30, "List": 5, "Delete": 5}
+    for verb, quota in quotas.items():
+        operation = f"{verb}TranscriptionJob{'s' if verb == 'List' else ''}"
+        assert most.get(operation, 0) <= quota, most
+        assert account["calls"].get(operation, {"refused": 0})["refused"] == 0
+
+
+def test_starts_that_piled_up_do_not_come_at_once(stack: Stack) -> None:
+    stack.start_aws("--recogniser", "fixed:0.2")
+    others = [queue for queue in QUEUES if queue != CONTROL_QUEUE]
+    stack.start_worker("others", "-Q", ",".join(others))
+    ids = submit(stack, 100)
+    until(
+        lambda: (
+            stack.client.counts()[JobState.READY] + stack.client.counts()[JobState.STARTING] == 100
+        ),
+        60,
+    )
+    assert stack.client.counts()[JobState.STARTING] > 25
+    stack.start_worker("one", "-Q", CONTROL_QUEUE, concurrency="60")
+    stack.start_worker("two", "-Q", CONTROL_QUEUE, concurrency="60")
+    completed(stack, ids)
+    kept_to_the_rates(stack)
+
+
+def test_a_backlog_of_cleanups_does_each_once_and_the_oldest_first(stack: Stack) -> None:
+    stack.start_aws("--recogniser", "fixed:0.2")
+    stack.start_worker("one")
+    stack.start_worker("two")
+    ids = submit(stack, 40, cleanup=True)
+    jobs = completed(stack, ids, cleaned=True)
+    kept_to_the_rates(stack)
+    assert stack.account()["calls"]["DeleteObject"]["count"] == _OBJECTS * len(ids)
+    assert stack.objects() == []
+    in_turn = sorted(jobs, key=lambda job: job.times[JobState.COMPLETED])
+    cleaned = sorted(jobs, key=lambda job: job.cleaned_at or job.created_at)
+    most_out_of_turn = max(abs(in_turn.index(job) - cleaned.index(job)) for job in jobs)
+    assert most_out_of_turn <= 10, "about as many as are on their way at once"
+
+
+def test_many_that_are_cancelled_while_they_run_keep_the_rates(stack: Stack) -> None:
+    stack.start_aws("--recogniser", "fixed:5")
+    stack.start_worker("one")
+    stack.start_worker("two")
+    ids = submit(stack, 40)
+    until(lambda: stack.client.counts()[JobState.TRANSCRIBING] >= 35)
+    for job_id in ids:
+        stack.client.cancel(job_id)
+    until(lambda: all(job.cleaned_at for job in stack.client.list(limit=100)), 60)
+    kept_to_the_rates(stack)
+    assert stack.objects() == []
+
+
+def test_a_result_that_s3_keeps_silent_about_holds_up_no_other(stack: Stack) -> None:
+    stack.start_aws("--recogniser", "fixed:1")
+    stack.fault(operation="HeadObject", kind="timeout", seconds=60, match=r"job-0\.json")
+    stack.start_worker()
+    ids = submit(stack, 12)
+    stack.client.wait(ids[1:], timeout=15)
+    assert stack.client.get(ids[0]).state is JobState.TRANSCRIBING
+    stack.clear_faults()
+    completed(stack, ids)
+
+
+def test_a_worker_whose_s3_hangs_does_not_hold_up_the_fleet(stack: Stack) -> None:
+    stack.start_aws("--recogniser", "fixed:1")
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        # It accepts connections and never answers.
+        port = silent.getsockname()[1]
+        environment = dict(stack.environment)
+        stack.environment["AWS_ENDPOINT_URL_S3"] = f"http://127.0.0.1:{port}"
+        stack.start_worker("deaf", "-Q", CONTROL_QUEUE)
+        stack.environment = environment
+        stack.start_worker("well")
+        completed(stack, submit(stack, 30))
+        assert stack.broker.command("ZCARD", f"{PREFIX}running") == 0
