@@ -11,8 +11,10 @@ from producer.store import JobStore
 
 #: This often, in seconds, the records are looked at without an event, which may have been trimmed.
 _RECHECK = 30.0
-#: Seconds for which Redis may be gone before waiting gives up.
+#: Seconds for which Redis may be gone before waiting gives up, and before it was ever there: whoever
+#: has the address wrong is to be told soon.
 _PATIENCE = 60.0
+_PATIENCE_AT_FIRST = 10.0
 _PAUSE = 0.5
 
 
@@ -34,7 +36,7 @@ def as_they_end(
             reached = time.monotonic()
         except BrokerUnavailable:
             # A restart of Redis is no reason for whoever waits to give up.
-            if time.monotonic() - reached > _PATIENCE:
+            if time.monotonic() - reached > (_PATIENCE if last else _PATIENCE_AT_FIRST):
                 raise
             time.sleep(_PAUSE)
             ended = []

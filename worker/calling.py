@@ -36,10 +36,11 @@ def take_turn(work: Work, operation: Operation, patience: float = PATIENCE) -> N
         seconds = work.worker.admission.take(operation, patience)
         if seconds > patience:
             raise NotYet("OwnRate", f"Our own rate of {operation} is used up.", seconds)
-        # Redis has answered in between.
-        turn = (asked_at + time.monotonic()) / 2 + seconds
+        # Redis has answered in between; when exactly, is known the less the longer that took.
+        unsure = (time.monotonic() - asked_at) / 2
+        turn = asked_at + unsure + seconds
         pause(work, turn - time.monotonic())
-        if time.monotonic() - turn < _LATE:
+        if time.monotonic() - turn < _LATE + unsure:
             break
     else:
         raise NotYet("TooBusy", f"This worker is too busy to call {operation} in turn.", 0)

@@ -32,7 +32,7 @@ OF_A_JOB = {
     "DeleteTranscriptionJob": 2,
 }
 #: The same, where what was done needs no further call.
-DONE_ALREADY = {"PutObject": 3, "CompleteMultipartUpload": 1, "AbortMultipartUpload": 3}
+DONE_ALREADY = {"PutObject": 2, "CompleteMultipartUpload": 1, "AbortMultipartUpload": 3}
 #: Calls that are about none; the last two are made for `doctor`.
 OF_NONE = {"ListTranscriptionJobs": 1, "HeadBucket": 2, "GetCallerIdentity": 1}
 

@@ -27,8 +27,8 @@ _ENDS: dict[Kind, set[tuple[JobState, str]]] = {
 }
 _COMPLETED = {(JobState.COMPLETED, "")}
 _KEYS = re.compile(
-    r"transcribe:(job:.*|text:.*|document:.*|key:.*|state:.*|bucket:.*|events|generation|slots"
-    r"|workers|dead|epoch)"
+    r"transcribe:(job:.*|text:.*|document:.*|key:.*|state:.*|free:.*|began:.*|inflow:.*|events"
+    r"|generation|slots|workers|dead|epoch)"
 )
 _NOT_OURS = "elsewhere/talk.wav"
 
