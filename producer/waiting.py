@@ -11,8 +11,8 @@ from producer.store import JobStore
 
 #: This often, in seconds, the records are looked at without an event, which may have been trimmed.
 _RECHECK = 30.0
-#: Seconds for which Redis may be gone before waiting gives up, and before it was ever there: whoever
-#: has the address wrong is to be told soon.
+#: Seconds for which Redis may be gone before waiting gives up; fewer as long as it was never there,
+#: for whoever has its address wrong is to be told soon.
 _PATIENCE = 60.0
 _PATIENCE_AT_FIRST = 10.0
 _PAUSE = 0.5
