@@ -77,7 +77,10 @@ def client_error(code: str, text: str = "It says why.", status: int = 400) -> Cl
 @pytest.mark.parametrize(
     ("error", "kind", "code"),
     [
-        *((client_error(code), Transient, "CredentialsRejected") for code in CREDENTIAL_CODES),
+        *(
+            (client_error(code), Transient, "CredentialsRejected")
+            for code in sorted(CREDENTIAL_CODES)
+        ),
         (client_error("ExpiredToken", status=403), Transient, "CredentialsRejected"),
         (client_error("InvalidToken"), Transient, "CredentialsRejected"),
         (client_error("ThrottlingException"), Throttled, "ThrottlingException"),
