@@ -197,8 +197,8 @@ def test_nothing_is_unpickled(target: Stack) -> None:
         assert target.broker.command("PUBLISH", "/0.celery.pidbox", entry) > 0
     until(lambda: target.broker.command("LLEN", DEAD) == 2)
     reasons = [letter.reason for letter in target.client.dead_letters.all()]
-    assert "content-type" in reasons[1]
-    assert "must be JSON" in reasons[0]
+    assert sorted("content-type" in reason for reason in reasons) == [False, True]
+    assert sorted("must be JSON" in reason for reason in reasons) == [False, True]
     name = good_job(target)
     until(lambda: completed(target, name))
     assert not sprung.exists()

@@ -6,6 +6,7 @@ import json
 import shutil
 import signal
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -251,9 +252,10 @@ def test_a_job_that_takes_workers_down_is_failed_and_takes_down_no_more(stack: S
 
     def ended_with_its_processes() -> bool:
         for process in psutil.Process(last.pid).children():
-            if "worker.probation" in process.cmdline() and process.pid not in killed:
-                process.kill()
-                killed.add(process.pid)
+            with suppress(psutil.NoSuchProcess):  # ended meanwhile
+                if "worker.probation" in process.cmdline() and process.pid not in killed:
+                    process.kill()
+                    killed.add(process.pid)
         return stack.client.get(job.id).state is JobState.FAILED
 
     until(ended_with_its_processes, 60)

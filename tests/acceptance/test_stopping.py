@@ -28,13 +28,14 @@ def started_once(stack: Stack, ids: list[str]) -> None:
 
 
 def test_a_rolling_restart_under_load_costs_no_job_a_lease(stack: Stack) -> None:
-    stack.start_aws("--recogniser", "fixed:0.4", "--quota", "jobs=10")
+    # Ten a second at the most, so that there is load until the last worker is back.
+    stack.start_aws("--recogniser", "fixed:1", "--quota", "jobs=10")
     names = ("one", "two", "three")
     settings = {"lease": LEASE, "max_running_jobs": "10"}
     workers = {name: stack.start_worker(name, **settings) for name in names}
     recording = stack.sample("silence.wav")
     ids = stack.client.submit_many(
-        {"audio": str(recording), "name": f"rolling-{number}"} for number in range(120)
+        {"audio": str(recording), "name": f"rolling-{number}"} for number in range(240)
     )
     for done, name in enumerate(names, start=1):
         until(lambda done=done: stack.client.counts()[JobState.COMPLETED] >= 15 * done)
