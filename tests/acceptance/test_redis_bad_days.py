@@ -89,6 +89,8 @@ def taken_up(stack: Stack, name: str) -> float:
 def test_a_worker_is_back_soon_however_long_redis_was_away(stack: Stack) -> None:
     stack.start_aws("--recogniser", "fixed:0.2")
     worker = stack.start_worker()
+    # A worker's heart beats a moment before it waits for messages.
+    until(lambda: stack.broker.command("INFO", "clients")["blocked_clients"] > 0)
     stack.stop_redis(signal.SIGKILL)
 
     def waits() -> list[float]:
@@ -96,7 +98,8 @@ def test_a_worker_is_back_soon_however_long_redis_was_away(stack: Stack) -> None
         lines = [line["event"] for line in stack.log() if "Trying again in" in line["event"]]
         return [float(line.split("Trying again in ")[1].split()[0]) for line in lines]
 
-    until(lambda: len(waits()) >= 4, 40)
+    # What is said again and again is in the log once in ten seconds.
+    until(lambda: len(waits()) >= 4, 80)
     stack.start_redis_again()
     assert taken_up(stack, "after") < BACK_WITHIN
     # Had it been away for minutes, it would have been no longer.
