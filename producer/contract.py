@@ -141,13 +141,12 @@ class Job(BaseModel):
     @property
     def aws_name(self) -> str:
         """The name of the Transcribe job of this attempt."""
-        return self.aws_names[-1]
+        return aws_name(self.id, self.attempt)
 
     @property
     def aws_names(self) -> tuple[str, ...]:
         """The names of the Transcribe jobs of all attempts so far, the present one last."""
-        later = (f"{self.id}.{number}" for number in range(2, self.attempt + 1))
-        return (self.id, *later)
+        return tuple(aws_name(self.id, number) for number in range(1, self.attempt + 1))
 
     @classmethod
     def from_record(cls, job_id: str, record: dict[str, str]) -> Self:
@@ -177,6 +176,11 @@ class Job(BaseModel):
                 part: record.get(f"error.{part}", "") for part in ("code", "message", "stage")
             }
         return cls.model_validate(fields)
+
+
+def aws_name(job_id: str, attempt: int) -> str:
+    """The name of the Transcribe job of one attempt."""
+    return job_id if attempt == 1 else f"{job_id}.{attempt}"
 
 
 def _moment(seconds: str) -> datetime:

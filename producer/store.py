@@ -248,11 +248,6 @@ class JobStore:
                 f"Job {job_id!r} is {answer}; only a FAILED or CANCELLED one is retried."
             )
 
-    def forget_running(self, job_ids: Sequence[str]) -> None:
-        """Free the slots of jobs whose records are gone."""
-        if job_ids:
-            self.broker.command("ZREM", f"{PREFIX}running", *job_ids)
-
     def refuse(self, job_id: str, request: str, reason: str) -> None:
         """Record a request that can never be carried out as a FAILED job, if the name is free."""
         fields = error_fields("InvalidRequest", reason, "submit")

@@ -10,6 +10,7 @@ from producer.arrivals import Arrivals
 from producer.broker import Broker
 from producer.dead_letters import DeadLetters
 from producer.fleet import Fleet
+from producer.running import RunningJobs
 from producer.schedule import Schedule
 from producer.store import JobStore
 from worker.admission import Admission
@@ -38,6 +39,7 @@ class Context:
         broker = Broker(settings.redis_url)
         self.store = JobStore(broker, retention=settings.retention, lease=settings.lease)
         self.schedule = Schedule(broker, settings.lease)
+        self.running = RunningJobs(broker)
         self.fleet = Fleet(broker)
         self.arrivals = Arrivals(broker)
         self.dead_letters = DeadLetters(broker)

@@ -1,21 +1,25 @@
 """Poll: which running jobs have ended, seen with as few calls as the account's quota deserves.
 
 ListTranscriptionJobs sees a hundred running jobs a call. A job that is missing there has probably
-ended: its result object confirms it, else one Get. For a handful of jobs plain Gets are cheaper.
+ended: its result object confirms it, else one Get.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import random
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from datetime import timedelta
 
 import structlog
 
 from producer.contract import Job, JobState, Stage
+from producer.running import Look
+from producer.schedule import clock
 from worker import places
 from worker.aws import UNREACHABLE
-from worker.calling import in_turn
+from worker.cadence import ask_each, seconds_between_looks
+from worker.calling import PATIENCE, in_turn
 from worker.errors import NotYet, StageError, Throttled
 from worker.leases import LeaseLost
 from worker.stages import Work
@@ -23,12 +27,12 @@ from worker.transcribe import Done, Failed, Running, Status
 
 log = structlog.get_logger()
 
-#: Up to so many running jobs are asked for one by one.
-FEW = 5
 #: So many suspects are looked at at once, for so many seconds.
 _AT_ONCE = 16
 _MOST_SECONDS = 5.0
-#: Seconds to wait for a turn to call: the poll comes again anyway.
+#: Where the account's list is too long to be seen, so many jobs are asked for by name at a time.
+_SAMPLE = 25
+#: Seconds to wait for a turn to ask for a job: the poll comes again anyway.
 _PATIENCE = 0.5
 #: By so much S3's clock and Redis's may differ.
 _CLOCKS = timedelta(minutes=2)
@@ -36,35 +40,46 @@ _CLOCKS = timedelta(minutes=2)
 MOST_ATTEMPTS = 3
 
 
-def ended_jobs(work: Work) -> Iterator[tuple[Job, Status | None]]:
+def ended_jobs(work: Work, look: Look) -> Iterator[tuple[Job, Status | None]]:
     """The running jobs that are no longer at work, each with how it ended (None: it is gone).
 
     Raises:
         Transient, Permanent: as AWS's error is sorted.
     """
-    store = work.worker.store
-    running = store.get_many(store.running_ids())
-    suspects = [job for job in running.values() if job is not None]
-    store.forget_running([job_id for job_id, job in running.items() if job is None])
-    listed: frozenset[str] | None = None
-    if len(suspects) > FEW:
-        gate = in_turn(work, "ListTranscriptionJobs", _PATIENCE)
-        listed = work.worker.glance_at.transcribe.running(gate)
-        if listed is None:
-            return
-        suspects = [job for job in suspects if job.aws_name not in listed]
-    yield from _confirmed(work, suspects, by_object=listed is not None)
+    if ask_each(look):
+        yield from _confirmed(work, list(look.jobs), by_object=False)
+        return
+    gate = in_turn(work, "ListTranscriptionJobs", PATIENCE)
+    listed = work.worker.glance_at.transcribe.running(gate)
+    if listed is None:
+        some = random.sample(list(look.jobs), min(_SAMPLE, len(look.jobs)))
+        yield from _confirmed(work, some, by_object=False)
+        return
+    if listed.pages != look.pages:
+        work.worker.running.listed(listed.pages)
+    missing = [job_id for job_id, name in look.jobs.items() if name not in listed.names]
+    yield from _confirmed(work, missing, by_object=True)
+
+
+def look_again(work: Work, look: Look) -> None:
+    """Be due again as long after this look as its jobs deserve."""
+    settings = work.worker.settings
+    seconds = seconds_between_looks(
+        look, shortest=settings.poll_interval, list_rate=settings.list_rate
+    )
+    work.later(seconds - (clock() - look.seen_at))
 
 
 def _confirmed(
-    work: Work, suspects: list[Job], *, by_object: bool
+    work: Work, suspects: Sequence[str], *, by_object: bool
 ) -> Iterator[tuple[Job, Status | None]]:
     """Each suspect that has ended, as soon as that is known; what takes long is left for next time.
 
     AWS may be out of reach, or slow, from this machine only: then another worker polls next.
     """
+    jobs = [job for job in work.worker.store.get_many(suspects).values() if job is not None]
     pool = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="poll")
-    asked = {pool.submit(_outcome, work, job, by_object=by_object): job for job in suspects}
+    asked = {pool.submit(_outcome, work, job, by_object=by_object): job for job in jobs}
     try:
         for answer in as_completed(asked, timeout=_MOST_SECONDS):
             work.lease.check()
@@ -104,11 +119,6 @@ def move_on(work: Work, job: Job, outcome: Status | None) -> None:
         if work.lease.lost.is_set():
             raise
         log.info("poll.moved_meanwhile", job_id=job.id)
-
-
-def nothing_runs(work: Work) -> bool:
-    """Whether there is nothing left to poll for."""
-    return not work.worker.store.running_ids()
 
 
 def _result_uri(work: Work, job: Job, done: Done) -> str:

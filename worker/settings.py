@@ -62,7 +62,10 @@ class WorkerSettings(ProducerSettings):
         default=5, gt=0, description="DeleteTranscriptionJob calls a second, over the fleet."
     )
     poll_interval: float = Field(
-        default=2.0, ge=0.1, description="Seconds between two looks at the running jobs."
+        default=0.8,
+        ge=0.1,
+        description="The least seconds between two looks at the running jobs; while none of them "
+        "is likely to end there are up to 15.",
     )
     dispatch_interval: float = Field(
         default=0.2, ge=0.01, description="Seconds between two looks at what is due."

@@ -42,10 +42,13 @@ def start(work: Work) -> None:
 @stage(app, Stage.POLL)
 def poll(work: Work) -> None:
     """TRANSCRIBING -> COLLECTING, for all jobs that have ended; then again after a while."""
-    for job, outcome in polling.ended_jobs(work):
+    look = work.worker.running.look()
+    ended = 0
+    for job, outcome in polling.ended_jobs(work, look):
         polling.move_on(work, job, outcome)
+        ended += 1
     admit(work.worker)
-    work.finish() if polling.nothing_runs(work) else work.later(work.worker.settings.poll_interval)
+    polling.look_again(work, look) if ended < len(look.jobs) else work.finish()
 
 
 @stage(app, Stage.COLLECT)

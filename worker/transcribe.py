@@ -25,8 +25,8 @@ if TYPE_CHECKING:
         TranscriptionJobTypeDef,
     )
 
-#: More than AWS allows at once would need; the rest of a longer list is confirmed one by one.
-_MOST_PAGES = 10
+#: Of a longer list, with 5 calls a second, the end would be out of date before it is seen.
+_MOST_PAGES = 50
 #: How the service speaks of too many jobs, under two codes over the years.
 _TOO_MANY_JOBS = re.compile(
     r"too many (concurrent )?(jobs|transcription)|concurrent", re.IGNORECASE
@@ -35,6 +35,15 @@ _UNKNOWN_JOB = re.compile(
     r"couldn't be found|not found|doesn't exist|does not exist", re.IGNORECASE
 )
 _TOO_LARGE = re.compile(r"too large|file size|maximum size", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Listed:
+    """What runs in the account, ours or not."""
+
+    names: frozenset[str]
+    #: calls that it took to see
+    pages: int
 
 
 @dataclass(frozen=True)
@@ -132,8 +141,8 @@ class Transcribe:
                 raise
         return status_of(answer["TranscriptionJob"])
 
-    def running(self, gate: Gate) -> frozenset[str] | None:
-        """The names of all jobs that are at work; None if there are too many to see.
+    def running(self, gate: Gate) -> Listed | None:
+        """All jobs that are at work; None if there are too many to see.
 
         The list may be stale: a name that is absent may still be at work.
 
@@ -142,7 +151,7 @@ class Transcribe:
         """
         names: set[str] = set()
         token: str | None = None
-        for _ in range(_MOST_PAGES):
+        for number in range(_MOST_PAGES):
             with errors_sorted("ListTranscriptionJobs"), self._sent_by(gate):
                 page = (
                     self._client.list_transcription_jobs(
@@ -158,7 +167,7 @@ class Transcribe:
             )
             token = page.get("NextToken")
             if not token:
-                return frozenset(names)
+                return Listed(frozenset(names), number + 1)
         return None
 
     def delete(self, name: str, gate: Gate) -> None:

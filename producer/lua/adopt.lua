@@ -17,8 +17,7 @@ set_deadline(id, at, deadline)
 set_state(id, nil, state, at, retention)
 if ARGV[8] ~= '' then redis.call('SET', P .. 'key:' .. ARGV[8], id, 'NX', 'EX', ARGV[9]) end
 if follows == 'running' then
-  redis.call('ZADD', P .. 'running', text(at), id)
-  redis.call('ZADD', schedule('poll'), 'NX', text(at), FLEET)
+  enter_running(id, at)
 elseif follows ~= '' then
   -- Thousands may come back at once: they wait as entries, not as messages.
   wait_until(follows, id, at)

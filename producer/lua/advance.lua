@@ -11,7 +11,10 @@ if not state or not string.find(from, ',' .. state .. ',', 1, true) then return 
 local at = now()
 if member == id then forget(stage, id) end
 -- Only the poll moves a job that Transcribe has, and only once it has ended there.
-if stage == 'poll' then redis.call('ZREM', P .. 'running', id) end
+if stage == 'poll' then
+  if to == 'COLLECTING' then remember_time(id, at) end
+  redis.call('ZREM', P .. 'running', id)
+end
 set_fields(id, 10)
 set_state(id, state, to, at, retention)
 if follows == 'ready' then
@@ -19,8 +22,7 @@ if follows == 'ready' then
 elseif follows == 'ready-first' then
   enter_line('READY', id, at, 1e6)
 elseif follows == 'running' then
-  redis.call('ZADD', P .. 'running', text(at), id)
-  redis.call('ZADD', schedule('poll'), 'NX', text(at), FLEET)
+  enter_running(id, at)
 elseif follows == 'cleanup' then
   wait_until('cleanup', id, at + CLEANUP_AFTER)
 elseif follows ~= '' then

@@ -29,6 +29,8 @@ local AHEAD = 1e8
 -- Of work that calls Transcribe so many seconds' calls are on their way at once, and nothing is added
 -- while a call would wait for longer than that.
 local MOST_AHEAD, MOST_WAIT = 2, 0.5
+-- So many of the times that jobs took are kept, and for so many seconds after the last.
+local TIMES_KEPT, TIMES_LAST = 50, 3600
 local CONTROL_STAGES = {submit = true, start = true, poll = true, adopt = true}
 local TERMINAL = {COMPLETED = true, FAILED = true, CANCELLED = true}
 
@@ -89,6 +91,21 @@ end
 local function enter_line(state, id, at, ahead)
   local priority = tonumber(redis.call('HGET', job_key(id), 'priority') or '5')
   redis.call('ZADD', line(state), text(at + priority * PRIORITY_STEP - (ahead or 0)), id)
+end
+
+-- Transcribe has a job: there is something to poll for.
+local function enter_running(id, at)
+  redis.call('ZADD', P .. 'running', text(at), id)
+  redis.call('ZADD', schedule('poll'), 'NX', text(at), FLEET)
+end
+
+-- Seconds that a job took at Transcribe, of the last few: how soon others may be expected to end.
+local function remember_time(id, at)
+  local since = redis.call('ZSCORE', P .. 'running', id)
+  if not since then return end
+  redis.call('LPUSH', P .. 'took', text(at - tonumber(since)))
+  redis.call('LTRIM', P .. 'took', 0, TIMES_KEPT - 1)
+  redis.call('EXPIRE', P .. 'took', TIMES_LAST)
 end
 
 local function set_state(id, from, to, at, retention)

@@ -7,8 +7,7 @@ if member == id then forget(stage, id) end
 set_fields(id, 6)
 local at = now()
 if what == 'running' then
-  redis.call('ZADD', P .. 'running', text(at), id)
-  redis.call('ZADD', schedule('poll'), 'NX', text(at), FLEET)
+  enter_running(id, at)
 else
   redis.call('ZREM', P .. 'running', id)
   -- A result comes up to two seconds after Transcribe says that the job has ended.

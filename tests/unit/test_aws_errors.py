@@ -324,7 +324,7 @@ def test_the_list_is_read_to_its_end_a_hundred_names_a_call(
 ) -> None:
     expected = pages(service, *sizes)
 
-    assert service.transcribe.running(AT_ONCE) == expected
+    assert service.transcribe.running(AT_ONCE).names == expected
     service.answers.assert_no_pending_responses()
 
 

@@ -1,0 +1,60 @@
+"""The jobs that Transcribe has, as far as the poll needs to know them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from producer.broker import Broker
+from producer.contract import aws_name
+from producer.schedule import clock
+from producer.store import PREFIX
+
+#: So many jobs must have ended lately for the times that they took to tell something.
+_TELLING = 20
+#: Seconds after which it is forgotten how long the account's list was.
+_PAGES_LAST = 60
+
+
+@dataclass(frozen=True)
+class Look:
+    """The running jobs at one moment."""
+
+    #: when that was, by the schedule's clock
+    seen_at: float
+    #: job id -> name of its Transcribe job
+    jobs: dict[str, str]
+    #: seconds since the last of them was started
+    youngest: float
+    #: seconds that the quickest of the last jobs took at Transcribe; 0 if too few have ended
+    quickest: float
+    #: pages of ListTranscriptionJobs when it was last asked for, of everybody's running jobs
+    pages: int
+
+
+class RunningJobs:
+    """The running jobs of the whole fleet."""
+
+    def __init__(self, broker: Broker) -> None:
+        self._broker = broker
+
+    def look(self) -> Look:
+        """See which jobs run, without reading their records.
+
+        Raises:
+            BrokerUnavailable: if Redis does not answer.
+        """
+        seen_at = clock()
+        youngest, quickest, pages, flat = self._broker.run("look", _TELLING)
+        jobs = {
+            job_id: aws_name(job_id, int(attempt))
+            for job_id, attempt in zip(flat[::2], flat[1::2], strict=True)
+        }
+        return Look(seen_at, jobs, float(youngest), float(quickest), int(pages))
+
+    def listed(self, pages: int) -> None:
+        """Remember how many pages the list had.
+
+        Raises:
+            BrokerUnavailable: if Redis does not answer.
+        """
+        self._broker.command("SET", f"{PREFIX}list_pages", pages, "EX", _PAGES_LAST)
