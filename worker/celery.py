@@ -30,11 +30,6 @@ def _settings() -> WorkerSettings:
 
 #: Source of each: measurements on Celery's and kombu's Redis transport, version 5.7.
 TRANSPORT_OPTIONS = {
-    # How long a message may stay unacknowledged before Celery gives it to another worker.
-    # Recovery does not wait for it: the schedule's leases are shorter.
-    "visibility_timeout": 120,
-    "unacked_restore_interval": 5,
-    "unacked_restore_throttle": 1,
     # Without these a connection that dies silently is waited on for ever. It is noticed and made
     # again within 15 s, so longer ones will not do.
     "socket_timeout": 3,
@@ -65,7 +60,8 @@ app.conf.update(
     accept_content=["json"],
     # The job record is the truth; there is no result backend.
     task_ignore_result=True,
-    # A message is acknowledged when its task is done, so a dead worker's come back sooner.
+    # A message counts as taken until its task is done, so a worker takes no more than it can soon
+    # begin. Nothing of that is written to Redis; see worker.transport.
     task_acks_late=True,
     worker_prefetch_multiplier=1,
     # A worker outlives any fault of Redis. The schedule makes lost messages harmless.

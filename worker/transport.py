@@ -38,21 +38,22 @@ class Amqp(amqp.AMQP):
     Connection = Connection
 
 
-class Message(virtual.Message):
-    """A message that need not be acknowledged: the schedule knows that its work is done."""
+class Taken(virtual.QoS):
+    """The messages that this worker has taken and not done with, kept in its memory only.
 
-    def ack_log_error(self, _logger: Any, errors: Any, multiple: bool = False) -> None:
-        """Acknowledge; if Redis is away, say so in a line."""
-        try:
-            self.ack(multiple=multiple)
-        except (OSError, *errors) as error:
-            log.info("message.unacknowledged", reason=str(error))
+    Kombu writes each to Redis when it comes and again when it is done, so that another worker may
+    have it should this one die: a third of a worker's work, and the schedule knows better and
+    sooner. Nor is anything put back when the worker stops: it takes no more than it can begin, and
+    hands back what it has begun.
+    """
+
+    restore_at_shutdown = False
 
 
 class Channel(redis.Channel):
     """A channel on which neither what is no JSON nor a restart of Redis is a reason to stop."""
 
-    Message = Message
+    QoS = Taken  # type: ignore[assignment]  # kombu says its own, and means any
 
     def _q_for_pri(self, queue: str, pri: int) -> str:
         return CONTROL_LIST if queue == CONTROL_QUEUE else str(super()._q_for_pri(queue, pri))

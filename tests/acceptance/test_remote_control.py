@@ -35,7 +35,7 @@ def test_it_answers_also_after_redis_was_restarted_under_running_tasks(stack: St
         {"audio": str(recording), "name": f"slow-{number}"} for number in range(3)
     )
     # A message is acknowledged when its task is done: on a connection that is gone by then.
-    until(lambda: stack.broker.command("HLEN", "unacked") == 3)
+    until(lambda: stack.client.counts()[JobState.UPLOADING] == 3)
     stack.stop_redis(signal.SIGKILL)
     stack.start_redis_again()
     jobs = stack.client.wait(ids, timeout=60)

@@ -329,7 +329,7 @@ def test_the_list_is_read_to_its_end_a_hundred_names_a_call(
 
 
 def test_a_list_that_does_not_end_tells_nothing(service: Service) -> None:
-    pages(service, *[100] * 10, more=True)
+    pages(service, *[100] * 50, more=True)
     assert service.transcribe.running(AT_ONCE) is None
 
 

@@ -1,0 +1,91 @@
+"""What the poll learns of the running jobs before it asks AWS, from a real Redis."""
+
+from __future__ import annotations
+
+import pytest
+from stack import Stack
+
+from producer.contract import JobState, Stage, TranscriptionRequest
+from producer.running import Look, RunningJobs
+from producer.schedule import FLEET, Schedule
+from producer.store import PREFIX
+
+
+@pytest.fixture
+def schedule(stack: Stack) -> Schedule:
+    return Schedule(stack.broker, 5.0)
+
+
+def look(stack: Stack) -> Look:
+    return RunningJobs(stack.broker).look()
+
+
+def run(stack: Stack, *names: str, ago: float = 0) -> None:
+    """Have jobs run that were started so many seconds ago."""
+    for name in names:
+        request = TranscriptionRequest(audio=f"/audio/{name}.wav", name=name)
+        list(stack.store.create([(name, request)], deadline=3600, at_once=False))
+        stack.broker.command("HSET", f"{PREFIX}job:{name}", "state", JobState.TRANSCRIBING)
+        stack.broker.command("ZADD", f"{PREFIX}running", stack.now() - ago, name)
+    stack.broker.command("ZADD", f"{PREFIX}schedule:poll", stack.now(), FLEET)
+
+
+def end(stack: Stack, schedule: Schedule, *names: str) -> None:
+    """What the poll does with jobs that it sees ended."""
+    assert (Stage.POLL, FLEET) in schedule.claim(room=10)
+    poll = schedule.begin(Stage.POLL, FLEET)
+    assert poll is not None
+    for name in names:
+        assert stack.store.advance(poll, name, [JobState.TRANSCRIBING], JobState.COLLECTING)
+    assert schedule.put_off(poll, 0)
+
+
+def test_nothing_runs(stack: Stack) -> None:
+    seen = look(stack)
+    assert (seen.jobs, seen.youngest, seen.quickest, seen.pages) == ({}, 0, 0, 1)
+
+
+def test_running_jobs_are_known_by_their_names_at_aws_and_the_age_of_the_youngest(
+    stack: Stack,
+) -> None:
+    run(stack, "old", ago=900)
+    run(stack, "young", ago=30)
+    stack.broker.command("HSET", f"{PREFIX}job:old", "attempt", 3)
+    seen = look(stack)
+    assert seen.jobs == {"old": "old.3", "young": "young"}
+    assert seen.youngest == pytest.approx(30, abs=5)
+
+
+def test_the_slot_of_a_job_whose_record_is_gone_is_free(stack: Stack) -> None:
+    run(stack, "here", "gone")
+    stack.broker.command("DEL", f"{PREFIX}job:gone")
+    assert look(stack).jobs == {"here": "here"}
+    assert stack.store.running_ids() == ["here"]
+
+
+def test_the_quickest_of_the_last_fifty_is_known_once_twenty_have_ended(
+    stack: Stack, schedule: Schedule
+) -> None:
+    names = [f"job-{number}" for number in range(19)]
+    run(stack, *names, ago=200)
+    run(stack, "quick", ago=100)
+    end(stack, schedule, *names)
+    assert look(stack).quickest == 0
+    end(stack, schedule, "quick")
+    assert look(stack).quickest == pytest.approx(100, abs=10)
+    more = [f"more-{number}" for number in range(50)]
+    run(stack, *more, ago=300)
+    end(stack, schedule, *more)
+    assert look(stack).quickest == pytest.approx(300, abs=10)
+
+
+def test_how_long_the_list_was_is_remembered(stack: Stack) -> None:
+    RunningJobs(stack.broker).listed(7)
+    assert look(stack).pages == 7
+
+
+def test_thousands_that_run_are_seen(stack: Stack) -> None:
+    names = [f"job-{number}" for number in range(5000)]
+    stack.broker.commands(("HSET", f"{PREFIX}job:{name}", "attempt", 1) for name in names)
+    stack.broker.command("ZADD", f"{PREFIX}running", *(w for name in names for w in (1, name)))
+    assert len(look(stack).jobs) == 5000
