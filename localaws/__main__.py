@@ -38,7 +38,8 @@ kinds of calls that go wrong:
 kinds of jobs that go wrong:
 {_kinds(JOB_KINDS)}
 
-GET /_localaws/jobs tells every job ever accepted, and how often each operation was called.
+GET /_localaws/jobs tells every job ever accepted, how often each operation was called and refused,
+and the most calls of each in any one second; GET /_localaws/account the same without the jobs.
 """
 
 

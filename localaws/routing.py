@@ -66,6 +66,7 @@ class Router:
             base_url = f"{environ['wsgi.url_scheme']}://{environ['HTTP_HOST']}"
             answer = aws_json(self._api.call(call.operation, params, call.region, base_url))
         except ServiceError as error:
+            self._calls.add_error(call.operation, error.code)
             return json_error(error)
         return self._misbehave(fault, call) if fault else answer
 
