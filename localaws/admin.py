@@ -19,10 +19,12 @@ PREFIX = "/_localaws/"
 class CallCounts:
     """How often each operation was called and refused, and how often in any one second.
 
-    Safe between threads.
+    A second may begin at any call, and a call just a second later is not in it. Safe between
+    threads.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
         self._lock = threading.Lock()
         self._counts: dict[str, dict[str, int]] = {}
         self._errors: dict[str, dict[str, int]] = {}
@@ -34,7 +36,7 @@ class CallCounts:
             counts = self._counts.setdefault(operation, {"count": 0, "refused": 0})
             counts["count"] += 1
             counts["refused"] += refused
-            now = time.monotonic()
+            now = self._clock()
             last = self._last_second.setdefault(operation, deque())
             last.append(now)
             while last[0] <= now - 1:

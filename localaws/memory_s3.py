@@ -109,8 +109,9 @@ class MemoryS3:
             "<StorageClass>STANDARD</StorageClass></Contents>"
             for key, each in found[:most]
         )
-        more = len(found) > most
-        token = f"<NextContinuationToken>{escape(found[most - 1][0])}</NextContinuationToken>"
+        more = len(found) > most > 0
+        last = found[most - 1][0] if more else ""
+        token = f"<NextContinuationToken>{escape(last)}</NextContinuationToken>"
         return _xml(
             "ListBucketResult",
             f"<Name>{bucket}</Name><Prefix>{shown(prefix)}</Prefix><MaxKeys>{most}</MaxKeys>"

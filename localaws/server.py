@@ -16,6 +16,7 @@ from localaws.fixed import FixedRecogniser
 from localaws.jobs import JobTable
 from localaws.lifecycle import Ending, Lifecycle, Recogniser
 from localaws.light_server import LightServer
+from localaws.light_services import LightServices
 from localaws.memory_s3 import MemoryS3
 from localaws.memory_store import MemoryStore
 from localaws.objects import ObjectStore
@@ -92,7 +93,7 @@ def serve(
 
 def _light_s3() -> tuple[ObjectStore, Application]:
     store = MemoryStore()
-    return store, MemoryS3(store)
+    return store, LightServices(MemoryS3(store))
 
 
 def _moto_s3() -> tuple[ObjectStore, Application]:
