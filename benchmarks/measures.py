@@ -36,6 +36,9 @@ class Run:
     cpu: dict[str, float]
     worker_rss: int
     redis_bytes: int
+    #: the account's quotas
+    slots: int = schedule.SLOTS
+    start_rate: int = schedule.STARTS_A_SECOND
 
 
 def share(values: Sequence[float], portion: float) -> float:
@@ -71,7 +74,10 @@ def transcribe_calls(run: Run) -> dict[str, dict[str, int]]:
 def summary(run: Run) -> dict[str, Any]:
     """All figures of a run, of which the table shows the most telling."""
     count = len(run.names)
-    best = schedule.makespan(schedule.ideal([run.delays[name] for name in run.names]))
+    plan = schedule.ideal([run.delays[name] for name in run.names], run.slots, run.start_rate)
+    best = schedule.makespan(plan)
+    best_last_start = max(each.start for each in plan)
+    last_start = max(run.started.values(), default=math.nan) - run.began
     late = lateness(run) or [math.nan]
     makespan = max(run.delivered.values(), default=math.nan) - run.began
     calls = transcribe_calls(run)
@@ -87,6 +93,9 @@ def summary(run: Run) -> dict[str, Any]:
         "makespan_s": makespan,
         "ideal_makespan_s": best,
         "makespan_ratio": makespan / best if best else math.nan,
+        "last_start_s": last_start,
+        "ideal_last_start_s": best_last_start,
+        "last_start_ratio": last_start / best_last_start if best_last_start else math.nan,
         "submit_s": run.submitted - run.began,
         "late_mean_s": sum(late) / len(late),
         "late_p50_s": share(late, 0.5),

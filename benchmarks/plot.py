@@ -16,7 +16,7 @@ Curve = tuple[str, list[float]]
 
 def plot(run: Run) -> str:
     """Two plots of one run: jobs in flight beside the ideal's, and how many had come how far."""
-    best = schedule.ideal([run.delays[name] for name in run.names])
+    best = schedule.ideal([run.delays[name] for name in run.names], run.slots, run.start_rate)
     last = max([*run.delivered.values(), run.began + schedule.makespan(best)]) - run.began
     columns = [last * (number + 1) / WIDTH for number in range(WIDTH)]
 

@@ -20,9 +20,12 @@ class Row:
     goal: float | None = None
 
 
+_START, _GET = "StartTranscriptionJob", "GetTranscriptionJob"
+_LIST, _DELETE = "ListTranscriptionJobs", "DeleteTranscriptionJob"
 ROWS = (
     Row("makespan, s", lambda s: s["makespan_s"]),
     Row("… to the ideal's", lambda s: s["makespan_ratio"], 3, 1.03),
+    Row("last start, to the ideal's", lambda s: s["last_start_ratio"], 3),
     Row("late, mean, s", lambda s: s["late_mean_s"], 2, 1.0),
     Row("late, p50, s", lambda s: s["late_p50_s"], 2),
     Row("late, p95, s", lambda s: s["late_p95_s"], 2, 2.0),
@@ -44,8 +47,6 @@ ROWS = (
     Row("peak memory of Redis, MB", lambda s: s["redis_peak_mb"], 1),
     Row("not delivered", lambda s: s["jobs"] - s["delivered"], 0, 0),
 )
-_START, _GET = "StartTranscriptionJob", "GetTranscriptionJob"
-_LIST, _DELETE = "ListTranscriptionJobs", "DeleteTranscriptionJob"
 
 
 def table(summaries: Sequence[Summary]) -> str:

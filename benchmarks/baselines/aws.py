@@ -15,10 +15,11 @@ BUCKET = os.environ.get("TRANSCRIBE_BUCKET", "")
 _LATER = {"ThrottlingException", "LimitExceededException", "TooManyRequestsException"}
 
 
-def client(service: str, connections: int) -> Any:
-    """A client that may be used by so many threads at once."""
+def client(service: str, connections: int, attempts: int = 5) -> Any:
+    """A client that may be used by so many threads at once, and tries calls so many times."""
     config = Config(
-        retries={"mode": "standard", "total_max_attempts": 5}, max_pool_connections=connections
+        retries={"mode": "standard", "total_max_attempts": attempts},
+        max_pool_connections=connections,
     )
     return boto3.client(service, config=config)  # type: ignore[call-overload]
 

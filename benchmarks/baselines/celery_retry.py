@@ -32,7 +32,8 @@ app.conf.update(task_acks_late=True, worker_prefetch_multiplier=1, worker_pool="
 
 @cache
 def _client(service: str) -> Any:
-    return aws.client(service, CONCURRENCY)
+    # Trying again is Celery's here: calls that sleep in a thread would keep it from others.
+    return aws.client(service, CONCURRENCY, attempts=1 if service == "transcribe" else 5)
 
 
 def _later(task: Any, error: ClientError) -> Exception:
