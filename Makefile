@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: demo test chaos protections lint format clean
+.PHONY: demo test bench chaos protections lint format clean
 
 demo: $(VENV)/.local
 	$(BIN)/transcribe local samples/*.m4a samples/*.mp3 samples/*.wav
@@ -16,6 +16,10 @@ test: $(VENV)/.dev
 # A quarter of an hour: kills whatever can be killed, under load, and audits what is left.
 chaos: $(VENV)/.dev
 	cd tests && ../$(BIN)/python -m chaos $(STORM)
+
+# Ten minutes: us and two baselines on the same work. Options: make bench BENCH="--jobs 200 --large".
+bench: $(VENV)/.dev
+	$(BIN)/python -m benchmarks $(BENCH)
 
 # Half an hour: sees that what docs/reliability.md promises is really tested.
 protections: $(VENV)/.dev

@@ -38,7 +38,8 @@ kinds of calls that go wrong:
 kinds of jobs that go wrong:
 {_kinds(JOB_KINDS)}
 
-GET /_localaws/jobs tells every job ever accepted, and how often each operation was called.
+GET /_localaws/jobs tells every job ever accepted, how often each operation was called and refused,
+and the most calls of each in any one second; GET /_localaws/account the same without the jobs.
 """
 
 
@@ -63,8 +64,10 @@ def _parser() -> argparse.ArgumentParser:
     add(
         "--recogniser",
         default="pocketsphinx",
-        metavar="pocketsphinx|fixed:SECONDS",
-        help="fixed hears nothing and ends every job after so long (default: %(default)s)",
+        metavar="pocketsphinx|fixed:SECONDS|random:MEAN[:SEED]",
+        help="fixed hears nothing and ends every job after so long; random after an exponentially "
+        "distributed time of that mean, drawn from the job's name and the seed, and clipped to "
+        "1/25 and 160/25 of the mean, as in random:25 to 1 and 160 s (default: %(default)s)",
     )
     add("--workers", type=int, metavar="N", help="recognition processes (default: one a core)")
     add(
@@ -87,6 +90,13 @@ def _parser() -> argparse.ArgumentParser:
         metavar="RATE",
         help="share of calls to Transcribe, 0 to 1, that are refused as too many",
     )
+    add(
+        "--light",
+        action="store_true",
+        help="S3 in our own memory in place of moto's and one thread for all connections, for "
+        "thousands of jobs with fixed or random: a fraction of the CPU, no other service than S3 "
+        "and Transcribe, and of S3 what uploads, results and clean-ups need",
+    )
     add("--exit-with-parent", action="store_true", help="stop when the parent process ends")
     add("--verbose", action="store_true", help="write a line to stderr for every request")
     return parser
@@ -102,7 +112,7 @@ def main(arguments: list[str] | None = None) -> int:
         quota = Quotas.parse(options.quota)
         faults = _faults(options.fail, options.throttle)
         stop = _stop_signals()
-        # Only now is moto loaded, which takes longer than all the rest.
+        # Only now is the server loaded, and with it moto, which takes longer than all the rest.
         with localaws.serve(
             options.port,
             host=options.host,
@@ -111,6 +121,7 @@ def main(arguments: list[str] | None = None) -> int:
             quota=quota,
             buckets=options.bucket,
             faults=faults,
+            light=options.light,
             verbose=options.verbose,
         ) as endpoint:
             print(f"localaws listening on {endpoint.url}", flush=True)  # noqa: T201

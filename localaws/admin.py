@@ -4,6 +4,7 @@ import json
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from typing import Any
 
 from localaws.answers import Answer, plain_json
@@ -18,12 +19,15 @@ PREFIX = "/_localaws/"
 class CallCounts:
     """How often each operation was called and refused, and how often in any one second.
 
-    Safe between threads.
+    A second may begin at any call, and a call just a second later is not in it. Safe between
+    threads.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
         self._lock = threading.Lock()
         self._counts: dict[str, dict[str, int]] = {}
+        self._errors: dict[str, dict[str, int]] = {}
         self._last_second: dict[str, deque[float]] = {}
         self._most: dict[str, int] = {}
 
@@ -32,12 +36,23 @@ class CallCounts:
             counts = self._counts.setdefault(operation, {"count": 0, "refused": 0})
             counts["count"] += 1
             counts["refused"] += refused
-            now = time.monotonic()
+            now = self._clock()
             last = self._last_second.setdefault(operation, deque())
             last.append(now)
             while last[0] <= now - 1:
                 last.popleft()
             self._most[operation] = max(self._most.get(operation, 0), len(last))
+
+    def add_error(self, operation: str, code: str) -> None:
+        """Count an error answer, whatever it was for."""
+        with self._lock:
+            codes = self._errors.setdefault(operation, {})
+            codes[code] = codes.get(code, 0) + 1
+
+    def errors(self) -> dict[str, dict[str, int]]:
+        """How often each operation of Transcribe was answered with each error."""
+        with self._lock:
+            return {operation: dict(codes) for operation, codes in self._errors.items()}
 
     def snapshot(self) -> dict[str, dict[str, int]]:
         with self._lock:
@@ -49,7 +64,9 @@ class CallCounts:
 
 
 class Admin:
-    """GET health; GET jobs; GET faults that are left, POST adds to them, DELETE clears them all."""
+    """GET health; GET jobs, or account for the same without the jobs; GET faults that are left,
+    POST adds to them, DELETE clears them all.
+    """
 
     def __init__(
         self, table: JobTable, lifecycle: Lifecycle, faults: FaultBook, calls: CallCounts
@@ -58,15 +75,17 @@ class Admin:
         self._lifecycle = lifecycle
         self._faults = faults
         self._calls = calls
+        self._told: dict[str, Callable[[], Any]] = {
+            "health": lambda: {"status": "ok"},
+            "account": self._account,
+            "jobs": lambda: self._account() | self._jobs(),
+            "faults": faults.left,
+        }
 
     def answer(self, method: str, path: str, body: bytes) -> Answer:
         """`path` is what follows the prefix."""
-        if (method, path) == ("GET", "health"):
-            return plain_json({"status": "ok"})
-        if (method, path) == ("GET", "jobs"):
-            return plain_json(self._jobs())
-        if (method, path) == ("GET", "faults"):
-            return plain_json(self._faults.left())
+        if method == "GET" and path in self._told:
+            return plain_json(self._told[path]())
         if (method, path) == ("POST", "faults"):
             return self._set_faults(body)
         if (method, path) == ("DELETE", "faults"):
@@ -85,18 +104,21 @@ class Admin:
         self._faults.add(faults)
         return plain_json({"faults": len(faults)})
 
-    def _jobs(self) -> dict[str, Any]:
-        processes = self._lifecycle.recogniser.processes()
+    def _account(self) -> dict[str, Any]:
         with self._table.lock:
-            jobs = [_job(job, processes) for job in self._table.history]
             return {
-                "accepted": len(jobs),
+                "accepted": len(self._table.history),
                 "running": self._table.running,
                 "most_running": self._table.most_running,
                 "calls": self._calls.snapshot(),
+                "errors": self._calls.errors(),
                 "most_in_a_second": self._calls.most_in_a_second(),
-                "jobs": jobs,
             }
+
+    def _jobs(self) -> dict[str, Any]:
+        processes = self._lifecycle.recogniser.processes()
+        with self._table.lock:
+            return {"jobs": [_job(job, processes) for job in self._table.history]}
 
 
 def _job(job: Job, processes: dict[str, int]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The `fixed:SECONDS` recogniser: every job ends so long after its start and nothing is heard.
+"""The recognisers `fixed` and `random`: a job ends so long after its start and nothing is heard.
 
 For tests of everything around recognition: thousands of jobs cost one thread and no process.
 """
@@ -8,6 +8,7 @@ import itertools
 import threading
 import time
 
+from localaws.delays import Delay
 from localaws.jobs import Job
 from localaws.lifecycle import Ending
 from localaws.speech import Recognition, Utterance, Word
@@ -16,8 +17,8 @@ from localaws.speech import Recognition, Utterance, Word
 class FixedRecogniser:
     """Ends jobs by the clock. The text says that it is none."""
 
-    def __init__(self, seconds: float, end: Ending) -> None:
-        self._seconds = seconds
+    def __init__(self, delay: Delay, end: Ending) -> None:
+        self._delay = delay
         self._end = end
         self._due: list[tuple[float, int, Job]] = []
         self._order = itertools.count()
@@ -33,7 +34,8 @@ class FixedRecogniser:
     def submit(self, job: Job) -> None:
         """Have this job end in time."""
         with self._changed:
-            heapq.heappush(self._due, (job.clock + self._seconds, next(self._order), job))
+            due = job.clock + self._delay(job.name)
+            heapq.heappush(self._due, (due, next(self._order), job))
             self._changed.notify()
 
     def processes(self) -> dict[str, int]:
@@ -66,11 +68,12 @@ class FixedRecogniser:
     def _recognition(self, job: Job) -> Recognition:
         text = f"[localaws fixed recogniser: no speech was recognised; job {job.name}]"
         # One item, so that no word of it can pass for one that was heard.
-        words = (Word(text, 0.0, self._seconds, 0.0),)
+        seconds = self._delay(job.name)
+        words = (Word(text, 0.0, seconds, 0.0),)
         both = job.request.get("Settings", {}).get("ChannelIdentification", False)
         return Recognition(
-            duration=self._seconds,
-            utterances=(Utterance(0.0, self._seconds, words, verbatim=True),),
+            duration=seconds,
+            utterances=(Utterance(0.0, seconds, words, verbatim=True),),
             media_format=job.request.get("MediaFormat"),
             sample_rate=job.request.get("MediaSampleRateHertz"),
             channels=2 if both else 1,

@@ -19,14 +19,12 @@ from typing import Any
 
 from moto.moto_server.werkzeug_app import MotoRequestHandler
 
+from localaws.disconnect import Disconnect
+
 Application = Callable[[dict[str, Any], Callable[..., Any]], Any]
 
 #: Below this size, head and body leave in one packet.
 _ONE_WRITE = 65536
-
-
-class Disconnect(Exception):
-    """Raised by the application to drop the connection without an answer."""
 
 
 class HttpServer(ThreadingMixIn, HTTPServer):
@@ -43,6 +41,7 @@ class HttpServer(ThreadingMixIn, HTTPServer):
     def __init__(self, host: str, port: int, app: Application, *, verbose: bool) -> None:
         self.app = app
         self.verbose = verbose
+        self.stopping = threading.Event()
         self._lock = threading.Lock()
         self._connections: dict[socket.socket, threading.Thread] = {}
         self._awake, self._waker = socket.socketpair()
@@ -92,6 +91,7 @@ class HttpServer(ThreadingMixIn, HTTPServer):
 
     def stop(self, serving: threading.Thread) -> None:
         """End serve(), wake the threads that wait for a next request, and join them all."""
+        self.stopping.set()
         self._waker.send(b"\0")
         serving.join()
         with self._lock:
@@ -122,7 +122,11 @@ class _Handler(MotoRequestHandler):
         body = _Body(environ)
         try:
             status, headers, payload = self._ask(environ)
-        except (Disconnect, ConnectionError):
+        except Disconnect as end:
+            self.server.stopping.wait(end.seconds)
+            self.close_connection = True
+            return
+        except ConnectionError:
             self.close_connection = True
             return
         except Exception:  # noqa: BLE001 - the client needs an answer and the user the trace

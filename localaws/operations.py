@@ -56,9 +56,9 @@ def identify(environ: dict[str, Any]) -> Call:
     service = scope["service"] if scope else "s3"
     if service != "s3":
         return Call(service, target.rpartition(".")[2], region)
-    bucket, key = _bucket_and_key(environ)
+    bucket, key = bucket_and_key(environ)
     query = dict(parse_qsl(environ.get("QUERY_STRING", ""), keep_blank_values=True))
-    operation = _s3_operation(environ, bucket, key, query)
+    operation = s3_operation(environ, bucket, key, query)
     return Call("s3", operation, region, key or query.get("prefix", ""))
 
 
@@ -67,7 +67,8 @@ def form_action(body: bytes) -> str:
     return parse_qs(body.decode("latin-1")).get("Action", [""])[0]
 
 
-def _bucket_and_key(environ: dict[str, Any]) -> tuple[str, str]:
+def bucket_and_key(environ: dict[str, Any]) -> tuple[str, str]:
+    """What the path, or the host and the path, of an S3 request names; either may be empty."""
     path = environ.get("PATH_INFO", "/").encode("latin-1").decode("utf-8", "replace")[1:]
     host = environ.get("HTTP_HOST", "").partition(":")[0]
     if host.endswith(".localhost"):
@@ -76,7 +77,8 @@ def _bucket_and_key(environ: dict[str, Any]) -> tuple[str, str]:
     return bucket, key
 
 
-def _s3_operation(environ: dict[str, Any], bucket: str, key: str, query: dict[str, str]) -> str:
+def s3_operation(environ: dict[str, Any], bucket: str, key: str, query: dict[str, str]) -> str:
+    """The name of an S3 operation, as botocore calls it where that is known."""
     method: str = environ["REQUEST_METHOD"]
     what = "Object" if key else "Bucket"
     subresource = next(filter(_SUBRESOURCE.match, query), None)

@@ -1,22 +1,23 @@
-"""One WSGI application for one port: Transcribe is ours, `/_localaws/` too, the rest is moto's."""
+"""One WSGI application for one port: Transcribe is ours, `/_localaws/` too.
+
+The rest, which is S3 before all, is another application's: moto's, or that of `--light`.
+"""
 
 import io
-import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
-
-from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
 from localaws.admin import PREFIX, Admin, CallCounts
 from localaws.answers import Answer, aws_json, fault_answer, json_error, throttled
 from localaws.api import TranscribeApi, decode
+from localaws.disconnect import Disconnect
 from localaws.errors import ServiceError
 from localaws.faults import Fault, FaultBook
-from localaws.httpserver import Disconnect
 from localaws.operations import Call, form_action, identify
 from localaws.quotas import RateLimiter
 
 Environ = dict[str, Any]
+Application = Callable[[Environ, Any], Iterable[bytes]]
 
 _FORM = "application/x-www-form-urlencoded"
 
@@ -31,15 +32,14 @@ class Router:
         faults: FaultBook,
         limiter: RateLimiter,
         calls: CallCounts,
-        stopping: threading.Event,
+        other: Application,
     ) -> None:
         self._api = api
         self._admin = admin
         self._faults = faults
         self._limiter = limiter
         self._calls = calls
-        self._stopping = stopping
-        self._moto = DomainDispatcherApplication(create_backend_app)
+        self._other_app = other
 
     def __call__(self, environ: Environ, start_response: Any) -> Iterable[bytes]:
         path = environ["PATH_INFO"]
@@ -66,6 +66,7 @@ class Router:
             base_url = f"{environ['wsgi.url_scheme']}://{environ['HTTP_HOST']}"
             answer = aws_json(self._api.call(call.operation, params, call.region, base_url))
         except ServiceError as error:
+            self._calls.add_error(call.operation, error.code)
             return json_error(error)
         return self._misbehave(fault, call) if fault else answer
 
@@ -77,17 +78,16 @@ class Router:
         fault = self._faults.strike(call.operation, call.name)
         self._calls.add(call.operation, refused=_refuses(fault))
         if fault is None:
-            return self._moto(environ, start_response)  # type: ignore[no-any-return]
+            return self._other_app(environ, start_response)
         if not _refuses(fault):
-            # Done and then denied: moto's own answer goes nowhere.
-            _discard(self._moto(environ, lambda *_: None))
+            # Done and then denied: the true answer goes nowhere.
+            _discard(self._other_app(environ, lambda *_: None))
         return self._misbehave(fault, call)(environ, start_response)
 
     def _misbehave(self, fault: Fault, call: Call) -> Answer:
-        """Raises Disconnect for a timeout, once its time is up or the server stops."""
+        """Raises Disconnect for a timeout."""
         if fault.kind.startswith("timeout"):
-            self._stopping.wait(fault.seconds)
-            raise Disconnect
+            raise Disconnect(fault.seconds)
         return fault_answer(fault.kind, call.service)
 
 

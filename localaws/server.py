@@ -5,19 +5,27 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
+from localaws import delays
 from localaws.admin import Admin, CallCounts
 from localaws.api import TranscribeApi
 from localaws.errors import UsageError
 from localaws.faults import Fault, FaultBook
 from localaws.fixed import FixedRecogniser
-from localaws.httpserver import HttpServer
 from localaws.jobs import JobTable
 from localaws.lifecycle import Ending, Lifecycle, Recogniser
+from localaws.light_server import LightServer
+from localaws.light_services import LightServices
+from localaws.memory_s3 import MemoryS3
+from localaws.memory_store import MemoryStore
 from localaws.objects import ObjectStore
 from localaws.processes import ProcessRecogniser
 from localaws.quotas import Quotas, RateLimiter
-from localaws.routing import Router
+from localaws.routing import Application, Router
+
+if TYPE_CHECKING:
+    from localaws.httpserver import HttpServer
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,43 +51,71 @@ def serve(
     quota: Quotas | str | None = None,
     buckets: Iterable[str] = (),
     faults: Iterable[Fault] = (),
+    light: bool = False,
     verbose: bool = False,
 ) -> Iterator[Endpoint]:
     """Serve until the block ends; then no thread, process, socket or object is left.
 
     port:       0 takes a free one.
-    recogniser: `pocketsphinx`, or `fixed:SECONDS` to recognise nothing and end jobs in time.
+    recogniser: `pocketsphinx`; or to recognise nothing and end jobs in time `fixed:SECONDS`, or
+                `random:MEAN[:SEED]` as `delays` says.
     workers:    recognition processes at once. Default: one a core.
     quota:      as Quotas.parse reads it. Default: a new AWS account's.
     buckets:    created at the start.
+    light:      S3 in our own memory and one thread for all connections, in place of moto.
 
     Raises UsageError for a setting that makes no sense and OSError where the port is taken.
     moto keeps its S3 in the process: endpoints that run side by side in one share their objects.
     """
     quotas = Quotas.parse(quota) if isinstance(quota, str) else quota or Quotas()
     workers = _worker_count(workers)
-    store = ObjectStore()
+    store, other = _light_s3() if light else _moto_s3()
     make_recogniser = _recogniser(recogniser, workers, store)
     table, book, calls = JobTable(quotas.jobs), FaultBook(faults), CallCounts()
-    stopping = threading.Event()
     lifecycle = Lifecycle(table, store, book, make_recogniser)
     try:
         for bucket in buckets:
             store.create_bucket(bucket)
         api = TranscribeApi(table, store, lifecycle)
         admin = Admin(table, lifecycle, book, calls)
-        router = Router(api, admin, book, RateLimiter(quotas), calls, stopping)
-        server = HttpServer(host, port, router, verbose=verbose)
+        router = Router(api, admin, book, RateLimiter(quotas), calls, other)
+        server = _server(host, port, router, light=light, verbose=verbose)
         thread = threading.Thread(target=server.serve, name="localaws", daemon=True)
         thread.start()
         try:
             yield Endpoint(host, server.port)
         finally:
-            stopping.set()
             server.stop(thread)
     finally:
         lifecycle.recogniser.close()
         store.clear()
+
+
+def _light_s3() -> tuple[ObjectStore, Application]:
+    store = MemoryStore()
+    return store, LightServices(MemoryS3(store))
+
+
+def _moto_s3() -> tuple[ObjectStore, Application]:
+    # Only here, for loading moto takes longer than all the rest.
+    from moto.moto_server.werkzeug_app import (  # noqa: PLC0415
+        DomainDispatcherApplication,
+        create_backend_app,
+    )
+
+    from localaws.moto_objects import MotoStore  # noqa: PLC0415
+
+    return MotoStore(), DomainDispatcherApplication(create_backend_app)
+
+
+def _server(
+    host: str, port: int, router: Router, *, light: bool, verbose: bool
+) -> "HttpServer | LightServer":
+    if light:
+        return LightServer(host, port, router, verbose=verbose)
+    from localaws.httpserver import HttpServer  # noqa: PLC0415 - brings moto
+
+    return HttpServer(host, port, router, verbose=verbose)
 
 
 def _worker_count(workers: int | None) -> int:
@@ -91,16 +127,7 @@ def _worker_count(workers: int | None) -> int:
 
 
 def _recogniser(text: str, workers: int, store: ObjectStore) -> Callable[[Ending], Recogniser]:
-    kind, _, argument = text.partition(":")
     if text == "pocketsphinx":
         return lambda end: ProcessRecogniser(workers, store, end)
-    if kind == "fixed":
-        try:
-            seconds = float(argument)
-        except ValueError:
-            seconds = -1.0
-        if 0 <= seconds < threading.TIMEOUT_MAX:
-            return lambda end: FixedRecogniser(seconds, end)
-    raise UsageError(
-        f"The recogniser {text!r} is unknown: use pocketsphinx, or fixed:SECONDS, as in fixed:2.5."
-    )
+    delay = delays.parse(text)
+    return lambda end: FixedRecogniser(delay, end)

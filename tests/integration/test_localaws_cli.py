@@ -113,11 +113,12 @@ def client(service: str, url: str) -> Any:
     )
 
 
-def test_every_option_reaches_the_endpoint():
+@pytest.mark.parametrize("light", [(), ("--light",)])
+def test_every_option_reaches_the_endpoint(light: tuple[str, ...]):
     with running(
         *("--bucket", "first-bucket", "--bucket", "second-bucket", "--recogniser", "fixed:0"),
         *("--quota", "jobs=1,get=off", "--fail", "^bad=Because = so.", "--workers", "1"),
-        *("--verbose",),
+        *("--verbose", *light),
     ) as (process, url):
         s3, transcribe = client("s3", url), client("transcribe", url)
         assert len(s3.list_buckets()["Buckets"]) == 2
@@ -158,6 +159,8 @@ def test_throttle_refuses_that_share_of_calls():
         (["--port", "ninety"], "--port"),
         (["--port", "99999"], "99999"),
         (["--port", "0", "--recogniser", "whisper"], "whisper"),
+        (["--port", "0", "--recogniser", "random:"], "random:MEAN"),
+        (["--port", "{taken}", "--light"], "in use"),
         (["--port", "0", "--quota", "jobs=lots"], "lots"),
         (["--port", "0", "--fail", "x"], "REGEX=REASON"),
         (["--port", "0", "--throttle", "7"], "7.0"),

@@ -83,11 +83,17 @@ def until(condition: Callable[[], bool], seconds: float = 20) -> None:
         time.sleep(0.02)
 
 
+@pytest.fixture(params=[False, True], ids=["moto", "light"])
+def light(request: pytest.FixtureRequest) -> bool:
+    """Both ways to serve: what is tested here is the same in each."""
+    return bool(request.param)
+
+
 @pytest.fixture
-def account(request: pytest.FixtureRequest) -> Iterator[Account]:
+def account(request: pytest.FixtureRequest, light: bool) -> Iterator[Account]:
     """An account; parametrize indirectly with arguments of serve()."""
     options = {"recogniser": "fixed:0", "quota": UNLIMITED, **getattr(request, "param", {})}
-    with localaws.serve(buckets=["media"], **options) as endpoint:
+    with localaws.serve(buckets=["media"], light=light, **options) as endpoint:
         account = Account(endpoint)
         yield account
         account.s3.close()

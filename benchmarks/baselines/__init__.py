@@ -1,0 +1,1 @@
+"""What one would write without us: competent, and honest about what it costs."""

@@ -1,0 +1,126 @@
+"""The arithmetic: what is made of the times and counts of one run."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from benchmarks import schedule
+
+
+@dataclass(frozen=True)
+class Run:
+    """What one run left behind. Times are seconds since the epoch, of one machine's clock."""
+
+    system: str
+    workers: int
+    names: list[str]
+    #: seconds that each job runs at AWS, by name
+    delays: dict[str, float]
+    began: float
+    submitted: float
+    #: jobs that the system itself took for failed
+    failed: int
+    #: by name, as AWS tells
+    started: dict[str, float]
+    ready: dict[str, float]
+    #: by name: when the result's file was written
+    delivered: dict[str, float]
+    calls: dict[str, dict[str, int]]
+    errors: dict[str, dict[str, int]]
+    most_in_a_second: dict[str, int]
+    most_running: int
+    #: CPU seconds by part: workers, producer, redis, localaws
+    cpu: dict[str, float]
+    worker_rss: int
+    redis_bytes: int
+    #: the account's quotas
+    slots: int = schedule.SLOTS
+    start_rate: int = schedule.STARTS_A_SECOND
+
+
+def share(values: Sequence[float], portion: float) -> float:
+    """The least value that so large a portion of all values does not exceed (nearest rank)."""
+    ordered = sorted(values)
+    return ordered[max(0, math.ceil(portion * len(ordered)) - 1)]
+
+
+def lateness(run: Run) -> list[float]:
+    """For each job seconds from its result being there to our having it.
+
+    A file's time is that of the kernel's last tick, some milliseconds ago; never less than 0.
+    """
+    return [max(0.0, at - run.ready[name]) for name, at in run.delivered.items()]
+
+
+def most_in(times: Sequence[float], seconds: float = 1.0) -> int:
+    """The most events in any stretch of time of that length; its end is not part of it."""
+    ordered = sorted(times)
+    most = first = 0
+    for number, moment in enumerate(ordered):
+        while moment - ordered[first] >= seconds:
+            first += 1
+        most = max(most, number - first + 1)
+    return most
+
+
+def transcribe_calls(run: Run) -> dict[str, dict[str, int]]:
+    """The calls to Amazon Transcribe, without those to S3."""
+    return {name: run.calls[name] for name in sorted(run.calls) if "TranscriptionJob" in name}
+
+
+def summary(run: Run) -> dict[str, Any]:
+    """All figures of a run, of which the table shows the most telling."""
+    count = len(run.names)
+    plan = schedule.ideal([run.delays[name] for name in run.names], run.slots, run.start_rate)
+    best = schedule.makespan(plan)
+    best_last_start = max(each.start for each in plan)
+    last_start = max(run.started.values(), default=math.nan) - run.began
+    late = lateness(run) or [math.nan]
+    makespan = max(run.delivered.values(), default=math.nan) - run.began
+    calls = transcribe_calls(run)
+    errors = {name: run.errors[name] for name in calls if name in run.errors}
+    ours = {part: seconds for part, seconds in run.cpu.items() if part in {"workers", "producer"}}
+    requests = sum(each["count"] for each in run.calls.values())
+    return {
+        "system": run.system,
+        "workers": run.workers,
+        "jobs": count,
+        "delivered": len(run.delivered),
+        "failed": run.failed,
+        "makespan_s": makespan,
+        "ideal_makespan_s": best,
+        "makespan_ratio": makespan / best if best else math.nan,
+        "last_start_s": last_start,
+        "ideal_last_start_s": best_last_start,
+        "last_start_ratio": last_start / best_last_start if best_last_start else math.nan,
+        "submit_s": run.submitted - run.began,
+        "late_mean_s": sum(late) / len(late),
+        "late_p50_s": share(late, 0.5),
+        "late_p95_s": share(late, 0.95),
+        "late_max_s": max(late),
+        "calls_a_job": sum(each["count"] for each in calls.values()) / count,
+        "calls_a_job_by_operation": {
+            name.removesuffix("TranscriptionJob").removesuffix("TranscriptionJobs"): each["count"]
+            / count
+            for name, each in calls.items()
+        },
+        "s3_calls_a_job": {
+            name: each["count"] / count
+            for name, each in sorted(run.calls.items())
+            if name not in calls
+        },
+        "refused_calls": sum(each["refused"] for each in calls.values()),
+        "limit_exceeded": sum(each.get("LimitExceededException", 0) for each in errors.values()),
+        "errors": errors,
+        "most_in_a_second": {name: run.most_in_a_second.get(name, 0) for name in calls},
+        "most_running": run.most_running,
+        "cpu_ms_a_job": 1000 * sum(ours.values()) / count,
+        "cpu_ms_a_job_by_part": {part: 1000 * seconds / count for part, seconds in run.cpu.items()},
+        "localaws_cpu_ms_a_request": 1000 * run.cpu["localaws"] / requests if requests else 0.0,
+        "localaws_requests": requests,
+        "worker_peak_rss_mb": run.worker_rss / 2**20,
+        "redis_peak_mb": run.redis_bytes / 2**20,
+    }

@@ -1,0 +1,221 @@
+"""The test stand: Redis, localaws and one system on top of them, each in processes of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from benchmarks.measures import Run
+from benchmarks.processes import Cost, cost
+from benchmarks.systems import System
+from localaws import delays
+from producer import Client
+from producer.broker import Broker
+from producer.cli.sandbox import Sandbox
+
+ROOT = Path(__file__).parent.parent
+BUCKET = "benchmark"
+
+#: Called about once a second with the seconds passed and what the account says.
+Progress = Callable[[float, dict[str, Any]], None]
+
+
+@dataclass(frozen=True)
+class Task:
+    """What every system is to do."""
+
+    names: list[str]
+    audio: Path
+    mean_seconds: float
+    seed: str = ""
+    cleanup: bool = False
+
+    @property
+    def recogniser(self) -> str:
+        """As localaws is told how long jobs run."""
+        return f"random:{self.mean_seconds}:{self.seed}"
+
+
+class Stand:
+    """Everything for one run of one system; all of it ends with the sandbox."""
+
+    def __init__(self, sandbox: Sandbox, task: Task, settings: Mapping[str, str]) -> None:
+        self._sandbox = sandbox
+        self._task = task
+        self._results = sandbox.folder / "results"
+        self._results.mkdir()
+        names = sandbox.folder / "names"
+        names.write_text("\n".join(task.names))
+        self._names = names
+        self.redis_url = sandbox.start_redis()
+        self.broker = Broker(self.redis_url)
+        self._endpoint = sandbox.start_localaws(
+            BUCKET, "--light", "--recogniser", task.recogniser, "--exit-with-parent"
+        )
+        self.environment = {
+            "PYTHONPATH": str(ROOT),
+            "TRANSCRIBE_REDIS_URL": self.redis_url,
+            "TRANSCRIBE_BUCKET": BUCKET,
+            "TRANSCRIBE_AUDIO_ROOTS": str(task.audio),
+            "TRANSCRIBE_RESULTS_DIR": str(self._results),
+            "TRANSCRIBE_LOG_FORMAT": "json",
+            "AWS_ENDPOINT_URL": self._endpoint,
+            "AWS_ACCESS_KEY_ID": "test",
+            "AWS_SECRET_ACCESS_KEY": "test",
+            "AWS_DEFAULT_REGION": "us-east-1",
+            "AWS_CONFIG_FILE": os.devnull,
+            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+            "AWS_EC2_METADATA_DISABLED": "true",
+            **settings,
+        }
+
+    def run(self, system: System, workers: int, progress: Progress) -> Run:
+        """Have the system do its work. Raises RuntimeError if its driver fails."""
+        pids = self._start_workers(system, workers)
+        with _Driver(self._driver_command(system), self.environment, self._sandbox) as driver:
+            driver.expect("ready")
+            before = self._costs(pids, driver.pid)
+            began = driver.go()
+            driver.watch(lambda seconds: progress(seconds, self._admin("account")))
+            after = self._costs(pids, driver.pid)
+            account = self._admin("jobs")
+            redis_bytes = int(self.broker.command("INFO", "memory")["used_memory_peak"])
+            return self._gathered(
+                system, workers, driver, began, account, before, after, redis_bytes
+            )
+
+    def _start_workers(self, system: System, count: int) -> list[int]:
+        """Start the system's workers and wait until each is there; returns their processes."""
+        pids: list[int] = []
+        for number in range(count if system.worker else 0):
+            name = f"worker{number}"
+            ready = self._ours_ready(number + 1) if system.ours else self._log_says(name, "ready.")
+            child = self._sandbox.start(name, system.worker_command(name), self.environment, ready)
+            pids.append(child.pid)
+        return pids
+
+    def _ours_ready(self, count: int) -> Callable[[], bool]:
+        client = Client(self.redis_url)
+        return lambda: len(client.fleet.alive()) >= count
+
+    def _log_says(self, name: str, word: str) -> Callable[[], bool]:
+        return lambda: word in self._sandbox.log(name).read_text(errors="replace")
+
+    def _driver_command(self, system: System) -> list[str]:
+        told = [str(self._task.audio), str(self._results), str(self._names)]
+        command = [sys.executable, "-m", system.driver, *told]
+        return [*command, "--cleanup"] if self._task.cleanup else command
+
+    def _costs(self, workers: list[int], driver: int) -> dict[str, Cost]:
+        return {
+            "workers": cost(workers),
+            "producer": cost([driver]),
+            "redis": cost([self._sandbox.child("redis").pid]),
+            "localaws": cost([self._sandbox.child("localaws").pid]),
+        }
+
+    def _gathered(
+        self,
+        system: System,
+        workers: int,
+        driver: _Driver,
+        began: float,
+        account: dict[str, Any],
+        before: dict[str, Cost],
+        after: dict[str, Cost],
+        redis_bytes: int,
+    ) -> Run:
+        delay = delays.parse(self._task.recogniser)
+        jobs = {job["name"]: job for job in account["jobs"]}
+        files = {name: self._results / name / "transcript.json" for name in self._task.names}
+        return Run(
+            system=system.name,
+            workers=workers if system.worker else 0,
+            names=self._task.names,
+            delays={name: delay(name) for name in self._task.names},
+            began=began,
+            submitted=driver.submitted,
+            failed=driver.failed,
+            started={name: job["started"] for name, job in jobs.items()},
+            ready={name: job["completed"] for name, job in jobs.items() if job["completed"]},
+            delivered={name: path.stat().st_mtime for name, path in files.items() if path.exists()},
+            calls=account["calls"],
+            errors=account["errors"],
+            most_in_a_second=account["most_in_a_second"],
+            most_running=account["most_running"],
+            cpu={part: after[part].cpu - before[part].cpu for part in after},
+            worker_rss=(after["workers"] if system.worker else after["producer"]).peak_rss,
+            redis_bytes=redis_bytes,
+        )
+
+    def _admin(self, path: str) -> dict[str, Any]:
+        with urllib.request.urlopen(f"{self._endpoint}/_localaws/{path}") as answer:  # noqa: S310
+            found: dict[str, Any] = json.load(answer)
+            return found
+
+
+class _Driver:
+    """The process that submits; see benchmarks.driver for what it says."""
+
+    def __init__(
+        self, command: list[str], environment: Mapping[str, str], sandbox: Sandbox
+    ) -> None:
+        self._log = sandbox.log("driver").open("wb")
+        self._process = subprocess.Popen(
+            command,
+            env={**os.environ, **environment},
+            cwd=sandbox.folder,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._log,
+        )
+        self._sandbox = sandbox
+        self.submitted = 0.0
+        self.failed = 0
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.kill()
+        self._process.communicate()
+        self._log.close()
+
+    def expect(self, word: str) -> list[str]:
+        """The rest of the next line, which must begin with this word. Raises RuntimeError."""
+        assert self._process.stdout is not None
+        words = self._process.stdout.readline().decode().split()
+        if not words or words[0] != word:
+            raise self._sandbox.failed("driver")
+        return words[1:]
+
+    def go(self) -> float:
+        """Let it begin; returns when it did."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(b"go\n")
+        self._process.stdin.flush()
+        return float(self.expect("go")[0])
+
+    def watch(self, progress: Callable[[float], None]) -> None:
+        """Return when it is done; meanwhile tell once a second how long it has been."""
+        began = time.monotonic()
+        self.submitted = float(self.expect("submitted")[0])
+        stdout = self._process.stdout
+        while not select.select([stdout], [], [], 1.0)[0]:
+            progress(time.monotonic() - began)
+            if fallen := self._sandbox.fallen():
+                raise self._sandbox.failed(fallen)
+        self.failed = int(self.expect("done")[1])
