@@ -78,6 +78,7 @@ class JobStore:
                     self._lease,
                     SUBMIT_ROOM if at_once else 0,
                     request.audio,
+                    request.tenant,
                 )
                 for job_id, request in batch
             ]
