@@ -65,6 +65,7 @@ def options(
     language: str | None,
     formats: str | None,
     cleanup: bool,
+    tenant: str | None = None,
     **others: str | None,
 ) -> dict[str, object]:
     """The options of a command that were given, as fields of a request.
@@ -81,6 +82,11 @@ def options(
         fields["formats"] = [kind.strip() for kind in formats.split(",") if kind.strip()]
     if cleanup:
         fields["cleanup"] = True
+    if tenant is not None:
+        metadata = fields.get("metadata", {})
+        if not isinstance(metadata, dict):
+            raise click.UsageError("--set metadata wants a JSON object")
+        fields["metadata"] = {**metadata, "tenant": tenant}
     return fields
 
 

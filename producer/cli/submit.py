@@ -18,6 +18,7 @@ from producer.contract import JobState
 @click.option("--language", help="A code (en-US), `auto`, or codes to choose from (en-US,de-DE).")
 @click.option("--format", "formats", help="Files to write: txt,srt,vtt,json.  [default: txt]")
 @click.option("--output", "folder", help="A folder beneath the workers' results root.")
+@click.option("--tenant", help="Whose jobs they are: tenants that share a queue take turns.")
 @click.option("--cleanup", is_flag=True, help="Delete audio, result and job at AWS when done.")
 @click.option("--recursive", is_flag=True, help="Take all recordings beneath a directory.")
 @click.option("--remote", is_flag=True, help="Only workers can see the files: do not look here.")
@@ -37,6 +38,7 @@ def submit(
     language: str | None,
     formats: str | None,
     folder: str | None,
+    tenant: str | None,
     cleanup: bool,
     recursive: bool,
     remote: bool,
@@ -60,7 +62,13 @@ def submit(
       jq -c '{audio: .path}' files.json | transcribe submit -
     """
     options = inputs.options(
-        settings, name=name, output=folder, language=language, formats=formats, cleanup=cleanup
+        settings,
+        name=name,
+        output=folder,
+        language=language,
+        formats=formats,
+        tenant=tenant,
+        cleanup=cleanup,
     )
     if files == ("-",):
         if options or env_file:
