@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from producer.cli import inputs, output
+from producer.cli import bulk, inputs, output
 from producer.client import Client
 from producer.contract import JobState
 
@@ -75,15 +75,19 @@ def submit(
             raise click.UsageError("with - each line says all of its request; leave out options")
         requests = inputs.json_lines(sys.stdin)
     else:
-        requests = inputs.Named(files, env_file, options, recursive, here=not remote).requests()
+        named = inputs.Named(files, env_file, options, recursive, here=not remote)
+        with output.progress_bar(shown=not as_json) as progress:
+            requests = named.requests(
+                watch=lambda found: (
+                    progress.track(found, description="looking") if len(found) > 1 else found
+                )
+            )
     with Client() as client:
-        ids = client.submit_many(requests) if len(requests) > 1 else [client.submit(requests[0]).id]
-        for job_id, request in zip(ids, requests, strict=True):
-            if not as_json:
-                output.line(job_id)
-            elif not waits:
-                output.record({"id": job_id, "audio": request.audio})
-        sys.stdout.flush()
+        if len(requests) > 1:
+            ids = bulk.submit(client, requests, as_json=as_json, waits=waits)
+        else:
+            ids = [client.submit(requests[0]).id]
+            bulk.tell(zip(ids, requests, strict=True), as_json=as_json, waits=waits)
         if waits:
             good = print_as_they_end(client, ids, timeout, as_json=as_json)
             raise click.exceptions.Exit(0 if good else 1)
