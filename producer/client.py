@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -19,6 +19,7 @@ from producer.errors import (
 from producer.fleet import Fleet
 from producer.settings import ProducerSettings
 from producer.store import JobStore, taken
+from producer.submission import Submission
 from producer.transcript import Transcript
 from producer.waiting import as_they_end
 
@@ -75,19 +76,29 @@ class Client:
                 submitting again is always safe.
         """
         request = audio if isinstance(audio, TranscriptionRequest) else _request(audio, options)
-        job_id = self._create([request], at_once=True)[0]
+        submission = Submission.of(request)
+        self._create([submission], at_once=True)
         try:
-            return self.get(job_id)
+            return self.get(submission.job_id)
         except BrokerUnavailable as error:
-            raise _unsure(error, [job_id], accepted=True) from error
+            raise _unsure(error, [submission.job_id], accepted=True) from error
 
     def submit_many(
-        self, requests: Iterable[TranscriptionRequest | Mapping[str, object]]
+        self,
+        requests: Iterable[TranscriptionRequest | Mapping[str, object]],
+        *,
+        recorded: Callable[[Sequence[str]], None] | None = None,
     ) -> list[str]:
         """Record many jobs in few round trips; returns their ids in order.
 
-        All requests are checked before the first is recorded. Workers take the jobs up by
-        themselves, priority first.
+        All requests are checked before the first is recorded; meanwhile each is held as little
+        more than its JSON, so a generator of very many will do. Workers take the jobs up by
+        themselves: tenants in turn, and of one tenant's priority first.
+
+        Args:
+            requests: each a request, or a mapping of its fields.
+            recorded: told the ids of some hundred jobs at a time as soon as Redis has them. What
+                it raises ends the submission, and comes out here.
 
         Raises:
             InvalidRequest: if one of them can never be carried out; none was recorded.
@@ -95,24 +106,35 @@ class Client:
             BrokerUnavailable: if Redis does not answer; some may have been recorded. Under their
                 names, which are in its `job_ids`, submitting again is always safe.
         """
-        checked = [
-            request
-            if isinstance(request, TranscriptionRequest)
-            else TranscriptionRequest.parse(request)
+        submissions = [
+            Submission.of(
+                request
+                if isinstance(request, TranscriptionRequest)
+                else TranscriptionRequest.parse(request)
+            )
             for request in requests
         ]
-        return self._create(checked, at_once=False)
+        return self._create(submissions, at_once=False, recorded=recorded)
 
-    def _create(self, requests: Sequence[TranscriptionRequest], *, at_once: bool) -> list[str]:
-        ids = [request.new_job_id() for request in requests]
+    def _create(
+        self,
+        submissions: Sequence[Submission],
+        *,
+        at_once: bool,
+        recorded: Callable[[Sequence[str]], None] | None = None,
+    ) -> list[str]:
+        ids = [each.job_id for each in submissions]
         reached = False
+        conflicts: list[str] = []
         try:
             self._broker.command("PING")
             reached = True
-            created = self._store.create(
-                zip(ids, requests, strict=True), deadline=self._settings.deadline, at_once=at_once
-            )
-            conflicts = [job_id for job_id, answer in created if answer == "different"]
+            for batch in self._store.record(
+                submissions, deadline=self._settings.deadline, at_once=at_once
+            ):
+                conflicts += [job_id for job_id, answer in batch if answer == "different"]
+                if recorded is not None:
+                    recorded([job_id for job_id, answer in batch if answer != "different"])
         except BrokerUnavailable as error:
             none_recorded = not reached or (error.refused and len(ids) == 1)
             raise _unsure(error, ids, accepted=False if none_recorded else None) from error
@@ -233,12 +255,13 @@ def _unsure(
     error: BrokerUnavailable, ids: Sequence[str], *, accepted: bool | None
 ) -> BrokerUnavailable:
     """The error of Redis, and what it means for what was to be submitted."""
-    jobs = f"job {ids[0]}" if len(ids) == 1 else f"the {len(ids)} jobs"
+    jobs = f"job {ids[0]}" if len(ids) == 1 else f"all {len(ids)} jobs"
+    names = "the same name" if len(ids) == 1 else "the same names"
     known = {
         True: f"But {jobs} was recorded.",
         False: "Nothing was recorded.",
-        None: f"Whether {jobs} was recorded is not known: submit again under the same name, which "
-        "is safe.",
+        None: f"Whether {jobs} got recorded is not known: submit again under {names}, which is "
+        "safe.",
     }[accepted]
     unsure = BrokerUnavailable(f"{error} {known}", refused=error.refused)
     unsure.accepted, unsure.job_ids = accepted, tuple(ids)

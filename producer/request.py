@@ -29,6 +29,8 @@ Format = Literal["txt", "srt", "vtt", "json"]
 NAME = re.compile(r"(?!\.+$)(?!.*\.([2-9]|[1-9][0-9])$)[0-9a-zA-Z._-]{1,190}")
 S3_URI = re.compile(r"^s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])/(.{1,1024})$", re.DOTALL)
 MAX_METADATA_BYTES = 8192
+MAX_TENANT_CHARACTERS = 100
+TENANT = re.compile(rf"[^\x00-\x1f\x7f]{{1,{MAX_TENANT_CHARACTERS}}}")
 #: 32, without those that are taken for one another.
 _LETTERS = "abcdefghijkmnpqrstuvwxyz23456789"
 
@@ -70,7 +72,9 @@ class TranscriptionRequest(TranscribeOptions):
         default=None, gt=0, le=90 * 86400, description="Seconds from submission to give up after."
     )
     metadata: dict[str, JsonValue] = Field(
-        default={}, description="The caller's own, returned untouched; 8 KiB of JSON at most."
+        default={},
+        description="The caller's own, returned untouched; 8 KiB of JSON at most. Jobs of "
+        "different `tenant`s (a text of up to 100 characters) take turns.",
     )
 
     @field_validator("name")
@@ -136,10 +140,22 @@ class TranscriptionRequest(TranscribeOptions):
     def _metadata_is_bounded(cls, metadata: dict[str, JsonValue]) -> dict[str, JsonValue]:
         try:
             size = len(json.dumps(metadata, allow_nan=False))
+            # Half a character, which JSON can escape, but no text can hold.
+            json.dumps(metadata, ensure_ascii=False).encode()
         except (ValueError, RecursionError):
             raise ValueError("metadata must be plain JSON, without NaN") from None
         if size > MAX_METADATA_BYTES:
             raise ValueError(f"metadata is over {MAX_METADATA_BYTES} bytes of JSON")
+        return metadata
+
+    @field_validator("metadata")
+    @classmethod
+    def _tenant_is_a_name(cls, metadata: dict[str, JsonValue]) -> dict[str, JsonValue]:
+        tenant = metadata.get("tenant")
+        if tenant is not None and not (isinstance(tenant, str) and TENANT.fullmatch(tenant)):
+            raise ValueError(
+                f"tenant must be a text of 1 to {MAX_TENANT_CHARACTERS} printable characters"
+            )
         return metadata
 
     @model_validator(mode="after")
@@ -157,6 +173,12 @@ class TranscriptionRequest(TranscribeOptions):
         if self.identify_multiple_languages and any(models):
             raise ValueError("identify_multiple_languages takes no language_model_name")
         return self
+
+    @property
+    def tenant(self) -> str:
+        """Whose job it is, among those who share the queue; '' if it does not say."""
+        tenant = self.metadata.get("tenant")
+        return tenant if isinstance(tenant, str) else ""
 
     @property
     def is_on_s3(self) -> bool:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from producer.broker import Broker
 from producer.contract import Stage
@@ -12,6 +14,8 @@ from producer.contract import Stage
 #: The poll task is one entry for the whole fleet, under what can be no job's name, and so is an
 #: adoption.
 FLEET = "*"
+#: All tenants have the same share.
+NO_WEIGHTS: Mapping[str, float] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -45,13 +49,18 @@ class Schedule:
         self._broker = broker
         self.lease = lease
 
-    def claim(self, room: int, delete_gap: float = 0.001) -> list[tuple[Stage, str]]:
+    def claim(
+        self, room: int, delete_gap: float = 0.001, weights: Mapping[str, float] = NO_WEIGHTS
+    ) -> list[tuple[Stage, str]]:
         """Claim what is due and send messages for it, until each queue holds `room` of them.
 
         Cleanups that delete at Transcribe are claimed no faster than one in `delete_gap` seconds.
+        Of new uploads each tenant has as many as its weight says, to 1 of those without one.
         """
         stages = [word for stage in Stage for word in (stage.value, stage.queue)]
-        flat: list[str] = self._broker.run("claim", self.lease, room, delete_gap, *stages)
+        flat: list[str] = self._broker.run(
+            "claim", self.lease, room, delete_gap, json.dumps(dict(weights)), *stages
+        )
         return [(Stage(stage), member) for stage, member in zip(flat[::2], flat[1::2], strict=True)]
 
     def begin(self, stage: Stage, member: str) -> Hold | None:

@@ -15,6 +15,7 @@ from producer.broker import Argument, Broker
 from producer.contract import Job, JobState, Stage, TranscriptionRequest
 from producer.errors import JobExists, JobNotFound, WrongState
 from producer.schedule import Hold
+from producer.submission import Submission
 
 PREFIX = "transcribe:"
 EVENTS = f"{PREFIX}events"
@@ -26,6 +27,7 @@ _BATCH = 500
 #: Longer than any deadline may be.
 KEY_REMEMBERED = 100 * 86400
 
+Answer = Literal["created", "same", "different"]
 Follows = Literal["", "ready", "ready-first", "running"] | Stage
 
 
@@ -55,36 +57,43 @@ class JobStore:
         *,
         deadline: float,
         at_once: bool,
-    ) -> Iterator[tuple[str, Literal["created", "same", "different"]]]:
-        """Record jobs (id, request) in pipelined batches; yields each id with what became of it.
+    ) -> Iterator[tuple[str, Answer]]:
+        """Record jobs (id, request); the rest is as `record` does it, job by job."""
+        submissions = (Submission.of(request, job_id) for job_id, request in requests)
+        for batch in self.record(submissions, deadline=deadline, at_once=at_once):
+            yield from batch
+
+    def record(
+        self, submissions: Iterable[Submission], *, deadline: float, at_once: bool
+    ) -> Iterator[list[tuple[str, Answer]]]:
+        """Record jobs in pipelined batches; yields for each batch the ids with what became of them.
 
         'same' and 'different': the id is taken by the same or by another request.
 
         Args:
-            requests: ids and requests.
+            submissions: what to record.
             deadline: seconds for those that name none.
             at_once: send a message for each, while the queue is short, instead of putting it in
-                line for the dispatchers to take up by priority.
+                line for the dispatchers to take up by turns and priority.
         """
-        source = iter(requests)
+        source = iter(submissions)
+        room = SUBMIT_ROOM if at_once else 0
         while batch := list(islice(source, _BATCH)):
             calls = [
                 (
-                    job_id,
-                    # Under its id, so that submitting again under that name is the same request.
-                    request.model_copy(update={"name": job_id}).canonical(),
-                    request.deadline or deadline,
-                    request.priority,
+                    each.job_id,
+                    each.request,
+                    each.deadline or deadline,
+                    each.priority,
                     self._lease,
-                    SUBMIT_ROOM if at_once else 0,
-                    request.audio,
+                    room,
+                    each.audio,
+                    each.tenant,
                 )
-                for job_id, request in batch
+                for each in batch
             ]
             answers = self.broker.run_many("submit", calls)
-            yield from (
-                (job_id, answer) for (job_id, _), answer in zip(batch, answers, strict=True)
-            )
+            yield [(each.job_id, answer) for each, answer in zip(batch, answers, strict=True)]
 
     # -- reading --------------------------------------------------------------------------------
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Literal
 
 from producer.broker import Broker
@@ -29,6 +30,7 @@ class Admission:
         self._broker = broker
         self._slots = settings.max_running_jobs
         self._lease = lease
+        self._weights = json.dumps(settings.tenant_weights)
         self._rates: dict[Operation, float] = {
             "StartTranscriptionJob": settings.start_rate,
             "GetTranscriptionJob": settings.get_rate,
@@ -39,7 +41,7 @@ class Admission:
     def admit(self) -> list[str]:
         """Give free slots to the jobs first in line; returns their ids, to be started now."""
         gap = self.gap("StartTranscriptionJob")
-        return list(self._broker.run("admit", self._slots, gap, self._lease))
+        return list(self._broker.run("admit", self._slots, gap, self._lease, self._weights))
 
     def take(self, operation: Operation, patience: float) -> float:
         """Take the next turn to call; returns the seconds until it comes.

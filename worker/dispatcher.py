@@ -82,7 +82,11 @@ class Dispatcher(threading.Thread):
     def _dispatch(self) -> None:
         worker = self._worker
         admit(worker)
-        worker.schedule.claim(_ROOM * self._pool, worker.admission.gap("DeleteTranscriptionJob"))
+        worker.schedule.claim(
+            _ROOM * self._pool,
+            worker.admission.gap("DeleteTranscriptionJob"),
+            worker.settings.tenant_weights,
+        )
         self._every("sweep", _SWEEP_EVERY, self._sweep)
         self._every("drop", _DROP_EVERY, worker.store.drop_expired)
 

@@ -55,6 +55,7 @@ def rebuild(
         "request": request.canonical(),
         "attempt": verdict.attempt,
         "priority": request.priority,
+        "tenant": request.tenant,
         "media_uri": traces.audio.uri if traces.audio is not None else verdict.media_uri,
         "rebuilt": request.audio if noted or _used_in_place(traces, verdict) else ANY_AUDIO,
     }

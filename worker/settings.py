@@ -61,6 +61,11 @@ class WorkerSettings(ProducerSettings):
     delete_rate: float = Field(
         default=5, gt=0, description="DeleteTranscriptionJob calls a second, over the fleet."
     )
+    tenant_weights: Annotated[dict[str, float], NoDecode] = Field(
+        default={},
+        description="Shares of tenants, `alice=3,bob=0.5` or JSON; 1 each for all others. The same "
+        "for all workers.",
+    )
     poll_interval: float = Field(
         default=0.8,
         ge=0.1,
@@ -128,6 +133,34 @@ class WorkerSettings(ProducerSettings):
     @classmethod
     def _results_dir_is_absolute(cls, folder: Path) -> Path:
         return folder.expanduser().resolve()
+
+    @field_validator("tenant_weights", mode="before")
+    @classmethod
+    def _split_weights(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        if value.lstrip().startswith("{"):
+            try:
+                return json.loads(value)
+            except (ValueError, RecursionError):
+                raise ValueError("it begins like JSON, but is none") from None
+        weights = {}
+        for pair in filter(None, map(str.strip, value.split(","))):
+            tenant, _, weight = pair.partition("=")
+            try:
+                weights[tenant.strip()] = float(weight)
+            except ValueError:
+                raise ValueError(f"write TENANT=SHARE, as in alice=3,bob=1, not {pair!r}") from None
+        return weights
+
+    @field_validator("tenant_weights")
+    @classmethod
+    def _weights_are_shares(cls, weights: dict[str, float]) -> dict[str, float]:
+        for tenant, weight in weights.items():
+            # A wider range would let one tenant hold up another for hours.
+            if not 0.01 <= weight <= 100:
+                raise ValueError(f"the share of {tenant!r} must be from 0.01 to 100")
+        return weights
 
     @property
     def credentials(self) -> tuple[SecretStr, SecretStr] | None:

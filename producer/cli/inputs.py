@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import click
 from pydantic import JsonValue
@@ -19,6 +20,9 @@ from producer.script_settings import read_request
 
 _NOTHING_NAMED = "name a FILE, a DIRECTORY with --recursive, s3://BUCKET/KEY, or -"
 _EXTENSIONS = frozenset({".mp3", ".mp4", ".m4a", ".wav", ".flac", ".ogg", ".amr", ".webm"})
+
+
+Watch = Callable[[Sequence[Any]], Iterable[Any]]
 
 
 @dataclass(frozen=True)
@@ -34,8 +38,14 @@ class Named:
     #: look at the files; False if only workers can see them
     here: bool = True
 
-    def requests(self, *, may_be_none: bool = False) -> list[TranscriptionRequest]:
+    def requests(
+        self, *, may_be_none: bool = False, watch: Watch = iter
+    ) -> list[TranscriptionRequest]:
         """A request for each recording.
+
+        Args:
+            may_be_none: nothing need be named.
+            watch: sees what is looked at, such as thousands of files, pass through it.
 
         Raises:
             InvalidRequest: for what is missing, empty, too large, or no recording.
@@ -53,7 +63,7 @@ class Named:
             files = files or (str(audio),)
         if not files and not may_be_none:
             raise click.UsageError(_NOTHING_NAMED)
-        found = list(_recordings(files, recursive=self.recursive, here=self.here))
+        found = list(_recordings(files, recursive=self.recursive, here=self.here, watch=watch))
         if len(found) > 1 and ("name" in fields or "key" in fields):
             raise click.UsageError("a name or key is for one recording; several were named")
         return [TranscriptionRequest.parse({"audio": audio, **fields}) for audio in found]
@@ -65,6 +75,7 @@ def options(
     language: str | None,
     formats: str | None,
     cleanup: bool,
+    tenant: str | None = None,
     **others: str | None,
 ) -> dict[str, object]:
     """The options of a command that were given, as fields of a request.
@@ -81,6 +92,11 @@ def options(
         fields["formats"] = [kind.strip() for kind in formats.split(",") if kind.strip()]
     if cleanup:
         fields["cleanup"] = True
+    if tenant is not None:
+        metadata = fields.get("metadata", {})
+        if not isinstance(metadata, dict):
+            raise click.UsageError("--set metadata wants a JSON object")
+        fields["metadata"] = {**metadata, "tenant": tenant}
     return fields
 
 
@@ -115,36 +131,64 @@ def _field(assignment: str) -> tuple[str, JsonValue]:
         return name, value
 
 
-def _recordings(named: Iterable[str], *, recursive: bool, here: bool) -> Iterator[str]:
-    for name in named:
-        if "://" in name:
-            yield name
-        elif not here:
-            yield str(Path(name).absolute())
-        elif os.path.isdir(name):  # noqa: PTH112 - does not raise where we may not look
-            yield from _beneath(Path(name), recursive=recursive)
-        else:
-            _check(Path(name))
-            yield str(Path(name).absolute())
+@dataclass(frozen=True)
+class _Found:
+    """Something that was named, or lies beneath a folder that was."""
+
+    audio: str
+    #: a file to look at
+    path: Path | None = None
+    #: the folder that was named
+    folder: Path | None = None
 
 
-def _beneath(folder: Path, *, recursive: bool) -> Iterator[str]:
-    if not recursive:
-        raise InvalidRequest(f"{folder} is a directory: add --recursive to take all beneath it.")
-    found = False
-    for path in sorted(folder.rglob("*")):
-        hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
-        if path.suffix.lower() in _EXTENSIONS and path.is_file() and not hidden:
+def _recordings(
+    named: Iterable[str], *, recursive: bool, here: bool, watch: Watch
+) -> Iterator[str]:
+    found = [each for name in named for each in _found(name, recursive=recursive, here=here)]
+    folders = {each.folder: False for each in found if each.folder is not None}
+    for each in watch(found):
+        if each.path is not None:
             try:
-                _check(path)
+                _check(each.path)
             except InvalidRequest as error:
+                if each.folder is None:
+                    raise
                 # One bad file is no reason to leave out the others.
                 output.chatter(f"left out: {error}")
                 continue
-            found = True
-            yield str(path.absolute())
-    if not found:
-        raise InvalidRequest(f"There are no recordings ({READABLE}) beneath {folder}.")
+        if each.folder is not None:
+            folders[each.folder] = True
+        yield each.audio
+    for folder, has_some in folders.items():
+        if not has_some:
+            raise _no_recordings(folder)
+
+
+def _found(name: str, *, recursive: bool, here: bool) -> list[_Found]:
+    if "://" in name:
+        return [_Found(name)]
+    path = Path(name)
+    if not here:
+        return [_Found(str(path.absolute()))]
+    if not os.path.isdir(name):  # noqa: PTH112 - does not raise where we may not look
+        return [_Found(str(path.absolute()), path)]
+    if not recursive:
+        raise InvalidRequest(f"{path} is a directory: add --recursive to take all beneath it.")
+    beneath = [
+        _Found(str(each.absolute()), each, path)
+        for each in sorted(path.rglob("*"))
+        if each.suffix.lower() in _EXTENSIONS
+        and not any(part.startswith(".") for part in each.relative_to(path).parts)
+        and each.is_file()
+    ]
+    if not beneath:
+        raise _no_recordings(path)
+    return beneath
+
+
+def _no_recordings(folder: Path) -> InvalidRequest:
+    return InvalidRequest(f"There are no recordings ({READABLE}) beneath {folder}.")
 
 
 def _check(path: Path) -> None:

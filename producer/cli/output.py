@@ -52,21 +52,26 @@ def job_fields(job: Job) -> dict[str, object]:
     return job.model_dump(mode="json", exclude_defaults=False)
 
 
+def progress_bar(*, shown: bool = True) -> Progress:
+    """A place for progress bars: stderr, if that is a terminal; else they are not seen."""
+    console = Console(stderr=True)
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=console,
+        transient=True,
+        disable=not (shown and console.is_terminal),
+    )
+
+
 def watched(
     client: Client, job_ids: Iterable[str], timeout: float | None, *, cleaned: bool
 ) -> Iterator[Job]:
     """Jobs as they end, with a progress bar over all of them on a terminal."""
     ids = list(job_ids)
-    console = Console(stderr=True)
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-    )
-    with Progress(
-        *columns, console=console, transient=True, disable=not console.is_terminal
-    ) as progress:
+    with progress_bar() as progress:
         bar = progress.add_task("transcribing", total=len(set(ids)))
         for job in client.as_completed(ids, timeout, cleaned=cleaned):
             progress.advance(bar)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from producer.cli import inputs, output
+from producer.cli import bulk, inputs, output
 from producer.client import Client
 from producer.contract import JobState
 
@@ -18,6 +18,7 @@ from producer.contract import JobState
 @click.option("--language", help="A code (en-US), `auto`, or codes to choose from (en-US,de-DE).")
 @click.option("--format", "formats", help="Files to write: txt,srt,vtt,json.  [default: txt]")
 @click.option("--output", "folder", help="A folder beneath the workers' results root.")
+@click.option("--tenant", help="Whose jobs they are: tenants that share a queue take turns.")
 @click.option("--cleanup", is_flag=True, help="Delete audio, result and job at AWS when done.")
 @click.option("--recursive", is_flag=True, help="Take all recordings beneath a directory.")
 @click.option("--remote", is_flag=True, help="Only workers can see the files: do not look here.")
@@ -37,6 +38,7 @@ def submit(
     language: str | None,
     formats: str | None,
     folder: str | None,
+    tenant: str | None,
     cleanup: bool,
     recursive: bool,
     remote: bool,
@@ -60,22 +62,32 @@ def submit(
       jq -c '{audio: .path}' files.json | transcribe submit -
     """
     options = inputs.options(
-        settings, name=name, output=folder, language=language, formats=formats, cleanup=cleanup
+        settings,
+        name=name,
+        output=folder,
+        language=language,
+        formats=formats,
+        tenant=tenant,
+        cleanup=cleanup,
     )
     if files == ("-",):
         if options or env_file:
             raise click.UsageError("with - each line says all of its request; leave out options")
         requests = inputs.json_lines(sys.stdin)
     else:
-        requests = inputs.Named(files, env_file, options, recursive, here=not remote).requests()
+        named = inputs.Named(files, env_file, options, recursive, here=not remote)
+        with output.progress_bar(shown=not as_json) as progress:
+            requests = named.requests(
+                watch=lambda found: (
+                    progress.track(found, description="looking") if len(found) > 1 else found
+                )
+            )
     with Client() as client:
-        ids = client.submit_many(requests) if len(requests) > 1 else [client.submit(requests[0]).id]
-        for job_id, request in zip(ids, requests, strict=True):
-            if not as_json:
-                output.line(job_id)
-            elif not waits:
-                output.record({"id": job_id, "audio": request.audio})
-        sys.stdout.flush()
+        if len(requests) > 1:
+            ids = bulk.submit(client, requests, as_json=as_json, waits=waits)
+        else:
+            ids = [client.submit(requests[0]).id]
+            bulk.tell(zip(ids, requests, strict=True), as_json=as_json, waits=waits)
         if waits:
             good = print_as_they_end(client, ids, timeout, as_json=as_json)
             raise click.exceptions.Exit(0 if good else 1)

@@ -1,8 +1,8 @@
 -- Give free slots of the account to the jobs that are first in line, as far as they can be started soon.
--- ARGV: slots of the account, seconds between two starts, lease
+-- ARGV: slots of the account, seconds between two starts, lease, weights of tenants as JSON
 -- Returns: the ids admitted
 local slots, gap, lease = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
-if redis.call('EXISTS', line('READY')) == 0 then return {} end
+if not is_line('READY') then return {} end
 local lowered = redis.call('GET', P .. 'slots')
 if lowered then slots = math.min(slots, tonumber(lowered)) end
 -- Counted from what is there, so that a slot cannot leak.
@@ -10,16 +10,14 @@ local free = slots - redis.call('ZCARD', P .. 'running') - redis.call('ZCARD', s
 if free <= 0 then return {} end
 local at = now()
 local most, since = inflow('StartTranscriptionJob', 'start', gap, at)
+local weights = cjson.decode(ARGV[4])
 local admitted = {}
 while #admitted < math.min(free, most) do
-  local first = redis.call('ZPOPMIN', line('READY'))
-  if #first == 0 then break end
-  local id = first[1]
-  if redis.call('HGET', job_key(id), 'state') == 'READY' then
-    set_state(id, 'READY', 'STARTING', at)
-    dispatch('start', id, at, lease)
-    admitted[#admitted + 1] = id
-  end
+  local id = next_in_line('READY', weights)
+  if not id then break end
+  set_state(id, 'READY', 'STARTING', at)
+  dispatch('start', id, at, lease)
+  admitted[#admitted + 1] = id
 end
 let_in('StartTranscriptionJob', #admitted, gap, since)
 return admitted

@@ -20,7 +20,7 @@ set_state(id, state, to, at, retention)
 if follows == 'ready' then
   enter_line('READY', id, at)
 elseif follows == 'ready-first' then
-  enter_line('READY', id, at, 1e6)
+  redis.call('ZADD', FIRST, text(at), id)
 elseif follows == 'running' then
   enter_running(id, at)
 elseif follows == 'cleanup' then

@@ -1,7 +1,7 @@
 -- Claim what is due, and new uploads, as far as the queues have room for messages; and take in what
 -- others left at the door, so that no worker that dies can take it along.
--- ARGV: lease, room for messages, seconds between two deletes at Transcribe, then stage and queue of
---   each
+-- ARGV: lease, room for messages, seconds between two deletes at Transcribe, weights of tenants as
+--   JSON, then stage and queue of each
 -- Returns: stage, id, stage, id, ...
 local lease, room, gap = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 -- So many waiting cleanups are looked at for some that need not wait.
@@ -36,7 +36,7 @@ local function what_is_due(stage, places)
   let_in('DeleteTranscriptionJob', calling, gap, since)
   return chosen
 end
-for i = 4, #ARGV, 2 do
+for i = 5, #ARGV, 2 do
   local stage, queue = ARGV[i], ARGV[i + 1]
   local places = free(stage, queue)
   if places > 0 then
@@ -48,9 +48,13 @@ for i = 4, #ARGV, 2 do
     end
     places = places - #due
   end
-  if stage == 'upload' and places > 0 then
-    local first = redis.call('ZPOPMIN', line('QUEUED'), places)
-    for k = 1, #first, 2 do claim(stage, first[k]) end
+  if stage == 'upload' and places > 0 and is_line('QUEUED') then
+    local weights = cjson.decode(ARGV[4])
+    for _ = 1, places do
+      local first = next_in_line('QUEUED', weights)
+      if not first then break end
+      claim(stage, first)
+    end
   end
   if stage == 'submit' then
     for _, door in ipairs(DOORS) do

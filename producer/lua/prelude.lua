@@ -21,6 +21,8 @@ local DOORS = {CONTROL_QUEUE, CONTROL_QUEUE .. '\6\0223', CONTROL_QUEUE .. '\6\0
 local CONTROL_LIST = 'transcription.control:ours'
 -- One step of priority is worth ten minutes of waiting, so that nothing starves.
 local PRIORITY_STEP = 600
+-- A tenant that begins to wait has its first turn at the end of the round, before those who had theirs.
+local A_ROUND = 0.999
 -- Seconds from a job's completion to its cleaning up. Redis writes to its disk every second or two:
 -- should it lose what came after, the result must still be there to be fetched again.
 local CLEANUP_AFTER = 2
@@ -48,7 +50,6 @@ local function lapses(stage) return P .. 'lapses:' .. stage end
 local function tries(stage) return P .. 'tries:' .. stage end
 local function list(queue) return queue == CONTROL_QUEUE and CONTROL_LIST or queue end
 local function arrival(number) return P .. 'arrival:' .. number end
-local function line(state) return P .. 'line:' .. state end
 local function index(state) return P .. 'state:' .. state end
 
 -- Never repeats, even if Redis comes back without its last second.
@@ -88,9 +89,69 @@ local function forget(stage, id)
   redis.call('HDEL', tries(stage), id)
 end
 
-local function enter_line(state, id, at, ahead)
-  local priority = tonumber(redis.call('HGET', job_key(id), 'priority') or '5')
-  redis.call('ZADD', line(state), text(at + priority * PRIORITY_STEP - (ahead or 0)), id)
+-- Jobs that are QUEUED or READY stand in line, each tenant's in a line of its own, by priority and age.
+-- turns:<state> has the time of each tenant's next turn, by a clock that counts turns: one costs
+-- 1 / weight, and turn:<state> is the time of the last one. Whose line has run empty stays until that
+-- turn has come, so that nobody gains by waiting with one job at a time; then nothing is left of it.
+-- Jobs without a tenant are one tenant, ''. Its lines are also those of versions that knew no tenants.
+local function line(state, tenant)
+  return P .. 'line:' .. state .. (tenant == '' and '' or ':' .. tenant)
+end
+local function turns(state) return P .. 'turns:' .. state end
+local function turn(state) return P .. 'turn:' .. state end
+-- Jobs that had their turn, but AWS had no slot for them: before all lines.
+local FIRST = P .. 'line:first'
+
+local function take_turns(state, tenant)
+  local last = tonumber(redis.call('GET', turn(state)) or '0')
+  redis.call('ZADD', turns(state), 'NX', text(last + A_ROUND), tenant)
+end
+
+local function enter_line(state, id, at)
+  local known = redis.call('HMGET', job_key(id), 'priority', 'tenant')
+  local tenant = known[2] or ''
+  redis.call('ZADD', line(state, tenant), text(at + (known[1] or 5) * PRIORITY_STEP), id)
+  take_turns(state, tenant)
+end
+
+local function leave_line(id)
+  local tenant = redis.call('HGET', job_key(id), 'tenant') or ''
+  redis.call('ZREM', line('QUEUED', tenant), id)
+  redis.call('ZREM', line('READY', tenant), id)
+  redis.call('ZREM', FIRST, id)
+end
+
+local function is_line(state)
+  if redis.call('EXISTS', line(state, '')) == 1 then take_turns(state, '') end
+  return redis.call('EXISTS', turns(state)) == 1
+    or state == 'READY' and redis.call('EXISTS', FIRST) == 1
+end
+
+-- Take the job whose turn it is out of its line; nil if none waits. A job that is no longer in that
+-- state, as one that an older version has stopped, is passed over and costs no turn.
+local function next_in_line(state, weights)
+  local function first_of(key)
+    while true do
+      local id = redis.call('ZPOPMIN', key)[1]
+      if not id or redis.call('HGET', job_key(id), 'state') == state then return id end
+    end
+  end
+  local id = state == 'READY' and first_of(FIRST)
+  while not id do
+    local tenant, due = unpack(redis.call('ZRANGE', turns(state), 0, 0, 'WITHSCORES'))
+    if not tenant then
+      redis.call('DEL', turn(state))
+      return nil
+    end
+    id = first_of(line(state, tenant))
+    if id then
+      redis.call('SET', turn(state), due)
+      redis.call('ZADD', turns(state), text(due + 1 / (weights[tenant] or 1)), tenant)
+    else
+      redis.call('ZREM', turns(state), tenant)
+    end
+  end
+  return id
 end
 
 -- Transcribe has a job: there is something to poll for.

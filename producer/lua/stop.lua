@@ -6,8 +6,7 @@ local state = redis.call('HGET', job_key(id), 'state')
 if not state then return '' end
 if TERMINAL[state] then return state end
 local at = now()
-redis.call('ZREM', line('QUEUED'), id)
-redis.call('ZREM', line('READY'), id)
+leave_line(id)
 forget('upload', id)
 forget('collect', id)
 set_fields(id, 5)

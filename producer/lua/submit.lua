@@ -1,5 +1,5 @@
 -- Record a job and put it in line, in one step.
--- ARGV: id, request, deadline in seconds or '', priority, lease, room in the queue, audio
+-- ARGV: id, request, deadline in seconds or '', priority, lease, room in the queue, audio, tenant or ''
 -- Returns: 'created', or 'same' or 'different' if the id is taken
 local id, request, deadline, priority = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local lease, room = tonumber(ARGV[5]), tonumber(ARGV[6])
@@ -12,7 +12,7 @@ local known = redis.call('HMGET', key, 'request', 'error.code', 'state', 'rebuil
 -- audio it is, as far as that is known.
 local function corrected()
   if known[4] ~= '*' and known[4] ~= ARGV[7] then return false end
-  redis.call('HSET', key, 'request', request, 'priority', priority)
+  redis.call('HSET', key, 'request', request, 'priority', priority, 'tenant', ARGV[8])
   local cleaning = redis.call('ZSCORE', schedule('cleanup'), id)
     or redis.call('HEXISTS', key, 'cleaned_at') == 1
   if known[3] == 'COMPLETED' and not cleaning then
@@ -37,10 +37,11 @@ if known[1] then
   redis.call('DEL', key)
 end
 redis.call('HSET', key, 'request', request, 'attempt', '1', 'priority', priority)
+if ARGV[8] ~= '' then redis.call('HSET', key, 'tenant', ARGV[8]) end
 set_deadline(id, at, deadline)
 set_state(id, nil, 'QUEUED', at)
 -- A backlog waits as entries, not as messages: so priority still counts and Celery stays small.
-if room > 0 and redis.call('EXISTS', line('QUEUED')) == 0
+if room > 0 and not is_line('QUEUED')
     and redis.call('LLEN', 'transcription.upload') < room then
   dispatch('upload', id, at, lease)
 else

@@ -56,6 +56,13 @@ def refusal() -> str:
         ("RETENTION", "a week"),
         ("DEADLINE", "-1"),
         ("LEASE", "0.5"),
+        ("TENANT_WEIGHTS", "alice"),
+        ("TENANT_WEIGHTS", "alice=3;bob=1"),
+        ("TENANT_WEIGHTS", "alice=much"),
+        ("TENANT_WEIGHTS", "alice=0"),
+        ("TENANT_WEIGHTS", "alice=nan"),
+        ("TENANT_WEIGHTS", "{alice: 3}"),
+        ("TENANT_WEIGHTS", '{"alice": "much"}'),
         ("LEASE", "inf"),
         ("BUCKET", "s3://my-recordings"),
         ("BUCKET", "My Recordings"),
@@ -90,6 +97,21 @@ def test_a_wrong_value_is_refused_in_a_sentence_that_names_it(
     monkeypatch.setenv(f"TRANSCRIBE_{name}", value)
 
     assert refusal().startswith(f"TRANSCRIBE_{name}")
+
+
+@pytest.mark.parametrize(
+    ("value", "weights"),
+    [
+        ("alice=3,bob=0.5", {"alice": 3, "bob": 0.5}),
+        (" Acme Corp = 2 , ", {"Acme Corp": 2}),
+        ('{"Acme, Inc. = best": 2}', {"Acme, Inc. = best": 2}),
+    ],
+)
+def test_shares_of_tenants_can_be_written_in_two_ways(
+    value: str, weights: dict[str, float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TRANSCRIBE_TENANT_WEIGHTS", value)
+    assert WorkerSettings.load().tenant_weights == weights
 
 
 def test_each_wrong_value_has_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:

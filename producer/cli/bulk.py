@@ -1,0 +1,103 @@
+"""Many jobs in one command: a progress bar, and a way to go on wherever it was cut off."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import tempfile
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from types import FrameType
+
+from producer.cli import output
+from producer.client import Client
+from producer.contract import TranscriptionRequest
+from producer.errors import BrokerUnavailable, TranscribeQueueError
+
+
+class Interrupted(TranscribeQueueError):
+    """Ctrl-C came before all jobs were recorded."""
+
+    exit_code = 130
+
+
+def submit(
+    client: Client, requests: Sequence[TranscriptionRequest], *, as_json: bool, waits: bool
+) -> list[str]:
+    """Record the jobs, print their ids, also where it is cut off, and return them.
+
+    Raises:
+        JobExists: if a name is taken by a different request; all others were recorded.
+        BrokerUnavailable: if Redis does not answer. It tells how to submit the others.
+        Interrupted: if Ctrl-C was pressed. It tells the same.
+    """
+    # Names that are known beforehand make it safe to submit again what may have been recorded.
+    named = [each.model_copy(update={"name": each.new_job_id()}) for each in requests]
+    recorded: set[str] = set()
+    try:
+        return _record(client, named, recorded, as_json=as_json)
+    except BrokerUnavailable as error:
+        if error.accepted is False:
+            raise
+        raise BrokerUnavailable(f"{error} {_rest(named, recorded)}") from error
+    except Interrupted:
+        raise Interrupted(f"interrupted. {_rest(named, recorded)}") from None
+    finally:
+        known = ((str(each.name), each) for each in named if each.name in recorded)
+        tell(known, as_json=as_json, waits=waits)
+
+
+def _record(
+    client: Client, named: Sequence[TranscriptionRequest], recorded: set[str], *, as_json: bool
+) -> list[str]:
+    names = {each.name for each in named}
+    with output.progress_bar(shown=not as_json) as progress, _interrupts() as interrupted:
+        bar = progress.add_task("submitting", total=len(names))
+
+        def note(ids: Sequence[str]) -> None:
+            recorded.update(ids)
+            progress.update(bar, completed=len(recorded))
+            if interrupted.is_set() and recorded != names:
+                raise Interrupted
+
+        return client.submit_many(named, recorded=note)
+
+
+def tell(jobs: Iterable[tuple[str, TranscriptionRequest]], *, as_json: bool, waits: bool) -> None:
+    """Print what was submitted; whoever waits for JSON is told when each has ended."""
+    for job_id, request in jobs:
+        if not as_json:
+            output.line(job_id)
+        elif not waits:
+            output.record({"id": job_id, "audio": request.audio})
+    sys.stdout.flush()
+
+
+def _rest(named: Sequence[TranscriptionRequest], recorded: set[str]) -> str:
+    """Keep the requests of which it is not known that they were recorded; says how to go on."""
+    number, path = tempfile.mkstemp(prefix="transcribe-rest-", suffix=".jsonl")
+    with os.fdopen(number, "w", encoding="utf-8") as file:
+        file.writelines(f"{each.canonical()}\n" for each in named if each.name not in recorded)
+    return (
+        f"Of {len(named)} jobs {len(recorded)} are recorded and go on; "
+        f"`transcribe submit - < {path}` submits the others."
+    )
+
+
+@contextmanager
+def _interrupts() -> Iterator[threading.Event]:
+    """Ctrl-C is noted, so that no answer of Redis is missed; a second one counts at once."""
+    noted = threading.Event()
+
+    def note(_number: int, _frame: FrameType | None) -> None:
+        if noted.is_set():
+            raise KeyboardInterrupt
+        noted.set()
+
+    before = signal.signal(signal.SIGINT, note)
+    try:
+        yield noted
+    finally:
+        signal.signal(signal.SIGINT, before)

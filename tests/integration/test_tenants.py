@@ -1,0 +1,375 @@
+"""The lines of QUEUED and READY jobs in a real Redis: tenants take turns, by their weights."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from conftest import make_stack
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from stack import LEASE, Stack
+
+from producer.broker import Broker
+from producer.contract import JobState, Stage, TranscriptionRequest
+from producer.schedule import Schedule
+from producer.store import PREFIX, JobStore
+
+#: Of exact binary fractions, so that the bounds below are exact, too.
+WEIGHTS = {"alice": 4.0, "bob": 1.0, "carol": 0.5}
+#: So many seconds between two starts as never to hold one up.
+NO_GAP = 1e-6
+
+
+@dataclass
+class Lines:
+    """Puts jobs into the lines and takes them out, as producers, tasks and dispatchers do."""
+
+    broker: Broker
+    weights: dict[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.store = JobStore(self.broker, retention=3600, lease=LEASE)
+        self.schedule = Schedule(self.broker, LEASE)
+
+    def queue(self, tenant: str, *names: str, priority: int = 5) -> None:
+        metadata = {"tenant": tenant} if tenant else {}
+        requests = [
+            (
+                name,
+                TranscriptionRequest(
+                    audio="s3://recordings/a.wav", name=name, priority=priority, metadata=metadata
+                ),
+            )
+            for name in names
+        ]
+        list(self.store.create(requests, deadline=3600, at_once=False))
+
+    def upload(self, number: int) -> list[str]:
+        """Let the next so many jobs be uploaded and READY; returns their names in order."""
+        room = number + self._queued()
+        claimed = self.schedule.claim(room, weights=self.weights)
+        names = [name for stage, name in claimed if stage is Stage.UPLOAD]
+        for name in names:
+            hold = self.schedule.begin(Stage.UPLOAD, name)
+            assert hold is not None
+            states = [JobState.UPLOADING]
+            assert self.store.advance(hold, name, states, JobState.READY, "ready")
+        return names
+
+    def _queued(self) -> int:
+        return int(self.broker.command("LLEN", Stage.UPLOAD.queue))
+
+    def admit(self, number: int) -> list[str]:
+        """Give slots to the next so many jobs; returns their names in order."""
+        taken = int(self.broker.command("ZCARD", f"{PREFIX}schedule:start"))
+        weights = json.dumps(self.weights)
+        slots = taken + int(self.broker.command("ZCARD", f"{PREFIX}running")) + number
+        # What waits for its turn to call is no matter here.
+        self.broker.command("DEL", f"{PREFIX}inflow:StartTranscriptionJob")
+        return list(self.broker.run("admit", slots, NO_GAP, LEASE, weights))
+
+    def put_back(self, name: str) -> None:
+        """AWS had no slot for it after all."""
+        hold = self.schedule.begin(Stage.START, name)
+        assert hold is not None
+        states = [JobState.STARTING]
+        assert self.store.advance(hold, name, states, JobState.READY, "ready-first")
+
+    def left(self) -> list[str]:
+        """The keys that lines and turns have in Redis."""
+        keys = (self.broker.command("KEYS", f"{PREFIX}{kind}*") for kind in ("line", "turn"))
+        return sorted(key for found in keys for key in found)
+
+
+@pytest.fixture
+def lines(stack: Stack) -> Lines:
+    return Lines(stack.broker)
+
+
+def numbered(tenant: str, number: int) -> list[str]:
+    return [f"{tenant or 'nobody'}-{each:04}" for each in range(number)]
+
+
+def owners(names: list[str]) -> list[str]:
+    return [name.split("-")[0] for name in names]
+
+
+def test_one_job_of_another_tenant_is_next_though_a_thousand_were_before_it(lines: Lines) -> None:
+    lines.queue("alice", *numbered("alice", 1000))
+    assert owners(lines.upload(20)) == ["alice"] * 20
+    lines.queue("zoe", "zoe-1")
+    assert owners(lines.upload(1)) == ["zoe"]
+    assert owners(lines.upload(3)) == ["alice"] * 3
+
+
+def test_its_start_is_next_too(lines: Lines) -> None:
+    lines.queue("alice", *numbered("alice", 100))
+    lines.upload(100)
+    assert lines.admit(20) == numbered("alice", 20)
+    lines.queue("zoe", "zoe-1")
+    lines.upload(1)
+    assert lines.admit(1) == ["zoe-1"]
+
+
+def test_jobs_without_a_tenant_are_one_tenant_together(lines: Lines) -> None:
+    lines.queue("", *numbered("", 100))
+    lines.queue("bob", *numbered("bob", 100))
+    assert Counter(owners(lines.upload(40))) == {"nobody": 20, "bob": 20}
+
+
+def test_priority_counts_within_a_tenant_and_takes_no_turn_of_another(lines: Lines) -> None:
+    lines.queue("alice", *numbered("alice", 20))
+    lines.queue("alice", "alice-urgent", priority=0)
+    lines.queue("bob", *numbered("bob", 20), priority=9)
+    taken = lines.upload(10)
+    assert Counter(owners(taken)) == {"alice": 5, "bob": 5}
+    assert next(name for name in taken if name.startswith("alice")) == "alice-urgent"
+
+
+def test_shares_are_as_the_weights_say_in_both_lines(lines: Lines) -> None:
+    lines.weights = {"alice": 3, "bob": 1}
+    for tenant in ("alice", "bob", "carol"):
+        lines.queue(tenant, *numbered(tenant, 150))
+    assert Counter(owners(lines.upload(100))) == {"alice": 60, "bob": 20, "carol": 20}
+    for _ in range(12):
+        lines.upload(25)
+    assert Counter(owners(lines.admit(100))) == {"alice": 60, "bob": 20, "carol": 20}
+
+
+def test_whoever_waits_with_one_job_at_a_time_gains_nothing(lines: Lines) -> None:
+    lines.queue("zoe", *numbered("zoe", 100))
+    taken = []
+    for number in range(40):
+        lines.queue("alice", f"alice-{number}")
+        taken += lines.upload(1)
+    assert 18 <= Counter(owners(taken))["alice"] <= 21
+
+
+def test_no_number_of_new_tenants_holds_up_one_that_waits(lines: Lines) -> None:
+    lines.queue("zoe", *numbered("zoe", 5))
+    taken: list[str] = []
+    for number in range(30):
+        # As many new ones as are served, each of a name that sorts first.
+        lines.queue(f"a{number}", f"a{number}-1")
+        lines.queue(f"b{number}", f"b{number}-1")
+        taken += lines.upload(2)
+    assert Counter(owners(taken))["zoe"] >= 3
+
+
+def test_a_job_that_was_put_back_is_first_whoevers_turn_it_is(lines: Lines) -> None:
+    lines.queue("alice", *numbered("alice", 10))
+    lines.queue("bob", *numbered("bob", 10), priority=0)
+    lines.upload(20)
+    first, second = lines.admit(2)
+    lines.put_back(second)
+    lines.put_back(first)
+    assert lines.admit(2) == [second, first]
+    assert {first.split("-")[0], second.split("-")[0]} == {"alice", "bob"}
+    lines.put_back(first)
+    lines.store.cancel(first)
+    assert first not in lines.admit(20)
+
+
+def test_a_tenants_jobs_that_are_stopped_leave_nothing(lines: Lines) -> None:
+    for tenant in ("alice", "bob"):
+        lines.queue(tenant, *numbered(tenant, 5))
+    lines.upload(4)
+    for name in numbered("alice", 5) + numbered("bob", 5):
+        lines.store.cancel(name)
+    assert lines.upload(5) == []
+    assert lines.admit(5) == []
+    assert lines.left() == []
+
+
+def test_what_a_version_without_tenants_left_in_line_is_taken_up(lines: Lines) -> None:
+    lines.queue("", *numbered("", 3))
+    lines.upload(1)
+    lines.queue("bob", "bob-1")
+    for key in lines.broker.command("KEYS", f"{PREFIX}turn*"):
+        lines.broker.command("DEL", key)
+    lines.queue("carol", "carol-1")
+    assert set(lines.upload(3)) == {"nobody-0001", "nobody-0002", "carol-1"}
+    lines.broker.command("DEL", f"{PREFIX}turns:READY", f"{PREFIX}turn:READY")
+    assert "nobody-0000" in lines.admit(5)
+
+
+def test_what_an_older_version_stopped_in_a_line_is_passed_over(lines: Lines) -> None:
+    lines.queue("alice", *numbered("alice", 3))
+    lines.upload(2)
+    for name, state in (("alice-0002", "QUEUED"), ("alice-0000", "READY")):
+        score = lines.broker.command("ZSCORE", f"{PREFIX}line:{state}:alice", name)
+        lines.store.cancel(name)
+        lines.broker.command("ZADD", f"{PREFIX}line:{state}:alice", score, name)
+    assert lines.upload(5) == []
+    assert lines.admit(5) == ["alice-0001"]
+    assert lines.left() == []
+
+
+def test_a_job_goes_at_once_when_nobody_waits_and_in_line_when_one_does(stack: Stack) -> None:
+    lines = Lines(stack.broker)
+    stack.client.submit("s3://recordings/1.wav", name="one", metadata={"tenant": "alice"})
+    assert lines.schedule.begin(Stage.UPLOAD, "one") is not None
+    lines.queue("bob", "two")
+    stack.client.submit("s3://recordings/3.wav", name="three", metadata={"tenant": "alice"})
+    assert lines.schedule.begin(Stage.UPLOAD, "three") is None
+    assert set(lines.upload(5)) == {"two", "three"}
+
+
+# -- whatever happens in whatever order ---------------------------------------------------------
+
+
+class Model:
+    """Who waits where, by the simplest means; it knows what may come next, not what will."""
+
+    def __init__(self) -> None:
+        self.waiting: dict[str, dict[str, list[tuple[int, int, str]]]] = {
+            "QUEUED": defaultdict(list),
+            "READY": defaultdict(list),
+        }
+        self.first: list[str] = []
+        #: since a tenant began to wait, or had its turn: how many turns each other one had
+        self.passed_by: dict[tuple[str, str], Counter[str]] = {}
+        self._arrivals = 0
+
+    def enter(self, state: str, tenant: str, priority: int, name: str) -> None:
+        self._arrivals += 1
+        if not self.waiting[state][tenant]:
+            self.passed_by[state, tenant] = Counter()
+        self.waiting[state][tenant].append((priority, self._arrivals, name))
+
+    def leave(self, name: str) -> None:
+        self.first = [each for each in self.first if each != name]
+        for line in self.waiting.values():
+            for tenant, jobs in line.items():
+                line[tenant] = [job for job in jobs if job[2] != name]
+
+    def serve(self, state: str, tenant: str, name: str) -> None:
+        """Check that a job may be served now, and note it."""
+        if state == "READY" and self.first:
+            assert self.first.pop(0) == name
+            return
+        assert min(self.waiting[state][tenant])[2] == name, "not the first of its tenant"
+        self.leave(name)
+        self.passed_by[state, tenant] = Counter()
+        weight = WEIGHTS.get(tenant, 1.0)
+        for other, jobs in self.waiting[state].items():
+            if jobs and other != tenant:
+                turns = self.passed_by[state, other]
+                turns[tenant] += 1
+                most = weight * max(1.0, 1 / WEIGHTS.get(other, 1.0)) + 1
+                assert turns[tenant] <= most, f"{tenant} had {turns[tenant]} turns before {other}"
+
+    def names(self, state: str) -> set[str]:
+        names = {name for jobs in self.waiting[state].values() for *_, name in jobs}
+        return names | set(self.first) if state == "READY" else names
+
+
+STEPS = st.lists(
+    st.one_of(
+        st.tuples(
+            st.just("submit"),
+            st.sampled_from(["alice", "bob", "carol", ""]),
+            st.integers(1, 9),
+            st.integers(0, 9),
+        ),
+        st.tuples(st.sampled_from(["upload", "admit"]), st.integers(1, 9)),
+        st.tuples(
+            st.sampled_from(["cancel", "cancel all of", "retry", "put back"]), st.integers(0)
+        ),
+    ),
+    max_size=30,
+)
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """One Redis for all examples."""
+    folder: Path = tmp_path_factory.mktemp("lines")
+    with make_stack(folder) as built:
+        yield built
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@given(steps=STEPS)
+def test_none_is_lost_or_doubled_or_held_up_whatever_happens(
+    shared: Stack, steps: list[tuple[str, str, int, int] | tuple[str, int]]
+) -> None:
+    shared.broker.command("FLUSHALL")
+    world = _World(Lines(shared.broker, WEIGHTS))
+    for what, *details in steps:
+        world.step(what, *details)
+    world.drain()
+
+
+class _World:
+    """Redis and the model, side by side."""
+
+    def __init__(self, lines: Lines) -> None:
+        self.lines = lines
+        self.model = Model()
+        self.jobs: dict[str, tuple[str, int]] = {}
+        self.admitted: list[str] = []
+        self.retriable: list[str] = []
+
+    def step(self, what: str, *details: str | int) -> None:
+        if what == "submit":
+            self._submit(*details)  # type: ignore[arg-type]
+            return
+        number = int(details[0])
+        if what == "upload":
+            self._served("QUEUED", self.lines.upload(number), number)
+        elif what == "admit":
+            self._served("READY", self.lines.admit(number), number)
+        elif what == "cancel":
+            waiting = sorted(self.model.names("QUEUED") | self.model.names("READY"))
+            self._cancel(waiting[number % len(waiting) :][:1] if waiting else [])
+        elif what == "cancel all of":
+            tenant = sorted(WEIGHTS)[number % 3]
+            line = self.model.waiting["QUEUED"][tenant] + self.model.waiting["READY"][tenant]
+            self._cancel([name for *_, name in line])
+        elif what == "retry" and self.retriable:
+            name = self.retriable.pop(number % len(self.retriable))
+            self.lines.store.retry(name, 3600)
+            self.model.enter("QUEUED", *self.jobs[name], name)
+        elif what == "put back" and self.admitted:
+            name = self.admitted.pop(number % len(self.admitted))
+            self.lines.put_back(name)
+            self.model.first.append(name)
+
+    def drain(self) -> None:
+        while self.model.names("QUEUED"):
+            self.step("upload", 5)
+        while self.model.names("READY"):
+            self.step("admit", 5)
+        assert self.lines.upload(5) == []
+        assert self.lines.admit(5) == []
+        assert self.lines.left() == []
+
+    def _submit(self, tenant: str, number: int, priority: int) -> None:
+        names = [f"job-{len(self.jobs) + each}" for each in range(number)]
+        self.lines.queue(tenant, *names, priority=priority)
+        for name in names:
+            self.jobs[name] = tenant, priority
+            self.model.enter("QUEUED", tenant, priority, name)
+
+    def _served(self, state: str, names: list[str], most: int) -> None:
+        assert len(names) == min(most, len(self.model.names(state)))
+        for name in names:
+            self.model.serve(state, self.jobs[name][0], name)
+        if state == "READY":
+            self.admitted += names
+            return
+        for name in names:
+            self.model.enter("READY", *self.jobs[name], name)
+
+    def _cancel(self, names: list[str]) -> None:
+        for name in names:
+            self.lines.store.cancel(name)
+            if name in self.model.names("QUEUED"):
+                self.retriable.append(name)
+            self.model.leave(name)
