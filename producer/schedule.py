@@ -45,13 +45,13 @@ class Schedule:
         self._broker = broker
         self.lease = lease
 
-    def claim(self, room: int, delete_gap: float = 0.001) -> list[tuple[Stage, str]]:
+    def claim(self, room: int, delete_rate: float = 1000.0) -> list[tuple[Stage, str]]:
         """Claim what is due and send messages for it, until each queue holds `room` of them.
 
-        Cleanups that delete at Transcribe are claimed no faster than one in `delete_gap` seconds.
+        Cleanups that delete at Transcribe are claimed no faster than `delete_rate` a second.
         """
         stages = [word for stage in Stage for word in (stage.value, stage.queue)]
-        flat: list[str] = self._broker.run("claim", self.lease, room, delete_gap, *stages)
+        flat: list[str] = self._broker.run("claim", self.lease, room, delete_rate, *stages)
         return [(Stage(stage), member) for stage, member in zip(flat[::2], flat[1::2], strict=True)]
 
     def begin(self, stage: Stage, member: str) -> Hold | None:
