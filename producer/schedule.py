@@ -50,16 +50,16 @@ class Schedule:
         self.lease = lease
 
     def claim(
-        self, room: int, delete_gap: float = 0.001, weights: Mapping[str, float] = NO_WEIGHTS
+        self, room: int, delete_rate: float = 1000.0, weights: Mapping[str, float] = NO_WEIGHTS
     ) -> list[tuple[Stage, str]]:
         """Claim what is due and send messages for it, until each queue holds `room` of them.
 
-        Cleanups that delete at Transcribe are claimed no faster than one in `delete_gap` seconds.
+        Cleanups that delete at Transcribe are claimed no faster than `delete_rate` a second.
         Of new uploads each tenant has as many as its weight says, to 1 of those without one.
         """
         stages = [word for stage in Stage for word in (stage.value, stage.queue)]
         flat: list[str] = self._broker.run(
-            "claim", self.lease, room, delete_gap, json.dumps(dict(weights)), *stages
+            "claim", self.lease, room, delete_rate, json.dumps(dict(weights)), *stages
         )
         return [(Stage(stage), member) for stage, member in zip(flat[::2], flat[1::2], strict=True)]
 

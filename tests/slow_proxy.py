@@ -1,11 +1,11 @@
-"""A TCP proxy before Redis that answers late, or for a while not at all, and closes nothing."""
+"""A TCP proxy that answers late, or for a while not at all, and closes nothing."""
 
 from __future__ import annotations
 
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
 from stack import Stack
@@ -17,9 +17,12 @@ class SlowProxy:
     def __init__(self, port: int) -> None:
         self._port = port
         self._listener = socket.create_server(("127.0.0.1", 0))
-        self.url = f"redis://127.0.0.1:{self._listener.getsockname()[1]}/0"
+        self.address = f"127.0.0.1:{self._listener.getsockname()[1]}"
+        self.url = f"redis://{self.address}/0"
         #: seconds by which each answer comes late
         self.delay = 0.0
+        #: the same for each request, anew
+        self.detour: Callable[[], float] = lambda: 0.0
         self._flows = threading.Event()
         self._flows.set()
         self._dead: set[socket.socket] = set()
@@ -66,8 +69,8 @@ class SlowProxy:
     def _copy(self, source: socket.socket, target: socket.socket, late: bool) -> None:
         with suppress(OSError):
             while data := source.recv(65536):
+                time.sleep(self.delay if late else self.detour())
                 if late:
-                    time.sleep(self.delay)
                     self._flows.wait()
                 if source not in self._dead:
                     target.sendall(data)
@@ -76,9 +79,9 @@ class SlowProxy:
 
 
 @contextmanager
-def slowly(stack: Stack) -> Iterator[SlowProxy]:
-    """A slow way to the stack's Redis."""
-    proxy = SlowProxy(int(stack.redis_url.split(":")[2].split("/")[0]))
+def slowly(stack: Stack, url: str = "") -> Iterator[SlowProxy]:
+    """A slow way to the stack's Redis, or to another server of this machine."""
+    proxy = SlowProxy(int((url or stack.redis_url).split(":")[2].split("/")[0]))
     try:
         yield proxy
     finally:

@@ -12,7 +12,9 @@ from botocore.config import Config
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
+    ConnectTimeoutError,
     CredentialRetrievalError,
+    EndpointConnectionError,
     FlexibleChecksumError,
     HTTPClientError,
     IncompleteReadError,
@@ -149,6 +151,14 @@ class Aws:
             read_timeout=read_timeout,
             max_pool_connections=self._pool,
         )
+
+
+def may_still_arrive(error: Exception) -> bool:
+    """Whether a call that ended so may have been sent, and is perhaps still on its way."""
+    if isinstance(error, StageError):
+        return error.code == UNREACHABLE
+    never_sent = isinstance(error, (ConnectTimeoutError, EndpointConnectionError))
+    return isinstance(error, _BROKEN_OFF) and not never_sent
 
 
 def error_code(error: ClientError) -> str:

@@ -1,52 +1,103 @@
-"""The turn to call Amazon Transcribe, taken right before each call: the fleet keeps its rates."""
+"""The permit to call Amazon Transcribe, taken right before each call: the fleet keeps its rates."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 
-from worker.admission import Operation
+import structlog
+
+from producer.errors import BrokerUnavailable
+from producer.schedule import clock
+from worker.admission import Operation, Permit
+from worker.aws import may_still_arrive
 from worker.errors import NotYet
 from worker.stages import Work
+from worker.transcribe import Gate
 
-#: Seconds for which a thread waits for its turn; whatever comes later is due again then.
-PATIENCE = 2.0
-#: Who wakes up so many seconds too late, on a busy machine, lets the turn pass, for the call would
-#: meet those that come after it; and so many turns in a row.
-_LATE = 0.02
-_MOST_TURNS = 5
+log = structlog.get_logger()
+
+#: Seconds for which a thread of a worker waits for a permit, longer than one rests; what is later
+#: is due again then.
+PATIENCE = 1.5
 #: So often, in seconds, who waits looks whether to stop.
 _STEP = 0.2
+#: Seconds for which a permit rests, beside the usual one, after a call that nobody has answered:
+#: the network may still deliver it.
+_UNANSWERED = 10.0
 
 
-def in_turn(work: Work, operation: Operation, patience: float = PATIENCE) -> Callable[[], None]:
-    """What a call passes right before it is sent: see `take_turn`."""
-    return lambda: take_turn(work, operation, patience)
+def in_turn(work: Work, operation: Operation, patience: float | None = None) -> Gate:
+    """What a call is sent within: see `permit`."""
+    return lambda: permit(work, operation, patience)
 
 
-def take_turn(work: Work, operation: Operation, patience: float = PATIENCE) -> None:
-    """Wait until an operation may be called once, by somebody who still has the job then.
+@contextmanager
+def permit(work: Work, operation: Operation, patience: float | None = None) -> Iterator[None]:
+    """The time of one call, by somebody who still has the job as it begins.
+
+    Args:
+        work: what the call is for.
+        operation: what is called.
+        patience: seconds to wait in a thread other than the worker's own; those are not to wait all
+            at once, nor for long.
 
     Raises:
-        NotYet: if the turn would come later than in `patience` seconds.
+        NotYet: if no permit is to be had in time.
         LeaseLost, HandBack: if the work is to stop.
     """
-    for _ in range(_MOST_TURNS):
-        asked_at = time.monotonic()
-        seconds = work.worker.admission.take(operation, patience)
-        if seconds > patience:
-            raise NotYet("OwnRate", f"Our own rate of {operation} is used up.", seconds)
-        # Redis has answered in between; when exactly, is known the less the longer that took.
-        unsure = (time.monotonic() - asked_at) / 2
-        turn = asked_at + unsure + seconds
-        pause(work, turn - time.monotonic())
-        if time.monotonic() - turn < _LATE + unsure:
-            break
-    else:
-        raise NotYet("TooBusy", f"This worker is too busy to call {operation} in turn.", 0)
-    # Once a job was cleaned up its name is free again: a late start would be a second bill, a late
-    # delete would hit what came after.
-    work.lease.fence()
+    taken = _taken(work, operation, patience)
+    rest = 0.0
+    try:
+        yield
+    except Exception as error:
+        rest = _UNANSWERED if may_still_arrive(error) else 0.0
+        raise
+    finally:
+        _give(work, taken, used=True, rest=rest)
+
+
+def _taken(work: Work, operation: Operation, patience: float | None) -> Permit:
+    admission = work.worker.admission
+    if patience is not None:
+        return _waited_for(work, admission.take(operation, patience))
+    room = admission.waiting_room[operation]
+    if not room.acquire(blocking=False):
+        return _waited_for(work, admission.take(operation, 0.0))
+    try:
+        return _waited_for(work, admission.take(operation, PATIENCE))
+    finally:
+        room.release()
+
+
+def _waited_for(work: Work, taken: Permit) -> Permit:
+    if not taken.id:
+        raise NotYet("OwnRate", f"Our own rate of {taken.operation} is used up.", taken.wait)
+    try:
+        pause(work, taken.wait)
+        # Once a job was cleaned up its name is free again: a late start would be a second bill, a
+        # late delete would hit what came after.
+        work.lease.fence()
+        _not_too_late(taken)
+    except BaseException:
+        _give(work, taken, used=False)
+        raise
+    return taken
+
+
+def _not_too_late(taken: Permit) -> None:
+    # Whoever was paused for long finds its permit with another.
+    if clock() > taken.send_by:
+        raise NotYet("TooLate", f"This worker is too busy to call {taken.operation}.", 0)
+
+
+def _give(work: Work, taken: Permit, *, used: bool, rest: float = 0.0) -> None:
+    try:
+        work.worker.admission.give(taken, used=used, rest=rest)
+    except BrokerUnavailable as error:
+        # It comes back by itself; what the call has brought about matters more.
+        log.warning("redis.unavailable", reason=str(error))
 
 
 def pause(work: Work, seconds: float) -> None:

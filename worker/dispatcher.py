@@ -32,6 +32,7 @@ log = structlog.get_logger()
 _ROOM = 4
 _HEARTBEAT_EVERY = 5.0
 _SWEEP_EVERY = 1.0
+_PERMITS_EVERY = 3.0
 _DROP_EVERY = 60.0
 
 
@@ -58,6 +59,7 @@ class Dispatcher(threading.Thread):
         while not self._done.wait(settings.dispatch_interval):
             try:
                 self._every("renew", settings.lease / 3, self._worker.leases.renew)
+                self._every("permits", _PERMITS_EVERY, self._worker.admission.renew)
                 if self._health.checks() is not self._told:
                     self._due.pop("heartbeat", None)  # news are told at once
                 self._every("heartbeat", _HEARTBEAT_EVERY, self._heartbeat)
@@ -84,7 +86,7 @@ class Dispatcher(threading.Thread):
         admit(worker)
         worker.schedule.claim(
             _ROOM * self._pool,
-            worker.admission.gap("DeleteTranscriptionJob"),
+            worker.admission.rate("DeleteTranscriptionJob"),
             worker.settings.tenant_weights,
         )
         self._every("sweep", _SWEEP_EVERY, self._sweep)

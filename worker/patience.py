@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from typing import TypeVar
 
 import structlog
 
 from worker.admission import Operation
-from worker.calling import pause, take_turn
+from worker.calling import pause, permit
 from worker.errors import NotYet, Throttled, Transient
 from worker.stages import Work
 
@@ -55,9 +56,11 @@ class Patience:
 
     def _call(self, function: Callable[[], Answer], operation: Operation | None) -> Answer:
         self._work.lease.check()
-        if operation is not None:
-            self._take(operation)
-        answer = function()
+        if operation is None:
+            answer = function()
+        else:
+            with self._permitted(operation):
+                answer = function()
         if self._held_up:
             self._tell("")
         return answer
@@ -66,14 +69,17 @@ class Patience:
         self._held_up = trouble != ""
         self._work.worker.adoptions.held_up(trouble)
 
-    def _take(self, operation: Operation) -> None:
+    @contextmanager
+    def _permitted(self, operation: Operation) -> Iterator[None]:
         pause(self._work, self._free_at.get(operation, 0.0) - time.monotonic())
-        while True:
-            try:
-                take_turn(self._work, operation)
-                break
-            except NotYet as error:
-                pause(self._work, error.seconds)
-        # The fleet's jobs have the other turn of two.
-        gap = self._work.worker.admission.gap(operation)
-        self._free_at[operation] = time.monotonic() + 2 * gap
+        with ExitStack() as permitted:
+            while True:
+                try:
+                    permitted.enter_context(permit(self._work, operation))
+                    break
+                except NotYet as error:
+                    pause(self._work, error.seconds)
+            # The fleet's jobs have the other call of two.
+            gap = 2 / self._work.worker.admission.rate(operation)
+            self._free_at[operation] = time.monotonic() + gap
+            yield

@@ -37,6 +37,7 @@ def start(work: Work) -> None:
         return
     fields = starting.start_job(work)
     starting.hand_to_poll(work, fields)
+    admit(work.worker)
 
 
 @stage(app, Stage.POLL)

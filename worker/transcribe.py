@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -82,8 +82,9 @@ class Failed:
 Status = Running | Done | Failed
 
 
-#: Waits for the moment to send a call; what it raises ends the call unsent.
-Gate = Callable[[], None]
+#: Makes what a call is sent and answered within: as it begins it waits for the moment to send the
+#: call, and what it raises then ends the call unsent.
+Gate = Callable[[], AbstractContextManager[None]]
 
 
 class NameTakenError(Exception):
@@ -96,7 +97,7 @@ class Transcribe:
     def __init__(self, client: TranscribeServiceClient) -> None:
         """Use `client`, which may be shared between threads and must not retry by itself."""
         self._client = client
-        self._gate = threading.local()
+        self._call = threading.local()
         # To make a request takes time, and a cold client or a busy machine much of it. So the gate
         # is the last thing before the request is on its way.
         client.meta.events.register("before-send.transcribe", self._pass_gate)
@@ -185,16 +186,17 @@ class Transcribe:
 
     @contextmanager
     def _sent_by(self, gate: Gate) -> Iterator[None]:
-        self._gate.of_this_call = gate
-        try:
-            yield
-        finally:
-            self._gate.of_this_call = None
+        with ExitStack() as passed:
+            self._call.gate, self._call.passed = gate, passed
+            try:
+                yield
+            finally:
+                self._call.gate = None
 
     def _pass_gate(self, **_: Any) -> None:
-        gate: Gate | None = getattr(self._gate, "of_this_call", None)
+        gate: Gate | None = getattr(self._call, "gate", None)
         if gate is not None:
-            gate()
+            self._call.passed.enter_context(gate())
 
 
 def status_of(job: TranscriptionJobTypeDef) -> Status:

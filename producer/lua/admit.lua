@@ -1,7 +1,9 @@
 -- Give free slots of the account to the jobs that are first in line, as far as they can be started soon.
--- ARGV: slots of the account, seconds between two starts, lease, weights of tenants as JSON
+-- ARGV: slots of the account, starts a second, lease, weights of tenants as JSON
 -- Returns: the ids admitted
-local slots, gap, lease = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+-- Seconds: workers look for starts about as often.
+local AHEAD_OF_START = 0.25
+local slots, rate, lease = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 if not is_line('READY') then return {} end
 local lowered = redis.call('GET', P .. 'slots')
 if lowered then slots = math.min(slots, tonumber(lowered)) end
@@ -9,7 +11,7 @@ if lowered then slots = math.min(slots, tonumber(lowered)) end
 local free = slots - redis.call('ZCARD', P .. 'running') - redis.call('ZCARD', schedule('start'))
 if free <= 0 then return {} end
 local at = now()
-local most, since = inflow('StartTranscriptionJob', 'start', gap, at)
+local most = inflow('StartTranscriptionJob', 'start', rate, AHEAD_OF_START, at)
 local weights = cjson.decode(ARGV[4])
 local admitted = {}
 while #admitted < math.min(free, most) do
@@ -19,5 +21,4 @@ while #admitted < math.min(free, most) do
   dispatch('start', id, at, lease)
   admitted[#admitted + 1] = id
 end
-let_in('StartTranscriptionJob', #admitted, gap, since)
 return admitted

@@ -28,9 +28,9 @@ local A_ROUND = 0.999
 local CLEANUP_AFTER = 2
 -- Cleanups that call nobody but S3 go, by so many seconds, before those that wait for Transcribe.
 local AHEAD = 1e8
--- Of work that calls Transcribe so many seconds' calls are on their way at once, and nothing is added
--- while a call would wait for longer than that.
-local MOST_AHEAD, MOST_WAIT = 2, 0.5
+-- Seconds for which a permit to call rests, once the answer to the call has come: one by AWS's clock,
+-- whose rate may differ from ours.
+local COOLING = 1.005
 -- So many of the times that jobs took are kept, and for so many seconds after the last.
 local TIMES_KEPT, TIMES_LAST = 50, 3600
 local CONTROL_STAGES = {submit = true, start = true, poll = true, adopt = true}
@@ -203,23 +203,42 @@ local function set_fields(id, first)
   end
 end
 
--- Calls of one operation of the account go out one by one over the whole fleet, `gap` seconds apart.
--- When the next may be made:
-local function free_at(operation, at)
-  return math.max(at, tonumber(redis.call('GET', P .. 'free:' .. operation) or '0'))
+-- An operation that may be called N times a second has N permits for the whole fleet. One is taken
+-- right before a call is sent and given back once its answer has come, and rests for a second then.
+-- AWS meets the call in between, so of N + 1 calls the last reaches it more than a second after the
+-- first, however long each is on its way.
+--   permits:out:<operation>      permit -> when it counts as given back, should its worker have died
+--   permits:cooling:<operation>  permit -> when it may be taken again
+--   permits:pause:<operation>    nobody calls before that time
+local function out(operation) return P .. 'permits:out:' .. operation end
+local function cooling(operation) return P .. 'permits:cooling:' .. operation end
+
+-- Permits of an operation with that many calls a second, and the seconds for which each rests.
+local function permits(rate)
+  local number = math.max(1, math.floor(rate))
+  return number, COOLING * math.max(1, number / rate)
 end
 
--- How much of the work that ends in such a call may be handed out now, and the time up to which that
--- was handed out already. It goes out as fast as the calls, but not while calls wait for their turn,
--- nor while so much is on its way that the last of it would wait for long.
-local function inflow(operation, stage, gap, at)
-  if free_at(operation, at) - at > MOST_WAIT then return 0, at end
-  local handed_out = tonumber(redis.call('GET', P .. 'inflow:' .. operation) or '0')
-  local since = math.max(handed_out, at - math.max(MOST_WAIT, gap))
-  local ahead = math.max(1, math.floor(MOST_AHEAD / gap)) - redis.call('HLEN', holder(stage))
-  return math.max(0, math.min(math.floor((at - since) / gap + 0.001), ahead)), since
+-- Forget permits that may be taken again, and those of dead workers.
+local function drop_rested(operation, at)
+  redis.call('ZREMRANGEBYSCORE', cooling(operation), '-inf', text(at))
+  redis.call('ZREMRANGEBYSCORE', out(operation), '-inf', text(at))
 end
 
-local function let_in(operation, number, gap, since)
-  if number > 0 then redis.call('SET', P .. 'inflow:' .. operation, text(since + number * gap)) end
+local function paused_until(operation)
+  return tonumber(redis.call('GET', P .. 'permits:pause:' .. operation) or '0')
+end
+
+-- How many more entries of a stage, whose work ends in a call of the operation, may be handed out: as
+-- many as there will be permits for `ahead` seconds from now, but only a few beyond those that are
+-- free already, for they wait in threads of workers.
+local function inflow(operation, stage, rate, ahead, at)
+  if paused_until(operation) > at + ahead then return 0 end
+  drop_rested(operation, at)
+  local number = permits(rate)
+  local taken = redis.call('ZCARD', out(operation))
+  local free = number - taken - redis.call('ZCARD', cooling(operation))
+  local soon = redis.call('ZCOUNT', cooling(operation), '-inf', text(at + ahead))
+  local on_their_way = redis.call('HLEN', holder(stage)) - taken
+  return math.max(0, free + math.min(soon, math.ceil(number * ahead)) - math.max(0, on_their_way))
 end

@@ -1,21 +1,22 @@
--- Take the next turn to call an operation of AWS, or (with a penalty) let nobody call it for a while.
--- ARGV: operation, seconds between two calls, seconds that the caller is willing to wait, penalty in
---   seconds or '0'
--- Returns: seconds until the turn comes; if they are more than the caller is willing to wait, it was
---   not taken
--- Seconds after which calls count as begun anew; then for how long, and how much, they are apart more.
-local REST, WARMING_UP, WARMING_UP_GAP = 1, 2, 1.13
-local operation, gap, patience, penalty = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
+-- Take a permit to call an operation of AWS.
+-- ARGV: operation, calls a second, seconds that the caller is willing to wait, seconds after its turn
+--   at which it counts as dead
+-- Returns: the permit, seconds until it may be used, and when that is; or '', seconds until it may be
+--   worth asking again, and ''
+local operation, rate, patience, lasts = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 local at = now()
-local turn = free_at(operation, at)
--- The first calls after a rest are the slowest on their way, and would meet those that follow.
-local began = P .. 'began:' .. operation
-local last = tonumber(redis.call('GET', P .. 'free:' .. operation) or '0')
-if last < at - REST then redis.call('SET', began, text(turn)) end
-if turn - tonumber(redis.call('GET', began) or '0') < WARMING_UP then gap = gap * WARMING_UP_GAP end
-if penalty > 0 then
-  redis.call('SET', P .. 'free:' .. operation, text(math.max(turn, at + penalty)))
-elseif turn - at <= patience then
-  redis.call('SET', P .. 'free:' .. operation, text(turn + gap))
+drop_rested(operation, at)
+local number, rest = permits(rate)
+local turn, instead_of = math.max(at, paused_until(operation)), nil
+local missing = redis.call('ZCARD', out(operation)) + redis.call('ZCARD', cooling(operation)) + 1 - number
+if missing > 0 then
+  -- The permit that is free by the time that so many are is the caller's from now on.
+  local resting = redis.call('ZRANGE', cooling(operation), missing - 1, missing - 1, 'WITHSCORES')
+  if #resting == 0 then return {'', text(rest), ''} end
+  instead_of, turn = resting[1], math.max(turn, tonumber(resting[2]))
 end
-return text(turn - at)
+if turn - at > patience then return {'', text(turn - at), ''} end
+if instead_of then redis.call('ZREM', cooling(operation), instead_of) end
+local permit = redis.call('INCR', P .. 'permits:number')
+redis.call('ZADD', out(operation), text(turn + lasts), permit)
+return {tostring(permit), text(turn - at), text(turn)}

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import random
 import socket
 
+from slow_proxy import slowly
 from stack import Stack, until
 
 from producer.contract import CONTROL_QUEUE, QUEUES, Job, JobState
@@ -49,11 +51,33 @@ def test_starts_that_piled_up_do_not_come_at_once(stack: Stack) -> None:
         ),
         60,
     )
-    assert stack.client.counts()[JobState.STARTING] > 25
+    assert stack.client.counts()[JobState.STARTING] <= 25, "the rest would only wait"
     stack.start_worker("one", "-Q", CONTROL_QUEUE, concurrency="60")
     stack.start_worker("two", "-Q", CONTROL_QUEUE, concurrency="60")
     completed(stack, ids)
     kept_to_the_rates(stack)
+
+
+def test_four_workers_keep_to_the_rates_of_one_account(stack: Stack) -> None:
+    stack.start_aws("--recogniser", "fixed:2")
+    for name in ("one", "two", "three", "four"):
+        stack.start_worker(name)
+    ids = submit(stack, 80, cleanup=True)
+    completed(stack, ids)
+    until(lambda: all(job.cleaned_at for job in stack.client.list(limit=100)), 60)
+    kept_to_the_rates(stack)
+    assert stack.account()["calls"]["DeleteTranscriptionJob"]["count"] == len(ids)
+
+
+def test_calls_that_are_on_their_way_for_different_times_do_not_meet(stack: Stack) -> None:
+    stack.start_aws("--recogniser", "fixed:1")
+    with slowly(stack, stack.endpoint) as way:
+        way.detour = lambda: random.choice((0.0, 0.9))  # noqa: S311
+        stack.environment["AWS_ENDPOINT_URL_TRANSCRIBE"] = f"http://{way.address}"
+        stack.start_worker("one", concurrency="40")
+        stack.start_worker("two", concurrency="40")
+        completed(stack, submit(stack, 100))
+        kept_to_the_rates(stack)
 
 
 def test_a_backlog_of_cleanups_does_each_once_and_the_oldest_first(stack: Stack) -> None:

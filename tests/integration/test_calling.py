@@ -1,25 +1,33 @@
-"""The turn to call Amazon Transcribe, against a real Redis and endpoint."""
+"""The permit to call Amazon Transcribe, against a real Redis and endpoint."""
 
 from __future__ import annotations
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import get_args
 
 import pytest
 from holding import started, taken_up, uploaded, worker_of
-from stack import Stack
+from stack import Stack, until
 
 from producer.contract import JobState, Stage
 from producer.schedule import FLEET
 from producer.store import PREFIX
-from worker import cleaning, polling, starting
-from worker.admission import Operation
+from worker import calling, cleaning, polling, starting
+from worker.admission import Operation, Permit
 from worker.aws import UNREACHABLE
 from worker.context import Context
 from worker.errors import NotYet, Transient
+from worker.settings import WorkerSettings
 
-#: Calls may be under way for so much longer than others, in seconds, without breaking a quota.
-_JITTER, _MORE_JITTER = 0.04, 0.17
+_QUOTAS: dict[Operation, int] = {
+    "StartTranscriptionJob": 25,
+    "GetTranscriptionJob": 30,
+    "ListTranscriptionJobs": 5,
+    "DeleteTranscriptionJob": 5,
+}
 _FAR = 1000.0
+_COOLING_GET = f"{PREFIX}permits:cooling:GetTranscriptionJob"
 
 
 @pytest.fixture
@@ -27,41 +35,135 @@ def worker(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Context:
     return worker_of(stack, monkeypatch)
 
 
-def turns(stack: Stack, worker: Context, operation: Operation, number: int) -> list[float]:
-    """The times of the next turns but the very first, by Redis's clock."""
-
-    def next_turn() -> float:
-        assert worker.admission.take(operation, _FAR) < _FAR
-        return float(stack.broker.command("GET", f"{PREFIX}free:{operation}"))
-
-    return [next_turn() for _ in range(number)]
+def taken(worker: Context, operation: Operation, number: int) -> list[Permit]:
+    """So many permits, all of them to be had sooner or later."""
+    permits = [worker.admission.take(operation, _FAR) for _ in range(number)]
+    assert all(permit.id for permit in permits)
+    return permits
 
 
 @pytest.mark.parametrize("operation", get_args(Operation))
-def test_in_no_second_are_there_more_turns_than_the_quota_has(
-    stack: Stack, worker: Context, operation: Operation
+def test_there_are_as_many_permits_as_calls_a_second_and_no_more(
+    worker: Context, operation: Operation
 ) -> None:
-    quotas = {"Start": 25, "Get": 30, "List": 5, "Delete": 5}
-    quota = quotas[operation.partition("Transcription")[0]]
-    times = turns(stack, worker, operation, 10 * quota)
-    # However much longer one call is under way than another.
-    assert all(times[n + quota] - times[n] > 1 + _JITTER for n in range(9 * quota))
-    assert times[quota] - times[0] > 1 + _MORE_JITTER, "after a rest"
-    warm = times[5 * quota :]
-    assert (len(warm) - 1) / (warm[-1] - warm[0]) >= 0.959 * quota, "nearly all of it is used"
+    permits = taken(worker, operation, _QUOTAS[operation])
+    assert {permit.wait for permit in permits} == {0.0}, "a burst is allowed"
+    # However long the answers are on their way.
+    assert worker.admission.take(operation, _FAR).id == ""
 
 
-def test_a_turn_that_comes_too_late_is_not_taken(stack: Stack, worker: Context) -> None:
-    turns(stack, worker, "DeleteTranscriptionJob", 50)
-    free = stack.broker.command("GET", f"{PREFIX}free:DeleteTranscriptionJob")
-    assert worker.admission.take("DeleteTranscriptionJob", 2) > 2
-    assert stack.broker.command("GET", f"{PREFIX}free:DeleteTranscriptionJob") == free
+def test_a_permit_can_be_taken_again_a_second_after_the_answer(worker: Context) -> None:
+    number = _QUOTAS["DeleteTranscriptionJob"]
+    permits = taken(worker, "DeleteTranscriptionJob", number)
+    for permit in permits:
+        worker.admission.give(permit)
+    began = time.monotonic()
+    # All at once, each once: nobody else gets them in the meantime.
+    again = taken(worker, "DeleteTranscriptionJob", number)
+    for permit in again:
+        assert float(permit.usable_at) > float(permits[0].usable_at) + 1
+    assert worker.admission.take("DeleteTranscriptionJob", _FAR).id == ""
+    assert all(permit.wait > 1 - (time.monotonic() - began) for permit in again)
+
+
+def test_a_permit_that_was_not_used_is_at_once_anothers(worker: Context) -> None:
+    permits = taken(worker, "ListTranscriptionJobs", _QUOTAS["ListTranscriptionJobs"])
+    worker.admission.give(permits[0], used=False)
+    assert taken(worker, "ListTranscriptionJobs", 1)[0].wait == 0
+    # But one that was waited for rests for as long as it would have.
+    for permit in permits[1:]:
+        worker.admission.give(permit)
+    (waited_for,) = taken(worker, "ListTranscriptionJobs", 1)
+    assert waited_for.wait > 0
+    worker.admission.give(waited_for, used=False)
+    assert worker.admission.take("ListTranscriptionJobs", 0).id == ""
+
+
+def test_a_permit_is_not_taken_by_whoever_would_not_wait_for_it(worker: Context) -> None:
+    for permit in taken(worker, "DeleteTranscriptionJob", _QUOTAS["DeleteTranscriptionJob"]):
+        worker.admission.give(permit)
+    for _ in range(2 * _QUOTAS["DeleteTranscriptionJob"]):
+        told = worker.admission.take("DeleteTranscriptionJob", 0)
+        assert (told.id, 0 < told.wait <= 1.1) == ("", True)
+    taken(worker, "DeleteTranscriptionJob", _QUOTAS["DeleteTranscriptionJob"])
+
+
+def test_permits_of_a_dead_worker_come_back_and_those_of_a_slow_one_do_not(
+    stack: Stack, worker: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, seconds in (("_PERMIT_LASTS", 1.5), ("_SENT_WITHIN", 0.0)):
+        monkeypatch.setattr(f"worker.admission.{name}", seconds)
+    operation: Operation = "DeleteTranscriptionJob"
+    dead = Context(WorkerSettings.load())
+    taken(dead, operation, 2)
+    taken(worker, operation, 3)
+    began = time.monotonic()
+
+    def free() -> list[Permit]:
+        worker.admission.renew()
+        return [permit for _ in range(5) if (permit := worker.admission.take(operation, 0)).id]
+
+    assert len(until(free)) == 2
+    assert time.monotonic() - began > 1
+    held_until = time.monotonic() + 3
+    until(lambda: [worker.admission.renew(), time.monotonic() > held_until][1])
+    assert worker.admission.take(operation, 0).id == "", "calls of living workers go on"
+
+
+@pytest.mark.parametrize(
+    ("rate", "number", "seconds"), [(25, 25, 1), (2.5, 2, 1), (1, 1, 1), (0.4, 1, 2.5)]
+)
+def test_a_rate_need_not_be_a_whole_number(
+    stack: Stack,
+    monkeypatch: pytest.MonkeyPatch,
+    rate: float,
+    number: int,
+    seconds: float,
+) -> None:
+    monkeypatch.setenv("TRANSCRIBE_LIST_RATE", str(rate))
+    worker = worker_of(stack, monkeypatch)
+    for permit in taken(worker, "ListTranscriptionJobs", number):
+        worker.admission.give(permit)
+    (later,) = taken(worker, "ListTranscriptionJobs", 1)
+    assert seconds - 1 < later.wait <= seconds * 1.01
 
 
 def test_whoever_is_throttled_slows_all_calls_down(worker: Context) -> None:
     worker.admission.slow_down("GetTranscriptionJob", 30)
-    assert 29 < worker.admission.take("GetTranscriptionJob", _FAR) <= 30
-    assert worker.admission.take("ListTranscriptionJobs", 0) == 0
+    assert 29 < worker.admission.take("GetTranscriptionJob", _FAR).wait <= 30
+    assert worker.admission.take("ListTranscriptionJobs", 0).wait == 0
+
+
+def test_a_call_that_is_not_answered_keeps_its_permit_for_longer(
+    stack: Stack, worker: Context
+) -> None:
+    started(worker, stack)
+    stack.fault(operation="GetTranscriptionJob", kind="timeout")
+    with pytest.raises(Transient):
+        list(polling.ended_jobs(taken_up(worker, Stage.POLL, FLEET)))
+    (given,) = stack.broker.command("ZRANGE", _COOLING_GET, 0, -1)
+    assert float(stack.broker.command("ZSCORE", _COOLING_GET, given)) > stack.now() + 5
+
+
+def test_whoever_waits_for_permits_leaves_threads_for_other_work(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TRANSCRIBE_CONCURRENCY", "4")
+    worker = worker_of(stack, monkeypatch)
+    started(worker, stack)
+    poll = taken_up(worker, Stage.POLL, FLEET)
+    for each in taken(worker, "DeleteTranscriptionJob", _QUOTAS["DeleteTranscriptionJob"]):
+        worker.admission.give(each)
+
+    def call(_: int) -> str:
+        try:
+            with calling.permit(poll, "DeleteTranscriptionJob"):
+                return "waited"
+        except NotYet:
+            return "came too early"
+
+    with ThreadPoolExecutor(4) as threads:
+        assert sorted(threads.map(call, range(4))) == ["came too early"] * 2 + ["waited"] * 2
 
 
 def test_a_start_is_not_sent_before_its_turn(stack: Stack, worker: Context) -> None:
