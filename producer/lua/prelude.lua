@@ -44,6 +44,8 @@ local function schedule(stage) return P .. 'schedule:' .. stage end
 local function holder(stage) return P .. 'holder:' .. stage end
 local function lapses(stage) return P .. 'lapses:' .. stage end
 local function tries(stage) return P .. 'tries:' .. stage end
+-- The line of those that are large and wait for a seat in some worker.
+local function seats(stage) return P .. 'seats:' .. stage end
 local function list(queue) return queue == CONTROL_QUEUE and CONTROL_LIST or queue end
 local function arrival(number) return P .. 'arrival:' .. number end
 local function line(state) return P .. 'line:' .. state end
@@ -84,6 +86,7 @@ local function forget(stage, id)
   redis.call('HDEL', holder(stage), id)
   redis.call('HDEL', lapses(stage), id)
   redis.call('HDEL', tries(stage), id)
+  redis.call('ZREM', seats(stage), id)
 end
 
 local function enter_line(state, id, at, ahead)
