@@ -101,6 +101,14 @@ class Schedule:
             )
         )
 
+    def stand_in_line(self, hold: Hold) -> bool:
+        """Give an entry back that is large and found no seat; False if the hold was lost."""
+        return bool(self._broker.run("stand_in_line", hold.stage, hold.member, hold.generation))
+
+    def next_in_line(self, stage: Stage) -> str:
+        """Take the first entry out of the line for seats, to be begun now; '' if nobody waits."""
+        return str(self._broker.run("next_in_line", stage))
+
     def finish(self, hold: Hold) -> bool:
         """Be done with an entry; the poll's stays while anything runs."""
         return bool(self._broker.run("put_off", hold.stage, hold.member, hold.generation, ""))

@@ -24,6 +24,8 @@ SUBMIT_ROOM = 64
 #: In a record that was rebuilt after a loss: it is not known for which audio it was submitted.
 ANY_AUDIO = "*"
 _BATCH = 500
+#: Bytes that are compressed before it is looked how much came of them.
+_PIECE = 1024 * 1024
 #: Longer than any deadline may be.
 KEY_REMEMBERED = 100 * 86400
 
@@ -267,8 +269,8 @@ class JobStore:
     def keep_result(self, job_id: str, text: str, document: bytes, *, most: int) -> None:
         """Keep a text and its document, each while its compressed size is at most `most` bytes."""
         for kind, data in (("text", text.encode()), ("document", document)):
-            packed = zlib.compress(data)
-            if len(packed) <= most:
+            packed = _packed(data, most)
+            if packed is not None:
                 key = f"{PREFIX}{kind}:{job_id}"
                 self.broker.command("SET", key, packed, "EX", max(1, int(self._retention)))
 
@@ -293,6 +295,18 @@ class JobStore:
 def error_fields(code: str, message: str, stage: str) -> dict[str, str]:
     """The fields of a record that say why its job failed."""
     return {"error.code": code, "error.message": message[:1000], "error.stage": stage}
+
+
+def _packed(data: bytes, most: int) -> bytes | None:
+    """Compress data; None, as soon as that is certain, if it does not fit into `most` bytes."""
+    packer = zlib.compressobj()
+    packed = bytearray()
+    for start in range(0, len(data), _PIECE):
+        packed += packer.compress(memoryview(data)[start : start + _PIECE])
+        if len(packed) > most:
+            return None
+    packed += packer.flush()
+    return bytes(packed) if len(packed) <= most else None
 
 
 def taken(job_id: str) -> JobExists:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from io import BufferedReader
 from pathlib import Path
@@ -42,11 +42,21 @@ class LocalAudio:
 
 
 def open_audio(
-    path: str, roots: Iterable[Path], media_format: MediaFormat | None = None
+    path: str,
+    roots: Iterable[Path],
+    media_format: MediaFormat | None = None,
+    *,
+    sized: Callable[[int], object] = int,
 ) -> LocalAudio:
     """Open and check a recording before anything is uploaded.
 
     The checks are made on the opened file, so a symlink swapped in between changes nothing.
+
+    Args:
+        path: of the recording.
+        roots: folders beneath which it must lie.
+        media_format: what it is said to be.
+        sized: called with its size in bytes before any of it is read; may raise.
 
     Raises:
         Permanent: with a sentence that says what is wrong with it.
@@ -55,6 +65,7 @@ def open_audio(
     file = _open(path, tuple(roots), name)
     try:
         size = _regular_size(file, name)
+        sized(size)
         found = _recognised(file, name, media_format)
         _check_duration(file, name, size, found)
     except BaseException:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import boto3
 from botocore.config import Config
@@ -109,7 +109,7 @@ class Aws:
         if self.session.region_name is None:
             raise Permanent("NoRegion", "No AWS region is set: set AWS_DEFAULT_REGION.")
         self.region: str = self.session.region_name
-        # The poll has threads of its own beside those of the stages.
+        # The poll, and uploads in parts, have threads of their own beside those of the stages.
         self._pool = settings.concurrency + 20
 
     def s3(self, *, quick: bool = False) -> S3Client:
@@ -120,7 +120,12 @@ class Aws:
         """
         attempts, read_timeout = (1, _QUICK) if quick else (2, 20)
         config = self._config(attempts=attempts, read_timeout=read_timeout)
-        return self.session.client("s3", config=config)
+        client = self.session.client("s3", config=config)
+        if client.meta.endpoint_url.startswith("https:"):
+            # TLS and a checksum tell all that hashing each body for its signature would.
+            config = cast("Any", client.meta.config)
+            config.s3 = {**(config.s3 or {}), "payload_signing_enabled": False}
+        return client
 
     def transcribe(self, *, quick: bool = False) -> TranscribeServiceClient:
         """A client for Amazon Transcribe, which never retries by itself.

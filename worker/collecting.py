@@ -11,14 +11,22 @@ from producer.store import Follows
 from producer.transcript import Transcript
 from worker.errors import Permanent, Transient
 from worker.leases import LeaseLost
+from worker.probation import ProcessWanted
 from worker.results import discard_results, write_results
 from worker.stages import Work
+
+#: Of documents from this size on, in bytes, a process reads one at a time.
+LARGE_DOCUMENT = 1024 * 1024
+#: From this size on it has a process of its own, which takes a second to start.
+HUGE_DOCUMENT = 8 * 1024 * 1024
 
 
 def fetch(work: Work) -> Transcript:
     """Read the result document.
 
     Raises:
+        NoSeat: if it is large, and others are being read.
+        ProcessWanted: if it is so large that all other work in this process would wait for it.
         Transient: if it is not there, or not whole, and it may yet be.
         Permanent: if it is still so when the patience that is set for it is over.
     """
@@ -26,7 +34,9 @@ def fetch(work: Work) -> Transcript:
     if job.result_uri is None:
         raise Permanent("NoResult", "The record does not say where the result is.")
     try:
-        return Transcript.from_json(work.worker.storage.read(job.result_uri))
+        with work.worker.storage.opened(job.result_uri) as found:
+            _make_room(work, found.size)
+            return Transcript.from_json(found.read())
     except BadTranscript as error:
         problem = Transient("ResultBroken", f"{job.result_uri} is broken: {error}")
     except Transient as error:
@@ -36,6 +46,13 @@ def fetch(work: Work) -> Transcript:
     if work.waited > work.worker.settings.result_patience:
         raise Permanent(problem.code, problem.message)
     raise problem
+
+
+def _make_room(work: Work, size: int) -> None:
+    if size >= LARGE_DOCUMENT:
+        work.take_seat()
+    if size >= HUGE_DOCUMENT and not work.worker.alone:
+        raise ProcessWanted
 
 
 def keep(work: Work, transcript: Transcript) -> dict[str, Path]:

@@ -17,6 +17,7 @@ from worker.admission import Admission
 from worker.aws import Aws
 from worker.inventory import Inventory
 from worker.leases import Leases
+from worker.seats import Seats
 from worker.settings import WorkerSettings
 from worker.storage import Storage
 from worker.transcribe import Transcribe
@@ -46,6 +47,9 @@ class Context:
         self.adoptions = Adoptions(broker, retention=settings.retention, lease=settings.lease)
         self.admission = Admission(broker, settings, settings.lease)
         self.leases = Leases(self.schedule)
+        self.seats = Seats(settings.concurrency)
+        #: whether this process runs one stage and nothing else
+        self.alone = False
         self.aws = Aws(settings)
         s3, transcribe = self.aws.s3(), self.aws.transcribe()
         self.storage = Storage(s3)

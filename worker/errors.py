@@ -3,6 +3,7 @@
 StageError
 ├── Permanent          will never work: the job fails now
 └── Transient          may work later: the job is due again after a backoff
+    ├── NoSeat         nothing is wrong, but it is large: the job stands in line for a seat
     ├── NotYet         nothing is wrong, but it is not its turn: the job is due when it is
     └── Throttled      the account is busy: the whole fleet slows down
         └── SlotsTaken too many jobs run in the account: the job gives its slot back
@@ -35,6 +36,10 @@ class NotYet(Transient):
         super().__init__(code, message)
         #: how long to wait
         self.seconds = seconds
+
+
+class NoSeat(Transient):
+    """It is large, and a worker is at work on few such at once: the job stands in line."""
 
 
 class Throttled(Transient):

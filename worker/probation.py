@@ -1,5 +1,7 @@
 """A stage that took workers down is run in a process of its own, so that it takes down no more.
 
+So is one that would keep the others waiting: Python runs one thread at a time.
+
 Leases lapse for many reasons: somebody kills workers, a machine fails, Redis stands still. None of
 them is the job's fault, however often it happens. But when the process that ran nothing but this
 stage ends while the worker beside it lives, there is no doubt.
@@ -8,6 +10,7 @@ stage ends while the worker beside it lives, there is no doubt.
 from __future__ import annotations
 
 import ctypes
+import gc
 import json
 import os
 import signal
@@ -40,6 +43,10 @@ _PR_SET_PDEATHSIG = 1
 
 class ProcessLost(Exception):
     """The process of a stage has ended without a word."""
+
+
+class ProcessWanted(Exception):
+    """The stage is one for a process of its own."""
 
 
 def run_apart(hold: Hold, lease: Lease) -> None:
@@ -85,6 +92,9 @@ def main() -> None:
     fields = json.load(sys.stdin)
     hold = Hold(**fields | {"stage": Stage(fields["stage"])})
     ours = context()
+    ours.alone = True
+    # It ends before there is garbage worth looking for, which with much in memory takes long.
+    gc.disable()
     logs.configure(ours.settings.log_format, ours.settings.log_level)
     threading.Thread(target=_renew, args=(ours,), daemon=True).start()
     # What each stage does is told by `tasks`; `stages` itself imports this module.

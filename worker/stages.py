@@ -20,9 +20,10 @@ from producer.schedule import Hold
 from producer.store import Follows, error_fields
 from worker import door
 from worker.context import Context, context
-from worker.errors import NotYet, Permanent, SlotsTaken, Throttled, Transient
-from worker.leases import HandBack, Lease, LeaseLost
-from worker.probation import ProcessLost, run_apart
+from worker.errors import NoSeat, NotYet, Permanent, SlotsTaken, Throttled, Transient
+from worker.leases import STOPPING, HandBack, Lease, LeaseLost
+from worker.probation import ProcessLost, ProcessWanted, run_apart
+from worker.seats import Seat
 
 log = structlog.get_logger()
 
@@ -42,8 +43,9 @@ _FULL_FOR = 2.0
 class Work:
     """One stage's work on one entry, while its lease holds."""
 
-    def __init__(self, worker: Context, hold: Hold, lease: Lease) -> None:
+    def __init__(self, worker: Context, hold: Hold, lease: Lease, seat: Seat | None = None) -> None:
         self.worker = worker
+        self._seat = seat
         self.hold = hold
         self.lease = lease
         self._job = Job.from_record(hold.member, hold.record) if hold.record else None
@@ -82,6 +84,15 @@ class Work:
             raise LeaseLost
         log.warning("job.failed", job_id=job.id, code=code, reason=message)
 
+    def take_seat(self) -> None:
+        """Say that the work is large, before it is begun.
+
+        Raises:
+            NoSeat: if this process is at work on enough of that kind.
+        """
+        if self._seat is not None:
+            self._seat.take()
+
     def later(self, seconds: float) -> None:
         """Snooze: be due again in `seconds`. Nothing went wrong, nothing is counted."""
         self.worker.schedule.put_off(self.hold, seconds)
@@ -116,9 +127,11 @@ def stage(app: Celery, which: Stage) -> Callable[[Callable[[Work], None]], Any]:
 
     def register(function: Callable[[Work], None]) -> Any:
         def run(member: str) -> None:
-            entry = {"message" if which is Stage.SUBMIT else "job_id": member}
-            with structlog.contextvars.bound_contextvars(task=which.task, **entry):
-                _run(context(), which, member)
+            seat = context().seats.seat(which)
+            try:
+                _run_all(context(), which, member, seat)
+            finally:
+                seat.leave()
 
         _FUNCTIONS[which] = function
         run.__doc__ = function.__doc__
@@ -127,7 +140,24 @@ def stage(app: Celery, which: Stage) -> Callable[[Callable[[Work], None]], Any]:
     return register
 
 
-def _run(worker: Context, which: Stage, member: str) -> None:
+def _run_all(worker: Context, which: Stage, member: str, seat: Seat) -> None:
+    """Run a stage, and as long as it sits on a seat, the same stage of those in line for it."""
+    while member:
+        entry = {"message" if which is Stage.SUBMIT else "job_id": member}
+        with structlog.contextvars.bound_contextvars(task=which.task, **entry):
+            _run(worker, which, member, seat)
+            member = _next(worker, which) if seat.taken and not STOPPING.is_set() else ""
+
+
+def _next(worker: Context, which: Stage) -> str:
+    try:
+        return worker.schedule.next_in_line(which)
+    except BrokerUnavailable as error:
+        log.warning("redis.unavailable", reason=str(error))
+        return ""
+
+
+def _run(worker: Context, which: Stage, member: str, seat: Seat) -> None:
     try:
         hold = worker.schedule.begin(which, member)
     except BrokerUnavailable as error:
@@ -138,21 +168,23 @@ def _run(worker: Context, which: Stage, member: str) -> None:
     elif hold.lapses >= SUSPECT_AFTER:
         _hold(worker, hold, lambda work: run_apart(work.hold, work.lease))
     else:
-        run_here(worker, hold)
+        run_here(worker, hold, seat)
 
 
-def run_here(worker: Context, hold: Hold) -> None:
+def run_here(worker: Context, hold: Hold, seat: Seat | None = None) -> None:
     """Run the stage of a hold in this process."""
-    _hold(worker, hold, _FUNCTIONS[hold.stage])
+    _hold(worker, hold, _FUNCTIONS[hold.stage], seat)
 
 
-def _hold(worker: Context, hold: Hold, function: Callable[[Work], None]) -> None:
+def _hold(
+    worker: Context, hold: Hold, function: Callable[[Work], None], seat: Seat | None = None
+) -> None:
     try:
         with (
             structlog.contextvars.bound_contextvars(attempt=int(hold.record.get("attempt", 1))),
             worker.leases.keep(hold) as lease,
         ):
-            _work(Work(worker, hold, lease), function)
+            _work(Work(worker, hold, lease, seat), function)
     except BrokerUnavailable as error:
         # What was not recorded is done again once the lease has lapsed.
         log.warning("redis.unavailable", reason=str(error))
@@ -163,7 +195,7 @@ def _hold(worker: Context, hold: Hold, function: Callable[[Work], None]) -> None
 def _work(work: Work, function: Callable[[Work], None]) -> None:
     try:
         work.lease.check()
-        function(work)
+        _do(work, function)
     except HandBack:
         log.info("stage.handed_back")
         work.later(0)
@@ -193,6 +225,16 @@ def _work(work: Work, function: Callable[[Work], None]) -> None:
         log.exception("stage.crashed")
         message = f"The {work.hold.stage} met an unexpected {type(error).__name__}; see the log."
         _failed_try(work, Permanent("Crashed", message), MOST_CRASHES)
+
+
+def _do(work: Work, function: Callable[[Work], None]) -> None:
+    try:
+        function(work)
+    except NoSeat:
+        log.debug("stage.in_line")
+        work.worker.schedule.stand_in_line(work.hold)
+    except ProcessWanted:
+        run_apart(work.hold, work.lease)
 
 
 def _failed_try(work: Work, error: Permanent, most: int) -> None:

@@ -2,30 +2,26 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from io import BufferedReader
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING
 
-from boto3.s3.transfer import TransferConfig
 from botocore.exceptions import ClientError
 
 from worker.aws import error_code, errors_sorted
 from worker.errors import Permanent, StageError, Transient
+from worker.etag import content_etag
+from worker.payload import Progress
+from worker.transfer import Sender
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-#: 10,000 parts are the most S3 takes, so parts of this size reach far beyond 2 GB.
-PART_BYTES = 8 * 1024 * 1024
 _OWNER = "transcribe-queue-job"
 _NOTE = "transcribe-queue-request"
-_TRANSFER = TransferConfig(
-    multipart_threshold=PART_BYTES, multipart_chunksize=PART_BYTES, max_concurrency=4
-)
 _MISSING = frozenset({"404", "NoSuchKey", "NotFound"})
 #: Expired or wrong credentials among other things; a HEAD has no body to tell them apart.
 _WORDLESS = frozenset({"400", "403"})
@@ -46,6 +42,15 @@ class StoredObject:
     note: str | None = None
 
 
+@dataclass(frozen=True)
+class OpenObject:
+    """An object of which nothing was read yet."""
+
+    size: int
+    #: its whole content; raises what boto3 raises, for whoever has opened it to sort
+    read: Callable[[], bytes]
+
+
 def parse_uri(uri: str) -> tuple[str, str]:
     """Bucket and key of s3://bucket/key."""
     bucket, _, key = uri.removeprefix("s3://").partition("/")
@@ -58,6 +63,7 @@ class Storage:
     def __init__(self, client: S3Client) -> None:
         """Use `client`, which may be shared between threads."""
         self._client = client
+        self._sender = Sender(client)
 
     def find(self, uri: str) -> StoredObject | None:
         """Look at an object; None if it is not there.
@@ -89,10 +95,12 @@ class Storage:
         file: BufferedReader,
         uri: str,
         owner: str,
-        progress: Callable[[int], None],
+        progress: Progress,
         note: str = "",
-    ) -> None:
-        """Stream a file to S3, in parts if it is large; memory stays flat.
+        *,
+        only_new: bool = False,
+    ) -> bool:
+        """Send a file to S3, in parts if it is large; it is read once, and memory stays flat.
 
         Args:
             file: read from its beginning.
@@ -101,30 +109,29 @@ class Storage:
             progress: called with each number of bytes sent; what it raises ends the upload, and
                 S3 keeps nothing of it.
             note: a further word to leave on the object: ASCII, with the owner below S3's 2 KB.
+            only_new: leave alone what is there already. Where an endpoint knows no conditional
+                writes it is overwritten all the same, so look first if that may not be.
+
+        Returns whether it was put; False if something was there.
 
         Raises:
-            Transient: also if the bucket is gone.
+            Transient: also if the bucket is gone, or the file changes meanwhile.
             Permanent: as AWS's error is sorted; or what `progress` raised.
         """
         bucket, key = parse_uri(uri)
-        file.seek(0)
         marks = {_OWNER: owner, _NOTE: note} if note else {_OWNER: owner}
+        to = {"Bucket": bucket, "Key": key, "Metadata": marks}
         try:
             with _bucket_awaited(), errors_sorted("PutObject"):
-                self._client.upload_fileobj(
-                    cast(Any, _KeepOpen(file)),
-                    bucket,
-                    key,
-                    ExtraArgs={"Metadata": marks},
-                    Callback=progress,
-                    Config=_TRANSFER,
-                )
+                return self._sender.send(file, to, progress, only_new=only_new)
         except StageError as error:
             # botocore takes what `progress` raises for a fault of the connection.
             progress(0)
             if error.code == "NoSuchUpload":
                 # Its last call was carried out and the answer lost, or somebody aborted it.
                 raise Transient(error.code, "The upload in parts has ended already.") from error
+            if error.code == "ConditionalRequestConflict":
+                raise Transient(error.code, "Somebody else puts something there now.") from error
             raise
 
     def abort_uploads(self, uri: str) -> int:
@@ -171,8 +178,9 @@ class Storage:
         # have had another size, so that only equal ETags prove something.
         return self._same_content(uri, file)
 
-    def read(self, uri: str) -> bytes:
-        """The whole content of an object.
+    @contextmanager
+    def opened(self, uri: str) -> Iterator[OpenObject]:
+        """An object whose size is known before its content is read, for the time of a `with`.
 
         Raises:
             Transient: also if the object or its bucket is not there, for it may be about to be.
@@ -181,11 +189,23 @@ class Storage:
         bucket, key = parse_uri(uri)
         with _bucket_awaited(), errors_sorted("GetObject"):
             try:
-                return self._client.get_object(Bucket=bucket, Key=key)["Body"].read()
+                answer = self._client.get_object(Bucket=bucket, Key=key)
             except ClientError as error:
                 if error_code(error) in _MISSING:
                     raise Transient("ResultMissing", f"There is no object {uri}.") from error
                 raise
+            with closing(answer["Body"]) as body:
+                yield OpenObject(answer["ContentLength"], body.read)
+
+    def read(self, uri: str) -> bytes:
+        """The whole content of an object.
+
+        Raises:
+            Transient: also if the object or its bucket is not there, for it may be about to be.
+            Permanent: as AWS's error is sorted.
+        """
+        with self.opened(uri) as found:
+            return found.read()
 
     def delete(self, uri: str) -> None:
         """Delete an object; one that is not there is fine.
@@ -238,43 +258,3 @@ def _bucket_awaited() -> Iterator[None]:
             "The S3 bucket does not exist; the job waits until it is created, or "
             "TRANSCRIBE_BUCKET corrected.",
         ) from error
-
-
-def content_etag(file: BufferedReader, *, multipart: bool) -> str:
-    """The ETag that S3 gives a file's content, uploaded whole or in our parts.
-
-    Source: the S3 user guide: MD5 of the content, or of the parts' MD5s with their number.
-    """
-    file.seek(0)
-    if not multipart:
-        return hashlib.file_digest(file, _md5).hexdigest()
-    parts = []
-    while part := file.read(PART_BYTES):
-        parts.append(_md5(part).digest())
-    return f"{_md5(b''.join(parts)).hexdigest()}-{len(parts)}"
-
-
-def _md5(data: bytes = b"") -> hashlib._Hash:
-    return hashlib.md5(data, usedforsecurity=False)
-
-
-class _KeepOpen:
-    """s3transfer closes what it was given; the file is the caller's to close."""
-
-    def __init__(self, file: BufferedReader) -> None:
-        self._file = file
-
-    def read(self, size: int = -1) -> bytes:
-        return self._file.read(size)
-
-    def seek(self, offset: int, whence: int = 0) -> int:
-        return self._file.seek(offset, whence)
-
-    def tell(self) -> int:
-        return self._file.tell()
-
-    def seekable(self) -> bool:
-        return True
-
-    def close(self) -> None:
-        """Leave it open."""

@@ -12,7 +12,8 @@ from worker.errors import Permanent, Transient
 from worker.leases import LeaseLost
 from worker.results import results_folder
 from worker.stages import Work
-from worker.storage import PART_BYTES, Storage, parse_uri
+from worker.storage import Storage, parse_uri
+from worker.transfer import PART_BYTES
 
 log = structlog.get_logger()
 
@@ -22,6 +23,7 @@ def place_audio(work: Work) -> str:
 
     Raises:
         Permanent: if it is not fit to be transcribed, or its key has other content.
+        NoSeat: if it is large, and enough such are being uploaded.
         Transient: as AWS's error is sorted.
     """
     request, settings = work.job.request, work.worker.settings
@@ -30,7 +32,13 @@ def place_audio(work: Work) -> str:
     if request.is_on_s3:
         _check_object(work, request.audio)
         return request.audio
-    with open_audio(request.audio, settings.audio_roots, request.media_format) as audio:
+
+    def sized(size: int) -> None:
+        if size >= PART_BYTES:
+            work.take_seat()
+
+    roots, kind = settings.audio_roots, request.media_format
+    with open_audio(request.audio, roots, kind, sized=sized) as audio:
         uri = places.audio_uri(work.job, settings.bucket, settings.prefix, audio.format)
         _upload(work, audio, uri)
     if audio.size >= PART_BYTES:
@@ -67,21 +75,33 @@ def _wait_for_key(work: Work) -> None:
 
 
 def _upload(work: Work, audio: LocalAudio, uri: str) -> None:
+    key_is_ours = work.job.request.key is None
+    # A key of ours is free but for a try that broke off, and S3 tells of that while it is sent to.
+    if key_is_ours and audio.size < PART_BYTES and _put(work, audio, uri, only_new=True):
+        return
     storage = work.worker.storage
     there = storage.find(uri)
     if there is not None:
         if storage.holds(there, uri, audio.file, audio.size):
             log.info("upload.skipped", uri=uri, reason="the same bytes are there")
             return
-        if work.job.request.key is not None and there.owner != work.job.id:
+        if not key_is_ours and there.owner != work.job.id:
             raise Permanent(
                 "KeyTaken",
                 f"{uri} holds something else than {audio.path.name}. It was left alone; "
                 "choose another key.",
             )
+    if not _put(work, audio, uri, only_new=there is None):
+        raise Transient("KeyTaken", f"Somebody has just put something at {uri}.")
+
+
+def _put(work: Work, audio: LocalAudio, uri: str, *, only_new: bool) -> bool:
     note = notes.encode(work.hold.record["request"])
-    storage.put(audio.file, uri, work.job.id, work.lease.check, note)
-    log.info("upload.done", uri=uri, bytes=audio.size)
+    check = work.lease.check
+    put = work.worker.storage.put(audio.file, uri, work.job.id, check, note, only_new=only_new)
+    if put:
+        log.info("upload.done", uri=uri, bytes=audio.size)
+    return put
 
 
 def _abort_others(storage: Storage, uri: str) -> None:

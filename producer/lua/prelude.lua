@@ -48,6 +48,8 @@ local function schedule(stage) return P .. 'schedule:' .. stage end
 local function holder(stage) return P .. 'holder:' .. stage end
 local function lapses(stage) return P .. 'lapses:' .. stage end
 local function tries(stage) return P .. 'tries:' .. stage end
+-- The line of those that are large and wait for a seat in some worker.
+local function seats(stage) return P .. 'seats:' .. stage end
 local function list(queue) return queue == CONTROL_QUEUE and CONTROL_LIST or queue end
 local function arrival(number) return P .. 'arrival:' .. number end
 local function index(state) return P .. 'state:' .. state end
@@ -87,6 +89,7 @@ local function forget(stage, id)
   redis.call('HDEL', holder(stage), id)
   redis.call('HDEL', lapses(stage), id)
   redis.call('HDEL', tries(stage), id)
+  redis.call('ZREM', seats(stage), id)
 end
 
 -- Jobs that are QUEUED or READY stand in line, each tenant's in a line of its own, by priority and age.

@@ -13,7 +13,7 @@ from conftest import make_stack
 from stack import BUCKET, Stack, until
 
 from producer.contract import Job, JobState
-from worker.storage import PART_BYTES
+from worker.transfer import PART_BYTES
 
 KINDS = ("error500", "error500_after", "timeout", "timeout_after")
 #: Calls that are about one job, and how often they fail. S3's own client tries thrice before we do.

@@ -9,7 +9,7 @@ from stack import BUCKET, Stack, until
 
 from producer.contract import JobState, Stage
 from producer.store import PREFIX
-from worker.storage import PART_BYTES
+from worker.transfer import PART_BYTES
 
 NAME = "stopped"
 

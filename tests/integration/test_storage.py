@@ -22,8 +22,10 @@ from moto.moto_server.threaded_moto_server import ThreadedMotoServer
 
 from worker.aws import Aws
 from worker.errors import Permanent, Transient
+from worker.etag import content_etag
 from worker.settings import WorkerSettings
-from worker.storage import PART_BYTES, Storage, StoredObject, content_etag, parse_uri
+from worker.storage import Storage, StoredObject, parse_uri
+from worker.transfer import PART_BYTES
 
 MB = 1024 * 1024
 URI = "s3://storage-test/folder/talk.wav"
