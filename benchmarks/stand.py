@@ -10,14 +10,19 @@ import sys
 import time
 import urllib.request
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from contextlib import nullcontext
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
+import boto3
+
 from benchmarks.measures import Run
-from benchmarks.processes import Cost, cost
+from benchmarks.processes import Cost, cost, rss
+from benchmarks.profile import Profiler
 from benchmarks.systems import System
 from localaws import delays
+from localaws.quotas import Quotas
 from producer import Client
 from producer.broker import Broker
 from producer.cli.sandbox import Sandbox
@@ -38,11 +43,17 @@ class Task:
     mean_seconds: float
     seed: str = ""
     cleanup: bool = False
+    quotas: Quotas = field(default_factory=Quotas)
 
     @property
     def recogniser(self) -> str:
         """As localaws is told how long jobs run."""
         return f"random:{self.mean_seconds}:{self.seed}"
+
+    @property
+    def quota(self) -> str:
+        """As localaws is told what the account may."""
+        return ",".join(f"{name}={value:g}" for name, value in asdict(self.quotas).items())
 
 
 class Stand:
@@ -59,7 +70,9 @@ class Stand:
         self.redis_url = sandbox.start_redis()
         self.broker = Broker(self.redis_url)
         self._endpoint = sandbox.start_localaws(
-            BUCKET, "--light", "--recogniser", task.recogniser, "--exit-with-parent"
+            BUCKET,
+            *("--light", "--exit-with-parent"),
+            *("--recogniser", task.recogniser, "--quota", task.quota),
         )
         self.environment = {
             "PYTHONPATH": str(ROOT),
@@ -78,22 +91,45 @@ class Stand:
             **settings,
         }
 
-    def run(self, system: System, workers: int, progress: Progress) -> Run:
-        """Have the system do its work. Raises RuntimeError if its driver fails."""
-        pids = self._start_workers(system, workers)
+    def run(
+        self, system: System, workers: int, progress: Progress, *, profile: bool = False
+    ) -> tuple[Run, Profiler | None]:
+        """Have the system do its work, and look at its first worker meanwhile if asked.
+
+        Raises:
+            SandboxFailed: if a process of it ends, with the last it said.
+        """
+        pids = self.start_workers(system, workers)
         with _Driver(self._driver_command(system), self.environment, self._sandbox) as driver:
             driver.expect("ready")
-            before = self._costs(pids, driver.pid)
-            began = driver.go()
-            driver.watch(lambda seconds: progress(seconds, self._admin("account")))
-            after = self._costs(pids, driver.pid)
+            profiler = Profiler(pids[0], self._sandbox.folder) if profile else None
+            with profiler or nullcontext():
+                before = self._costs(pids, driver.pid)
+                began = driver.go()
+                driver.watch(lambda seconds: progress(seconds, self._admin("account")))
+                after = self._costs(pids, driver.pid)
             account = self._admin("jobs")
             redis_bytes = int(self.broker.command("INFO", "memory")["used_memory_peak"])
-            return self._gathered(
+            run = self._gathered(
                 system, workers, driver, began, account, before, after, redis_bytes
             )
+            return run, profiler
 
-    def _start_workers(self, system: System, count: int) -> list[int]:
+    def s3(self) -> Any:
+        """A client of the stand's S3."""
+        return boto3.client(
+            "s3",
+            endpoint_url=self._endpoint,
+            region_name="us-east-1",
+            aws_access_key_id="test",
+            aws_secret_access_key="test",  # noqa: S106 - localaws takes any
+        )
+
+    def rss(self, pids: list[int]) -> int:
+        """Bytes that processes have resident now."""
+        return rss(pids)
+
+    def start_workers(self, system: System, count: int) -> list[int]:
         """Start the system's workers and wait until each is there; returns their processes."""
         pids: list[int] = []
         for number in range(count if system.worker else 0):
@@ -155,6 +191,8 @@ class Stand:
             cpu={part: after[part].cpu - before[part].cpu for part in after},
             worker_rss=(after["workers"] if system.worker else after["producer"]).peak_rss,
             redis_bytes=redis_bytes,
+            slots=int(self._task.quotas.jobs or 0),
+            start_rate=int(self._task.quotas.start or 0),
         )
 
     def _admin(self, path: str) -> dict[str, Any]:
