@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import json
 import os
-import select
-import subprocess
 import sys
-import time
 import urllib.request
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import boto3
 
+from benchmarks.driver_process import DriverProcess
 from benchmarks.measures import Run
 from benchmarks.processes import Cost, cost, rss
 from benchmarks.profile import Profiler
@@ -100,7 +98,7 @@ class Stand:
             SandboxFailed: if a process of it ends, with the last it said.
         """
         pids = self.start_workers(system, workers)
-        with _Driver(self._driver_command(system), self.environment, self._sandbox) as driver:
+        with DriverProcess(self._driver_command(system), self.environment, self._sandbox) as driver:
             driver.expect("ready")
             profiler = Profiler(pids[0], self._sandbox.folder) if profile else None
             with profiler or nullcontext():
@@ -163,7 +161,7 @@ class Stand:
         self,
         system: System,
         workers: int,
-        driver: _Driver,
+        driver: DriverProcess,
         began: float,
         account: dict[str, Any],
         before: dict[str, Cost],
@@ -199,61 +197,3 @@ class Stand:
         with urllib.request.urlopen(f"{self._endpoint}/_localaws/{path}") as answer:  # noqa: S310
             found: dict[str, Any] = json.load(answer)
             return found
-
-
-class _Driver:
-    """The process that submits; see benchmarks.driver for what it says."""
-
-    def __init__(
-        self, command: list[str], environment: Mapping[str, str], sandbox: Sandbox
-    ) -> None:
-        self._log = sandbox.log("driver").open("wb")
-        self._process = subprocess.Popen(
-            command,
-            env={**os.environ, **environment},
-            cwd=sandbox.folder,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._log,
-        )
-        self._sandbox = sandbox
-        self.submitted = 0.0
-        self.failed = 0
-
-    @property
-    def pid(self) -> int:
-        return self._process.pid
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._process.kill()
-        self._process.communicate()
-        self._log.close()
-
-    def expect(self, word: str) -> list[str]:
-        """The rest of the next line, which must begin with this word. Raises RuntimeError."""
-        assert self._process.stdout is not None
-        words = self._process.stdout.readline().decode().split()
-        if not words or words[0] != word:
-            raise self._sandbox.failed("driver")
-        return words[1:]
-
-    def go(self) -> float:
-        """Let it begin; returns when it did."""
-        assert self._process.stdin is not None
-        self._process.stdin.write(b"go\n")
-        self._process.stdin.flush()
-        return float(self.expect("go")[0])
-
-    def watch(self, progress: Callable[[float], None]) -> None:
-        """Return when it is done; meanwhile tell once a second how long it has been."""
-        began = time.monotonic()
-        self.submitted = float(self.expect("submitted")[0])
-        stdout = self._process.stdout
-        while not select.select([stdout], [], [], 1.0)[0]:
-            progress(time.monotonic() - began)
-            if fallen := self._sandbox.fallen():
-                raise self._sandbox.failed(fallen)
-        self.failed = int(self.expect("done")[1])
