@@ -144,7 +144,10 @@ def tell(stacks: list[Stack], cpu_ms_a_job: float) -> str:
         ("by thread", thread, 15),
         ("by task", stage, 15),
     ]
-    text = [f"{cpu_ms_a_job:.1f} ms of CPU a job in the worker, from {total} samples"]
+    text = [
+        f"{cpu_ms_a_job:.1f} ms of CPU a job in the first worker, by the kernel's account; "
+        f"{total} samples, which stand for {total / _RATE:.1f} s"
+    ]
     for title, key, most in parts:
         text += ["", title, *_lines(_counted(stacks, key).most_common(most), total, cpu_ms_a_job)]
     return "\n".join(text)
@@ -165,7 +168,12 @@ def _lines(counts: list[tuple[str, int]], total: int, cpu_ms_a_job: float) -> li
 
 
 def _package_of(file: str) -> str | None:
-    """Whose a file is; None for the standard library's."""
+    """Whose a file is; None for the standard library's, and for what was misread.
+
+    The process is not halted while it is looked at, so a few names are torn.
+    """
+    if not file.endswith(".py"):
+        return None
     if file == "worker/transport.py":
         return "Celery"  # ours, but a part of its transport
     first = file.split("/", maxsplit=1)[0].removesuffix(".py")
