@@ -1,77 +1,65 @@
-"""`make bench`: our pipeline beside what one would write without it, on the same work.
-
-make bench BENCH="--jobs 1000 --systems pipeline,threads"
-"""
+"""`make bench`: our pipeline beside what one would write without it, on the same work."""
 
 from __future__ import annotations
 
-import argparse
 import json
+import signal
 import sys
 import tempfile
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from benchmarks import recordings
+from benchmarks import profile, recordings, waiting
 from benchmarks.measures import Run, summary
+from benchmarks.options import Options, read
+from benchmarks.plot import plot
 from benchmarks.stand import Stand, Task
 from benchmarks.systems import SYSTEMS
 from benchmarks.table import table
+from localaws.quotas import Quotas
 from producer.cli.sandbox import Sandbox
 from producer.errors import TranscribeQueueError
-
-RESULTS = Path(__file__).parent / "results"
-
-
-def _options(arguments: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks", description=__doc__.splitlines()[0]
-    )
-    add = parser.add_argument
-    add("--jobs", type=int, default=1000, help="recordings (default: %(default)s)")
-    add(
-        "--mean-seconds",
-        type=float,
-        default=25.0,
-        help="how long a job runs at AWS on average (default: %(default)s)",
-    )
-    add("--systems", default=",".join(SYSTEMS), help="which to run (default: %(default)s)")
-    add("--workers", type=int, default=1, help="worker processes of each (default: %(default)s)")
-    add("--seed", default="", help="for other lengths of the jobs")
-    add("--cleanup", action="store_true", help="have audio, result and AWS job deleted as well")
-    add(
-        "--set",
-        action="append",
-        default=[],
-        metavar="NAME=VALUE",
-        help="an environment variable for all processes; repeatable",
-    )
-    options = parser.parse_args(arguments)
-    if unknown := set(options.systems.split(",")) - set(SYSTEMS):
-        parser.error(f"there is no system {', '.join(unknown)}: use {', '.join(SYSTEMS)}")
-    return options
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run what was asked for; 1 if a job was not delivered."""
-    options = _options(arguments)
-    summaries: list[dict[str, Any]] = []
+    options = read(arguments)
     with tempfile.TemporaryDirectory(prefix="benchmark-") as folder:
-        names = recordings.names(options.jobs)
+        names = recordings.names(1 if options.waiting else options.jobs)
         recordings.make(Path(folder), names)
-        task = Task(names, Path(folder), options.mean_seconds, options.seed, options.cleanup)
-        for system in options.systems.split(","):
-            run = run_one(task, system, options.workers, dict(s.split("=", 1) for s in options.set))
-            summaries.append(summary(run))
-            save(run, summaries[-1])
-    print()
-    print(table(summaries))
+        task = Task(
+            names, Path(folder), options.mean_seconds, options.seed, options.cleanup, options.quotas
+        )
+        return _wait(options, task) if options.waiting else _compare(options, task)
+
+
+def _compare(options: Options, task: Task) -> int:
+    """Run each system with each number of workers, and show them side by side."""
+    runs: list[Run] = []
+    profiles: list[str] = []
+    summaries: list[dict[str, Any]] = []
+    for system in options.systems:
+        for workers in options.workers:
+            run, stacks = _run(task, system, workers, options)
+            figures = summary(run)
+            if stacks:
+                profiles.append(profile.tell(stacks, figures["cpu_ms_a_job_by_part"]["workers"]))
+            _save(f"{run.system}-{len(run.names)}-{run.workers}", options, figures, asdict(run))
+            runs.append(run)
+            summaries.append(figures)
+    for run in runs:
+        print(f"\n{plot(run)}")
+    print(f"\n{table(summaries)}")
+    for text in profiles:
+        print(f"\n{text}")
     return 0 if all(each["delivered"] == each["jobs"] for each in summaries) else 1
 
 
-def run_one(task: Task, system: str, workers: int, settings: dict[str, str]) -> Run:
+def _run(
+    task: Task, system: str, workers: int, options: Options
+) -> tuple[Run, list[profile.Stack]]:
     """Run one system on a stand of its own, and say what happens meanwhile."""
 
     def progress(seconds: float, account: dict[str, Any]) -> None:
@@ -83,28 +71,47 @@ def run_one(task: Task, system: str, workers: int, settings: dict[str, str]) -> 
             sys.stderr.write(f"{text}\n")
         sys.stderr.flush()
 
-    sys.stderr.write(f"{system}: {len(task.names)} jobs ...\n")
+    sys.stderr.write(f"{system}: {len(task.names)} jobs, workers: {workers} ...\n")
     with Sandbox() as sandbox:
-        stand = Stand(sandbox, task, settings)
-        run = stand.run(SYSTEMS[system], workers, progress)
+        stand = Stand(sandbox, task, options.settings)
+        run, profiler = stand.run(SYSTEMS[system], workers, progress, profile=options.profile)
+        if len(run.delivered) < len(run.names):
+            sandbox.keep_logs = True
+            sys.stderr.write(f"\nNot all was delivered; the logs are in {sandbox.folder}.\n")
     if sys.stderr.isatty():
         sys.stderr.write("\r\x1b[K")
-    return run
+    return run, profiler.stacks if profiler else []
 
 
-def save(run: Run, figures: dict[str, Any]) -> Path:
+def _wait(options: Options, task: Task) -> int:
+    """Measure jobs that wait."""
+    one_slot = replace(task, quotas=Quotas.parse(waiting.QUOTA), mean_seconds=1e6)
+    with Sandbox() as sandbox:
+        stand = Stand(sandbox, one_slot, options.settings | waiting.SETTINGS)
+        figures = waiting.measure(stand, options.jobs, options.workers[0])
+    _save(f"waiting-{options.jobs}", options, figures, {})
+    print(waiting.tell(figures))
+    return 0
+
+
+def _save(name: str, options: Options, figures: dict[str, Any], run: dict[str, Any]) -> None:
     """Keep all that was measured, so that figures can be cited."""
-    RESULTS.mkdir(exist_ok=True)
-    stamp = time.strftime("%Y%m%d-%H%M%S")
-    path = RESULTS / f"{stamp}-{run.system}-{len(run.names)}-{run.workers}.json"
-    path.write_text(json.dumps({"figures": figures, "run": asdict(run)}, indent=1))
-    return path
+    options.results.mkdir(exist_ok=True)
+    path = options.results / f"{time.strftime('%Y%m%d-%H%M%S')}-{name}.json"
+    content = {"options": asdict(options), "figures": figures, "run": run}
+    path.write_text(json.dumps(content, indent=1, default=str))
+
+
+def _stop(*_: object) -> None:
+    """End as by Ctrl-C, so that everything is cleaned up."""
+    raise KeyboardInterrupt
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, _stop)
     try:
         sys.exit(main())
-    except TranscribeQueueError as error:
+    except (TranscribeQueueError, RuntimeError) as error:
         sys.exit(f"benchmarks: {error}")
     except KeyboardInterrupt:
         sys.exit(130)

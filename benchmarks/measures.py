@@ -103,8 +103,7 @@ def summary(run: Run) -> dict[str, Any]:
         "late_max_s": max(late),
         "calls_a_job": sum(each["count"] for each in calls.values()) / count,
         "calls_a_job_by_operation": {
-            name.removesuffix("TranscriptionJob").removesuffix("TranscriptionJobs"): each["count"]
-            / count
+            name.removesuffix("s").removesuffix("TranscriptionJob"): each["count"] / count
             for name, each in calls.items()
         },
         "s3_calls_a_job": {

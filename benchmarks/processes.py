@@ -32,6 +32,15 @@ def cost(pids: Iterable[int]) -> Cost:
     return Cost(cpu, peak, count)
 
 
+def rss(pids: Iterable[int]) -> int:
+    """Bytes that processes and those that they started have resident now."""
+    found = 0
+    for process in _trees(pids):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            found += process.memory_info().rss
+    return found
+
+
 def _trees(pids: Iterable[int]) -> list[psutil.Process]:
     found = []
     for pid in pids:

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import json
 import os
-import select
-import subprocess
 import sys
-import time
 import urllib.request
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from contextlib import nullcontext
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
+import boto3
+
+from benchmarks.driver_process import DriverProcess
 from benchmarks.measures import Run
-from benchmarks.processes import Cost, cost
+from benchmarks.processes import Cost, cost, rss
+from benchmarks.profile import Profiler
 from benchmarks.systems import System
 from localaws import delays
+from localaws.quotas import Quotas
 from producer import Client
 from producer.broker import Broker
 from producer.cli.sandbox import Sandbox
@@ -38,11 +41,17 @@ class Task:
     mean_seconds: float
     seed: str = ""
     cleanup: bool = False
+    quotas: Quotas = field(default_factory=Quotas)
 
     @property
     def recogniser(self) -> str:
         """As localaws is told how long jobs run."""
         return f"random:{self.mean_seconds}:{self.seed}"
+
+    @property
+    def quota(self) -> str:
+        """As localaws is told what the account may."""
+        return ",".join(f"{name}={value:g}" for name, value in asdict(self.quotas).items())
 
 
 class Stand:
@@ -59,7 +68,9 @@ class Stand:
         self.redis_url = sandbox.start_redis()
         self.broker = Broker(self.redis_url)
         self._endpoint = sandbox.start_localaws(
-            BUCKET, "--light", "--recogniser", task.recogniser, "--exit-with-parent"
+            BUCKET,
+            *("--light", "--exit-with-parent"),
+            *("--recogniser", task.recogniser, "--quota", task.quota),
         )
         self.environment = {
             "PYTHONPATH": str(ROOT),
@@ -78,22 +89,45 @@ class Stand:
             **settings,
         }
 
-    def run(self, system: System, workers: int, progress: Progress) -> Run:
-        """Have the system do its work. Raises RuntimeError if its driver fails."""
-        pids = self._start_workers(system, workers)
-        with _Driver(self._driver_command(system), self.environment, self._sandbox) as driver:
+    def run(
+        self, system: System, workers: int, progress: Progress, *, profile: bool = False
+    ) -> tuple[Run, Profiler | None]:
+        """Have the system do its work, and look at its first worker meanwhile if asked.
+
+        Raises:
+            SandboxFailed: if a process of it ends, with the last it said.
+        """
+        pids = self.start_workers(system, workers)
+        with DriverProcess(self._driver_command(system), self.environment, self._sandbox) as driver:
             driver.expect("ready")
-            before = self._costs(pids, driver.pid)
-            began = driver.go()
-            driver.watch(lambda seconds: progress(seconds, self._admin("account")))
-            after = self._costs(pids, driver.pid)
+            profiler = Profiler(pids[0], self._sandbox.folder) if profile else None
+            with profiler or nullcontext():
+                before = self._costs(pids, driver.pid)
+                began = driver.go()
+                driver.watch(lambda seconds: progress(seconds, self._admin("account")))
+                after = self._costs(pids, driver.pid)
             account = self._admin("jobs")
             redis_bytes = int(self.broker.command("INFO", "memory")["used_memory_peak"])
-            return self._gathered(
+            run = self._gathered(
                 system, workers, driver, began, account, before, after, redis_bytes
             )
+            return run, profiler
 
-    def _start_workers(self, system: System, count: int) -> list[int]:
+    def s3(self) -> Any:
+        """A client of the stand's S3."""
+        return boto3.client(
+            "s3",
+            endpoint_url=self._endpoint,
+            region_name="us-east-1",
+            aws_access_key_id="test",
+            aws_secret_access_key="test",  # noqa: S106 - localaws takes any
+        )
+
+    def rss(self, pids: list[int]) -> int:
+        """Bytes that processes have resident now."""
+        return rss(pids)
+
+    def start_workers(self, system: System, count: int) -> list[int]:
         """Start the system's workers and wait until each is there; returns their processes."""
         pids: list[int] = []
         for number in range(count if system.worker else 0):
@@ -127,7 +161,7 @@ class Stand:
         self,
         system: System,
         workers: int,
-        driver: _Driver,
+        driver: DriverProcess,
         began: float,
         account: dict[str, Any],
         before: dict[str, Cost],
@@ -155,67 +189,11 @@ class Stand:
             cpu={part: after[part].cpu - before[part].cpu for part in after},
             worker_rss=(after["workers"] if system.worker else after["producer"]).peak_rss,
             redis_bytes=redis_bytes,
+            slots=int(self._task.quotas.jobs or 0),
+            start_rate=int(self._task.quotas.start or 0),
         )
 
     def _admin(self, path: str) -> dict[str, Any]:
         with urllib.request.urlopen(f"{self._endpoint}/_localaws/{path}") as answer:  # noqa: S310
             found: dict[str, Any] = json.load(answer)
             return found
-
-
-class _Driver:
-    """The process that submits; see benchmarks.driver for what it says."""
-
-    def __init__(
-        self, command: list[str], environment: Mapping[str, str], sandbox: Sandbox
-    ) -> None:
-        self._log = sandbox.log("driver").open("wb")
-        self._process = subprocess.Popen(
-            command,
-            env={**os.environ, **environment},
-            cwd=sandbox.folder,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._log,
-        )
-        self._sandbox = sandbox
-        self.submitted = 0.0
-        self.failed = 0
-
-    @property
-    def pid(self) -> int:
-        return self._process.pid
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._process.kill()
-        self._process.communicate()
-        self._log.close()
-
-    def expect(self, word: str) -> list[str]:
-        """The rest of the next line, which must begin with this word. Raises RuntimeError."""
-        assert self._process.stdout is not None
-        words = self._process.stdout.readline().decode().split()
-        if not words or words[0] != word:
-            raise self._sandbox.failed("driver")
-        return words[1:]
-
-    def go(self) -> float:
-        """Let it begin; returns when it did."""
-        assert self._process.stdin is not None
-        self._process.stdin.write(b"go\n")
-        self._process.stdin.flush()
-        return float(self.expect("go")[0])
-
-    def watch(self, progress: Callable[[float], None]) -> None:
-        """Return when it is done; meanwhile tell once a second how long it has been."""
-        began = time.monotonic()
-        self.submitted = float(self.expect("submitted")[0])
-        stdout = self._process.stdout
-        while not select.select([stdout], [], [], 1.0)[0]:
-            progress(time.monotonic() - began)
-            if fallen := self._sandbox.fallen():
-                raise self._sandbox.failed(fallen)
-        self.failed = int(self.expect("done")[1])

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks import recordings
+from benchmarks import options, profile, recordings
 from benchmarks.measures import Run, lateness, most_in, share, summary
 from benchmarks.plot import plot
 from benchmarks.schedule import Scheduled, ideal, makespan
@@ -156,3 +156,50 @@ def test_recordings_are_distinct_and_long_enough(tmp_path: Any) -> None:
     contents = {(tmp_path / f"{name}.wav").read_bytes() for name in names}
     assert len(contents) == 3
     assert all(len(content) < 16384 for content in contents)
+
+
+PY_SPY = """\
+thread (0x1): ThreadPoolExecutor-0_12;run (threading.py:9);call (celery/app/trace.py:1);\
+upload (worker/tasks.py:20);find (worker/storage.py:5);send (botocore/client.py:7);\
+send (http/client.py:3) 6
+thread (0x2): ThreadPoolExecutor-0_3;call (celery/app/trace.py:1);run (producer/broker.py:2);\
+read (redis/connection.py:4);recv (socket.py:1) 3
+thread (0x3): MainThread;loop (kombu/asynchronous/hub.py:1);take (worker/transport.py:1);\
+read (redis/connection.py:4) 1
+"""
+
+
+def test_a_profile_tells_whose_cpu_it_was() -> None:
+    stacks = profile.read(PY_SPY)
+
+    assert [each.count for each in stacks] == [6, 3, 1]
+    assert [*map(profile.package, stacks)] == ["boto3", "redis, for ours", "redis, for Celery"]
+    assert profile.place(stacks[0]) == "worker/storage.py: find"
+    assert profile.innermost(stacks[0]) == "http/client.py: send"
+    assert profile.stage(stacks[0]) == "task upload"
+    assert profile.thread(stacks[0]) == profile.thread(stacks[1]) == "ThreadPoolExecutor-n_n"
+    assert "   12.00 ms  60.0 %  boto3" in profile.tell(stacks, 20.0)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    ["--systems none", "--quota start=off", "--quota x=1", "--set x", "--jobs -1", "--workers 0"],
+)
+def test_a_wrong_option_is_told(wrong: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as end:
+        options.read(wrong.split())
+
+    assert end.value.code == 2
+    assert capsys.readouterr().err.splitlines()[-1].startswith("python -m benchmarks: error: ")
+
+
+def test_both_sides_are_told_the_quota() -> None:
+    told = options.read(["--scale", "--quota", "jobs=500,start=50", "--set", "A=b=c"])
+
+    assert told.settings == {
+        "TRANSCRIBE_MAX_RUNNING_JOBS": "500",
+        "TRANSCRIBE_START_RATE": "50",
+        "A": "b=c",
+    }
+    assert (told.workers, told.systems, told.jobs) == ([1, 2, 4], ["pipeline"], 1000)
+    assert options.read([]).settings == {}

@@ -42,6 +42,7 @@ SECTIONS = [
     "Configuration",
     "Running it",
     "Development",
+    "Benchmarks",
     "Where to change what",
 ]
 
