@@ -1,0 +1,147 @@
+"""Large work finds few seats in a process; what finds none stands in a line of the whole fleet."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from holding import taken_up, uploaded, worker_of
+from stack import BUCKET, Stack, until
+
+from producer.contract import JobState, Stage
+from producer.store import PREFIX
+from worker import collecting, starting, uploading
+from worker.context import Context
+from worker.errors import NoSeat
+from worker.probation import ProcessWanted
+from worker.seats import Seats
+from worker.stages import Work
+from worker.transfer import PART_BYTES
+
+LINE = f"{PREFIX}seats:upload"
+
+
+@pytest.fixture
+def worker(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Context:
+    return worker_of(stack, monkeypatch)
+
+
+def seated(worker: Context, work: Work) -> Work:
+    """The same work, as by a thread that may take a seat."""
+    return Work(worker, work.hold, work.lease, worker.seats.seat(work.hold.stage))
+
+
+def in_line(worker: Context, stack: Stack, name: str, priority: int) -> None:
+    stack.client.submit(stack.sample("silence.wav"), name=name, priority=priority)
+    assert worker.schedule.stand_in_line(taken_up(worker, Stage.UPLOAD, name).hold)
+
+
+def test_the_line_goes_by_priority_and_age_and_passes_over_who_left_it(
+    stack: Stack, worker: Context
+) -> None:
+    for name, priority in (("old", 5), ("young", 5), ("stopped", 1), ("urgent", 1)):
+        in_line(worker, stack, name, priority)
+    stack.client.cancel("stopped")
+    found = [worker.schedule.next_in_line(Stage.UPLOAD) for _ in range(4)]
+    assert found == ["urgent", "old", "young", ""]
+    # Each may be begun at once, by whoever was told.
+    assert worker.schedule.begin(Stage.UPLOAD, "young") is not None
+
+
+def test_who_gives_way_again_keeps_his_place(stack: Stack, worker: Context) -> None:
+    for name in ("old", "young"):
+        in_line(worker, stack, name, 5)
+    assert worker.schedule.next_in_line(Stage.UPLOAD) == "old"
+    hold = worker.schedule.begin(Stage.UPLOAD, "old")
+    assert hold is not None
+    assert worker.schedule.stand_in_line(hold)
+    assert worker.schedule.next_in_line(Stage.UPLOAD) == "old"
+
+
+def test_who_is_in_line_is_due_by_himself_before_long(stack: Stack, worker: Context) -> None:
+    in_line(worker, stack, "one", 5)
+    upload = taken_up(worker, Stage.UPLOAD, "one")
+    # Nobody takes from the line what is being done.
+    assert worker.schedule.next_in_line(Stage.UPLOAD) == ""
+    upload.advance(JobState.READY, "ready")
+    assert not stack.broker.command("EXISTS", LINE)
+
+
+def test_a_hold_that_was_lost_puts_nothing_in_line(stack: Stack, worker: Context) -> None:
+    stack.client.submit(stack.sample("silence.wav"), name="one")
+    late = taken_up(worker, Stage.UPLOAD, "one")
+    assert worker.schedule.put_off(late.hold, 0)
+    assert not worker.schedule.stand_in_line(late.hold)
+    assert not stack.broker.command("EXISTS", LINE)
+
+
+@pytest.mark.parametrize(("concurrency", "seats"), [(1, 1), (4, 1), (16, 4)])
+def test_large_uploads_have_a_quarter_of_the_threads(concurrency: int, seats: int) -> None:
+    room = Seats(concurrency)
+    taken = [room.seat(Stage.UPLOAD) for _ in range(seats)]
+    for seat in taken:
+        seat.take()
+        seat.take()
+    late = room.seat(Stage.UPLOAD)
+    with pytest.raises(NoSeat):
+        late.take()
+    late.leave()
+    taken[0].leave()
+    late.take()
+    room.seat(Stage.START).take()
+
+
+def test_a_large_upload_without_a_seat_is_not_begun_and_a_small_one_needs_none(
+    stack: Stack, worker: Context
+) -> None:
+    path = stack.sample("silence.wav", "large.wav")
+    with path.open("ab") as file:
+        file.truncate(PART_BYTES)
+    stack.client.submit(path, name="large")
+    stack.client.submit(stack.sample("silence.wav"), name="small")
+    others = [worker.seats.seat(Stage.UPLOAD) for _ in range(4)]
+    for seat in others:
+        seat.take()
+    large = seated(worker, taken_up(worker, Stage.UPLOAD, "large"))
+    with pytest.raises(NoSeat):
+        uploading.place_audio(large)
+    assert stack.objects() == []
+    uploading.place_audio(seated(worker, taken_up(worker, Stage.UPLOAD, "small")))
+    others[0].leave()
+    uploading.place_audio(large)
+    assert len(stack.objects()) == 2
+
+
+def collected(worker: Context, stack: Stack, size: int) -> Work:
+    """The work of a collect whose document is so large."""
+    name = f"of-{size}"
+    uploaded(worker, stack, name)
+    until(lambda: name in worker.admission.admit())
+    start = taken_up(worker, Stage.START, name)
+    fields = starting.start_job(start)
+    until(lambda: worker.storage.find(fields["result_uri"]))
+    key = fields["result_uri"].removeprefix(f"s3://{BUCKET}/")
+    s3 = stack.aws("s3")
+    document = json.loads(s3.get_object(Bucket=BUCKET, Key=key)["Body"].read())
+    document["nobody reads this"] = "x" * size
+    s3.put_object(Bucket=BUCKET, Key=key, Body=json.dumps(document).encode())
+    start.advance(JobState.COLLECTING, Stage.COLLECT, **fields)
+    return seated(worker, taken_up(worker, Stage.COLLECT, name))
+
+
+def test_one_large_document_is_read_at_a_time_and_a_huge_one_elsewhere(
+    stack: Stack, worker: Context
+) -> None:
+    large = collected(worker, stack, collecting.LARGE_DOCUMENT)
+    other = worker.seats.seat(Stage.COLLECT)
+    other.take()
+    with pytest.raises(NoSeat):
+        collecting.fetch(large)
+    assert collecting.fetch(collected(worker, stack, 1000)).words is not None
+    other.leave()
+    assert collecting.fetch(large).to_json().endswith('x"}')
+    huge = collected(worker, stack, collecting.HUGE_DOCUMENT)
+    with pytest.raises(NoSeat):
+        collecting.fetch(huge)  # the other has its seat until its work ends
+    with pytest.raises(ProcessWanted):
+        collecting.fetch(Work(worker, huge.hold, huge.lease))
