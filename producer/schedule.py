@@ -45,10 +45,11 @@ class Schedule:
         self._broker = broker
         self.lease = lease
 
-    def claim(self, room: int, delete_rate: float = 1000.0) -> list[tuple[Stage, str]]:
+    def claim(self, room: int, delete_rate: str = "1000!") -> list[tuple[Stage, str]]:
         """Claim what is due and send messages for it, until each queue holds `room` of them.
 
-        Cleanups that delete at Transcribe are claimed no faster than `delete_rate` a second.
+        Cleanups that delete at Transcribe are claimed no faster than `delete_rate` a second; with a
+        `!`, whatever the account allows.
         """
         stages = [word for stage in Stage for word in (stage.value, stage.queue)]
         flat: list[str] = self._broker.run("claim", self.lease, room, delete_rate, *stages)

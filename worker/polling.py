@@ -47,11 +47,12 @@ def ended_jobs(work: Work) -> Iterator[tuple[Job, Status | None]]:
     suspects = [job for job in running.values() if job is not None]
     store.forget_running([job_id for job_id, job in running.items() if job is None])
     listed: frozenset[str] | None = None
-    if len(suspects) > FEW:
+    if len(suspects) > FEW or work.worker.admission.is_shared():
         gate = in_turn(work, "ListTranscriptionJobs", _PATIENCE)
         listed = work.worker.glance_at.transcribe.running(gate)
         if listed is None:
             return
+        work.worker.admission.saw_running(listed - {job.aws_name for job in suspects})
         suspects = [job for job in suspects if job.aws_name not in listed]
     yield from _confirmed(work, suspects, by_object=listed is not None)
 
