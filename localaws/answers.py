@@ -73,7 +73,7 @@ def throttled() -> ServiceError:
 def fault_answer(kind: str, service: str) -> Answer:
     """The answer to a call that a fault of this kind strikes."""
     kind = kind.removesuffix("_after")
-    if service == "transcribe":
+    if service in {"transcribe", "servicequotas"}:
         return json_error(ServiceError(*_JSON_ERRORS[kind]))
     code, message, status = _XML_ERRORS[kind]
     error = f"<Error><Code>{code}</Code><Message>{escape(message)}</Message></Error>"

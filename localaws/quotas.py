@@ -45,6 +45,23 @@ class Quotas:
             quotas = replace(quotas, **{name: _limit(name, value)})
         return quotas
 
+    def listed(self) -> dict[str, Any]:
+        """What Service Quotas answers to ListServiceQuotas: one without a limit is not there."""
+        names = {
+            "jobs": "Number of concurrent batch transcription jobs",
+            **{
+                name: f"Transactions per second, {operation} operation"
+                for operation, name in _OPERATION.items()
+            },
+        }
+        return {
+            "Quotas": [
+                {"ServiceCode": "transcribe", "QuotaName": text, "Value": float(value)}
+                for name, text in names.items()
+                if (value := getattr(self, name)) is not None
+            ]
+        }
+
 
 def _limit(name: str, value: str) -> Any:
     if value == "off":
@@ -85,6 +102,7 @@ class RateLimiter:
     """The calls a second of every limited operation."""
 
     def __init__(self, quotas: Quotas) -> None:
+        self.quotas = quotas
         self._buckets = {
             operation: TokenBucket(rate)
             for operation, name in _OPERATION.items()

@@ -77,6 +77,9 @@ class Router:
             call = Call(call.service, form_action(body) or call.operation, call.region, call.name)
         fault = self._faults.strike(call.operation, call.name)
         self._calls.add(call.operation, refused=_refuses(fault))
+        if fault is None and call.operation == "ListServiceQuotas":
+            _body(environ)
+            return aws_json(self._limiter.quotas.listed())(environ, start_response)
         if fault is None:
             return self._other_app(environ, start_response)
         if not _refuses(fault):

@@ -14,6 +14,7 @@ from producer.store import PREFIX
 
 _WORKERS = f"{PREFIX}workers"
 _EPOCH = f"{PREFIX}epoch"
+_STANDING = f"{PREFIX}standing"
 #: Seconds of silence after which a worker is taken for dead.
 SILENCE = 20.0
 
@@ -45,6 +46,40 @@ class WorkerReport(BaseModel):
     #: by the clock of Redis
     seen_at: float
     checks: tuple[Check, ...] = ()
+
+
+class Rate(BaseModel):
+    """Calls of an operation of Amazon Transcribe."""
+
+    model_config = ConfigDict(frozen=True)
+
+    operation: str
+    #: calls a second that the account allows, by the settings or Service Quotas
+    quota: float
+    #: those that the fleet makes at most now
+    permits: int
+    #: the share of the quota that it keeps to: less than 1 since AWS has refused a call
+    share: float
+    #: calls that AWS has refused so far
+    refused: int
+
+
+class Account(BaseModel):
+    """What the fleet may use of the AWS account now, where others may use it, too."""
+
+    model_config = ConfigDict(frozen=True)
+
+    #: jobs that may run at once
+    slots: int
+    #: those that the account allows, by the settings or Service Quotas
+    quota: int
+    #: running jobs of others, as they were seen last
+    others: int
+    #: starts that AWS has refused so far, for too many jobs ran
+    refused: int
+    #: whether Service Quotas has told anything
+    measured: bool
+    rates: tuple[Rate, ...]
 
 
 class Fleet:
@@ -84,6 +119,11 @@ class Fleet:
         found = {name: int(length) for name, length in zip(lists, lengths, strict=True)}
         found[CONTROL_QUEUE] += found.pop(CONTROL_LIST)
         return found
+
+    def account(self) -> Account | None:
+        """What the fleet may use of the AWS account; None while no worker is at work."""
+        text = self._broker.command("GET", _STANDING)
+        return None if text is None else Account.model_validate_json(text)
 
     def epoch(self) -> str:
         """A mark that stays the same for as long as Redis keeps what it is told."""

@@ -50,12 +50,13 @@ class Schedule:
         self.lease = lease
 
     def claim(
-        self, room: int, delete_rate: float = 1000.0, weights: Mapping[str, float] = NO_WEIGHTS
+        self, room: int, delete_rate: str = "1000!", weights: Mapping[str, float] = NO_WEIGHTS
     ) -> list[tuple[Stage, str]]:
         """Claim what is due and send messages for it, until each queue holds `room` of them.
 
-        Cleanups that delete at Transcribe are claimed no faster than `delete_rate` a second.
-        Of new uploads each tenant has as many as its weight says, to 1 of those without one.
+        Cleanups that delete at Transcribe are claimed no faster than `delete_rate` a second; with a
+        `!`, whatever the account allows. Of new uploads each tenant has as many as its weight says,
+        to 1 of those without one.
         """
         stages = [word for stage in Stage for word in (stage.value, stage.queue)]
         flat: list[str] = self._broker.run(

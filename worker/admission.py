@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import json
 import threading
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+import structlog
+
 from producer.broker import Broker
 from producer.schedule import clock
+from producer.store import PREFIX
+from worker.cadence import LONGEST
 from worker.settings import WorkerSettings
+
+log = structlog.get_logger()
 
 Operation = Literal[
     "StartTranscriptionJob",
@@ -17,8 +24,11 @@ Operation = Literal[
     "ListTranscriptionJobs",
     "DeleteTranscriptionJob",
 ]
-#: Seconds for which the fleet keeps to fewer slots after AWS said that all are taken.
-_LOWERED_FOR = 30
+#: Seconds for which nobody starts anything once the account was full.
+_FULL_FOR = 2.0
+#: Seconds for which it is known what Service Quotas said, and what the fleet may use.
+_QUOTAS_HOLD = 3600
+_STANDING_HOLDS = 20
 #: Seconds after its turn at which a permit counts as given back, for its worker seems to be dead; a
 #: living one renews those of calls that take longer. A call may be under way for as long.
 _PERMIT_LASTS = 15.0
@@ -47,14 +57,16 @@ class Admission:
     def __init__(self, broker: Broker, settings: WorkerSettings, lease: float) -> None:
         """Keep to the quotas in `settings`; admitted jobs are leased for `lease` seconds."""
         self._broker = broker
-        self._slots = settings.max_running_jobs
         self._lease = lease
         self._weights = json.dumps(settings.tenant_weights)
-        self._rates: dict[Operation, float] = {
-            "StartTranscriptionJob": settings.start_rate,
-            "GetTranscriptionJob": settings.get_rate,
-            "ListTranscriptionJobs": settings.list_rate,
-            "DeleteTranscriptionJob": settings.delete_rate,
+        #: others' jobs may have been seen in any of the last few polls
+        self._others_hold = 4 * max(settings.poll_interval, LONGEST)
+        self._slots = _told(settings, "max_running_jobs")
+        self._rates: dict[Operation, str] = {
+            "StartTranscriptionJob": _told(settings, "start_rate"),
+            "GetTranscriptionJob": _told(settings, "get_rate"),
+            "ListTranscriptionJobs": _told(settings, "list_rate"),
+            "DeleteTranscriptionJob": _told(settings, "delete_rate"),
         }
         self._lock = threading.Lock()
         self._out: dict[str, Permit] = {}
@@ -111,15 +123,54 @@ class Admission:
             words = [word for each in long for word in (each.operation, each.id)]
             self._broker.run("hold_permits", _PERMIT_LASTS, *words)
 
-    def rate(self, operation: Operation) -> float:
-        """Calls of an operation a second, over the whole fleet."""
+    def told(self, operation: Operation) -> str:
+        """Calls of an operation a second, for Lua: with a `!` if the operator said so."""
         return self._rates[operation]
 
-    def slow_down(self, operation: str, seconds: float) -> None:
-        """Let nobody call an operation of Transcribe for a while: AWS has throttled it."""
-        if operation in self._rates:
-            self._broker.run("refused", operation, seconds)
+    def rate(self, operation: Operation) -> float:
+        """Calls of an operation a second, over the whole fleet, as this worker's settings say."""
+        return float(self._rates[operation].rstrip("!"))
 
-    def lower_slots(self) -> None:
-        """Keep to the jobs that run now for a while: others in the account have the rest."""
-        self._broker.run("lower_slots", _LOWERED_FOR)
+    def throttled(self, operation: str, seconds: float) -> None:
+        """AWS has throttled an operation: nobody calls it for a while, and then less often."""
+        for known, told in self._rates.items():
+            if known == operation and self._broker.run("refused", operation, told, seconds):
+                log.warning("account.yielded", what=operation)
+
+    def full(self) -> None:
+        """AWS has refused to start a job, for too many run: keep to fewer slots for a while."""
+        if self._broker.run("full", self._slots, _FULL_FOR):
+            log.warning("account.yielded", what="slots")
+
+    def saw_running(self, names: Iterable[str]) -> int:
+        """Leave the slots to others that they have; returns how many.
+
+        Args:
+            names: the jobs that run in the account beside those that we poll for.
+        """
+        others, begun = self._broker.run("others", self._others_hold, *names)
+        if begun:
+            log.warning("account.yielded", what="slots", others=others)
+        return int(others)
+
+    def is_shared(self) -> bool:
+        """Whether others seem to have slots, so that it is worth looking how many."""
+        return bool(self._broker.command("SISMEMBER", f"{PREFIX}yielding", "slots"))
+
+    def learn(self, quotas: Mapping[str, float]) -> None:
+        """What Service Quotas says of the account: calls a second by operation, and `slots`."""
+        key = f"{PREFIX}quotas"
+        words = [word for pair in quotas.items() for word in pair]
+        self._broker.commands([("HSET", key, *words), ("EXPIRE", key, _QUOTAS_HOLD)])
+
+    def tell(self) -> None:
+        """Let `doctor` and producers know what the fleet may use now."""
+        rates = [word for pair in self._rates.items() for word in pair]
+        _, *recovered = self._broker.run("standing", _STANDING_HOLDS, self._slots, *rates)
+        for what in recovered:
+            log.info("account.recovered", what=what)
+
+
+def _told(settings: WorkerSettings, name: str) -> str:
+    # What somebody has set is meant so, even if the account would allow more.
+    return f"{getattr(settings, name)}{'!' if name in settings.model_fields_set else ''}"

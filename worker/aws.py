@@ -31,6 +31,7 @@ from worker.errors import Permanent, StageError, Throttled, Transient
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
+    from mypy_boto3_service_quotas import ServiceQuotasClient
     from mypy_boto3_transcribe import TranscribeServiceClient
 
     from worker.settings import WorkerSettings
@@ -138,6 +139,11 @@ class Aws:
         read_timeout = _QUICK if quick else 30
         config = self._config(attempts=1, read_timeout=read_timeout)
         return self.session.client("transcribe", config=config)
+
+    def service_quotas(self) -> ServiceQuotasClient:
+        """A client for Service Quotas that gives up after a few seconds."""
+        config = self._config(attempts=1, read_timeout=10)
+        return self.session.client("service-quotas", config=config)
 
     def identity(self) -> str:
         """Whose credentials these are: an ARN, never a key.

@@ -13,7 +13,7 @@ _SHARE = 0.6
 #: A result may be late by this share of the time that it took; for an hour that is over a minute,
 _LATE = 0.02
 #: so no longer than this, in seconds.
-_LONGEST = 15.0
+LONGEST = 15.0
 
 
 def seconds_between_looks(look: Look, *, shortest: float, list_rate: float) -> float:
@@ -29,7 +29,7 @@ def seconds_between_looks(look: Look, *, shortest: float, list_rate: float) -> f
     """
     allowed = 0.0 if ask_each(look) else look.pages / (_SHARE * list_rate)
     least = max(shortest, allowed)
-    return max(least, min(_LONGEST, _LATE * max(look.youngest, look.quickest)))
+    return max(least, min(LONGEST, _LATE * max(look.youngest, look.quickest)))
 
 
 def ask_each(look: Look) -> bool:

@@ -23,6 +23,7 @@ from worker.context import Context, context
 from worker.health import Health
 from worker.leases import STOPPING
 from worker.memory import Memory
+from worker.quotas import QuotaReader
 from worker.stages import admit
 from worker.stopping import Departure, take_signals
 
@@ -33,6 +34,8 @@ _ROOM = 4
 _HEARTBEAT_EVERY = 5.0
 _SWEEP_EVERY = 1.0
 _PERMITS_EVERY = 3.0
+_STANDING_EVERY = 1.0
+_QUOTAS_EVERY = 900.0
 _DROP_EVERY = 60.0
 
 
@@ -48,6 +51,7 @@ class Dispatcher(threading.Thread):
         self._started_at = datetime.now(UTC)
         self._done = threading.Event()
         self._health = Health(worker)
+        self._quotas = QuotaReader(worker)
         self._memory = Memory(worker.fleet)
         self._told: tuple[Check, ...] = ()
         self._due: dict[str, float] = {}
@@ -86,9 +90,11 @@ class Dispatcher(threading.Thread):
         admit(worker)
         worker.schedule.claim(
             _ROOM * self._pool,
-            worker.admission.rate("DeleteTranscriptionJob"),
+            worker.admission.told("DeleteTranscriptionJob"),
             worker.settings.tenant_weights,
         )
+        self._every("standing", _STANDING_EVERY, worker.admission.tell)
+        self._every("quotas", _QUOTAS_EVERY, self._quotas.look)
         self._every("sweep", _SWEEP_EVERY, self._sweep)
         self._every("drop", _DROP_EVERY, worker.store.drop_expired)
 

@@ -50,7 +50,7 @@ class Patience:
                 log.warning("adoption.held_up", code=error.code, reason=error.message)
                 self._tell(error.message)
                 if isinstance(error, Throttled):
-                    self._work.worker.admission.slow_down(error.operation, wait)
+                    self._work.worker.admission.throttled(error.operation, wait)
                 pause(self._work, wait)
         return self._call(function, operation)
 

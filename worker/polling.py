@@ -46,7 +46,7 @@ def ended_jobs(work: Work, look: Look) -> Iterator[tuple[Job, Status | None]]:
     Raises:
         Transient, Permanent: as AWS's error is sorted.
     """
-    if ask_each(look):
+    if ask_each(look) and not work.worker.admission.is_shared():
         yield from _confirmed(work, list(look.jobs), by_object=False)
         return
     gate = in_turn(work, "ListTranscriptionJobs", PATIENCE)
@@ -57,6 +57,7 @@ def ended_jobs(work: Work, look: Look) -> Iterator[tuple[Job, Status | None]]:
         return
     if listed.pages != look.pages:
         work.worker.running.listed(listed.pages)
+    work.worker.admission.saw_running(listed.names.difference(look.jobs.values()))
     missing = [job_id for job_id, name in look.jobs.items() if name not in listed.names]
     yield from _confirmed(work, missing, by_object=True)
 

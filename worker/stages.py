@@ -36,8 +36,6 @@ MOST_CRASHES = 5
 #: Seconds between two such tries.
 _TRY_AGAIN = 5.0
 _LONGEST_BACKOFF = 30.0
-#: Seconds for which nobody starts anything once the account was full.
-_FULL_FOR = 2.0
 
 
 class Work:
@@ -205,13 +203,12 @@ def _work(work: Work, function: Callable[[Work], None]) -> None:
         log.debug("stage.not_yet", reason=error.message, seconds=error.seconds)
         work.later(error.seconds)
     except SlotsTaken as error:
-        log.warning("account.full", reason=error.message)
-        work.worker.admission.lower_slots()
-        work.worker.admission.slow_down(error.operation, _FULL_FOR)
+        log.info("account.full", reason=error.message)
+        work.worker.admission.full()
         work.advance(JobState.READY, "ready-first")
     except Throttled as error:
-        log.warning("account.throttled", reason=error.message)
-        work.worker.admission.slow_down(error.operation, 1.0)
+        log.info("account.throttled", reason=error.message)
+        work.worker.admission.throttled(error.operation, 1.0)
         work.later(work.back_off())
     except Transient as error:
         log.warning("stage.put_off", code=error.code, reason=error.message)

@@ -9,7 +9,7 @@ import click
 from producer.cli import output
 from producer.client import Client
 from producer.contract import QUEUES, JobState
-from producer.fleet import WorkerReport
+from producer.fleet import Account, WorkerReport
 
 Finding = tuple[str, bool, str]
 
@@ -34,6 +34,7 @@ def doctor(*, as_json: bool) -> None:
                 output.record({"check": subject, "ok": ok, "message": message})
             else:
                 output.line(f"{'ok  ' if ok else 'FIX '} {subject}: {message}")
+        _account(client.fleet.account(), as_json=as_json)
     raise click.exceptions.Exit(0 if healthy else 1)
 
 
@@ -53,6 +54,23 @@ def _findings(client: Client) -> Iterator[Finding]:
     counts = client.counts()
     told = ", ".join(f"{counts[state]} {state}" for state in JobState if counts[state])
     yield "jobs", True, told or "none"
+
+
+def _account(account: Account | None, *, as_json: bool) -> None:
+    """Nothing of it needs mending: the fleet yields to others, and recovers by itself."""
+    if account is None:
+        return
+    slots = f"{account.slots} of {account.quota} slots, {account.others} have others"
+    rates = ", ".join(
+        f"{rate.operation} {rate.permits} of {rate.quota:g} a second" for rate in account.rates
+    )
+    refused = account.refused + sum(rate.refused for rate in account.rates)
+    message = f"{slots}; {rates}; {refused} calls were refused"
+    if as_json:
+        values = account.model_dump()
+        output.record({"check": "account", "ok": True, "message": message, "account": values})
+    else:
+        output.line(f"ok   account: {message}")
 
 
 def _of_worker(worker: WorkerReport) -> Iterator[Finding]:

@@ -49,6 +49,13 @@ def worker_policy(bucket: str) -> dict[str, object]:
                 ],
                 "Resource": "*",
             },
+            {
+                # Without it the settings say what the account allows.
+                "Sid": "WhatTheAccountAllows",
+                "Effect": "Allow",
+                "Action": ["servicequotas:ListServiceQuotas"],
+                "Resource": "*",
+            },
         ],
     }
 

@@ -1,17 +1,15 @@
 -- Give free slots of the account to the jobs that are first in line, as far as they can be started soon.
--- ARGV: slots of the account, starts a second, lease, weights of tenants as JSON
+-- ARGV: slots of the account and starts a second, as told, lease, weights of tenants as JSON
 -- Returns: the ids admitted
 -- Seconds: workers look for starts about as often.
 local AHEAD_OF_START = 0.25
-local slots, rate, lease = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+local lease = tonumber(ARGV[3])
 if not is_line('READY') then return {} end
-local lowered = redis.call('GET', P .. 'slots')
-if lowered then slots = math.min(slots, tonumber(lowered)) end
--- Counted from what is there, so that a slot cannot leak.
-local free = slots - redis.call('ZCARD', P .. 'running') - redis.call('ZCARD', schedule('start'))
-if free <= 0 then return {} end
 local at = now()
-local most = inflow('StartTranscriptionJob', 'start', rate, AHEAD_OF_START, at)
+-- Counted from what is there, so that a slot cannot leak.
+local free = slots(ARGV[1], at) - redis.call('ZCARD', P .. 'running') - redis.call('ZCARD', schedule('start'))
+if free <= 0 then return {} end
+local most = inflow('StartTranscriptionJob', 'start', ARGV[2], AHEAD_OF_START, at)
 local weights = cjson.decode(ARGV[4])
 local admitted = {}
 while #admitted < math.min(free, most) do

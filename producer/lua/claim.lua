@@ -1,9 +1,9 @@
 -- Claim what is due, and new uploads, as far as the queues have room for messages; and take in what
 -- others left at the door, so that no worker that dies can take it along.
--- ARGV: lease, room for messages, deletes at Transcribe a second, weights of tenants as JSON, then
---   stage and queue of each
+-- ARGV: lease, room for messages, deletes at Transcribe a second as told, weights of tenants as JSON,
+--   then stage and queue of each
 -- Returns: stage, id, stage, id, ...
-local lease, room, rate = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+local lease, room = tonumber(ARGV[1]), tonumber(ARGV[2])
 -- So many waiting cleanups are looked at for some that need not wait.
 local LOOK_AT = 200
 -- Seconds from when one is claimed to its call, with what it deletes in S3 before.
@@ -25,7 +25,7 @@ local function what_is_due(stage, places)
   local look = stage == 'cleanup' and LOOK_AT or places
   local due = redis.call('ZRANGEBYSCORE', schedule(stage), '-inf', text(at), 'LIMIT', 0, look)
   if stage ~= 'cleanup' or #due == 0 then return due end
-  local most = inflow('DeleteTranscriptionJob', stage, rate, AHEAD_OF_DELETE, at)
+  local most = inflow('DeleteTranscriptionJob', stage, ARGV[3], AHEAD_OF_DELETE, at)
   local chosen, calling = {}, 0
   for _, id in ipairs(due) do
     if #chosen == places then break end

@@ -216,10 +216,50 @@ end
 local function out(operation) return P .. 'permits:out:' .. operation end
 local function cooling(operation) return P .. 'permits:cooling:' .. operation end
 
--- Permits of an operation with that many calls a second, and the seconds for which each rests.
-local function permits(rate)
+-- What the account allows: a worker's own setting, as '25', gives way to what Service Quotas said to any
+-- worker; '25!' is the operator's word, who may want to leave room for others.
+local function quota(name, told)
+  local number, fixed = string.match(told, '^([^!]+)(!?)$')
+  if fixed == '' then number = redis.call('HGET', P .. 'quotas', name) or number end
+  return tonumber(number)
+end
+
+-- Others use the account, too: how much of a rate is ours. Halved when AWS refuses a call, it comes back
+-- by and by; it is kept as what it was when it was last halved.
+local SHARE_BACK = 0.05 -- a second
+local function share(operation, at)
+  local kept = redis.call('HMGET', P .. 'share:' .. operation, 'share', 'at')
+  if not kept[1] then return 1 end
+  return math.min(1, tonumber(kept[1]) + SHARE_BACK * math.max(0, at - tonumber(kept[2])))
+end
+
+-- The slots that are ours now, and how many the account has. What others have is seen in the list of
+-- running jobs. What is not to be seen there shows by a refused start: then we keep to less than we had,
+-- and to a little more each second.
+local SLOTS_BACK = 0.025 -- of all, a second
+local LEAST_BACK = 0.5
+local function slots(told, at)
+  local all = quota('slots', told)
+  local ours = all - tonumber(redis.call('GET', P .. 'others') or '0')
+  local kept = redis.call('HMGET', P .. 'share:slots', 'share', 'at')
+  if kept[1] then
+    local back = math.max(LEAST_BACK, all * SLOTS_BACK) * math.max(0, at - tonumber(kept[2]))
+    ours = math.min(ours, math.floor(tonumber(kept[1]) + back))
+  end
+  return math.max(1, ours), all
+end
+
+-- Note that the fleet keeps to less than the account allows. Returns 1 if it did not before.
+local function yielding(what)
+  return redis.call('SADD', P .. 'yielding', what)
+end
+
+-- Permits of an operation, and the seconds for which each rests.
+local function permits(operation, told, at)
+  local rate = quota(operation, told)
   local number = math.max(1, math.floor(rate))
-  return number, COOLING * math.max(1, number / rate)
+  local ours = math.max(1, math.floor(number * share(operation, at) + 0.001))
+  return ours, COOLING * math.max(1, number / rate)
 end
 
 -- Forget permits that may be taken again, and those of dead workers.
@@ -235,10 +275,10 @@ end
 -- How many more entries of a stage, whose work ends in a call of the operation, may be handed out: as
 -- many as there will be permits for `ahead` seconds from now, but only a few beyond those that are
 -- free already, for they wait in threads of workers.
-local function inflow(operation, stage, rate, ahead, at)
+local function inflow(operation, stage, told, ahead, at)
   if paused_until(operation) > at + ahead then return 0 end
   drop_rested(operation, at)
-  local number = permits(rate)
+  local number = permits(operation, told, at)
   local taken = redis.call('ZCARD', out(operation))
   local free = number - taken - redis.call('ZCARD', cooling(operation))
   local soon = redis.call('ZCOUNT', cooling(operation), '-inf', text(at + ahead))

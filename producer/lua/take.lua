@@ -1,12 +1,12 @@
 -- Take a permit to call an operation of AWS.
--- ARGV: operation, calls a second, seconds that the caller is willing to wait, seconds after its turn
+-- ARGV: operation, calls a second as told, seconds that the caller is willing to wait, seconds after its turn
 --   at which it counts as dead
 -- Returns: the permit, seconds until it may be used, and when that is; or '', seconds until it may be
 --   worth asking again, and ''
-local operation, rate, patience, lasts = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
+local operation, patience, lasts = ARGV[1], tonumber(ARGV[3]), tonumber(ARGV[4])
 local at = now()
 drop_rested(operation, at)
-local number, rest = permits(rate)
+local number, rest = permits(operation, ARGV[2], at)
 local turn, instead_of = math.max(at, paused_until(operation)), nil
 local missing = redis.call('ZCARD', out(operation)) + redis.call('ZCARD', cooling(operation)) + 1 - number
 if missing > 0 then

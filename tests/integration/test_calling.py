@@ -129,9 +129,28 @@ def test_a_rate_need_not_be_a_whole_number(
 
 
 def test_whoever_is_throttled_slows_all_calls_down(worker: Context) -> None:
-    worker.admission.slow_down("GetTranscriptionJob", 30)
+    worker.admission.throttled("GetTranscriptionJob", 30)
     assert 29 < worker.admission.take("GetTranscriptionJob", _FAR).wait <= 30
     assert worker.admission.take("ListTranscriptionJobs", 0).wait == 0
+
+
+def test_refusals_that_come_together_halve_the_rate_once(worker: Context) -> None:
+    for _ in range(5):
+        worker.admission.throttled("GetTranscriptionJob", 0)
+    permits = taken(worker, "GetTranscriptionJob", 15)
+    assert {permit.wait for permit in permits} == {0.0}
+    assert worker.admission.take("GetTranscriptionJob", 0).id == ""
+    # One in twenty more each second.
+    until(lambda: worker.admission.take("GetTranscriptionJob", 0).id)
+
+
+def test_what_is_refused_again_is_halved_again_but_never_all_gone(worker: Context) -> None:
+    for _ in range(4):
+        until_halved = time.monotonic() + 1.1
+        worker.admission.throttled("ListTranscriptionJobs", 0)
+        until(lambda when=until_halved: time.monotonic() > when)
+    assert worker.admission.take("ListTranscriptionJobs", _FAR).id
+    assert worker.admission.take("ListTranscriptionJobs", _FAR).id == ""
 
 
 def test_a_call_that_is_not_answered_keeps_its_permit_for_longer(
@@ -169,7 +188,7 @@ def test_whoever_waits_for_permits_leaves_threads_for_other_work(
 def test_a_start_is_not_sent_before_its_turn(stack: Stack, worker: Context) -> None:
     uploaded(worker, stack)
     assert worker.admission.admit() == ["one"]
-    worker.admission.slow_down("StartTranscriptionJob", 30)
+    worker.admission.throttled("StartTranscriptionJob", 30)
     with pytest.raises(NotYet) as told:
         starting.start_job(taken_up(worker, Stage.START, "one"))
     assert 25 < told.value.seconds <= 30
@@ -181,7 +200,7 @@ def test_nobody_asks_for_a_job_before_the_turn_to_ask(stack: Stack, worker: Cont
     assert worker.admission.admit() == ["one"]
     start = taken_up(worker, Stage.START, "one")
     starting.start_job(start)
-    worker.admission.slow_down("GetTranscriptionJob", 30)
+    worker.admission.throttled("GetTranscriptionJob", 30)
     with pytest.raises(NotYet):
         starting.start_job(start)  # as after a lost answer: it finds the name taken
     stack.client.cancel("one")
@@ -199,7 +218,7 @@ def test_nothing_is_deleted_before_its_turn(stack: Stack, worker: Context) -> No
     stack.client.cancel("one")
     assert stack.store.settle(poll.hold, job.id, "ended")
     cleanup = taken_up(worker, Stage.CLEANUP, "one")
-    worker.admission.slow_down("DeleteTranscriptionJob", 30)
+    worker.admission.throttled("DeleteTranscriptionJob", 30)
     with pytest.raises(NotYet):
         cleaning.delete_job(cleanup)
     assert "DeleteTranscriptionJob" not in stack.account()["calls"]

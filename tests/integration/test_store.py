@@ -241,13 +241,13 @@ def test_a_cleanup_that_calls_only_s3_overtakes_those_that_call_transcribe(
         start = bring_to(stack, schedule, name, JobState.STARTING)
         stack.client.cancel(name)
         assert stack.store.settle(start, name, "ended")
-    until(lambda: schedule.claim(room=10, delete_rate=1) == [(Stage.CLEANUP, "one")])
+    until(lambda: schedule.claim(room=10, delete_rate="1!") == [(Stage.CLEANUP, "one")])
     two_is_due = float(stack.broker.command("ZSCORE", f"{PREFIX}schedule:cleanup", "two"))
     until(lambda: stack.now() > two_is_due)
-    assert schedule.claim(room=10, delete_rate=1) == []
+    assert schedule.claim(room=10, delete_rate="1!") == []
     bring_to(stack, schedule, "quick", JobState.READY)
     stack.client.cancel("quick")
-    assert (Stage.CLEANUP, "quick") in schedule.claim(room=10, delete_rate=1)
+    assert (Stage.CLEANUP, "quick") in schedule.claim(room=10, delete_rate="1!")
 
 
 def test_retry_is_a_new_attempt_of_what_ended_badly_only(stack: Stack, schedule: Schedule) -> None:

@@ -31,6 +31,7 @@ _AWS = "tests/acceptance/test_aws_faults.py::"
 _STOPPING = "tests/acceptance/test_stopping.py::"
 _STOPPED = "tests/acceptance/test_stopped_jobs.py::"
 _RATES = "tests/acceptance/test_account_rates.py::"
+_SHARED = "tests/acceptance/test_shared_account.py::"
 _CALLING = "tests/integration/test_calling.py::"
 _MESSAGES = "tests/acceptance/test_messages.py::"
 _EVERY_CALL = "tests/acceptance/test_aws_every_call.py::"
@@ -386,7 +387,7 @@ AWS = (
     ),
     Protection(
         "producer/lua/admit.lua",
-        "local free = slots - redis.call('ZCARD', P .. 'running') - "
+        "local free = slots(ARGV[1], at) - redis.call('ZCARD', P .. 'running') - "
         "redis.call('ZCARD', schedule('start'))",
         "local free = 1000",
         _RECOVERY + "test_200_at_once_within_the_quota_each_started_once",
@@ -395,6 +396,12 @@ AWS = (
         "producer/lua/take.lua",
         "if missing > 0 then\n",
         "if false then\n",
+        _CALLING + "test_there_are_as_many_permits_as_calls_a_second_and_no_more",
+    ),
+    Protection(
+        "worker/transcribe.py",
+        "            self._call.passed.enter_context(gate())\n",
+        "            with gate():\n                pass\n",
         _RATES + "test_calls_that_are_on_their_way_for_different_times_do_not_meet",
     ),
     Protection(
@@ -402,6 +409,36 @@ AWS = (
         "math.min(free, most)",
         "free",
         _RATES + "test_starts_that_piled_up_do_not_come_at_once",
+    ),
+    Protection(
+        "producer/lua/prelude.lua",
+        "local ours = all - tonumber(redis.call('GET', P .. 'others') or '0')",
+        "local ours = all",
+        _SHARED + "test_slots_that_others_have_are_left_to_them_until_they_are_gone",
+    ),
+    Protection(
+        "producer/lua/full.lua",
+        "redis.call('SET', P .. 'permits:pause:'",
+        "redis.call('SET', P .. 'nothing'",
+        _SHARED + "test_a_full_account_is_not_run_into_all_the_time",
+    ),
+    Protection(
+        "producer/lua/prelude.lua",
+        "if not kept[1] then return 1 end",
+        "if true then return 1 end",
+        _SHARED + "test_whoever_is_throttled_calls_less_often_and_more_again",
+    ),
+    Protection(
+        "producer/lua/prelude.lua",
+        "if fixed == '' then number",
+        "if true then number",
+        _SHARED + "test_doctor_tells_what_may_be_used",
+    ),
+    Protection(
+        "worker/quotas.py",
+        "except StageError as error:",
+        "except ZeroDivisionError as error:",
+        _SHARED + "test_without_service_quotas_the_settings_hold[access_denied]",
     ),
     Protection(
         "producer/lua/hold_permits.lua",
