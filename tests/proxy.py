@@ -22,6 +22,8 @@ class Proxy:
         #: cleared, nothing gets through, and no connection is closed
         self.speaks = threading.Event()
         self.speaks.set()
+        #: connections that were closed at once, for Redis was not there
+        self.refused = 0
         self._sockets: list[socket.socket] = []
         self._threads = [threading.Thread(target=self._accept, daemon=True)]
         self._threads[0].start()
@@ -41,9 +43,14 @@ class Proxy:
         while True:
             try:
                 near, _ = self._listener.accept()
-                far = socket.create_connection(("127.0.0.1", self._port))
             except OSError:
                 return
+            try:
+                far = socket.create_connection(("127.0.0.1", self._port))
+            except OSError:
+                near.close()
+                self.refused += 1
+                continue
             self._sockets += [near, far]
             losing = threading.Event()
             for copy in ((near, far, self._lost_after, losing), (far, near, None, losing)):

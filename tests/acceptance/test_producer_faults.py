@@ -114,12 +114,15 @@ def test_whoever_waits_outlives_a_restart_of_redis(stack: Stack) -> None:
     stack.start_worker()
     job = stack.client.submit(stack.sample("silence.wav"), name="patient")
     found: list[JobState] = []
-    waiting = threading.Thread(
-        target=lambda: found.append(stack.client.wait(job.id, timeout=60)[job.id].state)
-    )
-    waiting.start()
-    until(lambda: stack.broker.command("INFO", "clients")["blocked_clients"] > 0)
-    stack.stop_redis(signal.SIGKILL)
-    stack.start_redis_again()
-    waiting.join(timeout=60)
+    with proxied(stack) as proxy, client_of(proxy.url) as far:
+        waiting = threading.Thread(
+            target=lambda: found.append(far.wait(job.id, timeout=60)[job.id].state)
+        )
+        waiting.start()
+        until(lambda: stack.broker.command("INFO", "clients")["blocked_clients"] > 1)
+        stack.stop_redis(signal.SIGKILL)
+        # More often than the connection tries again by itself.
+        until(lambda: proxy.refused >= 5)
+        stack.start_redis_again()
+        waiting.join(timeout=60)
     assert found == [JobState.COMPLETED]
