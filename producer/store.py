@@ -81,7 +81,7 @@ class JobStore:
         source = iter(submissions)
         room = SUBMIT_ROOM if at_once else 0
         while batch := list(islice(source, _BATCH)):
-            words = [
+            words: list[tuple[Argument, ...]] = [
                 (
                     each.job_id,
                     each.request,
@@ -92,7 +92,7 @@ class JobStore:
                 )
                 for each in batch
             ]
-            calls = [
+            calls: list[list[Argument]] = [
                 [self._lease, room, *chain.from_iterable(words[start : start + _AT_ONCE])]
                 for start in range(0, len(words), _AT_ONCE)
             ]
