@@ -8,7 +8,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 from typing import Any, Literal
 
 from producer.broker import Argument, Broker
@@ -26,6 +26,8 @@ ANY_AUDIO = "*"
 _BATCH = 500
 #: Bytes that are compressed before it is looked how much came of them.
 _PIECE = 1024 * 1024
+#: So many jobs are recorded in one step, in which Redis does nothing else for some milliseconds.
+_AT_ONCE = 50
 #: Longer than any deadline may be.
 KEY_REMEMBERED = 100 * 86400
 
@@ -81,20 +83,22 @@ class JobStore:
         source = iter(submissions)
         room = SUBMIT_ROOM if at_once else 0
         while batch := list(islice(source, _BATCH)):
-            calls = [
+            words: list[tuple[Argument, ...]] = [
                 (
                     each.job_id,
                     each.request,
                     each.deadline or deadline,
                     each.priority,
-                    self._lease,
-                    room,
                     each.audio,
                     each.tenant,
                 )
                 for each in batch
             ]
-            answers = self.broker.run_many("submit", calls)
+            calls: list[list[Argument]] = [
+                [self._lease, room, *chain.from_iterable(words[start : start + _AT_ONCE])]
+                for start in range(0, len(words), _AT_ONCE)
+            ]
+            answers = chain.from_iterable(self.broker.run_many("submit", calls))
             yield [(each.job_id, answer) for each, answer in zip(batch, answers, strict=True)]
 
     # -- reading --------------------------------------------------------------------------------

@@ -122,6 +122,12 @@ def test_jobs_without_a_tenant_are_one_tenant_together(lines: Lines) -> None:
     assert Counter(owners(lines.upload(40))) == {"nobody": 20, "bob": 20}
 
 
+def test_those_of_one_tenant_go_in_the_order_in_which_they_came(lines: Lines) -> None:
+    names = [f"job-{number}" for number in range(120)]  # which sort otherwise
+    lines.queue("alice", *names)
+    assert lines.upload(120) == names
+
+
 def test_priority_counts_within_a_tenant_and_takes_no_turn_of_another(lines: Lines) -> None:
     lines.queue("alice", *numbered("alice", 20))
     lines.queue("alice", "alice-urgent", priority=0)

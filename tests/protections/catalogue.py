@@ -175,10 +175,29 @@ REDIS = (
         _PRODUCER + "test_a_lost_answer_is_unsure_and_submitting_again_is_safe",
     ),
     Protection(
-        "producer/store.py",
-        'request.model_copy(update={"name": job_id}).canonical()',
-        "request.canonical()",
+        "producer/submission.py",
+        'request = request.model_copy(update={"name": job_id})',
+        "pass",
         _PRODUCER + "test_many_with_a_lost_answer_can_be_submitted_again",
+    ),
+    Protection(
+        "producer/cli/bulk.py",
+        "    before = signal.signal(signal.SIGINT, note)\n",
+        "    before = signal.getsignal(signal.SIGINT)\n",
+        "tests/acceptance/test_cli_progress.py::"
+        "test_a_command_that_was_interrupted_says_what_is_recorded_and_goes_on",
+    ),
+    Protection(
+        "producer/lua/prelude.lua",
+        "  local tenant = known[2] or ''\n",
+        "  local tenant = ''\n",
+        "tests/integration/test_tenants.py::test_its_start_is_next_too",
+    ),
+    Protection(
+        "producer/lua/prelude.lua",
+        "local A_ROUND = 0.999\n",
+        "local A_ROUND = 0\n",
+        "tests/integration/test_tenants.py::test_no_number_of_new_tenants_holds_up_one_that_waits",
     ),
     Protection(
         "producer/waiting.py",
@@ -264,13 +283,13 @@ LOSS = (
     ),
     Protection(
         "producer/lua/submit.lua",
-        "local same = known[1] == request or (known[4] and corrected())",
-        "local same = known[1] == request",
+        "      or (known[4] and corrected(id, known, request, priority, audio, tenant))\n",
+        "",
         _ADOPT + "test_who_submits_again_knows_the_request_better_than_a_guess[True]",
     ),
     Protection(
         "producer/lua/submit.lua",
-        "  if known[4] ~= '*' and known[4] ~= ARGV[7] then return false end\n",
+        "  if known[4] ~= '*' and known[4] ~= audio then return false end\n",
         "",
         _ADOPT + "test_a_name_is_not_given_to_other_audio",
     ),

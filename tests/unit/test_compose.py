@@ -176,6 +176,7 @@ def test_redis_loses_a_second_at_most_and_evicts_nothing() -> None:
         "--appendfsync": "everysec",
         "--save": "",
         "--maxmemory-policy": "noeviction",
+        "--hash-max-listpack-value": "1024",
     }
     assert SERVICES["redis"]["volumes"] == ["redis:/data"]
 
