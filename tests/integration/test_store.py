@@ -46,7 +46,7 @@ def bring_to(stack: Stack, schedule: Schedule, name: str, state: JobState) -> Ho
     assert stack.store.advance(hold, name, [JobState.UPLOADING], JobState.READY, "ready")
     if state is JobState.READY:
         return hold
-    assert stack.broker.run("admit", 10, 0.01, LEASE, "{}") == [name]
+    assert stack.broker.run("admit", "10", "100", LEASE, "{}") == [name]
     begun = schedule.begin(Stage.START, name)
     assert begun is not None
     if state is JobState.STARTING:

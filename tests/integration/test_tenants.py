@@ -22,7 +22,7 @@ from producer.store import PREFIX, JobStore
 #: Of exact binary fractions, so that the bounds below are exact, too.
 WEIGHTS = {"alice": 4.0, "bob": 1.0, "carol": 0.5}
 #: So many seconds between two starts as never to hold one up.
-NO_GAP = 1e-6
+NO_LIMIT = "100000"
 
 
 @dataclass
@@ -71,7 +71,7 @@ class Lines:
         slots = taken + int(self.broker.command("ZCARD", f"{PREFIX}running")) + number
         # What waits for its turn to call is no matter here.
         self.broker.command("DEL", f"{PREFIX}inflow:StartTranscriptionJob")
-        return list(self.broker.run("admit", slots, NO_GAP, LEASE, weights))
+        return list(self.broker.run("admit", slots, NO_LIMIT, LEASE, weights))
 
     def put_back(self, name: str) -> None:
         """AWS had no slot for it after all."""
