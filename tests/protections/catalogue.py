@@ -454,8 +454,7 @@ LARGE = (
         "worker/transfer.py",
         "self._whole = Budget(_WHOLE_BYTES)",
         "self._whole = self._parts",
-        _TRANSFER
-        + "test_parts_of_all_large_files_are_bounded_and_shared_and_the_small_pass_them",
+        _TRANSFER + "test_parts_of_all_large_files_are_bounded_and_shared_and_the_small_pass_them",
     ),
     Protection(
         "worker/stages.py",
