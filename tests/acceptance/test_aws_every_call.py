@@ -60,8 +60,7 @@ def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         rates = {"list_rate": "100", "delete_rate": "100"}
         workers = [stack.start_worker(name, **rates) for name in ("one", "two")]
         stack.client.submit_many(requests(short, long))
-        for kind in KINDS:
-            break_off(stack, name_of("AbortMultipartUpload", kind))
+        break_off(stack, {name_of("AbortMultipartUpload", kind) for kind in KINDS})
         yield stack
         for worker in workers:
             worker.terminate()
@@ -93,10 +92,16 @@ def requests(short: Path, long: Path) -> Iterator[dict[str, object]]:
             yield {"audio": str(audio), "name": name, "cleanup": True, **key}
 
 
-def break_off(stack: Stack, name: str) -> None:
-    """Cancel a job in the middle of its upload in parts."""
-    until(lambda: uploads(stack, name), 60)
-    stack.client.cancel(name)
+def break_off(stack: Stack, names: set[str]) -> None:
+    """Cancel jobs in the middle of their uploads in parts, in whatever order these are begun."""
+
+    def all_are() -> bool:
+        for name in [name for name in names if uploads(stack, name)]:
+            stack.client.cancel(name)
+            names.remove(name)
+        return not names
+
+    until(all_are, 90)
 
 
 def uploads(stack: Stack, name: str) -> list[object]:

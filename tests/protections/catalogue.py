@@ -39,6 +39,8 @@ _RESULTS = "tests/acceptance/test_lost_results.py::"
 _BAD_DAYS = "tests/acceptance/test_redis_bad_days.py::"
 _HOSTILE = "tests/acceptance/test_hostile_messages.py::"
 _STORE = "tests/integration/test_store.py::"
+_LARGE = "tests/acceptance/test_large_work.py::"
+_TRANSFER = "tests/integration/test_transfer.py::"
 
 WORKERS = (
     Protection(
@@ -509,6 +511,45 @@ AWS = (
     ),
 )
 
+LARGE = (
+    Protection(
+        "worker/seats.py",
+        "acquire(blocking=False)",
+        "acquire(blocking=True)",
+        _LARGE + "test_small_recordings_pass_large_ones_that_are_stuck",
+    ),
+    Protection(
+        "worker/transfer.py",
+        "self._whole = Budget(_WHOLE_BYTES)",
+        "self._whole = self._parts",
+        _TRANSFER + "test_parts_of_all_large_files_are_bounded_and_shared_and_the_small_pass_them",
+    ),
+    Protection(
+        "worker/stages.py",
+        '_next(worker, which) if seat.taken and not STOPPING.is_set() else ""',
+        '""',
+        _LARGE + "test_who_is_urgent_has_the_next_seat",
+    ),
+    Protection(
+        "producer/lua/stand_in_line.lua",
+        "local LOOK_AFTER, LOOKS = 3, 5",
+        "local LOOK_AFTER, LOOKS = 3000, 5",
+        "tests/integration/test_seats.py::test_who_is_in_line_is_due_by_himself_before_long",
+    ),
+    Protection(
+        "worker/payload.py",
+        "        if self._stamp() != self._before:\n",
+        "        if False:\n",
+        _TRANSFER + "test_a_file_that_changes_meanwhile_is_not_taken_for_whole[1000]",
+    ),
+    Protection(
+        "worker/collecting.py",
+        "if size >= HUGE_DOCUMENT and not work.worker.alone:",
+        "if False:",
+        _LARGE + "test_a_huge_result_is_written_and_costs_the_worker_no_memory",
+    ),
+)
+
 JOBS = (
     Protection(
         "producer/lua/stop.lua",
@@ -668,4 +709,4 @@ SECURITY = (
     ),
 )
 
-PROTECTIONS = (*WORKERS, *REDIS, *LOSS, *AWS, *JOBS, *MESSAGES, *SECURITY)
+PROTECTIONS = (*WORKERS, *REDIS, *LOSS, *AWS, *LARGE, *JOBS, *MESSAGES, *SECURITY)
