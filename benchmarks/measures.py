@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from benchmarks import schedule
+from localaws.quotas import Quotas
 
 
 @dataclass(frozen=True)
@@ -37,8 +38,17 @@ class Run:
     worker_rss: int
     redis_bytes: int
     #: the account's quotas
-    slots: int = schedule.SLOTS
-    start_rate: int = schedule.STARTS_A_SECOND
+    quotas: dict[str, float] = field(default_factory=lambda: asdict(Quotas()))
+
+    @property
+    def slots(self) -> int:
+        """Jobs that may run at once."""
+        return int(self.quotas["jobs"])
+
+    @property
+    def start_rate(self) -> int:
+        """Jobs that may be started in a second."""
+        return int(self.quotas["start"])
 
 
 def share(values: Sequence[float], portion: float) -> float:
@@ -115,6 +125,7 @@ def summary(run: Run) -> dict[str, Any]:
         "limit_exceeded": sum(each.get("LimitExceededException", 0) for each in errors.values()),
         "errors": errors,
         "most_in_a_second": {name: run.most_in_a_second.get(name, 0) for name in calls},
+        "quotas": run.quotas,
         "most_running": run.most_running,
         "cpu_ms_a_job": 1000 * sum(ours.values()) / count,
         "cpu_ms_a_job_by_part": {part: 1000 * seconds / count for part, seconds in run.cpu.items()},

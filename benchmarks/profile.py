@@ -145,10 +145,8 @@ def tell(stacks: list[Stack], cpu_ms_a_job: float) -> str:
         ("by task", stage, 15),
     ]
     text = [
-        (
-            f"{cpu_ms_a_job:.1f} ms of CPU a job in the first worker, by the kernel's account; "
-            f"{total} samples, which stand for {total / _RATE:.1f} s"
-        )
+        f"{cpu_ms_a_job:.1f} ms of CPU a job in the workers, by the kernel's account",
+        f"{total} samples of the first, which stand for {total / _RATE:.1f} s of CPU",
     ]
     for title, key, most in parts:
         text += ["", title, *_lines(_counted(stacks, key).most_common(most), total, cpu_ms_a_job)]

@@ -6,10 +6,6 @@ import heapq
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-#: Of a new AWS account.
-SLOTS = 250
-STARTS_A_SECOND = 25
-
 
 @dataclass(frozen=True)
 class Scheduled:
@@ -19,9 +15,7 @@ class Scheduled:
     end: float
 
 
-def ideal(
-    delays: Sequence[float], slots: int = SLOTS, starts_a_second: int = STARTS_A_SECOND
-) -> list[Scheduled]:
+def ideal(delays: Sequence[float], slots: int = 250, starts_a_second: int = 25) -> list[Scheduled]:
     """The greedy schedule: each job, in order, as soon as there is a slot and a start.
 
     Uploading, noticing and fetching take no time. A start may happen once in no second that ends
@@ -29,8 +23,8 @@ def ideal(
 
     Args:
         delays: how long each job runs, in seconds, in the order of submission.
-        slots: jobs that may run at once.
-        starts_a_second: starts in any one second.
+        slots: jobs that may run at once; the default is a new AWS account's.
+        starts_a_second: starts in any one second; likewise.
     """
     running: list[float] = []
     schedule: list[Scheduled] = []

@@ -189,8 +189,7 @@ class Stand:
             cpu={part: after[part].cpu - before[part].cpu for part in after},
             worker_rss=(after["workers"] if system.worker else after["producer"]).peak_rss,
             redis_bytes=redis_bytes,
-            slots=int(self._task.quotas.jobs or 0),
-            start_rate=int(self._task.quotas.start or 0),
+            quotas=asdict(self._task.quotas),
         )
 
     def _admin(self, path: str) -> dict[str, Any]:
