@@ -154,8 +154,9 @@ class Admission:
         return int(others)
 
     def is_shared(self) -> bool:
-        """Whether others seem to have slots, so that it is worth looking how many."""
-        return bool(self._broker.command("SISMEMBER", f"{PREFIX}yielding", "slots"))
+        """Whether jobs wait and others seem to have slots, so that it is worth looking how many."""
+        asked = [("SISMEMBER", f"{PREFIX}yielding", "slots"), ("EXISTS", f"{PREFIX}line:READY")]
+        return all(self._broker.commands(asked))
 
     def learn(self, quotas: Mapping[str, float]) -> None:
         """What Service Quotas says of the account: calls a second by operation, and `slots`."""

@@ -66,6 +66,21 @@ def test_a_permit_can_be_taken_again_a_second_after_the_answer(worker: Context) 
     assert all(permit.wait > 1 - (time.monotonic() - began) for permit in again)
 
 
+def test_a_call_has_its_permit_until_its_answer_has_come(stack: Stack, worker: Context) -> None:
+    started(worker, stack)
+    poll = taken_up(worker, Stage.POLL, FLEET)
+    stack.fault(operation="GetTranscriptionJob", kind="timeout_after", seconds=3)
+    gate = calling.in_turn(poll, "GetTranscriptionJob")
+    with ThreadPoolExecutor(1) as threads:
+        asking = threads.submit(worker.transcribe.status, "one", gate)
+        until(lambda: "GetTranscriptionJob" in stack.account()["calls"])
+        out = stack.broker.command("ZCARD", f"{PREFIX}permits:out:GetTranscriptionJob")
+        assert not asking.done()
+        assert out == 1
+        assert isinstance(asking.exception(), Transient)
+    assert stack.broker.command("ZCARD", f"{PREFIX}permits:out:GetTranscriptionJob") == 0
+
+
 def test_a_permit_that_was_not_used_is_at_once_anothers(worker: Context) -> None:
     permits = taken(worker, "ListTranscriptionJobs", _QUOTAS["ListTranscriptionJobs"])
     worker.admission.give(permits[0], used=False)

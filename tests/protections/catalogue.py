@@ -423,7 +423,7 @@ AWS = (
         "worker/transcribe.py",
         "            self._call.passed.enter_context(gate())\n",
         "            with gate():\n                pass\n",
-        _RATES + "test_calls_that_are_on_their_way_for_different_times_do_not_meet",
+        _CALLING + "test_a_call_has_its_permit_until_its_answer_has_come",
     ),
     Protection(
         "producer/lua/admit.lua",
