@@ -125,6 +125,7 @@ def summary(run: Run) -> dict[str, Any]:
         "limit_exceeded": sum(each.get("LimitExceededException", 0) for each in errors.values()),
         "errors": errors,
         "most_in_a_second": {name: run.most_in_a_second.get(name, 0) for name in calls},
+        "most_started_in_a_second": most_in(list(run.started.values())),
         "quotas": run.quotas,
         "most_running": run.most_running,
         "cpu_ms_a_job": 1000 * sum(ours.values()) / count,

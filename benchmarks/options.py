@@ -121,12 +121,12 @@ def _parser() -> argparse.ArgumentParser:
     what = parser.add_mutually_exclusive_group()
     instead = what.add_argument
     instead("--scale", action="store_true", help="ours with 1, 2 and 4 worker processes")
-    instead("--large", action="store_true", help="ours with 10,000 jobs")
+    instead("--large", action="store_true", help="ours with 10,000 jobs; 20 minutes")
     instead("--profile", action="store_true", help="where the CPU of our worker goes, by py-spy")
     instead(
         "--waiting",
         action="store_true",
-        help="100,000 jobs that wait READY: what each takes in Redis and in a worker",
+        help="100,000 jobs that wait READY: what each takes in Redis and in a worker; half an hour",
     )
     return parser
 
