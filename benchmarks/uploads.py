@@ -71,7 +71,7 @@ class Ours:
             self._storage.put(file, f"s3://{BUCKET}/{key}", key, lambda _: None, only_new=True)
 
 
-WAYS = {"plain": Plain, "ours": Ours}
+WAYS: dict[str, type[Plain | Ours]] = {"plain": Plain, "ours": Ours}
 
 
 def main() -> None:

@@ -155,7 +155,8 @@ class Admission:
 
     def is_shared(self) -> bool:
         """Whether jobs wait and others seem to have slots, so that it is worth looking how many."""
-        asked = [("SISMEMBER", f"{PREFIX}yielding", "slots"), ("EXISTS", f"{PREFIX}line:READY")]
+        lines = (f"{PREFIX}turns:READY", f"{PREFIX}line:READY", f"{PREFIX}line:first")
+        asked = [("SISMEMBER", f"{PREFIX}yielding", "slots"), ("EXISTS", *lines)]
         return all(self._broker.commands(asked))
 
     def learn(self, quotas: Mapping[str, float]) -> None:

@@ -174,7 +174,7 @@ def test_a_call_that_is_not_answered_keeps_its_permit_for_longer(
     started(worker, stack)
     stack.fault(operation="GetTranscriptionJob", kind="timeout")
     with pytest.raises(Transient):
-        list(polling.ended_jobs(taken_up(worker, Stage.POLL, FLEET)))
+        list(polling.ended_jobs(taken_up(worker, Stage.POLL, FLEET), worker.running.look()))
     (given,) = stack.broker.command("ZRANGE", _COOLING_GET, 0, -1)
     assert float(stack.broker.command("ZSCORE", _COOLING_GET, given)) > stack.now() + 5
 
@@ -242,7 +242,7 @@ def test_nothing_is_deleted_before_its_turn(stack: Stack, worker: Context) -> No
 def test_the_poll_goes_to_another_when_aws_is_out_of_reach(stack: Stack, worker: Context) -> None:
     for name in ("one", "two", "three"):
         started(worker, stack, name)
-    stack.fault(operation="GetTranscriptionJob", kind="timeout", match="two")
+    stack.fault(operation="ListTranscriptionJobs", kind="timeout")
     with pytest.raises(Transient) as told:
-        list(polling.ended_jobs(taken_up(worker, Stage.POLL, FLEET)))
+        list(polling.ended_jobs(taken_up(worker, Stage.POLL, FLEET), worker.running.look()))
     assert told.value.code == UNREACHABLE

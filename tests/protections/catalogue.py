@@ -245,8 +245,8 @@ REDIS = (
     ),
     Protection(
         "worker/transport.py",
-        "    Message = Message\n",
-        "",
+        "    QoS = Taken",
+        "    # QoS = Taken",
         "tests/acceptance/test_remote_control.py::"
         "test_it_answers_also_after_redis_was_restarted_under_running_tasks",
     ),
@@ -267,7 +267,7 @@ LOSS = (
     ),
     Protection(
         "producer/lua/adopt.lua",
-        "  redis.call('ZADD', P .. 'running', text(at), id)\n",
+        "  enter_running(id, at)\n",
         "",
         _ADOPT + "test_what_still_runs_is_awaited_and_not_started_again",
     ),
