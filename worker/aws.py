@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, cast
 
 import boto3
@@ -161,6 +162,9 @@ class Aws:
             connect_timeout=5,
             read_timeout=read_timeout,
             max_pool_connections=self._pool,
+            # Shown in CloudTrail. And botocore makes its own anew for each call, which takes a
+            # tenth of the CPU of a small one.
+            user_agent=f"transcribe-queue/{version('transcribe-queue')} boto3/{boto3.__version__}",
         )
 
 

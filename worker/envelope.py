@@ -7,8 +7,8 @@ wrong type, ends the worker process. So each is looked at here first.
 from __future__ import annotations
 
 import base64
+import itertools
 import json
-import uuid
 from typing import Any, Literal, Self
 
 from pydantic import BaseModel, Field, ValidationError, model_validator
@@ -21,6 +21,8 @@ _TASKS = frozenset(stage.task for stage in Stage)
 _LONGEST_ID = 255
 #: By these keys, and no others, kombu knows a value of a type of its own.
 _TYPED = {"__type__", "__value__"}
+#: Names each message for this process's books, which nobody else reads.
+_DELIVERIES = itertools.count()
 
 
 class NotForUs(ValueError):
@@ -120,7 +122,7 @@ class Envelope(BaseModel):
             raise NotForUs(f"requests are to be left in {CONTROL_QUEUE}")
         identity = {"task": self.headers.task, "id": self.headers.id, "root_id": self.headers.id}
         delivery = {"exchange": "", "routing_key": queue}
-        properties = {"delivery_tag": str(uuid.uuid4()), "delivery_info": delivery}
+        properties = {"delivery_tag": str(next(_DELIVERIES)), "delivery_info": delivery}
         return {
             "headers": {"lang": "py", **identity},
             "properties": {**properties, "correlation_id": self.headers.id},
