@@ -27,8 +27,10 @@ _ENDS: dict[Kind, set[tuple[JobState, str]]] = {
 }
 _COMPLETED = {(JobState.COMPLETED, "")}
 _KEYS = re.compile(
-    r"transcribe:(job:.*|text:.*|document:.*|key:.*|state:.*|free:.*|began:.*|inflow:.*|events"
-    r"|generation|slots|workers|dead|epoch)"
+    r"transcribe:(job:.*|text:.*|document:.*|key:.*|state:.*|events|generation|workers|dead|epoch"
+    # what is known of the account: permits that rest, and what others leave
+    r"|permits:.*|share:.*|others|yielding|refused|quotas|standing"
+    r"|list_pages|took)"
 )
 _NOT_OURS = "elsewhere/talk.wav"
 
