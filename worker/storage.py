@@ -65,6 +65,11 @@ class Storage:
         self._client = client
         self._sender = Sender(client)
 
+    @property
+    def heeds_conditions(self) -> bool:
+        """Whether `put` is known to leave alone what is there, if so asked."""
+        return bool(self._sender.heeds_conditions)
+
     def find(self, uri: str) -> StoredObject | None:
         """Look at an object; None if it is not there.
 

@@ -7,6 +7,7 @@ Both kinds have memory of their own, so that no small file waits for a large one
 
 from __future__ import annotations
 
+import threading
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from io import BufferedReader
@@ -44,7 +45,9 @@ class Sender:
         self._threads = ThreadPoolExecutor(PARTS_AT_ONCE, thread_name_prefix="part")
         self._parts = Budget(PARTS_AT_ONCE * PART_BYTES)
         self._whole = Budget(_WHOLE_BYTES)
-        self._knows_conditions = True
+        #: whether the endpoint heeds the condition that nothing may be there; None: not known
+        self.heeds_conditions: bool | None = None
+        self._trying_conditions = threading.Lock()
 
     def send(
         self, file: BufferedReader, to: dict[str, Any], progress: Progress, *, only_new: bool
@@ -61,7 +64,7 @@ class Sender:
             Transient: if the file changes meanwhile; S3 keeps nothing of it.
             ClientError, BotoCoreError: of boto3; also if `progress` raised.
         """
-        if not (only_new and self._knows_conditions):
+        if not only_new or self.heeds_conditions is False:
             self._send(file, to, progress, {})
             return True
         try:
@@ -72,7 +75,7 @@ class Sender:
             if error_code(error) != "NotImplemented":
                 raise
             # Conditional writes are younger than many an endpoint that speaks S3.
-            self._knows_conditions = False
+            self.heeds_conditions = False
             self._send(file, to, progress, {})
         return True
 
@@ -95,8 +98,25 @@ class Sender:
             self._client.put_object(
                 Body=body(data, progress), ChecksumCRC32=checksum(data), **to, **on
             )
+            if on:
+                self._try_conditions(data, to)
         finally:
             self._whole.give(reading.size)
+
+    def _try_conditions(self, data: bytes, to: dict[str, Any]) -> None:
+        """Put the same once more: an endpoint that lets that happen pays no heed to conditions."""
+        if self.heeds_conditions is not None or not self._trying_conditions.acquire(blocking=False):
+            return
+        try:
+            self._client.put_object(Body=data, ChecksumCRC32=checksum(data), IfNoneMatch="*", **to)
+            self.heeds_conditions = False
+        except ClientError as error:
+            if error_code(error) == "PreconditionFailed":
+                self.heeds_conditions = True
+        except BotoCoreError:
+            pass  # the next one will tell
+        finally:
+            self._trying_conditions.release()
 
     def _send_in_parts(
         self, reading: Reading, to: dict[str, Any], progress: Progress, on: dict[str, Any]

@@ -75,24 +75,29 @@ def _wait_for_key(work: Work) -> None:
 
 
 def _upload(work: Work, audio: LocalAudio, uri: str) -> None:
-    key_is_ours = work.job.request.key is None
-    # A key of ours is free but for a try that broke off, and S3 tells of that while it is sent to.
-    if key_is_ours and audio.size < PART_BYTES and _put(work, audio, uri, only_new=True):
-        return
     storage = work.worker.storage
-    there = storage.find(uri)
-    if there is not None:
-        if storage.holds(there, uri, audio.file, audio.size):
-            log.info("upload.skipped", uri=uri, reason="the same bytes are there")
+    key_is_ours = work.job.request.key is None
+    # A key of ours is free but for a try that broke off, or an earlier life of the job, and S3 says
+    # so as it is sent to. To overwrite it would make the job at Transcribe seem another's.
+    at_once = key_is_ours and audio.size < PART_BYTES and storage.heeds_conditions
+    if at_once and _put(work, audio, uri, only_new=True):
+        return
+    for _ in range(2):
+        there = storage.find(uri)
+        if there is not None:
+            if storage.holds(there, uri, audio.file, audio.size):
+                log.info("upload.skipped", uri=uri, reason="the same bytes are there")
+                return
+            if not key_is_ours and there.owner != work.job.id:
+                raise Permanent(
+                    "KeyTaken",
+                    f"{uri} holds something else than {audio.path.name}. It was left alone; "
+                    "choose another key.",
+                )
+        # What has come meanwhile may be ours, of a call whose answer was lost: look once more.
+        if _put(work, audio, uri, only_new=there is None):
             return
-        if not key_is_ours and there.owner != work.job.id:
-            raise Permanent(
-                "KeyTaken",
-                f"{uri} holds something else than {audio.path.name}. It was left alone; "
-                "choose another key.",
-            )
-    if not _put(work, audio, uri, only_new=there is None):
-        raise Transient("KeyTaken", f"Somebody has just put something at {uri}.")
+    raise Transient("KeyTaken", f"Somebody has just put something at {uri}.")
 
 
 def _put(work: Work, audio: LocalAudio, uri: str, *, only_new: bool) -> bool:

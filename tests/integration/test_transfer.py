@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from holding import taken_up, worker_of
+from holding import started, taken_up, uploaded, worker_of
 from stack import BUCKET, Stack, until
 
 from producer.contract import JobState, Stage
@@ -140,6 +140,8 @@ def test_what_is_there_is_left_alone_if_so_asked(
 
 
 def test_a_small_recording_takes_one_call(stack: Stack, worker: Context) -> None:
+    # Of the first of a process it learns what the endpoint can do.
+    uploaded(worker, stack, "first")
     before = stack.account()["calls"]
     stack.client.submit(stack.sample("silence.wav"), name="one")
     uploading.place_audio(taken_up(worker, Stage.UPLOAD, "one"))
@@ -280,6 +282,26 @@ def test_an_endpoint_without_conditional_writes_is_asked_for_one_once(
             with path.open("rb") as file:
                 assert storage.put(file, URI, "talk", go_on, only_new=True)
         assert server.refused == 1
+
+
+def test_where_conditions_are_ignored_a_job_that_redis_forgot_is_still_known_for_its_own(
+    stack: Stack, worker: Context
+) -> None:
+    for storage in (worker.storage, worker.glance_at.storage):
+        events = storage._client.meta.events
+        events.register(
+            "before-sign.s3.PutObject",
+            lambda request, **_: request.headers.__delitem__("If-None-Match"),
+        )
+    uploaded(worker, stack, "first")
+    started(worker, stack, "one")
+    stack.broker.command("FLUSHALL")
+    # S3 tells times to the second.
+    uploaded_at = stack.now()
+    until(lambda: stack.now() > uploaded_at + 3)
+    started(worker, stack, "one")
+    assert stack.client.get("one").state is JobState.TRANSCRIBING
+    assert [each["name"] for each in stack.account()["jobs"]] == ["one"]
 
 
 def test_over_tls_a_body_is_read_for_its_checksum_alone(
