@@ -9,8 +9,6 @@ from producer.contract import aws_name
 from producer.schedule import clock
 from producer.store import PREFIX
 
-#: So many jobs must have ended lately for the times that they took to tell something.
-_TELLING = 20
 #: Seconds after which it is forgotten how long the account's list was.
 _PAGES_LAST = 60
 
@@ -29,6 +27,10 @@ class Look:
     quickest: float
     #: pages of ListTranscriptionJobs when it was last asked for, of everybody's running jobs
     pages: int
+    #: calls of ListTranscriptionJobs that the account allows in a second
+    list_rate: float
+    #: whether others in the account have slots that jobs of ours wait for
+    is_shared: bool
 
 
 class RunningJobs:
@@ -37,19 +39,30 @@ class RunningJobs:
     def __init__(self, broker: Broker) -> None:
         self._broker = broker
 
-    def look(self) -> Look:
+    def look(self, list_rate: str) -> Look:
         """See which jobs run, without reading their records.
+
+        Args:
+            list_rate: what `Admission.told` says of ListTranscriptionJobs.
 
         Raises:
             BrokerUnavailable: if Redis does not answer.
         """
         seen_at = clock()
-        youngest, quickest, pages, flat = self._broker.run("look", _TELLING)
+        youngest, quickest, pages, rate, shared, flat = self._broker.run("look", list_rate)
         jobs = {
             job_id: aws_name(job_id, int(attempt))
             for job_id, attempt in zip(flat[::2], flat[1::2], strict=True)
         }
-        return Look(seen_at, jobs, float(youngest), float(quickest), int(pages))
+        return Look(
+            seen_at,
+            jobs,
+            float(youngest),
+            float(quickest),
+            int(pages),
+            float(rate),
+            is_shared=bool(shared),
+        )
 
     def listed(self, pages: int) -> None:
         """Remember how many pages the list had.

@@ -272,11 +272,13 @@ class JobStore:
 
     def keep_result(self, job_id: str, text: str, document: bytes, *, most: int) -> None:
         """Keep a text and its document, each while its compressed size is at most `most` bytes."""
-        for kind, data in (("text", text.encode()), ("document", document)):
-            packed = _packed(data, most)
-            if packed is not None:
-                key = f"{PREFIX}{kind}:{job_id}"
-                self.broker.command("SET", key, packed, "EX", max(1, int(self._retention)))
+        lasts = max(1, int(self._retention))
+        kept = {"text": _packed(text.encode(), most), "document": _packed(document, most)}
+        self.broker.commands(
+            ("SET", f"{PREFIX}{kind}:{job_id}", packed, "EX", lasts)
+            for kind, packed in kept.items()
+            if packed is not None
+        )
 
     def result(self, job_id: str, kind: Literal["text", "document"]) -> bytes | None:
         """What `keep_result` kept, or None."""

@@ -153,12 +153,6 @@ class Admission:
             log.warning("account.yielded", what="slots", others=others)
         return int(others)
 
-    def is_shared(self) -> bool:
-        """Whether jobs wait and others seem to have slots, so that it is worth looking how many."""
-        lines = (f"{PREFIX}turns:READY", f"{PREFIX}line:READY", f"{PREFIX}line:first")
-        asked = [("SISMEMBER", f"{PREFIX}yielding", "slots"), ("EXISTS", *lines)]
-        return all(self._broker.commands(asked))
-
     def learn(self, quotas: Mapping[str, float]) -> None:
         """What Service Quotas says of the account: calls a second by operation, and `slots`."""
         key = f"{PREFIX}quotas"

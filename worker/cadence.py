@@ -16,7 +16,7 @@ _LATE = 0.02
 LONGEST = 15.0
 
 
-def seconds_between_looks(look: Look, *, shortest: float, list_rate: float) -> float:
+def seconds_between_looks(look: Look, *, shortest: float) -> float:
     """Seconds from this look at the running jobs to the next.
 
     No job is expected to end sooner after its start than the quickest of late, and those that run
@@ -25,13 +25,15 @@ def seconds_between_looks(look: Look, *, shortest: float, list_rate: float) -> f
     Args:
         look: what runs.
         shortest: the least seconds between two looks.
-        list_rate: the calls of ListTranscriptionJobs that the account allows in a second.
     """
-    allowed = 0.0 if ask_each(look) else look.pages / (_SHARE * list_rate)
+    allowed = 0.0 if ask_each(look) else look.pages / (_SHARE * look.list_rate)
     least = max(shortest, allowed)
     return max(least, min(LONGEST, _LATE * max(look.youngest, look.quickest)))
 
 
 def ask_each(look: Look) -> bool:
-    """Whether to ask for each job by its name is as cheap as to list what runs in the account."""
-    return len(look.jobs) <= look.pages
+    """Whether to ask for each job by its name is as cheap as to list what runs in the account.
+
+    The list also tells how many slots others have, which jobs that wait want to know.
+    """
+    return len(look.jobs) <= look.pages and not look.is_shared

@@ -23,7 +23,7 @@ from worker.calling import PATIENCE, in_turn
 from worker.errors import NotYet, StageError, Throttled
 from worker.leases import LeaseLost
 from worker.stages import Work
-from worker.transcribe import Done, Failed, Running, Status
+from worker.transcribe import MOST_PAGES, Done, Failed, Running, Status
 
 log = structlog.get_logger()
 
@@ -46,12 +46,14 @@ def ended_jobs(work: Work, look: Look) -> Iterator[tuple[Job, Status | None]]:
     Raises:
         Transient, Permanent: as AWS's error is sorted.
     """
-    if ask_each(look) and not work.worker.admission.is_shared():
+    if ask_each(look):
         yield from _confirmed(work, list(look.jobs), by_object=False)
         return
-    gate = in_turn(work, "ListTranscriptionJobs", PATIENCE)
+    # Of a very low rate, a page comes seldom.
+    gate = in_turn(work, "ListTranscriptionJobs", max(PATIENCE, 1.5 / look.list_rate))
     listed = work.worker.glance_at.transcribe.running(gate)
     if listed is None:
+        work.worker.running.listed(MOST_PAGES)
         some = random.sample(list(look.jobs), min(_SAMPLE, len(look.jobs)))
         yield from _confirmed(work, some, by_object=False)
         return
@@ -64,10 +66,7 @@ def ended_jobs(work: Work, look: Look) -> Iterator[tuple[Job, Status | None]]:
 
 def look_again(work: Work, look: Look) -> None:
     """Be due again as long after this look as its jobs deserve."""
-    settings = work.worker.settings
-    seconds = seconds_between_looks(
-        look, shortest=settings.poll_interval, list_rate=settings.list_rate
-    )
+    seconds = seconds_between_looks(look, shortest=work.worker.settings.poll_interval)
     work.later(seconds - (clock() - look.seen_at))
 
 
@@ -81,14 +80,17 @@ def _confirmed(
     jobs = [job for job in work.worker.store.get_many(suspects).values() if job is not None]
     pool = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="poll")
     asked = {pool.submit(_outcome, work, job, by_object=by_object): job for job in jobs}
+    postponed: StageError | None = None
     try:
         for answer in as_completed(asked, timeout=_MOST_SECONDS):
             work.lease.check()
             job = asked[answer]
             try:
                 outcome = answer.result()
-            except (NotYet, Throttled):
-                raise
+            except (NotYet, Throttled) as error:
+                # Those that may not ask now must not keep the answers of those that may.
+                postponed = error
+                continue
             except StageError as error:
                 if error.code == UNREACHABLE:
                     raise
@@ -101,6 +103,8 @@ def _confirmed(
     finally:
         # Whoever still waits for an answer does so alone, and not for long.
         pool.shutdown(wait=False, cancel_futures=True)
+    if postponed is not None:
+        raise postponed
 
 
 def move_on(work: Work, job: Job, outcome: Status | None) -> None:

@@ -37,13 +37,12 @@ def start(work: Work) -> None:
         return
     fields = starting.start_job(work)
     starting.hand_to_poll(work, fields)
-    admit(work.worker)
 
 
 @stage(app, Stage.POLL)
 def poll(work: Work) -> None:
     """TRANSCRIBING -> COLLECTING, for all jobs that have ended; then again after a while."""
-    look = work.worker.running.look()
+    look = work.worker.running.look(work.worker.admission.told("ListTranscriptionJobs"))
     ended = 0
     for job, outcome in polling.ended_jobs(work, look):
         polling.move_on(work, job, outcome)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     )
 
 #: Of a longer list, with 5 calls a second, the end would be out of date before it is seen.
-_MOST_PAGES = 50
+MOST_PAGES = 50
 #: How the service speaks of too many jobs, under two codes over the years.
 _TOO_MANY_JOBS = re.compile(
     r"too many (concurrent )?(jobs|transcription)|concurrent", re.IGNORECASE
@@ -152,7 +152,7 @@ class Transcribe:
         """
         names: set[str] = set()
         token: str | None = None
-        for number in range(_MOST_PAGES):
+        for number in range(MOST_PAGES):
             with errors_sorted("ListTranscriptionJobs"), self._sent_by(gate):
                 page = (
                     self._client.list_transcription_jobs(

@@ -1,7 +1,8 @@
 -- What is to be known of the running jobs before AWS is asked for them.
--- ARGV: number of jobs that must have ended lately for the times that they took to tell anything
+-- ARGV: calls of ListTranscriptionJobs a second, as told
 -- Returns: seconds since the last one was started, seconds that the quickest took lately ('0' if not
---   known), pages of the list when it was last asked for, and id, attempt, id, attempt...
+--   known), pages of the list when it was last asked for, calls of it a second, 1 if others have slots
+--   that jobs of ours wait for, and id, attempt, id, attempt...
 local at = now()
 local entries = redis.call('ZRANGE', P .. 'running', 0, -1, 'WITHSCORES')
 local youngest, jobs = 0, {}
@@ -16,11 +17,7 @@ for i = 1, #entries, 2 do
     redis.call('ZREM', P .. 'running', entries[i])
   end
 end
-local quickest
-local took = redis.call('LRANGE', P .. 'took', 0, -1)
-for _, seconds in ipairs(took) do
-  quickest = math.min(quickest or math.huge, tonumber(seconds))
-end
-if #took < tonumber(ARGV[1]) then quickest = 0 end
 local pages = redis.call('GET', P .. 'list_pages') or '1'
-return {text(math.max(0, youngest)), text(quickest or 0), pages, jobs}
+local shared = redis.call('SISMEMBER', P .. 'yielding', 'slots') == 1 and is_line('READY')
+return {text(math.max(0, youngest)), text(quickest()), pages, text(quota('ListTranscriptionJobs', ARGV[1])),
+  shared and 1 or 0, jobs}

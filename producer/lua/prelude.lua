@@ -31,8 +31,10 @@ local AHEAD = 1e8
 -- Seconds for which a permit to call rests, once the answer to the call has come: one by AWS's clock,
 -- whose rate may differ from ours.
 local COOLING = 1.005
--- So many of the times that jobs took are kept, and for so many seconds after the last.
-local TIMES_KEPT, TIMES_LAST = 50, 3600
+-- So many of the times that jobs took are kept, for so many seconds after the last; so many tell something.
+local TIMES_KEPT, TIMES_LAST, TIMES_TELL = 50, 3600, 20
+-- Seconds after its start at which a job is first looked for, unless even the quickest take longer than that.
+local FIRST_LOOK, LASTS_LONG = 1, 60
 local CONTROL_STAGES = {submit = true, start = true, poll = true, adopt = true}
 local TERMINAL = {COMPLETED = true, FAILED = true, CANCELLED = true}
 
@@ -157,10 +159,31 @@ local function next_in_line(state, weights)
   return id
 end
 
+-- Seconds that the quickest of the last jobs took at Transcribe; 0 if too few have ended to tell.
+local function quickest()
+  local took = redis.call('LRANGE', P .. 'took', 0, -1)
+  if #took < TIMES_TELL then return 0 end
+  local least = math.huge
+  for _, seconds in ipairs(took) do least = math.min(least, tonumber(seconds)) end
+  return least
+end
+
+-- When the job that was started last wants a first look; nil if that has been, or there is time.
+local function first_look()
+  local youngest = redis.call('ZRANGE', P .. 'running', -1, -1, 'WITHSCORES')
+  if not youngest[2] or quickest() > LASTS_LONG then return nil end
+  return tonumber(youngest[2]) + FIRST_LOOK
+end
+
 -- Transcribe has a job: there is something to poll for.
 local function enter_running(id, at)
   redis.call('ZADD', P .. 'running', text(at), id)
   redis.call('ZADD', schedule('poll'), 'NX', text(at), FLEET)
+  -- The next look may be far off, for what has been running may last.
+  local due = first_look()
+  if due and redis.call('HEXISTS', holder('poll'), FLEET) == 0 then
+    redis.call('ZADD', schedule('poll'), 'LT', text(due), FLEET)
+  end
 end
 
 -- Seconds that a job took at Transcribe, of the last few: how soon others may be expected to end.

@@ -5,6 +5,11 @@ local stage, id, delay = ARGV[1], ARGV[2], ARGV[4]
 if redis.call('HGET', holder(stage), id) ~= ARGV[3] then return 0 end
 -- A job may have been started since the poll looked: then there is something to poll for.
 if stage == 'poll' and delay == '' and redis.call('EXISTS', P .. 'running') == 1 then delay = '0' end
+if stage == 'poll' and delay ~= '' then
+  -- Nor has it seen that one.
+  local due, at = first_look(), now()
+  if due and due > at then delay = math.min(tonumber(delay), due - at) end
+end
 if delay == '' then
   forget(stage, id)
   if stage == 'submit' then redis.call('DEL', arrival(id)) end

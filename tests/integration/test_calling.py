@@ -174,7 +174,7 @@ def test_a_call_that_is_not_answered_keeps_its_permit_for_longer(
     started(worker, stack)
     stack.fault(operation="GetTranscriptionJob", kind="timeout")
     with pytest.raises(Transient):
-        list(polling.ended_jobs(taken_up(worker, Stage.POLL, FLEET), worker.running.look()))
+        list(polling.ended_jobs(taken_up(worker, Stage.POLL, FLEET), worker.running.look("5")))
     (given,) = stack.broker.command("ZRANGE", _COOLING_GET, 0, -1)
     assert float(stack.broker.command("ZSCORE", _COOLING_GET, given)) > stack.now() + 5
 
@@ -244,5 +244,5 @@ def test_the_poll_goes_to_another_when_aws_is_out_of_reach(stack: Stack, worker:
         started(worker, stack, name)
     stack.fault(operation="ListTranscriptionJobs", kind="timeout")
     with pytest.raises(Transient) as told:
-        list(polling.ended_jobs(taken_up(worker, Stage.POLL, FLEET), worker.running.look()))
+        list(polling.ended_jobs(taken_up(worker, Stage.POLL, FLEET), worker.running.look("5")))
     assert told.value.code == UNREACHABLE

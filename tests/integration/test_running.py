@@ -17,7 +17,7 @@ def schedule(stack: Stack) -> Schedule:
 
 
 def look(stack: Stack) -> Look:
-    return RunningJobs(stack.broker).look()
+    return RunningJobs(stack.broker).look("5")
 
 
 def run(stack: Stack, *names: str, ago: float = 0) -> None:
@@ -89,3 +89,46 @@ def test_thousands_that_run_are_seen(stack: Stack) -> None:
     stack.broker.commands(("HSET", f"{PREFIX}job:{name}", "attempt", 1) for name in names)
     stack.broker.command("ZADD", f"{PREFIX}running", *(w for name in names for w in (1, name)))
     assert len(look(stack).jobs) == 5000
+
+
+def poll_due_in(stack: Stack) -> float:
+    due = stack.broker.command("ZSCORE", f"{PREFIX}schedule:poll", FLEET)
+    return float(due) - stack.now()
+
+
+def start(stack: Stack, schedule: Schedule, name: str) -> None:
+    """What a start does with a job that Transcribe has taken."""
+    request = TranscriptionRequest(audio=f"/audio/{name}.wav", name=name)
+    list(stack.store.create([(name, request)], deadline=3600, at_once=False))
+    assert (Stage.UPLOAD, name) in schedule.claim(room=10)
+    hold = schedule.begin(Stage.UPLOAD, name)
+    assert hold is not None
+    assert stack.store.advance(hold, name, [JobState.UPLOADING], JobState.TRANSCRIBING, "running")
+
+
+def test_a_job_that_is_started_while_others_last_is_looked_for_soon(
+    stack: Stack, schedule: Schedule
+) -> None:
+    run(stack, "old", ago=900)
+    assert (Stage.POLL, FLEET) in schedule.claim(room=10)
+    poll = schedule.begin(Stage.POLL, FLEET)
+    assert poll is not None
+    # While the others are looked at:
+    start(stack, schedule, "meanwhile")
+    assert schedule.put_off(poll, 15)
+    assert poll_due_in(stack) < 2
+    # And after that:
+    stack.broker.command("ZADD", f"{PREFIX}schedule:poll", stack.now() + 15, FLEET)
+    start(stack, schedule, "after")
+    assert poll_due_in(stack) < 2
+
+
+def test_where_all_last_long_no_start_brings_the_next_look_forward(
+    stack: Stack, schedule: Schedule
+) -> None:
+    names = [f"job-{number}" for number in range(20)]
+    run(stack, "old", *names, ago=900)
+    end(stack, schedule, *names)
+    stack.broker.command("ZADD", f"{PREFIX}schedule:poll", stack.now() + 15, FLEET)
+    start(stack, schedule, "after")
+    assert poll_due_in(stack) > 10

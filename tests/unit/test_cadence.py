@@ -8,13 +8,21 @@ from producer.running import Look
 from worker.cadence import ask_each, seconds_between_looks
 
 
-def look(running: int = 250, youngest: float = 0, quickest: float = 0, pages: int = 3) -> Look:
+def look(
+    running: int = 250,
+    youngest: float = 0,
+    quickest: float = 0,
+    pages: int = 3,
+    list_rate: float = 5,
+    *,
+    is_shared: bool = False,
+) -> Look:
     jobs = {f"job-{number}": f"job-{number}" for number in range(running)}
-    return Look(0.0, jobs, youngest, quickest, pages)
+    return Look(0.0, jobs, youngest, quickest, pages, list_rate, is_shared)
 
 
-def seconds(seen: Look, *, shortest: float = 0.8, list_rate: float = 5) -> float:
-    return seconds_between_looks(seen, shortest=shortest, list_rate=list_rate)
+def seconds(seen: Look, *, shortest: float = 0.8) -> float:
+    return seconds_between_looks(seen, shortest=shortest)
 
 
 def test_three_pages_of_running_jobs_take_three_fifths_of_the_list_calls() -> None:
@@ -27,8 +35,8 @@ def test_a_list_full_of_other_peoples_jobs_is_looked_at_less_often() -> None:
 
 
 def test_a_higher_quota_is_used_as_far_as_the_settings_say() -> None:
-    assert seconds(look(), list_rate=50) == 0.8
-    assert seconds(look(), list_rate=50, shortest=0.2) == 0.2
+    assert seconds(look(list_rate=50)) == 0.8
+    assert seconds(look(list_rate=50), shortest=0.2) == 0.2
 
 
 def test_what_has_lasted_long_is_looked_at_seldom() -> None:
@@ -53,3 +61,9 @@ def test_jobs_are_asked_for_by_name_only_where_that_takes_no_more_calls(
     running: int, pages: int, by_name: bool
 ) -> None:
     assert ask_each(look(running=running, pages=pages)) is by_name
+
+
+def test_who_waits_for_slots_that_others_have_pays_for_the_list() -> None:
+    seen = look(running=25, pages=30, is_shared=True)
+    assert not ask_each(seen)
+    assert seconds(seen) == pytest.approx(10)
