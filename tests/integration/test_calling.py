@@ -246,3 +246,22 @@ def test_the_poll_goes_to_another_when_aws_is_out_of_reach(stack: Stack, worker:
     with pytest.raises(Transient) as told:
         list(polling.ended_jobs(taken_up(worker, Stage.POLL, FLEET), worker.running.look("5")))
     assert told.value.code == UNREACHABLE
+
+
+def test_a_look_keeps_the_answers_it_got_though_others_may_not_ask(
+    stack: Stack, worker: Context
+) -> None:
+    names = [f"job-{number}" for number in range(4)]
+    # Without a result each has to be asked for, and AWS takes longer to answer than we to refuse.
+    stack.fault(kind="fail", reason="Failed to parse audio file.", match="job")
+    worker.glance_at.transcribe._client.meta.events.register(
+        "before-send.transcribe.GetTranscriptionJob", lambda **_: time.sleep(0.3)
+    )
+    for name in names:
+        started(worker, stack, name)
+    until(lambda: {job["status"] for job in stack.account()["jobs"]} == {"FAILED"})
+    taken(worker, "GetTranscriptionJob", _QUOTAS["GetTranscriptionJob"] - 2)
+    ended = polling.ended_jobs(taken_up(worker, Stage.POLL, FLEET), worker.running.look("5"))
+    assert {next(ended)[0].id, next(ended)[0].id} < set(names)
+    with pytest.raises(NotYet):
+        next(ended)
