@@ -78,7 +78,7 @@ def set_faults(stack: Stack, kind: str) -> None:
         fault(operation, times, about(name_of(operation, kind)))
     # So that there is time to cancel it.
     slow = about(name_of("AbortMultipartUpload", kind))
-    stack.fault(kind="timeout", operation="UploadPart", seconds=5, times=1, match=slow)
+    stack.fault(kind="timeout", operation="UploadPart", seconds=12, times=1, match=slow)
 
 
 def requests(short: Path, long: Path) -> Iterator[dict[str, object]]:
