@@ -74,7 +74,8 @@ class TranscriptionRequest(TranscribeOptions):
     metadata: dict[str, JsonValue] = Field(
         default={},
         description="The caller's own, returned untouched; 8 KiB of JSON at most. Jobs of "
-        "different `tenant`s (a text of up to 100 characters) take turns.",
+        "different `tenant`s (a text of up to 100 characters; of another type it names none) take "
+        "turns.",
     )
 
     @field_validator("name")
@@ -151,8 +152,9 @@ class TranscriptionRequest(TranscribeOptions):
     @field_validator("metadata")
     @classmethod
     def _tenant_is_a_name(cls, metadata: dict[str, JsonValue]) -> dict[str, JsonValue]:
+        # What is no text names no tenant: callers may have a `tenant` of their own there.
         tenant = metadata.get("tenant")
-        if tenant is not None and not (isinstance(tenant, str) and TENANT.fullmatch(tenant)):
+        if isinstance(tenant, str) and not TENANT.fullmatch(tenant):
             raise ValueError(
                 f"tenant must be a text of 1 to {MAX_TENANT_CHARACTERS} printable characters"
             )
@@ -176,7 +178,7 @@ class TranscriptionRequest(TranscribeOptions):
 
     @property
     def tenant(self) -> str:
-        """Whose job it is, among those who share the queue; '' if it does not say."""
+        """Whose job it is, among those who share the queue; '' if no text says so."""
         tenant = self.metadata.get("tenant")
         return tenant if isinstance(tenant, str) else ""
 

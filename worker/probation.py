@@ -38,6 +38,8 @@ log = structlog.get_logger()
 _MOST_AT_ONCE = 4
 _PLACES = threading.BoundedSemaphore(_MOST_AT_ONCE)
 _LOOK_EVERY = 0.5
+#: Seconds; a permit lasts no longer for a long lease.
+_RENEW_EVERY = 3.0
 _PR_SET_PDEATHSIG = 1
 
 
@@ -96,7 +98,7 @@ def main() -> None:
     # It ends before there is garbage worth looking for, which with much in memory takes long.
     gc.disable()
     logs.configure(ours.settings.log_format, ours.settings.log_level)
-    threading.Thread(target=_renew, args=(ours,), daemon=True).start()
+    threading.Thread(target=renew, args=(ours, threading.Event()), daemon=True).start()
     # What each stage does is told by `tasks`; `stages` itself imports this module.
     import_module("worker.tasks")
     import_module("worker.stages").run_here(ours, hold)
@@ -108,11 +110,12 @@ def _end_with_parent(parent: int) -> None:
         sys.exit(1)
 
 
-def _renew(worker: Context) -> None:
-    pause = threading.Event()
-    while not pause.wait(worker.settings.lease / 3):
+def renew(worker: Context, ended: threading.Event) -> None:
+    """Renew the leases and permits of this process, as elsewhere the dispatcher does."""
+    while not ended.wait(min(worker.settings.lease / 3, _RENEW_EVERY)):
         try:
             worker.leases.renew()
+            worker.admission.renew()
         except BrokerUnavailable as error:
             log.warning("redis.unavailable", reason=str(error))
 

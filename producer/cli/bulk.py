@@ -36,8 +36,11 @@ def submit(
     # Names that are known beforehand make it safe to submit again what may have been recorded.
     named = [each.model_copy(update={"name": each.new_job_id()}) for each in requests]
     recorded: set[str] = set()
+    whole = False
     try:
-        return _record(client, named, recorded, as_json=as_json)
+        ids = _record(client, named, recorded, as_json=as_json)
+        whole = True
+        return ids
     except BrokerUnavailable as error:
         if error.accepted is False:
             raise
@@ -46,7 +49,8 @@ def submit(
         raise Interrupted(f"interrupted. {_rest(named, recorded)}") from None
     finally:
         known = ((str(each.name), each) for each in named if each.name in recorded)
-        tell(known, as_json=as_json, waits=waits)
+        # Who is cut off does not wait.
+        tell(known, as_json=as_json, waits=waits and whole)
 
 
 def _record(

@@ -104,6 +104,9 @@ local function line(state, tenant)
 end
 local function turns(state) return P .. 'turns:' .. state end
 local function turn(state) return P .. 'turn:' .. state end
+-- So many tenants whose lines have run empty are looked at by one script, for nobody is served meanwhile.
+local MOST_EMPTY = 100
+local empty = 0
 -- Jobs that had their turn, but AWS had no slot for them: before all lines.
 local FIRST = P .. 'line:first'
 
@@ -132,8 +135,9 @@ local function is_line(state)
     or state == 'READY' and redis.call('EXISTS', FIRST) == 1
 end
 
--- Take the job whose turn it is out of its line; nil if none waits. A job that is no longer in that
--- state, as one that an older version has stopped, is passed over and costs no turn.
+-- Take the job whose turn it is out of its line; nil if none waits, or if that is not known yet because
+-- of many empty lines: those are gone then, and the next script goes on. A job that is no longer in
+-- that state, as one that an older version has stopped, is passed over and costs no turn.
 local function next_in_line(state, weights)
   local function first_of(key)
     while true do
@@ -148,12 +152,14 @@ local function next_in_line(state, weights)
       redis.call('DEL', turn(state))
       return nil
     end
+    if empty == MOST_EMPTY then return nil end
     id = first_of(line(state, tenant))
     if id then
       redis.call('SET', turn(state), due)
       redis.call('ZADD', turns(state), text(due + 1 / (weights[tenant] or 1)), tenant)
     else
       redis.call('ZREM', turns(state), tenant)
+      empty = empty + 1
     end
   end
   return id

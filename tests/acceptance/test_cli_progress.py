@@ -152,6 +152,27 @@ def test_a_command_that_was_interrupted_says_what_is_recorded_and_goes_on(stack:
     assert len(audio) == len(recorded(stack)) == 3000
 
 
+@pytest.mark.parametrize("options", [["--json"], ["--json", "--wait"]])
+def test_who_reads_json_has_the_ids_too_of_what_was_cut_off(
+    stack: Stack, options: list[str]
+) -> None:
+    folder = folder_of(stack, 3000)
+    with late(stack) as proxy:
+        proxy.delay = 0.3
+        terminal = Terminal(
+            stack, "submit", str(folder), "--recursive", *options, TRANSCRIBE_REDIS_URL=proxy.url
+        )
+        until(lambda: recorded(stack))
+        terminal.process.send_signal(signal.SIGINT)
+        code, lines, shown = terminal.end()
+    assert code == 130
+    found = re.search(r"transcribe submit - < (\S+\.jsonl)", re.sub(r"\s+", " ", shown))
+    assert found is not None
+    Path(found[1]).unlink()
+    assert {json.loads(line)["id"] for line in lines} == recorded(stack)
+    assert 0 < len(lines) < 3000
+
+
 def test_a_redis_that_is_lost_in_the_middle_costs_no_job_and_doubles_none(stack: Stack) -> None:
     folder = folder_of(stack, 3000)
     with late(stack) as proxy:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import get_args
@@ -13,7 +14,7 @@ from stack import Stack, until
 from producer.contract import JobState, Stage
 from producer.schedule import FLEET
 from producer.store import PREFIX
-from worker import calling, cleaning, polling, starting
+from worker import calling, cleaning, polling, probation, starting
 from worker.admission import Operation, Permit
 from worker.aws import UNREACHABLE
 from worker.context import Context
@@ -123,6 +124,30 @@ def test_permits_of_a_dead_worker_come_back_and_those_of_a_slow_one_do_not(
     held_until = time.monotonic() + 3
     until(lambda: [worker.admission.renew(), time.monotonic() > held_until][1])
     assert worker.admission.take(operation, 0).id == "", "calls of living workers go on"
+
+
+def test_a_stage_in_a_process_of_its_own_keeps_its_permits(
+    stack: Stack, worker: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, seconds in (("admission._PERMIT_LASTS", 3.0), ("admission._SENT_WITHIN", 0.0)):
+        monkeypatch.setattr(f"worker.{name}", seconds)
+    monkeypatch.setattr("worker.probation._RENEW_EVERY", 0.2)
+    operation: Operation = "DeleteTranscriptionJob"
+    ours = Context(WorkerSettings.load())
+    (kept,) = taken(ours, operation, 1)
+    ended = threading.Event()
+    with ThreadPoolExecutor(1) as threads:
+        renewing = threads.submit(probation.renew, ours, ended)
+        try:
+            # The others', of whom nobody is heard, come back, though they were taken later.
+            taken(worker, operation, 4)
+            others = until(lambda: worker.admission.take(operation, 0).id)
+            out = stack.broker.command("ZRANGE", f"{PREFIX}permits:out:{operation}", 0, -1)
+        finally:
+            ended.set()
+        renewing.result()
+    assert kept.id in out
+    assert others in out
 
 
 @pytest.mark.parametrize(

@@ -192,6 +192,39 @@ def test_a_tenants_jobs_that_are_stopped_leave_nothing(lines: Lines) -> None:
     assert lines.left() == []
 
 
+def test_many_tenants_that_have_gone_hold_up_no_other_call(lines: Lines) -> None:
+    gone = 1000
+    for number in range(gone):
+        lines.queue(f"tenant-{number}", f"job-{number}")
+    assert len(lines.upload(gone // 2)) == gone // 2
+    for number in range(gone):
+        lines.store.cancel(f"job-{number}")
+    lines.queue("zoe", "zoe-1")
+
+    def waiting(state: str) -> int:
+        return int(lines.broker.command("ZCARD", f"{PREFIX}turns:{state}"))
+
+    served: list[str] = []
+    while not served:
+        before = waiting("QUEUED")
+        served = lines.upload(1)
+        assert before - waiting("QUEUED") <= 100, "one call looked at all"
+        assert before > waiting("QUEUED") or served, "a call did nothing"
+    assert served == ["zoe-1"]
+    assert lines.broker.command("ZSCORE", f"{PREFIX}turns:READY", "zoe")
+    started: list[str] = []
+    while not started:
+        before = waiting("READY")
+        started = lines.admit(1)
+        assert before - waiting("READY") <= 100, "one call looked at all"
+        assert before > waiting("READY") or started, "a call did nothing"
+    assert started == ["zoe-1"]
+    while lines.left():
+        before = waiting("QUEUED") + waiting("READY")
+        assert lines.upload(1) == lines.admit(1) == []
+        assert waiting("QUEUED") + waiting("READY") < before or not lines.left()
+
+
 def test_what_a_version_without_tenants_left_in_line_is_taken_up(lines: Lines) -> None:
     lines.queue("", *numbered("", 3))
     lines.upload(1)

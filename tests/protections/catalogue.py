@@ -202,6 +202,12 @@ REDIS = (
         "tests/integration/test_tenants.py::test_no_number_of_new_tenants_holds_up_one_that_waits",
     ),
     Protection(
+        "producer/lua/prelude.lua",
+        "    if empty == MOST_EMPTY then return nil end\n",
+        "",
+        "tests/integration/test_tenants.py::test_many_tenants_that_have_gone_hold_up_no_other_call",
+    ),
+    Protection(
         "producer/waiting.py",
         "            suspects = set(pending)\n            continue\n",
         "            raise\n",
