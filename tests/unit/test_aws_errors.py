@@ -13,8 +13,9 @@ from botocore import exceptions as boto
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.stub import Stubber
+from botocore.utils import parse_timestamp
 
-from worker.aws import CREDENTIAL_CODES, Aws, sorted_error
+from worker.aws import CREDENTIAL_CODES, Aws, moment, sorted_error
 from worker.errors import Permanent, SlotsTaken, StageError, Throttled, Transient
 from worker.settings import WorkerSettings
 from worker.transcribe import (
@@ -444,3 +445,25 @@ def test_missing_credentials_are_waited_for(
         Transcribe(Aws(WorkerSettings.load()).transcribe()).status("n", AT_ONCE)
 
     assert caught.value.code == "CredentialsMissing"
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        1764000000,
+        1764000000.125,
+        "1764000000.5",
+        "Tue, 24 Nov 2026 18:04:40 GMT",
+        "2026-11-24T18:04:40.000Z",
+        "20261124T180440Z",
+    ],
+)
+def test_times_are_read_as_botocore_reads_them(told: float | str) -> None:
+    read = moment(told)
+    assert read == parse_timestamp(told)
+    assert read.tzinfo is not None
+
+
+def test_what_is_no_time_is_botocores_error() -> None:
+    with pytest.raises(ValueError, match="Invalid timestamp"):
+        moment("yesterday GMT")
