@@ -144,10 +144,6 @@ class JobStore:
         answers = self.broker.commands(("ZCARD", f"{PREFIX}state:{s}") for s in JobState)
         return {state: int(count) for state, count in zip(JobState, answers, strict=True)}
 
-    def running_ids(self) -> list[str]:
-        """The jobs that Transcribe has, in the order in which they were started."""
-        return list(self.broker.command("ZRANGE", f"{PREFIX}running", 0, -1))
-
     def last_event(self) -> str:
         """The place in the event stream to listen from, so that nothing later is missed."""
         newest = self.broker.command("XREVRANGE", EVENTS, "+", "-", "COUNT", 1)

@@ -25,7 +25,7 @@ from producer.cli.sandbox import Sandbox
 from producer.contract import Job, JobState
 from producer.errors import BrokerUnavailable
 from producer.settings import ProducerSettings
-from producer.store import JobStore
+from producer.store import PREFIX, JobStore
 
 ROOT = Path(__file__).parent.parent
 SAMPLES = ROOT / "samples"
@@ -163,6 +163,10 @@ class Stack:
         job = until(found, seconds, f"{job_id} in {states}")
         assert isinstance(job, Job)
         return job
+
+    def running_ids(self) -> list[str]:
+        """The jobs that hold a slot, in the order in which they were started."""
+        return list(self.broker.command("ZRANGE", f"{PREFIX}running", 0, -1))
 
     def now(self) -> float:
         """The time by which Redis goes."""

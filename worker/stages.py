@@ -115,7 +115,7 @@ _FUNCTIONS: dict[Stage, Callable[[Work], None]] = {}
 
 
 def admit(worker: Context) -> None:
-    """Start as many READY jobs as the account has free slots and start tokens for."""
+    """Start as many READY jobs as the account has free slots and permits for."""
     for job_id in worker.admission.admit():
         log.debug("job.admitted", job_id=job_id)
 

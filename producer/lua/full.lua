@@ -3,14 +3,13 @@
 -- Returns: 1 if the fleet begins to yield, else 0
 -- Of the jobs that run now so many go on when they end; the others' have the rest.
 local KEPT = 0.75
-local operation, pause = 'StartTranscriptionJob', tonumber(ARGV[2])
+local seconds = tonumber(ARGV[2])
 local at = now()
 local key = P .. 'share:slots'
 redis.call('HINCRBY', P .. 'refused', 'slots', 1)
 if at - tonumber(redis.call('HGET', key, 'refused_at') or '0') > 1 then
   local kept = math.max(1, math.floor(KEPT * math.min(slots(ARGV[1], at), redis.call('ZCARD', P .. 'running'))))
-  redis.call('HSET', key, 'share', kept, 'at', text(at + pause), 'refused_at', text(at))
+  redis.call('HSET', key, 'share', kept, 'at', text(at + seconds), 'refused_at', text(at))
 end
-local resume = math.max(paused_until(operation), at + pause)
-redis.call('SET', P .. 'permits:pause:' .. operation, text(resume), 'PX', math.ceil((resume - at) * 1000) + 1000)
+pause('StartTranscriptionJob', seconds, at)
 return yielding('slots')

@@ -86,6 +86,13 @@ local function wait_until(stage, id, due)
   redis.call('HDEL', holder(stage), id)
 end
 
+-- The same for an entry whose work went as it should so far.
+local function give_back(stage, id, due)
+  wait_until(stage, id, due)
+  redis.call('HDEL', lapses(stage), id)
+  redis.call('HDEL', tries(stage), id)
+end
+
 local function forget(stage, id)
   redis.call('ZREM', schedule(stage), id)
   redis.call('HDEL', holder(stage), id)
@@ -299,6 +306,12 @@ end
 
 local function paused_until(operation)
   return tonumber(redis.call('GET', P .. 'permits:pause:' .. operation) or '0')
+end
+
+local function pause(operation, seconds, at)
+  local resume = math.max(paused_until(operation), at + seconds)
+  local key = P .. 'permits:pause:' .. operation
+  redis.call('SET', key, text(resume), 'PX', math.ceil((resume - at) * 1000) + 1000)
 end
 
 -- How many more entries of a stage, whose work ends in a call of the operation, may be handed out: as

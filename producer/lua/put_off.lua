@@ -14,8 +14,6 @@ if delay == '' then
   forget(stage, id)
   if stage == 'submit' then redis.call('DEL', arrival(id)) end
 else
-  wait_until(stage, id, now() + tonumber(delay))
-  redis.call('HDEL', lapses(stage), id)
-  redis.call('HDEL', tries(stage), id)
+  give_back(stage, id, now() + tonumber(delay))
 end
 return 1

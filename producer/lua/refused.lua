@@ -1,7 +1,7 @@
 -- AWS has refused a call, for there were too many: yield to others who use the account.
 -- ARGV: operation, calls a second as told, seconds for which nobody calls it
 -- Returns: 1 if the fleet begins to yield, else 0
-local operation, pause = ARGV[1], tonumber(ARGV[3])
+local operation, seconds = ARGV[1], tonumber(ARGV[3])
 local at = now()
 local key = P .. 'share:' .. operation
 redis.call('HINCRBY', P .. 'refused', operation, 1)
@@ -9,8 +9,7 @@ redis.call('HINCRBY', P .. 'refused', operation, 1)
 if at - tonumber(redis.call('HGET', key, 'refused_at') or '0') > 1 then
   local least = 1 / math.max(1, math.floor(quota(operation, ARGV[2])))
   local half = math.max(least, share(operation, at) / 2)
-  redis.call('HSET', key, 'share', text(half), 'at', text(at + pause), 'refused_at', text(at))
+  redis.call('HSET', key, 'share', text(half), 'at', text(at + seconds), 'refused_at', text(at))
 end
-local resume = math.max(paused_until(operation), at + pause)
-redis.call('SET', P .. 'permits:pause:' .. operation, text(resume), 'PX', math.ceil((resume - at) * 1000) + 1000)
+pause(operation, seconds, at)
 return yielding(operation)

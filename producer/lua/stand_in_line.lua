@@ -10,7 +10,5 @@ local at = now()
 local job = redis.call('HMGET', job_key(id), 'state', 'priority')
 local since = tonumber(redis.call('HGET', job_key(id), 'at.' .. (job[1] or '')) or at)
 redis.call('ZADD', seats(stage), text(since + tonumber(job[2] or '5') * PRIORITY_STEP), id)
-wait_until(stage, id, at + LOOK_AFTER + redis.call('ZCARD', seats(stage)) / LOOKS)
-redis.call('HDEL', lapses(stage), id)
-redis.call('HDEL', tries(stage), id)
+give_back(stage, id, at + LOOK_AFTER + redis.call('ZCARD', seats(stage)) / LOOKS)
 return 1

@@ -186,7 +186,7 @@ def test_adopting_twice_changes_nothing(shared: Stack) -> None:
 
 def settled(stack: Stack) -> None:
     """Wait until nothing is under way."""
-    until(lambda: not stack.store.running_ids())
+    until(lambda: not stack.running_ids())
     for stage in Stage:
         until(
             lambda stage=stage: stack.broker.command("ZCARD", f"{PREFIX}schedule:{stage}") == 0,

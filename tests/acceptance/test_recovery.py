@@ -63,7 +63,7 @@ def test_200_at_once_within_the_quota_each_started_once(stack: Stack) -> None:
             lambda stage=stage: stack.broker.command("ZCARD", f"{PREFIX}schedule:{stage}") == 0,
             what=f"an empty schedule of {stage}",
         )
-    assert stack.store.running_ids() == []
+    assert stack.running_ids() == []
 
 
 def test_a_killed_workers_jobs_go_on_at_another(stack: Stack) -> None:

@@ -68,7 +68,7 @@ def test_what_was_recorded_meanwhile_is_left_alone(stack: Stack, schedule: Sched
     mine = stack.client.submit("/audio/mine.wav", name="talk")
     assert stack.client.adoptions.note(hold, FOUND, deadline=60, fields=fields()) == "known"
     assert stack.client.get("talk") == mine
-    assert stack.store.running_ids() == []
+    assert stack.running_ids() == []
     assert stack.client.adoptions.found() == []
 
 
@@ -85,7 +85,7 @@ def test_who_lost_the_hold_records_nothing(stack: Stack, schedule: Schedule) -> 
     job = stack.client.get("talk")
     assert (job.state, job.attempt) == (JobState.TRANSCRIBING, 2)
     assert job.deadline_at is not None
-    assert stack.store.running_ids() == ["talk"]
+    assert stack.running_ids() == ["talk"]
 
 
 @pytest.mark.parametrize(

@@ -60,7 +60,7 @@ def test_the_slot_of_a_job_whose_record_is_gone_is_free(stack: Stack) -> None:
     run(stack, "here", "gone")
     stack.broker.command("DEL", f"{PREFIX}job:gone")
     assert look(stack).jobs == {"here": "here"}
-    assert stack.store.running_ids() == ["here"]
+    assert stack.running_ids() == ["here"]
 
 
 def test_the_quickest_of_the_last_fifty_is_known_once_twenty_have_ended(

@@ -210,11 +210,11 @@ def test_a_job_stopped_while_aws_had_it_keeps_its_slot_until_it_ended(
 ) -> None:
     poll = bring_to(stack, schedule, "one", JobState.TRANSCRIBING)
     stack.client.cancel("one")
-    assert stack.store.running_ids() == ["one"]
+    assert stack.running_ids() == ["one"]
     with pytest.raises(WrongState, match="still being stopped"):
         stack.client.retry("one")
     assert stack.store.settle(poll, "one", "ended")
-    assert stack.store.running_ids() == []
+    assert stack.running_ids() == []
     until(lambda: (Stage.CLEANUP, "one") in schedule.claim(room=10))
     cleanup = schedule.begin(Stage.CLEANUP, "one")
     assert cleanup is not None

@@ -445,8 +445,8 @@ AWS = (
     ),
     Protection(
         "producer/lua/full.lua",
-        "redis.call('SET', P .. 'permits:pause:'",
-        "redis.call('SET', P .. 'nothing'",
+        "pause('StartTranscriptionJob', seconds, at)\n",
+        "",
         _SHARED + "test_a_full_account_is_not_run_into_all_the_time",
     ),
     Protection(
