@@ -106,9 +106,20 @@ class Schedule:
         """Give an entry back that is large and found no seat; False if the hold was lost."""
         return bool(self._broker.run("stand_in_line", hold.stage, hold.member, hold.generation))
 
-    def next_in_line(self, stage: Stage) -> str:
-        """Take the first entry out of the line for seats, to be begun now; '' if nobody waits."""
-        return str(self._broker.run("next_in_line", stage))
+    def is_line(self, stage: Stage) -> bool:
+        """Whether anything stands in line for a seat."""
+        return bool(self._broker.run("is_line_for_seats", stage))
+
+    def next_in_line(self, stage: Stage, weights: Mapping[str, float] = NO_WEIGHTS) -> str:
+        """Take the entry whose turn it is out of the line for seats, to be begun now.
+
+        Tenants take turns, as `claim` says. Returns '' if nobody waits.
+        """
+        told = json.dumps(dict(weights))
+        # Each answer that is none has taken a hundred tenants away whose lines are empty.
+        while (found := self._broker.run("next_in_line", stage, told)) is None:
+            pass
+        return str(found)
 
     def finish(self, hold: Hold) -> bool:
         """Be done with an entry; the poll's stays while anything runs."""

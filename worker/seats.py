@@ -1,7 +1,8 @@
 """Seats for large work, so few that a process always has threads and memory for all else.
 
-Who finds none gives the job back, to stand in a line of the whole fleet by priority and age, and
-the thread is free. Who is done takes the first of that line instead of getting up.
+Who finds none gives the job back, to stand in a line of the whole fleet, and the thread is free.
+Who is done takes the next of that line instead of getting up. Tenants take turns there, as
+elsewhere, so a seat that is found free while others stand in line is given to whose turn it is.
 """
 
 from __future__ import annotations

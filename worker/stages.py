@@ -86,10 +86,15 @@ class Work:
         """Say that the work is large, before it is begun.
 
         Raises:
-            NoSeat: if this process is at work on enough of that kind.
+            NoSeat: if this process is at work on enough of that kind; or if others are in line, and
+                the seat, which stays taken, is for whose turn it is.
         """
-        if self._seat is not None:
-            self._seat.take()
+        if self._seat is None or self._seat.taken:
+            return
+        self._seat.take()
+        # This job may be one of them, as all in line look for themselves now and then.
+        if self.worker.schedule.is_line(self.hold.stage):
+            raise NoSeat("NoSeat", "A seat is free, and it may be another's turn.")
 
     def later(self, seconds: float) -> None:
         """Snooze: be due again in `seconds`. Nothing went wrong, nothing is counted."""
@@ -149,7 +154,7 @@ def _run_all(worker: Context, which: Stage, member: str, seat: Seat) -> None:
 
 def _next(worker: Context, which: Stage) -> str:
     try:
-        return worker.schedule.next_in_line(which)
+        return worker.schedule.next_in_line(which, worker.settings.tenant_weights)
     except BrokerUnavailable as error:
         log.warning("redis.unavailable", reason=str(error))
         return ""

@@ -40,8 +40,11 @@ end
 for i = 5, #ARGV, 2 do
   local stage, queue = ARGV[i], ARGV[i + 1]
   local places = free(stage, queue)
+  local new = stage == 'upload' and places > 0 and is_line('QUEUED')
   if places > 0 then
-    local due = what_is_due(stage, places)
+    -- However many are due, as large ones that look for seats after a pause, they leave half of the
+    -- places to what is new.
+    local due = what_is_due(stage, new and math.ceil(places / 2) or places)
     for _, id in ipairs(due) do
       local held = redis.call('HGET', holder(stage), id)
       if held and held ~= '0' then redis.call('HINCRBY', lapses(stage), id, 1) end
@@ -49,7 +52,7 @@ for i = 5, #ARGV, 2 do
     end
     places = places - #due
   end
-  if stage == 'upload' and places > 0 and is_line('QUEUED') then
+  if new and places > 0 then
     local weights = cjson.decode(ARGV[4])
     for _ = 1, places do
       local first = next_in_line('QUEUED', weights)

@@ -50,11 +50,17 @@ local function schedule(stage) return P .. 'schedule:' .. stage end
 local function holder(stage) return P .. 'holder:' .. stage end
 local function lapses(stage) return P .. 'lapses:' .. stage end
 local function tries(stage) return P .. 'tries:' .. stage end
--- The line of those that are large and wait for a seat in some worker.
+-- All that are large and stand in line for a seat in some worker, whosever they are, by priority and
+-- age. Whose turn it is tell the lines of tenants, below; but only who is in here stands in line.
+-- Versions that knew no turns there have this one line, so both work side by side.
 local function seats(stage) return P .. 'seats:' .. stage end
+local function for_seats(stage) return 'seats:' .. stage end
 local function list(queue) return queue == CONTROL_QUEUE and CONTROL_LIST or queue end
 local function arrival(number) return P .. 'arrival:' .. number end
 local function index(state) return P .. 'state:' .. state end
+local function line(state, tenant)
+  return P .. 'line:' .. state .. (tenant == '' and '' or ':' .. tenant)
+end
 
 -- Never repeats, even if Redis comes back without its last second.
 local function next_generation(at)
@@ -98,17 +104,17 @@ local function forget(stage, id)
   redis.call('HDEL', holder(stage), id)
   redis.call('HDEL', lapses(stage), id)
   redis.call('HDEL', tries(stage), id)
-  redis.call('ZREM', seats(stage), id)
+  if redis.call('ZREM', seats(stage), id) == 1 then
+    redis.call('ZREM', line(for_seats(stage), redis.call('HGET', job_key(id), 'tenant') or ''), id)
+  end
 end
 
--- Jobs that are QUEUED or READY stand in line, each tenant's in a line of its own, by priority and age.
+-- Jobs that are QUEUED or READY, and large ones that wait for seats, stand in line, each tenant's in a
+-- line of its own, by priority and age. Where we say state, it may also be `for_seats` of a stage.
 -- turns:<state> has the time of each tenant's next turn, by a clock that counts turns: one costs
 -- 1 / weight, and turn:<state> is the time of the last one. Whose line has run empty stays until that
 -- turn has come, so that nobody gains by waiting with one job at a time; then nothing is left of it.
 -- Jobs without a tenant are one tenant, ''. Its lines are also those of versions that knew no tenants.
-local function line(state, tenant)
-  return P .. 'line:' .. state .. (tenant == '' and '' or ':' .. tenant)
-end
 local function turns(state) return P .. 'turns:' .. state end
 local function turn(state) return P .. 'turn:' .. state end
 -- So many tenants whose lines have run empty are looked at by one script, for nobody is served meanwhile.
@@ -122,11 +128,14 @@ local function take_turns(state, tenant)
   redis.call('ZADD', turns(state), 'NX', text(last + A_ROUND), tenant)
 end
 
+-- Returns the place in line.
 local function enter_line(state, id, at)
   local known = redis.call('HMGET', job_key(id), 'priority', 'tenant')
   local tenant = known[2] or ''
-  redis.call('ZADD', line(state, tenant), text(at + (known[1] or 5) * PRIORITY_STEP), id)
+  local place = text(at + (known[1] or 5) * PRIORITY_STEP)
+  redis.call('ZADD', line(state, tenant), place, id)
   take_turns(state, tenant)
+  return place
 end
 
 local function leave_line(id)
@@ -143,13 +152,15 @@ local function is_line(state)
 end
 
 -- Take the job whose turn it is out of its line; nil if none waits, or if that is not known yet because
--- of many empty lines: those are gone then, and the next script goes on. A job that is no longer in
--- that state, as one that an older version has stopped, is passed over and costs no turn.
-local function next_in_line(state, weights)
+-- of many empty lines: those are gone then, and the next script goes on. A job that no longer waits, by
+-- default as it is in another state, such as one that an older version has stopped, is passed over and
+-- costs no turn.
+local function next_in_line(state, weights, waits)
+  waits = waits or function(id) return redis.call('HGET', job_key(id), 'state') == state end
   local function first_of(key)
     while true do
       local id = redis.call('ZPOPMIN', key)[1]
-      if not id or redis.call('HGET', job_key(id), 'state') == state then return id end
+      if not id or waits(id) then return id end
     end
   end
   local id = state == 'READY' and first_of(FIRST)

@@ -167,3 +167,23 @@ def test_who_is_urgent_has_the_next_seat(stack: Stack) -> None:
     order = [job.id for job in sorted(jobs, key=lambda job: job.times[JobState.READY])]
     # Before it the one that had the seat, and one that was just looked at.
     assert order.index("large-urgent") <= 2
+
+
+def test_a_tenants_large_file_does_not_wait_for_all_of_anothers(stack: Stack) -> None:
+    stack.start_aws("--recogniser", "fixed:0.1")
+    large_ones_get_stuck(stack)
+    stack.start_worker(concurrency="4")
+    audio = large_recording(stack)
+    bulk = [f"large-bulk-{number}" for number in range(8)]
+    submit(stack, bulk, audio, priority=0, metadata={"tenant": "bulk"})
+    until(lambda: int(stack.broker.command("ZCARD", "transcribe:seats:upload")) == len(bulk) - 1)
+    submit(stack, ["large-clinic"], audio, priority=9, metadata={"tenant": "clinic"})
+    until(lambda: stack.broker.command("ZSCORE", "transcribe:seats:upload", "large-clinic"))
+    stack.clear_faults()
+    everybody = [*bulk, "large-clinic"]
+    until(lambda: all_of(stack, everybody, JobState.COMPLETED), 60)
+    jobs = [job for job in stack.store.get_many(everybody).values() if job is not None]
+    order = [job.id for job in sorted(jobs, key=lambda job: job.times[JobState.READY])]
+    # By priority and age it would be the last. Before it one had the seat, and one may have got it
+    # while this one looked for a seat by itself.
+    assert order.index("large-clinic") <= 2, order

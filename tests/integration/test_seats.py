@@ -67,6 +67,25 @@ def test_who_is_in_line_is_due_by_himself_before_long(stack: Stack, worker: Cont
     assert not stack.broker.command("EXISTS", LINE)
 
 
+def test_what_is_suspected_of_its_workers_deaths_stays_so_in_line(
+    stack: Stack, worker: Context
+) -> None:
+    in_line(worker, stack, "one", 5)
+    stack.broker.command("HSET", f"{PREFIX}lapses:upload", "one", 1)
+    assert worker.schedule.next_in_line(Stage.UPLOAD) == "one"
+    hold = worker.schedule.begin(Stage.UPLOAD, "one")
+    assert hold is not None
+    assert worker.schedule.failed_try(hold, 5, 0) == 1
+    hold = worker.schedule.begin(Stage.UPLOAD, "one")
+    assert hold is not None
+    assert worker.schedule.stand_in_line(hold)
+    assert worker.schedule.next_in_line(Stage.UPLOAD) == "one"
+    hold = worker.schedule.begin(Stage.UPLOAD, "one")
+    assert hold is not None
+    assert hold.lapses == 1
+    assert worker.schedule.failed_try(hold, 5, 0) == 2
+
+
 def test_a_hold_that_was_lost_puts_nothing_in_line(stack: Stack, worker: Context) -> None:
     stack.client.submit(stack.sample("silence.wav"), name="one")
     late = taken_up(worker, Stage.UPLOAD, "one")
@@ -110,6 +129,27 @@ def test_a_large_upload_without_a_seat_is_not_begun_and_a_small_one_needs_none(
     others[0].leave()
     uploading.place_audio(large)
     assert len(stack.objects()) == 2
+
+
+def test_a_seat_that_is_found_free_is_for_whose_turn_it_is(stack: Stack, worker: Context) -> None:
+    path = stack.sample("silence.wav", "large.wav")
+    with path.open("ab") as file:
+        file.truncate(PART_BYTES)
+    in_line(worker, stack, "first", 5)
+    stack.client.submit(path, name="late")
+    late = taken_up(worker, Stage.UPLOAD, "late")
+    seat = worker.seats.seat(Stage.UPLOAD)
+    with pytest.raises(NoSeat):
+        uploading.place_audio(Work(worker, late.hold, late.lease, seat))
+    assert seat.taken
+    assert worker.schedule.stand_in_line(late.hold)
+    assert worker.schedule.next_in_line(Stage.UPLOAD) == "first"
+    assert worker.schedule.next_in_line(Stage.UPLOAD) == "late"
+    again = taken_up(worker, Stage.UPLOAD, "late")
+    # Now it is on that seat by its own turn, whoever else stands in line.
+    in_line(worker, stack, "another", 5)
+    uploading.place_audio(Work(worker, again.hold, again.lease, seat))
+    assert len(stack.objects()) == 1
 
 
 def collected(worker: Context, stack: Stack, size: int) -> Work:

@@ -2,101 +2,27 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter, defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 from conftest import make_stack
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from stack import LEASE, Stack
+from lines import Lines, numbered, owners
+from stack import Stack
 
-from producer.broker import Broker
-from producer.contract import JobState, Stage, TranscriptionRequest
-from producer.schedule import Schedule
-from producer.store import PREFIX, JobStore
+from producer.contract import Stage
+from producer.store import PREFIX
 
 #: Of exact binary fractions, so that the bounds below are exact, too.
 WEIGHTS = {"alice": 4.0, "bob": 1.0, "carol": 0.5}
-#: So many seconds between two starts as never to hold one up.
-NO_LIMIT = "100000"
-
-
-@dataclass
-class Lines:
-    """Puts jobs into the lines and takes them out, as producers, tasks and dispatchers do."""
-
-    broker: Broker
-    weights: dict[str, float] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        self.store = JobStore(self.broker, retention=3600, lease=LEASE)
-        self.schedule = Schedule(self.broker, LEASE)
-
-    def queue(self, tenant: str, *names: str, priority: int = 5) -> None:
-        metadata = {"tenant": tenant} if tenant else {}
-        requests = [
-            (
-                name,
-                TranscriptionRequest(
-                    audio="s3://recordings/a.wav", name=name, priority=priority, metadata=metadata
-                ),
-            )
-            for name in names
-        ]
-        list(self.store.create(requests, deadline=3600, at_once=False))
-
-    def upload(self, number: int) -> list[str]:
-        """Let the next so many jobs be uploaded and READY; returns their names in order."""
-        room = number + self._queued()
-        claimed = self.schedule.claim(room, weights=self.weights)
-        names = [name for stage, name in claimed if stage is Stage.UPLOAD]
-        for name in names:
-            hold = self.schedule.begin(Stage.UPLOAD, name)
-            assert hold is not None
-            states = [JobState.UPLOADING]
-            assert self.store.advance(hold, name, states, JobState.READY, "ready")
-        return names
-
-    def _queued(self) -> int:
-        return int(self.broker.command("LLEN", Stage.UPLOAD.queue))
-
-    def admit(self, number: int) -> list[str]:
-        """Give slots to the next so many jobs; returns their names in order."""
-        taken = int(self.broker.command("ZCARD", f"{PREFIX}schedule:start"))
-        weights = json.dumps(self.weights)
-        slots = taken + int(self.broker.command("ZCARD", f"{PREFIX}running")) + number
-        # What waits for its turn to call is no matter here.
-        self.broker.command("DEL", f"{PREFIX}inflow:StartTranscriptionJob")
-        return list(self.broker.run("admit", slots, NO_LIMIT, LEASE, weights))
-
-    def put_back(self, name: str) -> None:
-        """AWS had no slot for it after all."""
-        hold = self.schedule.begin(Stage.START, name)
-        assert hold is not None
-        states = [JobState.STARTING]
-        assert self.store.advance(hold, name, states, JobState.READY, "ready-first")
-
-    def left(self) -> list[str]:
-        """The keys that lines and turns have in Redis."""
-        keys = (self.broker.command("KEYS", f"{PREFIX}{kind}*") for kind in ("line", "turn"))
-        return sorted(key for found in keys for key in found)
 
 
 @pytest.fixture
 def lines(stack: Stack) -> Lines:
     return Lines(stack.broker)
-
-
-def numbered(tenant: str, number: int) -> list[str]:
-    return [f"{tenant or 'nobody'}-{each:04}" for each in range(number)]
-
-
-def owners(names: list[str]) -> list[str]:
-    return [name.split("-")[0] for name in names]
 
 
 def test_one_job_of_another_tenant_is_next_though_a_thousand_were_before_it(lines: Lines) -> None:

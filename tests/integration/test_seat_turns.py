@@ -1,0 +1,196 @@
+"""The lines for seats in a real Redis: tenants take turns there as well, by their weights."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+from lines import Lines, numbered, owners
+from stack import Stack
+
+from producer.contract import JobState, Stage
+from producer.schedule import Hold
+from producer.store import PREFIX
+
+
+class SeatLines(Lines):
+    """Large work of one stage that finds no seat, and seats that get free."""
+
+    def __init__(self, stack: Stack, stage: Stage) -> None:
+        super().__init__(stack.broker)
+        self.stage = stage
+        self.all = f"{PREFIX}seats:{stage}"
+
+    def begun(self, *names: str) -> list[Hold]:
+        """Take up jobs that are QUEUED, and bring them to the stage."""
+        queued = int(self.broker.command("LLEN", Stage.UPLOAD.queue))
+        self.schedule.claim(queued + len(names))
+        return [self._begin(name) for name in names]
+
+    def _begin(self, name: str) -> Hold:
+        hold = self.schedule.begin(Stage.UPLOAD, name)
+        assert hold is not None
+        if self.stage is Stage.UPLOAD:
+            return hold
+        moved = self.store.advance(
+            hold, name, [JobState.UPLOADING], JobState.COLLECTING, Stage.COLLECT
+        )
+        assert moved
+        hold = self.schedule.begin(Stage.COLLECT, name)
+        assert hold is not None
+        return hold
+
+    def stand(self, tenant: str, *names: str, priority: int = 5) -> None:
+        """Let new jobs of a tenant find no seat."""
+        self.queue(tenant, *names, priority=priority)
+        for hold in self.begun(*names):
+            assert self.schedule.stand_in_line(hold)
+            self.is_due_in(1000, hold.member)
+
+    def is_due_in(self, seconds: float, *names: str) -> None:
+        """When jobs in line look for seats themselves, however slow this machine is."""
+        due = float(self.broker.command("TIME")[0]) + seconds
+        for name in names:
+            self.broker.command("ZADD", f"{PREFIX}schedule:{self.stage}", "XX", due, name)
+
+    def seated(self, number: int) -> list[str]:
+        """Who gets the next so many seats, each held until the job is done."""
+        names = []
+        for _ in range(number):
+            name = self.schedule.next_in_line(self.stage, self.weights)
+            if name:
+                assert self.schedule.begin(self.stage, name) is not None
+                names.append(name)
+        return names
+
+    def left(self) -> list[str]:
+        """The keys that the lines for seats have in Redis."""
+        whole = self.broker.command("KEYS", f"{PREFIX}seats*")
+        return sorted([*whole, *(key for key in super().left() if "seats:" in key)])
+
+
+@pytest.fixture(params=[Stage.UPLOAD, Stage.COLLECT])
+def lines(request: pytest.FixtureRequest, stack: Stack) -> SeatLines:
+    return SeatLines(stack, request.param)
+
+
+def test_one_large_job_of_another_tenant_has_the_next_seat(lines: SeatLines) -> None:
+    lines.stand("alice", *numbered("alice", 200), priority=0)
+    assert owners(lines.seated(20)) == ["alice"] * 20
+    lines.stand("zoe", "zoe-1", priority=9)
+    assert lines.seated(1) == ["zoe-1"]
+    assert owners(lines.seated(200)) == ["alice"] * 180
+
+
+def test_seats_go_as_the_weights_say_and_none_is_left(lines: SeatLines) -> None:
+    lines.weights = {"alice": 3, "bob": 1}
+    for tenant in ("alice", "bob", ""):
+        lines.stand(tenant, *numbered(tenant, 30))
+    assert Counter(owners(lines.seated(40))) == {"alice": 24, "bob": 8, "nobody": 8}
+    assert len(lines.seated(60)) == 50
+    assert lines.seated(1) == []
+    assert lines.left() == []
+
+
+def test_within_a_tenant_priority_and_age_count(lines: SeatLines) -> None:
+    lines.stand("alice", "alice-b", "alice-a")
+    lines.stand("alice", "alice-urgent", priority=0)
+    lines.stand("bob", "bob-1", priority=9)
+    taken = lines.seated(4)
+    assert [name for name in taken if name != "bob-1"] == ["alice-urgent", "alice-b", "alice-a"]
+    assert taken.index("bob-1") < 2
+
+
+def test_whoever_is_done_with_or_stopped_leaves_the_lines_and_costs_no_turn(
+    lines: SeatLines,
+) -> None:
+    lines.stand("alice", *numbered("alice", 4))
+    lines.stand("bob", *numbered("bob", 4))
+    for name in (*numbered("alice", 4)[:3], *numbered("bob", 3)):
+        lines.store.cancel(name)
+    assert int(lines.broker.command("ZCARD", lines.all)) == 2
+    for tenant in ("alice", "bob"):
+        key = f"{PREFIX}line:seats:{lines.stage}:{tenant}"
+        assert int(lines.broker.command("ZCARD", key)) == 1
+    assert sorted(lines.seated(2)) == ["alice-0003", "bob-0003"]
+    assert lines.seated(1) == []
+    assert lines.left() == []
+
+
+def test_what_is_held_is_passed_over_and_costs_no_turn(lines: SeatLines) -> None:
+    lines.stand("alice", *numbered("alice", 3))
+    lines.stand("bob", *numbered("bob", 3))
+    lines.is_due_in(-1, "alice-0000")
+    lines.schedule.claim(100)
+    looks = lines.schedule.begin(lines.stage, "alice-0000")
+    assert looks is not None
+    assert sorted(lines.seated(2)) == ["alice-0001", "bob-0000"]
+    # It finds no seat, and has its place again.
+    assert lines.schedule.stand_in_line(looks)
+    assert sorted(lines.seated(2)) == ["alice-0000", "bob-0001"]
+
+
+def test_a_message_on_its_way_costs_nobody_his_place(lines: SeatLines) -> None:
+    lines.stand("alice", "alice-1", "alice-2")
+    lines.is_due_in(-1, "alice-1")
+    assert lines.schedule.claim(100) == [(lines.stage, "alice-1")]
+    assert lines.seated(1) == ["alice-1"]
+    # Whoever gets the message finds it held.
+    assert lines.schedule.begin(lines.stage, "alice-1") is None
+
+
+def test_no_call_looks_at_all_tenants_that_have_gone(lines: SeatLines) -> None:
+    gone = 250
+    for number in range(gone):
+        lines.queue(f"tenant-{number}", f"job-{number}")
+    for hold in lines.begun(*(f"job-{number}" for number in range(gone))):
+        assert lines.schedule.stand_in_line(hold)
+    for number in range(gone):
+        lines.store.cancel(f"job-{number}")
+    lines.stand("zoe", "zoe-1")
+    turns = f"{PREFIX}turns:seats:{lines.stage}"
+    before = int(lines.broker.command("ZCARD", turns))
+    assert before == gone + 1
+    assert lines.broker.run("next_in_line", lines.stage, "{}") is None
+    assert int(lines.broker.command("ZCARD", turns)) == before - 100
+    # Whoever has a seat asks on.
+    assert lines.seated(1) == ["zoe-1"]
+    assert lines.seated(1) == []
+    assert lines.left() == []
+
+
+def test_what_an_older_version_has_put_in_line_is_taken_up(lines: SeatLines) -> None:
+    lines.queue("alice", "alice-1", "alice-2")
+    lines.queue("", "nobody-1")
+    for place, hold in enumerate(lines.begun("nobody-1", "alice-2", "alice-1")):
+        assert lines.schedule.put_off(hold, 1000)
+        lines.broker.command("ZADD", lines.all, place, hold.member)
+    lines.stand("bob", "bob-1")
+    assert lines.seated(4) == ["bob-1", "nobody-1", "alice-2", "alice-1"]
+    assert lines.seated(1) == []
+
+
+def test_what_an_older_version_has_taken_out_of_line_is_passed_over(lines: SeatLines) -> None:
+    lines.stand("alice", *numbered("alice", 3))
+    lines.stand("bob", "bob-1")
+    assert lines.broker.command("ZRANGE", lines.all, 0, 0) == ["alice-0000"]
+    assert lines.broker.command("ZREM", lines.all, "alice-0000")
+    assert sorted(lines.seated(2)) == ["alice-0001", "bob-1"]
+    assert lines.seated(2) == ["alice-0002"]
+    assert lines.seated(1) == []
+    assert lines.left() == []
+
+
+def test_those_who_look_for_seats_leave_places_to_what_is_new(stack: Stack) -> None:
+    lines = SeatLines(stack, Stage.UPLOAD)
+    many = numbered("alice", 40)
+    lines.stand("alice", *many)
+    lines.is_due_in(-1, *many)
+    lines.queue("zoe", "zoe-1")
+    room = int(stack.broker.command("LLEN", Stage.UPLOAD.queue)) + 10
+    claimed = [name for _, name in lines.schedule.claim(room)]
+    assert "zoe-1" in claimed
+    assert owners(claimed).count("alice") == 5
+    room += 10
+    # When nothing is new they have all of them.
+    assert owners([name for _, name in lines.schedule.claim(room)]).count("alice") >= 10
