@@ -41,6 +41,8 @@ _HOSTILE = "tests/acceptance/test_hostile_messages.py::"
 _STORE = "tests/integration/test_store.py::"
 _LARGE = "tests/acceptance/test_large_work.py::"
 _TRANSFER = "tests/integration/test_transfer.py::"
+_SEATS = "tests/integration/test_seats.py::"
+_TURNS = "tests/integration/test_seat_turns.py::"
 
 WORKERS = (
     Protection(
@@ -540,7 +542,43 @@ LARGE = (
         "producer/lua/stand_in_line.lua",
         "local LOOK_AFTER, LOOKS = 3, 5",
         "local LOOK_AFTER, LOOKS = 3000, 5",
-        "tests/integration/test_seats.py::test_who_is_in_line_is_due_by_himself_before_long",
+        _SEATS + "test_who_is_in_line_is_due_by_himself_before_long",
+    ),
+    Protection(
+        "producer/lua/stand_in_line.lua",
+        "wait_until(stage, id,",
+        "give_back(stage, id,",
+        _SEATS + "test_what_is_suspected_of_its_workers_deaths_stays_so_in_line",
+    ),
+    Protection(
+        "worker/stages.py",
+        "        if self.worker.schedule.is_line(self.hold.stage):\n",
+        "        if False:\n",
+        _SEATS + "test_a_seat_that_is_found_free_is_for_whose_turn_it_is",
+    ),
+    Protection(
+        "producer/lua/next_in_line.lua",
+        "local id = next_in_line(for_seats(stage), weights, waits)\n",
+        "local id = nil\nredis.call('DEL', turns(for_seats(stage)))\n",
+        _LARGE + "test_a_tenants_large_file_does_not_wait_for_all_of_anothers",
+    ),
+    Protection(
+        "producer/lua/next_in_line.lua",
+        "local id = next_in_line(for_seats(stage), weights, waits)\n",
+        "local id = nil\nredis.call('DEL', turns(for_seats(stage)))\n",
+        _TURNS + "test_one_large_job_of_another_tenant_has_the_next_seat[collect]",
+    ),
+    Protection(
+        "producer/lua/next_in_line.lua",
+        "  local left = redis.call('ZRANGE', seats(stage), 0, 0)[1]\n",
+        "  local left = nil\n",
+        _TURNS + "test_what_an_older_version_has_put_in_line_is_taken_up[upload]",
+    ),
+    Protection(
+        "producer/lua/claim.lua",
+        "new and math.ceil(places / 2) or places",
+        "places",
+        _TURNS + "test_those_who_look_for_seats_leave_places_to_what_is_new",
     ),
     Protection(
         "worker/payload.py",
