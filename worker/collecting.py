@@ -34,6 +34,9 @@ def fetch(work: Work) -> Transcript:
     if job.result_uri is None:
         raise Permanent("NoResult", "The record does not say where the result is.")
     try:
+        document = work.worker.read_ahead.take((job.id, job.attempt))
+        if document is not None:
+            return Transcript.from_json(document)
         with work.worker.storage.opened(job.result_uri) as found:
             _make_room(work, found.size)
             return Transcript.from_json(found.read())

@@ -17,6 +17,7 @@ from worker.admission import Admission
 from worker.aws import Aws
 from worker.inventory import Inventory
 from worker.leases import Leases
+from worker.read_ahead import ReadAhead
 from worker.seats import Seats
 from worker.settings import WorkerSettings
 from worker.storage import Storage
@@ -48,6 +49,7 @@ class Context:
         self.admission = Admission(broker, settings, settings.lease)
         self.leases = Leases(self.schedule)
         self.seats = Seats(settings.concurrency)
+        self.read_ahead = ReadAhead()
         #: whether this process runs one stage and nothing else
         self.alone = False
         self.aws = Aws(settings)

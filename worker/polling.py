@@ -20,8 +20,9 @@ from worker import places
 from worker.aws import UNREACHABLE
 from worker.cadence import ask_each, seconds_between_looks
 from worker.calling import PATIENCE, in_turn
-from worker.errors import NotYet, StageError, Throttled
+from worker.errors import NotYet, Permanent, StageError, Throttled
 from worker.leases import LeaseLost
+from worker.read_ahead import MOST_BYTES
 from worker.stages import Work
 from worker.transcribe import MOST_PAGES, Done, Failed, Running, Status
 
@@ -157,6 +158,14 @@ def _has_result(work: Work, job: Job) -> bool:
     # A key that the request named may hold the result of an earlier run.
     if job.request.key is not None or job.result_uri is None:
         return False
-    result = work.worker.glance_at.storage.find(job.result_uri)
+    try:
+        result, document = work.worker.glance_at.storage.peek(job.result_uri, MOST_BYTES)
+    except Permanent:
+        # Transcribe knows, too; and who collects the result will say what is wrong.
+        return False
     # One of a job that had this name long before tells nothing.
-    return result is not None and result.modified_at > job.updated_at - _CLOCKS
+    if result is None or result.modified_at <= job.updated_at - _CLOCKS:
+        return False
+    if document is not None:
+        work.worker.read_ahead.keep((job.id, job.attempt), document)
+    return True

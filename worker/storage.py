@@ -19,6 +19,7 @@ from worker.transfer import Sender
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3.type_defs import GetObjectOutputTypeDef, HeadObjectOutputTypeDef
 
 _OWNER = "transcribe-queue-job"
 _NOTE = "transcribe-queue-request"
@@ -87,13 +88,35 @@ class Storage:
                     # S3 answers HeadObject without words, GetObject with them.
                     self._client.get_object(Bucket=bucket, Key=key, Range="bytes=0-0")
                 raise
-        return StoredObject(
-            head["ContentLength"],
-            head["ETag"].strip('"'),
-            head["LastModified"],
-            head["Metadata"].get(_OWNER),
-            head["Metadata"].get(_NOTE),
-        )
+        return _stored(head, head["ContentLength"])
+
+    def peek(self, uri: str, most: int) -> tuple[StoredObject | None, bytes | None]:
+        """Look at an object, and read it in the same call if it has no more than `most` bytes.
+
+        Returns what it is, None if it is not there; and its content, None if it is larger or empty.
+
+        Raises:
+            Transient, Permanent: as AWS's error is sorted.
+        """
+        bucket, key = parse_uri(uri)
+        with errors_sorted("GetObject"):
+            try:
+                answer = self._client.get_object(
+                    Bucket=bucket, Key=key, Range=f"bytes=0-{most - 1}"
+                )
+            except ClientError as error:
+                if error_code(error) in _MISSING:
+                    return None, None
+                if error_code(error) != "InvalidRange":
+                    raise
+                # An empty object has no first byte.
+                return self.find(uri), None
+            sent = answer["ContentLength"]
+            size = int(answer.get("ContentRange", "").rpartition("/")[2] or sent)
+            with closing(answer["Body"]) as body:
+                # A connection is of further use only if its answer was read.
+                content = body.read() if sent <= most else None
+        return _stored(answer, size), content if size <= most else None
 
     def put(
         self,
@@ -263,3 +286,13 @@ def _bucket_awaited() -> Iterator[None]:
             "The S3 bucket does not exist; the job waits until it is created, or "
             "TRANSCRIBE_BUCKET corrected.",
         ) from error
+
+
+def _stored(answer: HeadObjectOutputTypeDef | GetObjectOutputTypeDef, size: int) -> StoredObject:
+    return StoredObject(
+        size,
+        answer["ETag"].strip('"'),
+        answer["LastModified"],
+        answer["Metadata"].get(_OWNER),
+        answer["Metadata"].get(_NOTE),
+    )

@@ -109,9 +109,23 @@ def test_many_that_are_cancelled_while_they_run_keep_the_rates(stack: Stack) -> 
     assert stack.objects() == []
 
 
+def test_a_small_result_is_looked_at_and_read_in_one_call(stack: Stack) -> None:
+    stack.start_aws("--recogniser", "fixed:1")
+    stack.start_worker()
+    # The first upload of a worker finds out whether later ones need a look before.
+    completed(stack, submit(stack, 1))
+    looks = stack.account()["calls"]["HeadObject"]["count"]
+    ids = submit(stack, 60)
+    completed(stack, ids)
+    calls = stack.account()["calls"]
+    assert calls["ListTranscriptionJobs"]["count"] > 0
+    assert calls["GetObject"]["count"] == len(ids)
+    assert calls["HeadObject"]["count"] == looks
+
+
 def test_a_result_that_s3_keeps_silent_about_holds_up_no_other(stack: Stack) -> None:
     stack.start_aws("--recogniser", "fixed:1")
-    stack.fault(operation="HeadObject", kind="timeout", seconds=60, match=r"job-0\.json")
+    stack.fault(operation="GetObject", kind="timeout", seconds=60, match=r"job-0\.json")
     # While few run they are asked for by name.
     stack.fault(operation="GetTranscriptionJob", kind="timeout", seconds=60, match="^job-0$")
     stack.start_worker()

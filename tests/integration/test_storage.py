@@ -235,6 +235,42 @@ def test_another_size_is_told_without_a_call(storage: Storage, s3: Any, tmp_path
     assert not reads
 
 
+@pytest.mark.parametrize(("size", "most"), [(1, 1), (70_000, 70_000), (70_000, 80_000)])
+def test_a_small_object_is_seen_and_read_in_one_call(
+    storage: Storage, s3: Any, tmp_path: Path, size: int, most: int
+) -> None:
+    path = write(tmp_path / "a", size)
+    there = put(storage, path)
+    with counted(s3, "GetObject") as reads, counted(s3, "HeadObject") as looks:
+        assert storage.peek(URI, most) == (there, path.read_bytes())
+    assert (len(reads), len(looks)) == (1, 0)
+
+
+def test_of_a_larger_object_only_the_beginning_is_sent(
+    storage: Storage, s3: Any, tmp_path: Path
+) -> None:
+    there = put(storage, write(tmp_path / "a", 70_001))
+    sent: list[int] = []
+
+    def measure(http_response: Any, **_: object) -> None:
+        sent.append(int(http_response.headers["Content-Length"]))
+
+    s3.meta.events.register("after-call.s3.GetObject", measure)
+    try:
+        assert storage.peek(URI, 70_000) == (there, None)
+    finally:
+        s3.meta.events.unregister("after-call.s3.GetObject", measure)
+    assert sent == [70_000]
+
+
+def test_of_an_empty_or_missing_object_nothing_is_read(
+    storage: Storage, s3: Any, tmp_path: Path
+) -> None:
+    assert storage.peek(URI, 100) == (None, None)
+    there = put(storage, write(tmp_path / "a", 0))
+    assert storage.peek(URI, 100) == (there, None)
+
+
 def test_an_object_of_somebody_else_has_no_owner(storage: Storage, s3: Any, tmp_path: Path) -> None:
     path = write(tmp_path / "a", 5000)
     s3.put_object(
