@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError
 
 from worker.aws import errors_sorted
 from worker.description import options_of
-from worker.storage import parse_uri
+from worker.objects import parse_uri
 from worker.transcribe import Status, is_unknown_job, status_of
 
 if TYPE_CHECKING:

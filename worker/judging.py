@@ -12,10 +12,10 @@ from producer.transcript import Transcript
 from worker import places
 from worker.errors import Permanent
 from worker.inventory import Description, ListedJob, ListedObject
+from worker.objects import StoredObject
 from worker.patience import Patience
 from worker.rebuilding import Verdict, noted_request
 from worker.stages import Work
-from worker.storage import StoredObject
 from worker.traces import Traces
 from worker.transcribe import Failed, Running
 

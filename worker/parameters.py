@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, cast
 
 from producer.contract import TranscriptionRequest
-from worker.storage import parse_uri
+from worker.objects import parse_uri
 
 if TYPE_CHECKING:
     from mypy_boto3_transcribe.type_defs import StartTranscriptionJobRequestTypeDef

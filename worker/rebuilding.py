@@ -11,8 +11,8 @@ from producer.errors import InvalidRequest
 from producer.store import ANY_AUDIO, error_fields
 from worker import notes, places
 from worker.inventory import Description
+from worker.objects import parse_uri
 from worker.settings import WorkerSettings
-from worker.storage import parse_uri
 from worker.traces import Traces
 
 Fields = dict[str, str | int | float | bytes]

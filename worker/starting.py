@@ -11,9 +11,9 @@ from worker import places
 from worker.calling import in_turn
 from worker.errors import Permanent
 from worker.leases import LeaseLost
+from worker.objects import StoredObject
 from worker.parameters import start_parameters
 from worker.stages import Work
-from worker.storage import StoredObject
 from worker.transcribe import NameTakenError, Status, taken_by_another
 
 log = structlog.get_logger()

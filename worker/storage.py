@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
-from datetime import datetime
 from io import BufferedReader
 from typing import TYPE_CHECKING
 
@@ -14,48 +12,17 @@ from botocore.exceptions import ClientError
 from worker.aws import error_code, errors_sorted
 from worker.errors import Permanent, StageError, Transient
 from worker.etag import content_etag
+from worker.objects import NOTE, OWNER, OpenObject, StoredObject, parse_uri, stored_object
 from worker.payload import Progress
 from worker.transfer import Sender
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
-    from mypy_boto3_s3.type_defs import GetObjectOutputTypeDef, HeadObjectOutputTypeDef
 
-_OWNER = "transcribe-queue-job"
-_NOTE = "transcribe-queue-request"
 _MISSING = frozenset({"404", "NoSuchKey", "NotFound"})
 #: Expired or wrong credentials among other things; a HEAD has no body to tell them apart.
 _WORDLESS = frozenset({"400", "403"})
 _CHUNK = 1024 * 1024
-
-
-@dataclass(frozen=True)
-class StoredObject:
-    """What S3 says of an object."""
-
-    size: int
-    etag: str
-    #: when it was put there, by S3's clock, to the second
-    modified_at: datetime
-    #: the job that put it there, if it was one of ours
-    owner: str | None
-    #: what was noted on it beside its owner
-    note: str | None = None
-
-
-@dataclass(frozen=True)
-class OpenObject:
-    """An object of which nothing was read yet."""
-
-    size: int
-    #: its whole content; raises what boto3 raises, for whoever has opened it to sort
-    read: Callable[[], bytes]
-
-
-def parse_uri(uri: str) -> tuple[str, str]:
-    """Bucket and key of s3://bucket/key."""
-    bucket, _, key = uri.removeprefix("s3://").partition("/")
-    return bucket, key
 
 
 class Storage:
@@ -88,7 +55,7 @@ class Storage:
                     # S3 answers HeadObject without words, GetObject with them.
                     self._client.get_object(Bucket=bucket, Key=key, Range="bytes=0-0")
                 raise
-        return _stored(head, head["ContentLength"])
+        return stored_object(head, head["ContentLength"])
 
     def peek(self, uri: str, most: int) -> tuple[StoredObject | None, bytes | None]:
         """Look at an object, and read it in the same call if it has no more than `most` bytes.
@@ -116,7 +83,7 @@ class Storage:
             with closing(answer["Body"]) as body:
                 # A connection is of further use only if its answer was read.
                 content = body.read() if sent <= most else None
-        return _stored(answer, size), content if size <= most else None
+        return stored_object(answer, size), content if size <= most else None
 
     def put(
         self,
@@ -147,7 +114,7 @@ class Storage:
             Permanent: as AWS's error is sorted; or what `progress` raised.
         """
         bucket, key = parse_uri(uri)
-        marks = {_OWNER: owner, _NOTE: note} if note else {_OWNER: owner}
+        marks = {OWNER: owner, NOTE: note} if note else {OWNER: owner}
         to = {"Bucket": bucket, "Key": key, "Metadata": marks}
         try:
             with _bucket_awaited(), errors_sorted("PutObject"):
@@ -286,13 +253,3 @@ def _bucket_awaited() -> Iterator[None]:
             "The S3 bucket does not exist; the job waits until it is created, or "
             "TRANSCRIBE_BUCKET corrected.",
         ) from error
-
-
-def _stored(answer: HeadObjectOutputTypeDef | GetObjectOutputTypeDef, size: int) -> StoredObject:
-    return StoredObject(
-        size,
-        answer["ETag"].strip('"'),
-        answer["LastModified"],
-        answer["Metadata"].get(_OWNER),
-        answer["Metadata"].get(_NOTE),
-    )

@@ -12,7 +12,7 @@ from typing import get_args
 from producer.options import MediaFormat
 from producer.request import NAME
 from worker.inventory import ListedObject
-from worker.storage import StoredObject
+from worker.objects import StoredObject
 
 #: S3 tells times to the second, and its clock and Transcribe's may differ a little.
 _SLACK = timedelta(seconds=2)

@@ -10,9 +10,10 @@ from worker import notes, places
 from worker.audio import LocalAudio, open_audio
 from worker.errors import Permanent, Transient
 from worker.leases import LeaseLost
+from worker.objects import parse_uri
 from worker.results import results_folder
 from worker.stages import Work
-from worker.storage import Storage, parse_uri
+from worker.storage import Storage
 from worker.transfer import PART_BYTES
 
 log = structlog.get_logger()

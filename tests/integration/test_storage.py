@@ -23,8 +23,9 @@ from moto.moto_server.threaded_moto_server import ThreadedMotoServer
 from worker.aws import Aws
 from worker.errors import Permanent, Transient
 from worker.etag import content_etag
+from worker.objects import StoredObject, parse_uri
 from worker.settings import WorkerSettings
-from worker.storage import Storage, StoredObject, parse_uri
+from worker.storage import Storage
 from worker.transfer import PART_BYTES
 
 MB = 1024 * 1024

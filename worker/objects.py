@@ -1,0 +1,57 @@
+"""Objects of S3: their addresses, and what S3 says of one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3.type_defs import GetObjectOutputTypeDef, HeadObjectOutputTypeDef
+
+#: Of the metadata of what we put there: the job that it is for, and its request.
+OWNER = "transcribe-queue-job"
+NOTE = "transcribe-queue-request"
+
+
+@dataclass(frozen=True)
+class StoredObject:
+    """What S3 says of an object."""
+
+    size: int
+    etag: str
+    #: when it was put there, by S3's clock, to the second
+    modified_at: datetime
+    #: the job that put it there, if it was one of ours
+    owner: str | None
+    #: what was noted on it beside its owner
+    note: str | None = None
+
+
+@dataclass(frozen=True)
+class OpenObject:
+    """An object of which nothing was read yet."""
+
+    size: int
+    #: its whole content; raises what boto3 raises, for whoever has opened it to sort
+    read: Callable[[], bytes]
+
+
+def parse_uri(uri: str) -> tuple[str, str]:
+    """Bucket and key of s3://bucket/key."""
+    bucket, _, key = uri.removeprefix("s3://").partition("/")
+    return bucket, key
+
+
+def stored_object(
+    answer: HeadObjectOutputTypeDef | GetObjectOutputTypeDef, size: int
+) -> StoredObject:
+    """What an answer of S3 says of an object of `size` bytes."""
+    return StoredObject(
+        size,
+        answer["ETag"].strip('"'),
+        answer["LastModified"],
+        answer["Metadata"].get(OWNER),
+        answer["Metadata"].get(NOTE),
+    )
