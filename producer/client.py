@@ -17,6 +17,7 @@ from producer.errors import (
     ResultUnavailable,
 )
 from producer.fleet import Fleet
+from producer.kept_results import KeptResults
 from producer.settings import ProducerSettings
 from producer.store import JobStore, taken
 from producer.submission import Submission
@@ -41,6 +42,7 @@ class Client:
         self._settings = settings
         self._broker = Broker(settings.redis_url)
         self._store = JobStore(self._broker, retention=settings.retention, lease=settings.lease)
+        self._results = KeptResults(self._broker, retention=settings.retention)
         #: the workers, as their heartbeats tell
         self.fleet = Fleet(self._broker)
         #: messages that could not be taken
@@ -192,7 +194,7 @@ class Client:
                 disk that this process can read.
         """
         job = self._completed(job_id)
-        document = self._store.result(job_id, "document")
+        document = self._results.get(job_id, "document")
         path = job.files.get("json")
         if document is None and path is not None and path.is_file():
             document = path.read_bytes()
@@ -206,7 +208,7 @@ class Client:
     def text(self, job_id: str) -> str:
         """The plain text of a completed job; errors are those of `result`."""
         self._completed(job_id)
-        text = self._store.result(job_id, "text")
+        text = self._results.get(job_id, "text")
         return self.result(job_id).to_text() if text is None else text.decode()
 
     def _completed(self, job_id: str) -> Job:

@@ -5,7 +5,6 @@ With `schedule` and the scripts in `lua/` this is the only code that knows Redis
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
@@ -24,8 +23,6 @@ SUBMIT_ROOM = 64
 #: In a record that was rebuilt after a loss: it is not known for which audio it was submitted.
 ANY_AUDIO = "*"
 _BATCH = 500
-#: Bytes that are compressed before it is looked how much came of them.
-_PIECE = 1024 * 1024
 #: So many jobs are recorded in one step, in which Redis does nothing else for some milliseconds.
 _AT_ONCE = 50
 #: Longer than any deadline may be.
@@ -264,23 +261,6 @@ class JobStore:
         fields = error_fields("InvalidRequest", reason, "submit")
         self.broker.run("refuse", job_id, request, self._retention, *fields.values())
 
-    # -- results --------------------------------------------------------------------------------
-
-    def keep_result(self, job_id: str, text: str, document: bytes, *, most: int) -> None:
-        """Keep a text and its document, each while its compressed size is at most `most` bytes."""
-        lasts = max(1, int(self._retention))
-        kept = {"text": _packed(text.encode(), most), "document": _packed(document, most)}
-        self.broker.commands(
-            ("SET", f"{PREFIX}{kind}:{job_id}", packed, "EX", lasts)
-            for kind, packed in kept.items()
-            if packed is not None
-        )
-
-    def result(self, job_id: str, kind: Literal["text", "document"]) -> bytes | None:
-        """What `keep_result` kept, or None."""
-        packed = self.broker.command("GET", f"{PREFIX}{kind}:{job_id}", raw=True)
-        return None if packed is None else zlib.decompress(packed)
-
     # -- housekeeping ---------------------------------------------------------------------------
 
     def drop_expired(self) -> None:
@@ -297,18 +277,6 @@ class JobStore:
 def error_fields(code: str, message: str, stage: str) -> dict[str, str]:
     """The fields of a record that say why its job failed."""
     return {"error.code": code, "error.message": message[:1000], "error.stage": stage}
-
-
-def _packed(data: bytes, most: int) -> bytes | None:
-    """Compress data; None, as soon as that is certain, if it does not fit into `most` bytes."""
-    packer = zlib.compressobj()
-    packed = bytearray()
-    for start in range(0, len(data), _PIECE):
-        packed += packer.compress(memoryview(data)[start : start + _PIECE])
-        if len(packed) > most:
-            return None
-    packed += packer.flush()
-    return bytes(packed) if len(packed) <= most else None
 
 
 def taken(job_id: str) -> JobExists:

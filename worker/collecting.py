@@ -62,7 +62,7 @@ def keep(work: Work, transcript: Transcript) -> dict[str, Path]:
     """Write the files and keep the text in Redis; returns the files' paths by format."""
     job, settings = work.job, work.worker.settings
     files = write_results(job, transcript, settings.results_dir)
-    work.worker.store.keep_result(
+    work.worker.kept_results.keep(
         job.id,
         transcript.to_text(),
         transcript.to_json().encode(),

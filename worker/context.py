@@ -10,6 +10,7 @@ from producer.arrivals import Arrivals
 from producer.broker import Broker
 from producer.dead_letters import DeadLetters
 from producer.fleet import Fleet
+from producer.kept_results import KeptResults
 from producer.running import RunningJobs
 from producer.schedule import Schedule
 from producer.store import JobStore
@@ -40,6 +41,7 @@ class Context:
         self.settings = settings
         broker = Broker(settings.redis_url)
         self.store = JobStore(broker, retention=settings.retention, lease=settings.lease)
+        self.kept_results = KeptResults(broker, retention=settings.retention)
         self.schedule = Schedule(broker, settings.lease)
         self.running = RunningJobs(broker)
         self.fleet = Fleet(broker)

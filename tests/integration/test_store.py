@@ -9,6 +9,7 @@ from stack import Stack, until
 
 from producer.contract import JobState, Stage, TranscriptionRequest
 from producer.errors import JobExists, JobNotFound, WaitTimeout, WrongState
+from producer.kept_results import KeptResults
 from producer.schedule import FLEET, Hold, Schedule
 from producer.store import PREFIX, SUBMIT_ROOM
 
@@ -319,11 +320,13 @@ def test_lists_are_newest_first_and_by_state(stack: Stack) -> None:
 
 
 def test_a_kept_result_is_bounded(stack: Stack) -> None:
-    stack.store.keep_result("one", "hello", b"{}" * 10, most=1000)
-    assert stack.store.result("one", "text") == b"hello"
+    kept = KeptResults(stack.broker, retention=60)
+    kept.keep("one", "hello", b"{}" * 10, most=1000)
+    assert kept.get("one", "text") == b"hello"
     incompressible = bytes(number * 7919 % 251 for number in range(5000))
-    stack.store.keep_result("two", "hello", incompressible * 3, most=100)
-    assert stack.store.result("two", "document") is None
+    kept.keep("two", "hello", incompressible * 3, most=100)
+    assert kept.get("two", "text") == b"hello"
+    assert kept.get("two", "document") is None
 
 
 def test_an_entry_without_a_record_is_forgotten(stack: Stack, schedule: Schedule) -> None:
