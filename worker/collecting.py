@@ -12,6 +12,7 @@ from producer.transcript import Transcript
 from worker.errors import Permanent, Transient
 from worker.leases import LeaseLost
 from worker.probation import ProcessWanted
+from worker.read_ahead import present_attempt
 from worker.results import discard_results, write_results
 from worker.stages import Work
 
@@ -34,7 +35,7 @@ def fetch(work: Work) -> Transcript:
     if job.result_uri is None:
         raise Permanent("NoResult", "The record does not say where the result is.")
     try:
-        document = work.worker.read_ahead.take((job.id, job.attempt))
+        document = work.worker.read_ahead.take(present_attempt(job))
         if document is not None:
             return Transcript.from_json(document)
         with work.worker.storage.opened(job.result_uri) as found:

@@ -22,7 +22,7 @@ from worker.cadence import ask_each, seconds_between_looks
 from worker.calling import PATIENCE, in_turn
 from worker.errors import NotYet, Permanent, StageError, Throttled
 from worker.leases import LeaseLost
-from worker.read_ahead import MOST_BYTES
+from worker.read_ahead import MOST_BYTES, present_attempt
 from worker.stages import Work
 from worker.transcribe import MOST_PAGES, Done, Failed, Running, Status
 
@@ -167,5 +167,5 @@ def _has_result(work: Work, job: Job) -> bool:
     if result is None or result.modified_at <= job.updated_at - _CLOCKS:
         return False
     if document is not None:
-        work.worker.read_ahead.keep((job.id, job.attempt), document)
+        work.worker.read_ahead.keep(present_attempt(job), document)
     return True

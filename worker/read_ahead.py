@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import threading
 import time
+from datetime import datetime
+
+from producer.contract import Job
 
 #: Of results up to this size, in bytes: those of a recording of some minutes.
 MOST_BYTES = 64 * 1024
@@ -16,8 +19,14 @@ MOST_BYTES = 64 * 1024
 _KEPT_BYTES = 4 * 1024 * 1024
 _KEPT_SECONDS = 30.0
 
-#: A job and its attempt: each attempt has a result of its own.
-Attempt = tuple[str, int]
+#: A job's id, its attempt, and when that was submitted: each attempt has a result of its own, and
+#: so has another job that comes under the same id once the record of the first is gone.
+Attempt = tuple[str, int, datetime]
+
+
+def present_attempt(job: Job) -> Attempt:
+    """The attempt that a record is at."""
+    return job.id, job.attempt, job.created_at
 
 
 class ReadAhead:

@@ -1,46 +1,53 @@
 """Results read before their turn: taken once, by their own attempt, and never too many."""
 
+from datetime import UTC, datetime
+
 import pytest
 
 from worker import read_ahead
-from worker.read_ahead import MOST_BYTES, ReadAhead
+from worker.read_ahead import MOST_BYTES, Attempt, ReadAhead
+
+
+def attempt(job_id: str, number: int, year: int = 2026) -> Attempt:
+    return job_id, number, datetime(year, 1, 1, tzinfo=UTC)
 
 
 def test_a_result_is_taken_once() -> None:
     kept = ReadAhead()
-    kept.keep(("talk", 1), b"{}")
-    assert kept.take(("talk", 1)) == b"{}"
-    assert kept.take(("talk", 1)) is None
+    kept.keep(attempt("talk", 1), b"{}")
+    assert kept.take(attempt("talk", 1)) == b"{}"
+    assert kept.take(attempt("talk", 1)) is None
 
 
 def test_another_attempt_has_another_result() -> None:
     kept = ReadAhead()
-    kept.keep(("talk", 1), b"{}")
-    assert kept.take(("talk", 2)) is None
-    assert kept.take(("talks", 1)) is None
+    kept.keep(attempt("talk", 1), b"{}")
+    assert kept.take(attempt("talk", 2)) is None
+    assert kept.take(attempt("talks", 1)) is None
+    assert kept.take(attempt("talk", 1, year=2027)) is None
 
 
 def test_what_was_read_again_takes_the_place_of_the_first() -> None:
     kept = ReadAhead()
-    kept.keep(("talk", 1), b"{}")
-    kept.keep(("talk", 1), b"[]")
-    assert kept.take(("talk", 1)) == b"[]"
+    kept.keep(attempt("talk", 1), b"{}")
+    kept.keep(attempt("talk", 1), b"[]")
+    assert kept.take(attempt("talk", 1)) == b"[]"
 
 
 def test_of_too_many_the_oldest_go() -> None:
     kept = ReadAhead()
     for number in range(1000):
-        kept.keep((f"job-{number}", 1), bytes(MOST_BYTES))
-    left = [number for number in range(1000) if kept.take((f"job-{number}", 1)) is not None]
+        kept.keep(attempt(f"job-{number}", 1), bytes(MOST_BYTES))
+    left = [number for number in range(1000) if kept.take(attempt(f"job-{number}", 1)) is not None]
     assert left == list(range(1000 - len(left), 1000))
     assert 10 < len(left) < 100
 
 
 def test_what_others_have_collected_does_not_stay(monkeypatch: pytest.MonkeyPatch) -> None:
     kept = ReadAhead()
-    kept.keep(("old", 1), b"{}")
+    kept.keep(attempt("old", 1), b"{}")
     monkeypatch.setattr(read_ahead, "_KEPT_SECONDS", 0.0)
-    assert kept.take(("old", 1)) is None
-    kept.keep(("new", 1), b"{}")
+    assert kept.take(attempt("old", 1)) is None
+    kept.keep(attempt("new", 1), b"{}")
     monkeypatch.undo()
-    assert kept.take(("new", 1)) is None
+    assert kept.take(attempt("new", 1)) is None
