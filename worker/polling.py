@@ -144,25 +144,26 @@ def _failed(work: Work, job: Job, outcome: Failed) -> None:
 
 
 def _outcome(work: Work, job: Job, *, by_object: bool) -> Status | None:
-    if by_object and _has_result(work, job):
+    if by_object and _has_result(work, job, unseen=False):
         return Done(job.media_uri or "", None)
     gate = in_turn(work, "GetTranscriptionJob", _PATIENCE)
     status = work.worker.glance_at.transcribe.status(job.aws_name, gate)
-    if status is None and _has_result(work, job):
-        # Somebody deleted the job once it had ended; what it wrote was paid for.
+    if status is None and _has_result(work, job, unseen=True):
+        # Somebody deleted the job once it had ended; what it wrote was paid for. If it may not be
+        # read, who collects it will say so.
         return Done(job.media_uri or "", None)
     return status
 
 
-def _has_result(work: Work, job: Job) -> bool:
+def _has_result(work: Work, job: Job, *, unseen: bool) -> bool:
+    """Whether the result is there; `unseen` if S3 does not let us see that."""
     # A key that the request named may hold the result of an earlier run.
     if job.request.key is not None or job.result_uri is None:
         return False
     try:
         result, document = work.worker.glance_at.storage.peek(job.result_uri, MOST_BYTES)
     except Permanent:
-        # Transcribe knows, too; and who collects the result will say what is wrong.
-        return False
+        return unseen
     # One of a job that had this name long before tells nothing.
     if result is None or result.modified_at <= job.updated_at - _CLOCKS:
         return False

@@ -75,6 +75,20 @@ def test_the_result_of_a_job_that_somebody_deleted_is_fetched(
         assert job.id in impatient.client.text(job.id)
 
 
+def test_a_deleted_jobs_result_that_may_not_be_read_is_not_paid_for_again(
+    impatient: Stack,
+) -> None:
+    impatient.fault(kind="delete_job", match="^deleted-denied$")
+    impatient.fault(operation="GetObject", kind="access_denied", times=None, match="-denied")
+    (job,) = ends(impatient, "deleted-denied")
+    assert job.error is not None
+    assert (job.error.code, job.error.stage) == ("AccessDenied", "collect")
+    impatient.clear_faults()
+    impatient.client.retry(job.id)
+    job = impatient.client.wait(job.id, timeout=60)[job.id]
+    assert (job.state, job.attempt) == (JobState.COMPLETED, 1)
+
+
 def test_a_job_that_was_deleted_with_its_result_says_so(impatient: Stack) -> None:
     impatient.fault(kind="delete_job", match="^nothing-left$")
     impatient.fault(kind="no_result", match="^nothing-left$")

@@ -411,9 +411,15 @@ AWS = (
     ),
     Protection(
         "worker/polling.py",
-        "    if status is None and _has_result(work, job):\n",
+        "    if status is None and _has_result(work, job, unseen=True):\n",
         "    if False:\n",
         _RESULTS + "test_the_result_of_a_job_that_somebody_deleted_is_fetched[1]",
+    ),
+    Protection(
+        "worker/polling.py",
+        "        return unseen\n",
+        "        return False\n",
+        _RESULTS + "test_a_deleted_jobs_result_that_may_not_be_read_is_not_paid_for_again",
     ),
     Protection(
         "worker/storage.py",
