@@ -43,8 +43,10 @@ for i = 5, #ARGV, 2 do
   local new = stage == 'upload' and places > 0 and is_line('QUEUED')
   if places > 0 then
     -- However many are due, as large ones that look for seats after a pause, they leave half of the
-    -- places to what is new.
-    local due = what_is_due(stage, new and math.ceil(places / 2) or places)
+    -- places to what is new. Places may come one at a time, so chance, which is the clock's last digit,
+    -- decides who has the odd one.
+    local chance = math.floor(at * 1e6) % 2
+    local due = what_is_due(stage, new and math.floor((places + chance) / 2) or places)
     for _, id in ipairs(due) do
       local held = redis.call('HGET', holder(stage), id)
       if held and held ~= '0' then redis.call('HINCRBY', lapses(stage), id, 1) end

@@ -194,3 +194,16 @@ def test_those_who_look_for_seats_leave_places_to_what_is_new(stack: Stack) -> N
     room += 10
     # When nothing is new they have all of them.
     assert owners([name for _, name in lines.schedule.claim(room)]).count("alice") >= 10
+
+
+def test_of_places_that_come_one_at_a_time_what_is_new_has_some_too(stack: Stack) -> None:
+    lines = SeatLines(stack, Stage.UPLOAD)
+    many = numbered("alice", 40)
+    lines.stand("alice", *many)
+    lines.is_due_in(-1, *many)
+    lines.queue("zoe", "zoe-1")
+    first = int(stack.broker.command("LLEN", Stage.UPLOAD.queue)) + 1
+    # Whose it is is left to chance, so there are enough of those in line for it.
+    claimed = [name for room in range(first, first + 30) for _, name in lines.schedule.claim(room)]
+    assert len(claimed) == 30
+    assert "zoe-1" in claimed

@@ -589,9 +589,15 @@ LARGE = (
     ),
     Protection(
         "producer/lua/claim.lua",
-        "new and math.ceil(places / 2) or places",
+        "new and math.floor((places + chance) / 2) or places",
         "places",
         _TURNS + "test_those_who_look_for_seats_leave_places_to_what_is_new",
+    ),
+    Protection(
+        "producer/lua/claim.lua",
+        "local chance = math.floor(at * 1e6) % 2",
+        "local chance = 1",
+        _TURNS + "test_of_places_that_come_one_at_a_time_what_is_new_has_some_too",
     ),
     Protection(
         "worker/payload.py",
