@@ -130,7 +130,7 @@ class Aws:
         """
         attempts, read_timeout = (1, _QUICK) if quick else (2, 20)
         config = self._config(attempts=attempts, read_timeout=read_timeout)
-        # What we send it are addresses of our own making, and calls to it are most of the work.
+        # `Storage` sees to it that an address is one, and calls to S3 are most of the work.
         config = config.merge(Config(parameter_validation=False))
         client = self.session.client("s3", config=config)
         if client.meta.endpoint_url.startswith("https:"):

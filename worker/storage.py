@@ -25,6 +25,14 @@ _WORDLESS = frozenset({"400", "403"})
 _CHUNK = 1024 * 1024
 
 
+def _object(uri: str) -> tuple[str, str]:
+    # boto3, which we have told not to look, would take a bucket for it, and delete that.
+    bucket, key = parse_uri(uri)
+    if not key:
+        raise Permanent("BadAddress", f"{uri!r} names no object.")
+    return bucket, key
+
+
 class Storage:
     """Objects in S3."""
 
@@ -44,7 +52,7 @@ class Storage:
         Raises:
             Transient, Permanent: as AWS's error is sorted.
         """
-        bucket, key = parse_uri(uri)
+        bucket, key = _object(uri)
         with errors_sorted("HeadObject"):
             try:
                 head = self._client.head_object(Bucket=bucket, Key=key)
@@ -65,7 +73,7 @@ class Storage:
         Raises:
             Transient, Permanent: as AWS's error is sorted.
         """
-        bucket, key = parse_uri(uri)
+        bucket, key = _object(uri)
         with errors_sorted("GetObject"):
             try:
                 answer = self._client.get_object(
@@ -113,7 +121,7 @@ class Storage:
             Transient: also if the bucket is gone, or the file changes meanwhile.
             Permanent: as AWS's error is sorted; or what `progress` raised.
         """
-        bucket, key = parse_uri(uri)
+        bucket, key = _object(uri)
         marks = {OWNER: owner, NOTE: note} if note else {OWNER: owner}
         to = {"Bucket": bucket, "Key": key, "Metadata": marks}
         try:
@@ -181,7 +189,7 @@ class Storage:
             Transient: also if the object or its bucket is not there, for it may be about to be.
             Permanent: as AWS's error is sorted.
         """
-        bucket, key = parse_uri(uri)
+        bucket, key = _object(uri)
         with _bucket_awaited(), errors_sorted("GetObject"):
             try:
                 answer = self._client.get_object(Bucket=bucket, Key=key)
@@ -208,7 +216,7 @@ class Storage:
         Raises:
             Transient, Permanent: as AWS's error is sorted.
         """
-        bucket, key = parse_uri(uri)
+        bucket, key = _object(uri)
         with errors_sorted("DeleteObject"):
             self._client.delete_object(Bucket=bucket, Key=key)
 
@@ -231,7 +239,7 @@ class Storage:
         return str(headers.get("x-amz-bucket-region", ""))
 
     def _same_content(self, uri: str, file: BufferedReader) -> bool:
-        bucket, key = parse_uri(uri)
+        bucket, key = _object(uri)
         file.seek(0)
         with (
             errors_sorted("GetObject"),

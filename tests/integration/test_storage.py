@@ -272,6 +272,15 @@ def test_of_an_empty_or_missing_object_nothing_is_read(
     assert storage.peek(URI, 100) == (there, None)
 
 
+@pytest.mark.parametrize("uri", ["s3://storage-test", "s3://storage-test/"])
+def test_a_bucket_is_never_taken_for_an_object(storage: Storage, s3: Any, uri: str) -> None:
+    calls = (storage.delete, storage.find, storage.read, lambda uri: storage.peek(uri, 10))
+    for call in calls:
+        with pytest.raises(Permanent, match="names no object"):
+            call(uri)
+    assert s3.head_bucket(Bucket="storage-test")
+
+
 def test_an_object_of_somebody_else_has_no_owner(storage: Storage, s3: Any, tmp_path: Path) -> None:
     path = write(tmp_path / "a", 5000)
     s3.put_object(
