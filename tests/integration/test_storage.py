@@ -486,3 +486,55 @@ def test_expired_credentials_are_told_from_missing_rights(
 
     assert type(caught.value) is kind
     assert getattr(caught.value, "code", None) == told
+
+
+class Odd(BaseHTTPRequestHandler):
+    """S3 as others speak it: what a Range brings is not what one expects."""
+
+    whole = bytes(100)
+
+    def do_GET(self) -> None:
+        how = self.path.rpartition("/")[2]
+        sent = self.whole[: 10 if how == "less" else 50 if how == "part" else 100]
+        self.send_response(200 if how == "all" else 206)
+        self.send_header("ETag", '"odd"')
+        self.send_header("Last-Modified", "Tue, 24 Nov 2026 22:00:00 GMT")
+        self.send_header("Content-Length", str(len(sent)))
+        if how != "all":
+            self.send_header("Content-Range", f"bytes 0-{len(sent) - 1}/100")
+        if how in {"part", "parts"}:
+            self.send_header("x-amz-checksum-crc32", "AAAAAA==")
+        self.end_headers()
+        self.wfile.write(sent[:5] if how == "cut" else sent)
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@pytest.mark.parametrize(
+    ("how", "most", "read"),
+    [
+        ("all", 50, None),  # Range is not known
+        ("all", 100, Odd.whole),
+        ("part", 50, None),  # with the checksum of the whole
+        ("parts", 100, None),  # with one that is made of those of the parts it came in
+        ("less", 100, None),  # than was asked for
+        ("cut", 100, None),
+    ],
+)
+def test_an_object_is_seen_whatever_comes_of_reading_it(
+    how: str, most: int, read: bytes | None, environment: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Odd) as odd:
+        thread = threading.Thread(target=odd.serve_forever, args=(0.01,))
+        thread.start()
+        try:
+            monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{odd.server_port}")
+            client = Aws(WorkerSettings.load()).s3()
+            found, content = Storage(client).peek(f"s3://storage-test/{how}", most)
+            client.close()
+        finally:
+            odd.shutdown()
+            thread.join()
+    assert found is not None
+    assert (found.size, content) == (100, read)
