@@ -167,6 +167,7 @@ def _has_result(work: Work, job: Job, *, unseen: bool) -> bool:
     # One of a job that had this name long before tells nothing.
     if result is None or result.modified_at <= job.updated_at - _CLOCKS:
         return False
-    if document is not None:
+    # Of a job that was stopped nothing is collected.
+    if document is not None and job.state is JobState.TRANSCRIBING:
         work.worker.read_ahead.keep(present_attempt(job), document)
     return True

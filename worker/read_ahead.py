@@ -30,7 +30,10 @@ def present_attempt(job: Job) -> Attempt:
 
 
 class ReadAhead:
-    """The results that this process has read and not collected yet; safe between threads."""
+    """The results that this process has read and not collected yet; safe between threads.
+
+    What has become too old is not given out, and goes when the next one comes.
+    """
 
     def __init__(self) -> None:
         """Keep nothing yet."""
