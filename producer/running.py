@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from producer.broker import Broker
@@ -11,6 +12,9 @@ from producer.store import PREFIX
 
 #: Seconds after which it is forgotten how long the account's list was.
 _PAGES_LAST = 60
+_MISSED = f"{PREFIX}missed"
+#: Seconds after which it is forgotten what was missed, longer than from one look to the next.
+_MISSED_LAST = 60
 
 
 @dataclass(frozen=True)
@@ -71,3 +75,21 @@ class RunningJobs:
             BrokerUnavailable: if Redis does not answer.
         """
         self._broker.command("SET", f"{PREFIX}list_pages", pages, "EX", _PAGES_LAST)
+
+    def missed(self) -> set[str]:
+        """The jobs that the last look missed, and had nothing else to say of.
+
+        Raises:
+            BrokerUnavailable: if Redis does not answer.
+        """
+        return set(self._broker.command("SMEMBERS", _MISSED))
+
+    def miss(self, job_ids: Iterable[str]) -> None:
+        """Remember these, and no others, for the next look.
+
+        Raises:
+            BrokerUnavailable: if Redis does not answer.
+        """
+        ids = list(job_ids)
+        kept = [("SADD", _MISSED, *ids), ("EXPIRE", _MISSED, _MISSED_LAST)] if ids else []
+        self._broker.commands([("DEL", _MISSED), *kept])

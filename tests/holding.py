@@ -12,9 +12,11 @@ from worker.settings import WorkerSettings
 from worker.stages import Work
 
 
-def worker_of(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Context:
+def worker_of(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch, recogniser: str = "fixed:0.1"
+) -> Context:
     """A worker's context without its threads, so that nothing renews its leases."""
-    stack.start_aws("--recogniser", "fixed:0.1")
+    stack.start_aws("--recogniser", recogniser, "--quota", "start=off")
     for name, value in stack.environment.items():
         monkeypatch.setenv(name, value)
     return Context(WorkerSettings.load())

@@ -1,0 +1,85 @@
+"""What is missing in a list of several pages may have slipped from one to another."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from holding import taken_up, worker_of
+from stack import BUCKET, Stack
+
+from producer.contract import JobState, Stage, TranscriptionRequest
+from producer.running import RunningJobs
+from producer.schedule import FLEET
+from producer.store import PREFIX
+from worker import polling
+from worker.context import Context
+
+A_PAGE = 100
+
+
+def run(stack: Stack, name: str) -> None:
+    """Have a job run that Transcribe does not know."""
+    request = TranscriptionRequest(audio=f"/audio/{name}.wav", name=name)
+    list(stack.store.create([(name, request)], deadline=3600, at_once=False))
+    stack.broker.command("HSET", f"{PREFIX}job:{name}", "state", JobState.TRANSCRIBING)
+    stack.broker.command("ZADD", f"{PREFIX}running", stack.now(), name)
+
+
+def others_run(stack: Stack, number: int) -> None:
+    """Fill the account's list."""
+    stack.aws("s3").upload_file(str(stack.sample("silence.wav")), BUCKET, "theirs.wav")
+    for each in range(number):
+        stack.aws("transcribe").start_transcription_job(
+            TranscriptionJobName=f"theirs-{each}",
+            Media={"MediaFileUri": f"s3://{BUCKET}/theirs.wav"},
+            LanguageCode="en-US",
+        )
+
+
+def ended(worker: Context, stack: Stack) -> list[str]:
+    """The jobs that one look sees ended, in the list."""
+    stack.broker.command("ZADD", f"{PREFIX}schedule:poll", stack.now(), FLEET)
+    poll = taken_up(worker, Stage.POLL, FLEET)
+    look = replace(worker.running.look("5"), is_shared=True)
+    found = [job.id for job, _ in polling.ended_jobs(poll, look)]
+    poll.later(0)
+    return found
+
+
+def asked(stack: Stack) -> int:
+    calls = stack.account()["calls"].get("GetTranscriptionJob")
+    return int(calls["count"]) if calls else 0
+
+
+def test_on_several_pages_a_job_is_asked_for_once_it_was_missing_twice(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worker = worker_of(stack, monkeypatch, "fixed:600")
+    others_run(stack, A_PAGE + 1)
+    run(stack, "first")
+    assert ended(worker, stack) == []
+    run(stack, "second")
+    assert asked(stack) == 0
+    assert ended(worker, stack) == ["first"]
+    assert asked(stack) == 1
+    stack.broker.command("ZREM", f"{PREFIX}running", "first")
+    assert ended(worker, stack) == ["second"]
+    assert asked(stack) == 2
+
+
+def test_on_one_page_nothing_slips(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    worker = worker_of(stack, monkeypatch, "fixed:600")
+    others_run(stack, 3)
+    run(stack, "first")
+    assert ended(worker, stack) == ["first"]
+
+
+def test_only_what_the_last_look_missed_is_remembered(stack: Stack) -> None:
+    running = RunningJobs(stack.broker)
+    assert running.missed() == set()
+    running.miss(["one", "two"])
+    running.miss(["two", "three"])
+    assert running.missed() == {"two", "three"}
+    running.miss([])
+    assert running.missed() == set()
