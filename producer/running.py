@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from producer.broker import Broker
@@ -76,20 +76,12 @@ class RunningJobs:
         """
         self._broker.command("SET", f"{PREFIX}list_pages", pages, "EX", _PAGES_LAST)
 
-    def missed(self) -> set[str]:
-        """The jobs that the last look missed, and had nothing else to say of.
+    def missed_before(self, job_ids: Sequence[str]) -> set[str]:
+        """What the last look that missed any has missed; remembers what this one misses instead.
 
         Raises:
             BrokerUnavailable: if Redis does not answer.
         """
-        return set(self._broker.command("SMEMBERS", _MISSED))
-
-    def miss(self, job_ids: Iterable[str]) -> None:
-        """Remember these, and no others, for the next look.
-
-        Raises:
-            BrokerUnavailable: if Redis does not answer.
-        """
-        ids = list(job_ids)
-        kept = [("SADD", _MISSED, *ids), ("EXPIRE", _MISSED, _MISSED_LAST)] if ids else []
-        self._broker.commands([("DEL", _MISSED), *kept])
+        kept = [("SADD", _MISSED, *job_ids), ("EXPIRE", _MISSED, _MISSED_LAST)] if job_ids else []
+        before, *_ = self._broker.commands([("SMEMBERS", _MISSED), ("DEL", _MISSED), *kept])
+        return set(before)

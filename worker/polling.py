@@ -7,7 +7,7 @@ ended: its result object confirms it, else one Get.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from datetime import timedelta
 
@@ -48,7 +48,7 @@ def ended_jobs(work: Work, look: Look) -> Iterator[tuple[Job, Status | None]]:
         Transient, Permanent: as AWS's error is sorted.
     """
     if ask_each(look):
-        yield from _confirmed(work, list(look.jobs), by_object=False)
+        yield from _confirmed(work, list(look.jobs), by_object=False, to_ask=look.jobs)
         return
     # Of a very low rate, a page comes seldom.
     gate = in_turn(work, "ListTranscriptionJobs", max(PATIENCE, 1.5 / look.list_rate))
@@ -56,35 +56,17 @@ def ended_jobs(work: Work, look: Look) -> Iterator[tuple[Job, Status | None]]:
     if listed is None:
         work.worker.running.listed(MOST_PAGES)
         some = random.sample(list(look.jobs), min(_SAMPLE, len(look.jobs)))
-        yield from _confirmed(work, some, by_object=False)
+        yield from _confirmed(work, some, by_object=False, to_ask=some)
         return
     if listed.pages != look.pages:
         work.worker.running.listed(listed.pages)
     work.worker.admission.saw_running(listed.names.difference(look.jobs.values()))
     missing = [job_id for job_id, name in look.jobs.items() if name not in listed.names]
-    if listed.pages == 1:
-        yield from _confirmed(work, missing, by_object=True)
-    elif missing:
-        yield from _seen_on_pages(work, missing)
-
-
-def _seen_on_pages(work: Work, missing: list[str]) -> Iterator[tuple[Job, Status | None]]:
-    """Confirm what is missing on several pages; what is so for the first time, by its result only.
-
-    What ends between two pages may move others up, from the next page to the one that was seen. So
-    what has no result either is more likely at work than failed.
-    """
-    missed_before = work.worker.running.missed()
-    missed: list[str] = []
-
-    def may_ask(job_id: str) -> bool:
-        if job_id not in missed_before:
-            missed.append(job_id)
-        return job_id in missed_before
-
-    yield from _confirmed(work, missing, by_object=True, may_ask=may_ask)
-    if missed or missed_before:
-        work.worker.running.miss(missed)
+    # What ends between two pages may move others up, from the next page to the one that was seen.
+    # So what is missing for the first time, and has no result, is more likely at work than failed.
+    several = listed.pages > 1 and missing
+    to_ask = work.worker.running.missed_before(missing) if several else missing
+    yield from _confirmed(work, missing, by_object=True, to_ask=to_ask)
 
 
 def look_again(work: Work, look: Look) -> None:
@@ -98,15 +80,20 @@ def _confirmed(
     suspects: Sequence[str],
     *,
     by_object: bool,
-    may_ask: Callable[[str], bool] = lambda _: True,
+    to_ask: Collection[str],
 ) -> Iterator[tuple[Job, Status | None]]:
     """Each suspect that has ended, as soon as that is known; what takes long is left for next time.
+
+    Of those that have no result, only those in `to_ask` are asked for by name.
 
     AWS may be out of reach, or slow, from this machine only: then another worker polls next.
     """
     jobs = [job for job in work.worker.store.get_many(suspects).values() if job is not None]
     pool = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="poll")
-    asked = {pool.submit(_outcome, work, job, may_ask, by_object=by_object): job for job in jobs}
+    asked = {
+        pool.submit(_outcome, work, job, by_object=by_object, ask=job.id in to_ask): job
+        for job in jobs
+    }
     postponed: StageError | None = None
     try:
         for answer in as_completed(asked, timeout=_MOST_SECONDS):
@@ -169,12 +156,10 @@ def _failed(work: Work, job: Job, outcome: Failed) -> None:
         work.fail(job, "TranscriptionFailed", f"Amazon Transcribe: {outcome.reason}")
 
 
-def _outcome(
-    work: Work, job: Job, may_ask: Callable[[str], bool], *, by_object: bool
-) -> Status | None:
+def _outcome(work: Work, job: Job, *, by_object: bool, ask: bool) -> Status | None:
     if by_object and _has_result(work, job, unseen=False):
         return Done(job.media_uri or "", None)
-    if not may_ask(job.id):
+    if not ask:
         return Running(job.media_uri or "")
     gate = in_turn(work, "GetTranscriptionJob", _PATIENCE)
     status = work.worker.glance_at.transcribe.status(job.aws_name, gate)

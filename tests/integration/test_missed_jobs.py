@@ -77,9 +77,7 @@ def test_on_one_page_nothing_slips(stack: Stack, monkeypatch: pytest.MonkeyPatch
 
 def test_only_what_the_last_look_missed_is_remembered(stack: Stack) -> None:
     running = RunningJobs(stack.broker)
-    assert running.missed() == set()
-    running.miss(["one", "two"])
-    running.miss(["two", "three"])
-    assert running.missed() == {"two", "three"}
-    running.miss([])
-    assert running.missed() == set()
+    assert running.missed_before(["one", "two"]) == set()
+    assert running.missed_before(["two", "three"]) == {"one", "two"}
+    assert running.missed_before([]) == {"two", "three"}
+    assert running.missed_before([]) == set()
