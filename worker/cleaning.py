@@ -73,7 +73,8 @@ def delete_results(work: Work) -> None:
     if job.result_uri is None or job.adopted:
         return
     output = places.output_uri(job, settings.bucket, settings.prefix)
-    for uri in dict.fromkeys([job.result_uri, *places.left_behind(job, output)]):
+    written = [each.uri for each in places.written_objects(job, output)]
+    for uri in dict.fromkeys([job.result_uri, *written, places.write_check_uri(output)]):
         work.lease.fence()
         work.worker.storage.delete(uri)
 

@@ -2,10 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
 
 from producer.contract import Job
 from producer.options import MediaFormat
+
+#: What Transcribe puts before the name of a redacted document.
+REDACTED = "redacted-"
+#: With this AWS tests its right to write, where Transcribe was told to put a result.
+WRITE_CHECK = ".write_access_check_file.temp"
+
+
+@dataclass(frozen=True)
+class WrittenObject:
+    """An object that a request makes Transcribe write."""
+
+    #: what it is in `files` of the job's record: `json` is the document that is collected,
+    #: `aws.srt` and `aws.vtt` are AWS's own subtitles, `unredacted.…` holds what redaction hides
+    kind: str
+    uri: str
 
 
 def audio_uri(job: Job, bucket: str, prefix: str, media_format: MediaFormat) -> str:
@@ -36,7 +52,7 @@ def result_uri(job: Job, output: str) -> str:
     if job.request.content_redaction is None:
         return output
     folder, _, name = output.rpartition("/")
-    return f"{folder}/redacted-{name}"
+    return f"{folder}/{REDACTED}{name}"
 
 
 def uri_from_url(url: str, bucket: str) -> str | None:
@@ -50,15 +66,32 @@ def uri_from_url(url: str, bucket: str) -> str | None:
     return f"s3://{path}" if path.startswith(f"{bucket}/") else None
 
 
-def left_behind(job: Job, output: str) -> list[str]:
-    """Every object that Transcribe may have written for a job, the document among them."""
-    folder, _, name = output.rpartition("/")
-    names = [name]
-    if job.request.content_redaction is not None:
-        names.append(f"redacted-{name}")
-    if job.request.subtitles is not None:
-        stems = [each.removesuffix(".json") for each in names]
-        names += [f"{stem}.{kind}" for stem in stems for kind in job.request.subtitles.formats]
-    # AWS tests its right to write with an empty object of this name, and leaves it there.
-    names.append(".write_access_check_file.temp")
-    return [f"{folder}/{each}" for each in names]
+def written_objects(job: Job, output: str) -> tuple[WrittenObject, ...]:
+    """Every object that a job's request makes Transcribe write, but for the write check file.
+
+    The document of the job is the first. Of subtitles with redaction AWS does not document which
+    name they get, so both are listed; what lies there without the prefix counts as unredacted.
+
+    Args:
+        job: whose request it is.
+        output: what Transcribe is told as the place of the result, as `output_uri` says.
+    """
+    redaction, subtitles = job.request.content_redaction, job.request.subtitles
+    formats = subtitles.formats if subtitles is not None else ()
+    document = result_uri(job, output)
+    objects = [WrittenObject("json", document)]
+    objects += [WrittenObject(f"aws.{each}", _beside(document, each)) for each in formats]
+    if redaction is not None:
+        if redaction.redaction_output == "redacted_and_unredacted":
+            objects.append(WrittenObject("unredacted.json", output))
+        objects += [WrittenObject(f"unredacted.{each}", _beside(output, each)) for each in formats]
+    return tuple(objects)
+
+
+def write_check_uri(output: str) -> str:
+    """Where AWS tests its right to write a result, with an empty object that it leaves there."""
+    return f"{output.rpartition('/')[0]}/{WRITE_CHECK}"
+
+
+def _beside(document: str, kind: str) -> str:
+    return f"{document.removesuffix('.json')}.{kind}"

@@ -13,12 +13,11 @@ from producer.options import MediaFormat
 from producer.request import NAME
 from worker.inventory import ListedObject
 from worker.objects import StoredObject
+from worker.places import REDACTED, WRITE_CHECK
 
 #: S3 tells times to the second, and its clock and Transcribe's may differ a little.
 _SLACK = timedelta(seconds=2)
 _AUDIO = re.compile(rf"audio\.(?:{'|'.join(get_args(MediaFormat))})")
-#: With this AWS tests its right to write, where Transcribe was told to put a result.
-_WRITE_CHECK = ".write_access_check_file.temp"
 _LATER_ATTEMPT = re.compile(r"(.+)\.([2-9]|[1-9][0-9]{1,4})", re.DOTALL)
 
 
@@ -114,13 +113,13 @@ def _folder(job_id: str, folder: str, objects: Iterable[ListedObject]) -> Traces
         if _AUDIO.fullmatch(name):
             # One that was submitted anew in another format lies beside what lay there before.
             audio = each if audio is None else max(audio, each, key=lambda one: one.modified_at)
-        elif name == _WRITE_CHECK:
+        elif name == WRITE_CHECK:
             written_to = True
         elif stem == name:
             continue
         elif attempt := attempt_of(stem, job_id):
             open_results[attempt] = each
-        elif attempt := attempt_of(stem.removeprefix("redacted-"), job_id):
+        elif attempt := attempt_of(stem.removeprefix(REDACTED), job_id):
             redacted[attempt] = each
     # Who asked for redaction is not given the open document.
     return Traces(job_id, folder, audio, results=open_results | redacted, written_to=written_to)
