@@ -20,11 +20,12 @@ from producer.errors import TranscribeQueueError
 
 EXIT_CODES = """\b
 Exit codes:
-  0  all is well
-  1  a job failed or has no result, an adoption failed, or doctor found a problem
-  2  the command, a request or a setting is wrong
-  3  the time given with --timeout is over
-  4  Redis cannot be reached"""
+  0    all is well
+  1    a job failed or has no result, an adoption failed, or doctor found a problem
+  2    the command, a request or a setting is wrong
+  3    the time given with --timeout is over
+  4    Redis cannot be reached
+  130  Ctrl-C, SIGTERM or a closed terminal ended it"""
 
 
 @click.group(
@@ -66,6 +67,10 @@ def main() -> None:
         code = transcribe.main(prog_name="transcribe", standalone_mode=False)
     except TranscribeQueueError as error:
         _end(str(error), error.exit_code)
+    except click.exceptions.NoArgsIsHelpError as error:
+        # Its message is the whole help, which is not a sentence.
+        error.show()
+        sys.exit(error.exit_code)
     except click.UsageError as error:
         hint = f" See `{error.ctx.command_path} --help`." if error.ctx else ""
         _end(f"{error.format_message().rstrip('.')}.{hint}", 2)

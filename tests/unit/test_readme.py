@@ -8,6 +8,7 @@ import json
 import os
 import re
 import shlex
+import signal
 import subprocess
 from collections.abc import Iterator
 from itertools import pairwise
@@ -249,9 +250,10 @@ def test_the_exit_codes_are_the_errors() -> None:
     for kind in classes:
         classes += [each for each in kind.__subclasses__() if each.__module__ == errors.__name__]
     assert told == {kind.__name__: kind.exit_code for kind in classes[1:]}
-    assert [int(code) for code, _, _ in rows] == sorted({0, *told.values()})
+    interrupted = 128 + signal.SIGINT
+    assert [int(code) for code, _, _ in rows] == sorted({0, *told.values(), interrupted})
     # And the help tells the same.
-    in_help = re.findall(r"^  (\d)  (.*)$", str(transcribe.epilog), re.MULTILINE)
+    in_help = re.findall(r"^  (\d+) +(.*)$", str(transcribe.epilog), re.MULTILINE)
     assert [(code, text.split(";")[0].replace("`", "")) for code, text, _ in rows] == in_help
 
 
