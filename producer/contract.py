@@ -13,6 +13,7 @@ from typing import Any, Self, cast
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from producer.attempts import attempt_name
 from producer.request import Format, TranscriptionRequest
 
 __all__ = [
@@ -141,12 +142,12 @@ class Job(BaseModel):
     @property
     def aws_name(self) -> str:
         """The name of the Transcribe job of this attempt."""
-        return aws_name(self.id, self.attempt)
+        return attempt_name(self.id, self.attempt)
 
     @property
     def aws_names(self) -> tuple[str, ...]:
         """The names of the Transcribe jobs of all attempts so far, the present one last."""
-        return tuple(aws_name(self.id, number) for number in range(1, self.attempt + 1))
+        return tuple(attempt_name(self.id, number) for number in range(1, self.attempt + 1))
 
     @classmethod
     def from_record(cls, job_id: str, record: dict[str, str]) -> Self:
@@ -176,11 +177,6 @@ class Job(BaseModel):
                 part: record.get(f"error.{part}", "") for part in ("code", "message", "stage")
             }
         return cls.model_validate(fields)
-
-
-def aws_name(job_id: str, attempt: int) -> str:
-    """The name of the Transcribe job of one attempt."""
-    return job_id if attempt == 1 else f"{job_id}.{attempt}"
 
 
 def _moment(seconds: str) -> datetime:

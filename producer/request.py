@@ -18,15 +18,14 @@ from pydantic import (
     model_validator,
 )
 
+from producer.attempts import MAX_NAME, attempt_name, is_further_attempt
 from producer.errors import InvalidRequest
 from producer.languages import LANGUAGE_CODES
 from producer.options import TranscribeOptions
 
 Format = Literal["txt", "srt", "vtt", "json"]
 
-#: AWS takes 200 characters; ten are kept for the suffix of an own retry (`.2`, `.3`). What ends
-#: like that could be taken for the other attempt of another job.
-NAME = re.compile(r"(?!\.+$)(?!.*\.([2-9]|[1-9][0-9])$)[0-9a-zA-Z._-]{1,190}")
+_NAME = re.compile(rf"(?!\.+$)[0-9a-zA-Z._-]{{1,{MAX_NAME}}}")
 S3_URI = re.compile(r"^s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])/(.{1,1024})$", re.DOTALL)
 MAX_METADATA_BYTES = 8192
 MAX_TENANT_CHARACTERS = 100
@@ -81,10 +80,10 @@ class TranscriptionRequest(TranscribeOptions):
     @field_validator("name")
     @classmethod
     def _name_suits_transcribe(cls, name: str | None) -> str | None:
-        if name is not None and not NAME.fullmatch(name):
+        if name is not None and not is_name(name):
             raise ValueError(
-                "a name has 1 to 190 letters, digits and . _ - and is not dots alone, nor does it "
-                "end like the name of a further attempt (.2 to .99)"
+                f"a name has 1 to {MAX_NAME} letters, digits and . _ - and is not dots alone, nor "
+                f"does it end like that of a further attempt (as {attempt_name('talk', 2)} does)"
             )
         return name
 
@@ -105,6 +104,11 @@ class TranscriptionRequest(TranscribeOptions):
     def _key_suits_transcribe(cls, key: str | None) -> str | None:
         if key is not None and not re.fullmatch(r"[a-zA-Z0-9\-_.!*'()/]+", key):
             raise ValueError("an S3 key may use letters, digits and - _ . ! * ' ( ) /")
+        if key is not None and is_further_attempt(key):
+            raise ValueError(
+                "an S3 key does not end like that of a further attempt, whose result goes there "
+                f"(as {attempt_name('talk', 2)} does)"
+            )
         return key
 
     @field_validator("language")
@@ -218,6 +222,11 @@ class TranscriptionRequest(TranscribeOptions):
         bits = secrets.token_bytes(10) if seed is None else sha256(seed.encode()).digest()
         unique = "".join(_LETTERS[byte % len(_LETTERS)] for byte in bits[:10])
         return f"{slug}-{unique}"
+
+
+def is_name(text: str) -> bool:
+    """Whether a job may have this name: Transcribe takes it, and it is no other job's attempt."""
+    return _NAME.fullmatch(text) is not None and not is_further_attempt(text)
 
 
 def _sentence(error: ValidationError) -> str:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from producer.attempts import attempt_name
 from producer.broker import Broker
-from producer.contract import aws_name
 from producer.schedule import clock
 from producer.store import PREFIX
 
@@ -55,7 +55,7 @@ class RunningJobs:
         seen_at = clock()
         youngest, quickest, pages, rate, shared, flat = self._broker.run("look", list_rate)
         jobs = {
-            job_id: aws_name(job_id, int(attempt))
+            job_id: attempt_name(job_id, int(attempt))
             for job_id, attempt in zip(flat[::2], flat[1::2], strict=True)
         }
         return Look(

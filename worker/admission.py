@@ -10,6 +10,7 @@ from typing import Literal
 
 import structlog
 
+from producer.attempts import split_attempt
 from producer.broker import Broker
 from producer.schedule import clock
 from producer.store import PREFIX
@@ -148,7 +149,8 @@ class Admission:
         Args:
             names: the jobs that run in the account beside those that we poll for.
         """
-        others, begun = self._broker.run("others", self._others_hold, *names)
+        tried = [split_attempt(name)[0] for name in names]
+        others, begun = self._broker.run("others", self._others_hold, *tried)
         if begun:
             log.warning("account.yielded", what="slots", others=others)
         return int(others)

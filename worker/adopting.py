@@ -12,6 +12,7 @@ from functools import partial
 import structlog
 
 from producer.adoption import Adoption, Became, Found
+from producer.attempts import attempt_name, split_attempt
 from producer.errors import AdoptionFailed
 from worker.inventory import ListedJob, ListedObject
 from worker.judging import Judge
@@ -19,7 +20,7 @@ from worker.leases import LeaseLost
 from worker.patience import Patience
 from worker.rebuilding import Verdict, rebuild
 from worker.stages import Work
-from worker.traces import Traces, attempt_of, folders, later_attempt
+from worker.traces import Traces, attempt_of, folders
 
 log = structlog.get_logger()
 
@@ -73,16 +74,13 @@ class Search:
         jobs = self._jobs(name)
         attempts: dict[str, set[int]] = {}
         for each in jobs:
-            attempts.setdefault(each, set()).add(1)
-            if (later := later_attempt(each)) is not None:
-                attempts.setdefault(later[0], set()).add(later[1])
+            job_id, attempt = split_attempt(each)
+            attempts.setdefault(job_id, set()).add(attempt)
         beneath = f"{self._prefix}{name}/" if name else self._prefix
         for traces in folders(self._objects(beneath), self._prefix):
             self._folder(traces, attempts.get(traces.id, set()), jobs)
         # The latest attempt of a job tells how it stands.
-        for each in sorted(
-            jobs, key=lambda each: (later_attempt(each) or ("", 1))[1], reverse=True
-        ):
+        for each in sorted(jobs, key=lambda each: split_attempt(each)[1], reverse=True):
             self._elsewhere(jobs[each])
         if name and name not in self._noted:
             found = Became.KNOWN if self._is_known(name) else Became.NOT_FOUND
@@ -95,7 +93,7 @@ class Search:
         if traces.audio is not None:
             traces = traces.marked(self._judge.find(traces.audio.uri))
         for attempt in sorted(attempts | set(traces.results), reverse=True):
-            name = traces.id if attempt == 1 else f"{traces.id}.{attempt}"
+            name = attempt_name(traces.id, attempt)
             verdict = self._judge.of_folder(traces, attempt, name, jobs.get(name))
             if verdict is not None:
                 jobs.pop(name, None)
@@ -168,14 +166,11 @@ class Search:
 
     def _is_attempt_of_known(self, name: str) -> bool:
         """Whether a Transcribe job is an attempt of a job that needs no look."""
-        later = later_attempt(name)
-        for job_id, attempt in ((name, 1), *([later] if later is not None else [])):
-            if attempt <= self._noted.get(job_id, 0):
-                return True
-            job = self._worker.store.get_many([job_id])[job_id]
-            if job is not None and attempt <= job.attempt and self._is_known(job_id):
-                return True
-        return False
+        job_id, attempt = split_attempt(name)
+        if attempt <= self._noted.get(job_id, 0):
+            return True
+        job = self._worker.store.get_many([job_id])[job_id]
+        return job is not None and attempt <= job.attempt and self._is_known(job_id)
 
     def _jobs(self, name: str) -> dict[str, ListedJob]:
         """The jobs of the account by name, or those that may be attempts of one job."""

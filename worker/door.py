@@ -8,7 +8,7 @@ import structlog
 
 from producer.contract import Stage, TranscriptionRequest
 from producer.errors import InvalidRequest
-from producer.request import NAME
+from producer.request import is_name
 from worker.context import Context
 from worker.envelope import Envelope, NotForUs
 
@@ -80,7 +80,7 @@ def _refuse_request(worker: Context, request: object, reason: str) -> None:
     log.warning("door.refused", reason=reason)
     worker.dead_letters.bury(json.dumps(request, default=repr), reason)
     name = request.get("name") if isinstance(request, dict) else None
-    if isinstance(name, str) and NAME.fullmatch(name):
+    if isinstance(name, str) and is_name(name):
         audio = request.get("audio") if isinstance(request, dict) else None
         shown = {"name": name, "audio": audio[:4096] if isinstance(audio, str) else ""}
         worker.store.refuse(name, json.dumps(shown), reason)

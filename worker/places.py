@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
 
+from producer.attempts import attempt_name
 from producer.contract import Job
 from producer.options import MediaFormat
 
@@ -37,14 +38,10 @@ def audio_folder(job: Job, bucket: str, prefix: str) -> str:
 
 def output_uri(job: Job, bucket: str, prefix: str) -> str:
     """What Transcribe is told as the place of the result; each attempt has its own."""
-    if job.request.key is None:
-        key = f"{prefix}{job.id}/{job.aws_name}.json"
-    elif job.attempt == 1:
-        # As the original script has it, so that a job it started can be adopted.
-        key = f"{job.request.key}.json"
-    else:
-        key = f"{job.request.key}.{job.attempt}.json"
-    return f"s3://{bucket}/{key}"
+    # The first attempt's beside a key is as the original script has it, so that a job which that
+    # started can be adopted.
+    key = job.request.key or f"{prefix}{job.id}/{job.id}"
+    return f"s3://{bucket}/{attempt_name(key, job.attempt)}.json"
 
 
 def result_uri(job: Job, output: str) -> str:

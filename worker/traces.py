@@ -9,8 +9,9 @@ from datetime import datetime, timedelta
 from itertools import groupby
 from typing import get_args
 
+from producer.attempts import split_attempt
 from producer.options import MediaFormat
-from producer.request import NAME
+from producer.request import is_name
 from worker.inventory import ListedObject
 from worker.objects import StoredObject
 from worker.places import REDACTED, WRITE_CHECK
@@ -18,7 +19,6 @@ from worker.places import REDACTED, WRITE_CHECK
 #: S3 tells times to the second, and its clock and Transcribe's may differ a little.
 _SLACK = timedelta(seconds=2)
 _AUDIO = re.compile(rf"audio\.(?:{'|'.join(get_args(MediaFormat))})")
-_LATER_ATTEMPT = re.compile(r"(.+)\.([2-9]|[1-9][0-9]{1,4})", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -79,22 +79,14 @@ def folders(objects: Iterable[ListedObject], prefix: str) -> Iterator[Traces]:
         prefix: what their addresses begin with; a job's id and `/` follow.
     """
     for job_id, group in groupby(objects, lambda each: _job_id(each, prefix)):
-        if NAME.fullmatch(job_id):
+        if is_name(job_id):
             yield _folder(job_id, f"{prefix}{job_id}/", group)
-
-
-def later_attempt(name: str) -> tuple[str, int] | None:
-    """Of the name of a Transcribe job that may be a later attempt: the job's id and its number."""
-    match = _LATER_ATTEMPT.fullmatch(name)
-    return (match[1], int(match[2])) if match else None
 
 
 def attempt_of(name: str, job_id: str) -> int | None:
     """Which attempt of a job a Transcribe job's name tells; None if it is not of that job."""
-    if name == job_id:
-        return 1
-    later = later_attempt(name)
-    return later[1] if later is not None and later[0] == job_id else None
+    tried, attempt = split_attempt(name)
+    return attempt if tried == job_id else None
 
 
 def _job_id(each: ListedObject, prefix: str) -> str:

@@ -13,7 +13,7 @@ from producer.cli import output
 from producer.client import Client
 from producer.contract import CONTROL_QUEUE
 from producer.errors import AdoptionFailed, InvalidRequest
-from producer.request import NAME
+from producer.request import is_name
 
 #: Seconds within which a Redis that has just come back hears of every living worker.
 _HEARD_WITHIN = 6.0
@@ -43,7 +43,7 @@ def adopt(names: tuple[str, ...], *, dry_run: bool, timeout: float | None, as_js
       transcribe adopt interview-k3w8 talk-2026 --json
     """
     for name in names:
-        if not NAME.fullmatch(name):
+        if not is_name(name):
             raise InvalidRequest(f"{name!r} cannot be the name of a job.")
     with Client() as client:
         _see_that_somebody_looks(client)

@@ -320,7 +320,7 @@ def test_a_later_attempt_is_the_one_that_counts(shared: Stack) -> None:
     forget(shared)
     adopt(shared, "again")
     assert shared.job_in(job.id, JobState.COMPLETED).attempt == 2
-    assert started(shared, "again") == ["again", "again.2"]
+    assert started(shared, "again") == ["again", "again--try-2"]
 
 
 def test_an_answer_that_aws_owes_is_waited_for(shared: Stack) -> None:

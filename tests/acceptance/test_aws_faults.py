@@ -110,11 +110,11 @@ def test_an_internal_failure_of_the_service_is_tried_again_thrice(served: Stack)
     served.fault(kind="fail", match="^shaky$", reason="Internal error. Try again.")
     job = run(served, "shaky")
     assert (job.state, job.attempt) == (JobState.COMPLETED, 2)
-    assert starts(served, "shaky") == ["shaky", "shaky.2"]
+    assert starts(served, "shaky") == ["shaky", "shaky--try-2"]
     served.fault(kind="fail", match="^broken", reason="Internal error. Try again.")
     job = run(served, "broken")
     assert (job.state, job.attempt) == (JobState.FAILED, 3)
-    assert starts(served, "broken") == ["broken", "broken.2", "broken.3"]
+    assert starts(served, "broken") == ["broken", "broken--try-2", "broken--try-3"]
 
 
 def test_a_job_that_somebody_deleted_is_failed_with_that_reason(served: Stack) -> None:

@@ -121,7 +121,7 @@ def test_another_language_fails_honestly_and_can_be_retried(pipeline: Stack) -> 
     again = pipeline.client.wait(job.id, timeout=60)[job.id]
     assert (again.state, again.attempt) == (JobState.FAILED, 2)
     starts = [each["name"] for each in pipeline.account()["jobs"] if "francais" in each["name"]]
-    assert starts == ["francais", "francais.2"]
+    assert starts == ["francais", "francais--try-2"]
 
 
 def test_a_started_job_with_our_media_is_adopted(pipeline: Stack) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from holding import worker_of
 from stack import Stack
 
+from producer.attempts import attempt_name
 from producer.contract import JobState, Stage, TranscriptionRequest
 from producer.running import Look, RunningJobs
 from producer.schedule import FLEET, Schedule
@@ -52,7 +54,7 @@ def test_running_jobs_are_known_by_their_names_at_aws_and_the_age_of_the_younges
     run(stack, "young", ago=30)
     stack.broker.command("HSET", f"{PREFIX}job:old", "attempt", 3)
     seen = look(stack)
-    assert seen.jobs == {"old": "old.3", "young": "young"}
+    assert seen.jobs == {"old": "old--try-3", "young": "young"}
     assert seen.youngest == pytest.approx(30, abs=5)
 
 
@@ -132,3 +134,13 @@ def test_where_all_last_long_no_start_brings_the_next_look_forward(
     stack.broker.command("ZADD", f"{PREFIX}schedule:poll", stack.now() + 15, FLEET)
     start(stack, schedule, "after")
     assert poll_due_in(stack) > 10
+
+
+def test_a_further_attempt_has_no_slot_of_others(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worker = worker_of(stack, monkeypatch)
+    run(stack, "v1.2", "talk")
+    ours = [attempt_name(name, attempt) for name in ("v1.2", "talk") for attempt in (1, 2, 12)]
+    assert worker.admission.saw_running(ours) == 0
+    assert worker.admission.saw_running([*ours, "v1", "talk.2", attempt_name("theirs", 2)]) == 3

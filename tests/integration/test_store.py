@@ -265,7 +265,7 @@ def test_retry_is_a_new_attempt_of_what_ended_badly_only(stack: Stack, schedule:
     assert failed.error.message == "It is empty."
     again = stack.client.retry("one")
     assert (again.state, again.attempt, again.error) == (JobState.QUEUED, 2, None)
-    assert again.aws_name == "one.2"
+    assert again.aws_name == "one--try-2"
     assert stack.broker.command("TTL", f"{PREFIX}job:one") == -1
 
 

@@ -374,7 +374,7 @@ def test_a_job_is_read_from_its_record() -> None:
         "mine",
         JobState.COMPLETED,
         2,
-        "mine.2",
+        "mine--try-2",
     )
     assert job.created_at.isoformat() == "2023-11-14T22:13:20.500000+00:00"
     assert job.updated_at.isoformat() == "2023-11-14T22:14:20+00:00"

@@ -22,13 +22,15 @@ def found(*keys: str) -> dict[str, Traces]:
     ("name", "job_id", "attempt"),
     [
         ("talk", "talk", 1),
-        ("talk.2", "talk", 2),
-        ("talk.12", "talk", 12),
+        ("talk--try-2", "talk", 2),
+        ("talk--try-12", "talk", 12),
         ("talk.2", "talk.2", 1),
-        ("talk.2.3", "talk.2", 3),
-        ("talk.1", "talk", None),
-        ("talk.02", "talk", None),
-        ("talk.x", "talk", None),
+        ("talk.2", "talk", None),
+        ("v1.2--try-3", "v1.2", 3),
+        ("talk--try-1", "talk", None),
+        ("talk--try-02", "talk", None),
+        ("talk--try-x", "talk", None),
+        ("talk--try-2", "talk--try-2", None),
         ("talks", "talk", None),
         ("Talk", "talk", None),
     ],
@@ -43,20 +45,20 @@ def test_each_folder_is_a_job() -> None:
     traces = found(
         "a/audio.wav",
         "a/a.json",
-        "a/a.2.json",
-        "a/a.2.srt",
-        "a.2024/audio.mp3",
-        "a.2024/a.2024.json",
+        "a/a--try-2.json",
+        "a/a--try-2.srt",
         "a.2/audio.mp3",
+        "a.2/a.2.json",
+        "a--try-2/audio.mp3",
         "b/.write_access_check_file.temp",
         "b/audio.wav.json",
         "c/deeper/c.json",
         "no-folder.json",
         "not a name/audio.wav",
     )
-    assert set(traces) == {"a", "a.2024", "b", "c"}
+    assert set(traces) == {"a", "a.2", "b", "c"}
     assert set(traces["a"].results) == {1, 2}
-    assert set(traces["a.2024"].results) == {1}
+    assert set(traces["a.2"].results) == {1}
     assert traces["a"].audio is not None
     assert (traces["b"].audio, traces["b"].results, traces["b"].written_to) == (None, {}, True)
     assert (traces["c"].audio, traces["c"].results, traces["c"].written_to) == (None, {}, False)
