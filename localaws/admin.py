@@ -121,9 +121,10 @@ class Admin:
             return {"jobs": [_job(job, processes) for job in self._table.history]}
 
 
-def _job(job: Job, processes: dict[str, int]) -> dict[str, Any]:
+def _job(job: Job, processes: dict[int, int]) -> dict[str, Any]:
     return {
         "name": job.name,
+        "region": job.region,
         "status": job.status,
         "media": job.request["Media"]["MediaFileUri"],
         "created": job.created,
@@ -131,5 +132,5 @@ def _job(job: Job, processes: dict[str, int]) -> dict[str, Any]:
         "completed": job.completed,
         "failure_reason": job.failure_reason,
         "deleted": job.deleted,
-        "pid": None if job.ended else processes.get(job.name),
+        "pid": None if job.ended else processes.get(job.sequence),
     }

@@ -5,7 +5,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from localaws import outputs, records, validation
+from localaws import media_uri, outputs, records, validation
 from localaws.errors import ServiceError, bad_request
 from localaws.jobs import Job, JobTable, Location
 from localaws.lifecycle import Lifecycle
@@ -50,9 +50,9 @@ class TranscribeApi:
         validation.check_start(params)
         name = params["TranscriptionJobName"]
         # Before anything else, so that a retried call hears of its own job.
-        self._table.check_free(name)
-        bucket, key = validation.split_s3_uri(params["Media"]["MediaFileUri"])
-        validation.check_media(self._store.size(bucket, key))
+        self._table.check_free(region, name)
+        address = media_uri.split(params["Media"]["MediaFileUri"])
+        validation.check_media(self._store.size(*address) if address else None)
         location = self._location(params, base_url)
         with self._table.lock:
             # Together, so that the answer is IN_PROGRESS however soon the job ends.
@@ -76,18 +76,18 @@ class TranscribeApi:
             ) from error
         return Location(bucket, key, base_url, own_bucket="OutputBucketName" not in params)
 
-    def _get(self, params: Json, _region: str, _base_url: str) -> Json:
+    def _get(self, params: Json, region: str, _base_url: str) -> Json:
         with self._table.lock:
-            job = self._table.get(params["TranscriptionJobName"])
-            return {"TranscriptionJob": records.full_record(job)}
+            job = self._table.get(region, params["TranscriptionJobName"])
+            return {"TranscriptionJob": records.looked_up(job)}
 
-    def _list(self, params: Json, _region: str, _base_url: str) -> Json:
+    def _list(self, params: Json, region: str, _base_url: str) -> Json:
         status, contains = params.get("Status"), params.get("JobNameContains", "")
         size = params.get("MaxResults", _DEFAULT_PAGE)
         before = _read_token(params["NextToken"]) if params.get("NextToken") else None
         with self._table.lock:
             # One more than asked for tells whether there is a next page.
-            page = self._table.page(status, contains, before, size + 1)
+            page = self._table.page(region, status, contains, before, size + 1)
             answer: Json = {"TranscriptionJobSummaries": [*map(records.summary, page[:size])]}
         if status:
             answer["Status"] = status
@@ -95,13 +95,13 @@ class TranscribeApi:
             answer["NextToken"] = _token(page[size - 1])
         return answer
 
-    def _delete(self, params: Json, _region: str, _base_url: str) -> Json:
-        self._table.delete(params["TranscriptionJobName"])
+    def _delete(self, params: Json, region: str, _base_url: str) -> Json:
+        self._table.delete(region, params["TranscriptionJobName"])
         return {}
 
-    def _tag(self, params: Json, _region: str, _base_url: str) -> Json:
+    def _tag(self, params: Json, region: str, _base_url: str) -> Json:
         with self._table.lock:
-            job = self._table.by_arn(params["ResourceArn"])
+            job = self._table.by_arn(region, params["ResourceArn"])
             tags = {**job.tags, **{tag["Key"]: tag["Value"] for tag in params["Tags"]}}
             for broken in validation.tag_rules(params["Tags"]):
                 raise bad_request(broken)
@@ -110,16 +110,16 @@ class TranscribeApi:
             job.tags = tags
         return {}
 
-    def _untag(self, params: Json, _region: str, _base_url: str) -> Json:
+    def _untag(self, params: Json, region: str, _base_url: str) -> Json:
         with self._table.lock:
-            job = self._table.by_arn(params["ResourceArn"])
+            job = self._table.by_arn(region, params["ResourceArn"])
             for key in params["TagKeys"]:
                 job.tags.pop(key, None)
         return {}
 
-    def _tags(self, params: Json, _region: str, _base_url: str) -> Json:
+    def _tags(self, params: Json, region: str, _base_url: str) -> Json:
         with self._table.lock:
-            job = self._table.by_arn(params["ResourceArn"])
+            job = self._table.by_arn(region, params["ResourceArn"])
             return {"ResourceArn": job.arn, "Tags": records.tag_list(job)}
 
 

@@ -165,7 +165,8 @@ def check_not_too_long(seconds: float) -> None:
     """Raises AudioError beyond four hours."""
     if seconds > MAX_SECONDS:
         raise AudioError(
-            "Invalid audio length: audio too long. It lasts more than 4 hours (14,400 seconds)."
+            "Invalid file size: file size too large. Maximum audio duration is 4.000000 hours."
+            "Check the length of the file and try your request again."
         )
 
 
@@ -173,8 +174,8 @@ def check_not_too_short(seconds: float) -> None:
     """Raises AudioError below half a second."""
     if seconds < MIN_SECONDS:
         raise AudioError(
-            f"Invalid audio length: audio too short. It lasts {seconds * 1000:.0f} ms and must "
-            "last at least 500."
+            "The input media file length is too small. Minimum audio duration is 0.500000 seconds. "
+            "Check the length of the file and try your request again."
         )
 
 

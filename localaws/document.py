@@ -3,12 +3,13 @@
 Times and confidences are strings, punctuation has no times (Transcribe developer guide, "Data
 input and output"). Pauses end sentences here: each utterance gets a capital and a full stop.
 There is no diarisation: with ShowSpeakerLabels everybody is `spk_0`. No language is identified:
-the language assumed is reported with a score of 0.
+one is assumed, and reported like the other candidates with a score of 0. Nothing is toxic.
 """
 
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from localaws import marks
 from localaws.objects import ACCOUNT_ID
 from localaws.speech import Recognition, Utterance, Word
 
@@ -18,7 +19,18 @@ Json = dict[str, Any]
 SPEAKER = "spk_0"
 #: The score of a language that was assumed and not identified.
 ASSUMED_SCORE = 0.0
+#: The candidates where a request names none.
+_CANDIDATES = ("en-US", "es-US", "fr-FR", "de-DE", "zh-CN")
 _FULL_STOP = "."
+_TOXIC_CATEGORIES = (
+    "profanity",
+    "hate_speech",
+    "sexual",
+    "insult",
+    "violence_or_threat",
+    "graphic",
+    "harassment_or_abuse",
+)
 
 
 def assumed_language(request: Json) -> str:
@@ -28,21 +40,24 @@ def assumed_language(request: Json) -> str:
     """
     if "LanguageCode" in request:
         return str(request["LanguageCode"])
-    options = request.get("LanguageOptions", ())
-    return next((str(code) for code in options if code.startswith("en-")), "en-US")
+    options = request.get("LanguageOptions") or _CANDIDATES
+    return next((str(code) for code in options if code.startswith("en-")), str(options[0]))
 
 
-def build(job_name: str, request: Json, recognition: Recognition) -> Json:
-    """The document of a finished job."""
+def build(
+    job_name: str, request: Json, recognition: Recognition, *, redacted: bool = False
+) -> Json:
+    """The document of a finished job, or the one in which personal data is hidden."""
     settings = request.get("Settings", {})
+    utterances = [marks.cut(each, request, redacted=redacted) for each in recognition.utterances]
     labels = _Labels(
         speaker=SPEAKER if settings.get("ShowSpeakerLabels") else None,
         by_channel=bool(settings.get("ChannelIdentification")),
     )
     items: list[Json] = []
     segments: list[Json] = []
-    for utterance in recognition.utterances:
-        own = labels.put(utterance, _items(utterance))
+    for utterance in utterances:
+        own = labels.put(utterance, _items(utterance, request))
         for item in own:
             item["id"] = len(items)
             items.append(item)
@@ -53,15 +68,18 @@ def build(job_name: str, request: Json, recognition: Recognition) -> Json:
     if labels.by_channel:
         results["channel_labels"] = _channel_labels(items, recognition.channels)
     if labels.speaker:
-        results["speaker_labels"] = _speaker_labels(recognition.utterances, labels)
+        results["speaker_labels"] = _speaker_labels(utterances, labels)
     results["items"] = items
     if settings.get("ShowAlternatives"):
-        results["segments"] = [_alternatives(each, labels) for each in recognition.utterances]
+        results["segments"] = [_alternatives(each, labels, request) for each in utterances]
     results["audio_segments"] = segments
+    if "ToxicityDetection" in request:
+        results["toxicity_detection"] = [_toxicity(each) for each in utterances]
     return {
         "jobName": job_name,
         "accountId": ACCOUNT_ID,
         "status": "COMPLETED",
+        **({"isRedacted": True} if redacted else {}),
         "results": results,
     }
 
@@ -90,13 +108,14 @@ class _Labels:
         return [{**item, **self.of(utterance)} for item in items]
 
 
-def _items(utterance: Utterance) -> list[Json]:
+def _items(utterance: Utterance, request: Json) -> list[Json]:
     items = [
         {
             "type": "pronunciation",
-            "alternatives": [{"confidence": _confidence(word), "content": text}],
+            "alternatives": [{**marks.certainty(word, request), "content": text}],
             "start_time": seconds(word.start),
             "end_time": seconds(word.end),
+            **({"vocabularyFilterMatch": True} if word.filtered else {}),
         }
         for word, text in zip(utterance.words, _written(utterance), strict=True)
     ]
@@ -123,10 +142,6 @@ def _sentence(texts: Iterable[str], utterance: Utterance) -> str:
     return " ".join(texts) + ("" if utterance.verbatim else _FULL_STOP)
 
 
-def _confidence(word: Word) -> str:
-    return str(round(word.confidence, 4))
-
-
 def _audio_segment(number: int, utterance: Utterance, items: list[Json], labels: _Labels) -> Json:
     return {
         "id": number,
@@ -138,24 +153,35 @@ def _audio_segment(number: int, utterance: Utterance, items: list[Json], labels:
     }
 
 
-def _alternatives(utterance: Utterance, labels: _Labels) -> Json:
+def _alternatives(utterance: Utterance, labels: _Labels, request: Json) -> Json:
     return {
         "start_time": seconds(utterance.start),
         "end_time": seconds(utterance.end),
         **labels.of(utterance),
         "alternatives": [
-            _reading(utterance, words) for words in (utterance.words, *utterance.alternatives)
+            _reading(utterance, words, request)
+            for words in (utterance.words, *utterance.alternatives)
         ],
     }
 
 
-def _reading(utterance: Utterance, words: Sequence[Word]) -> Json:
+def _toxicity(utterance: Utterance) -> Json:
+    return {
+        "text": _sentence(_written(utterance), utterance),
+        "toxicity": 0.0,
+        "categories": dict.fromkeys(_TOXIC_CATEGORIES, 0.0),
+        "start_time": round(utterance.start, 3),
+        "end_time": round(utterance.end, 3),
+    }
+
+
+def _reading(utterance: Utterance, words: Sequence[Word], request: Json) -> Json:
     texts = _written(utterance, words)
     items: list[Json] = [
         {
             "start_time": seconds(word.start),
             "end_time": seconds(word.end),
-            "confidence": _confidence(word),
+            **marks.certainty(word, request),
             "type": "pronunciation",
             "content": text,
         }
@@ -210,7 +236,9 @@ def _language(request: Json, duration: float) -> Json:
                 {"language_code": language, "duration_in_seconds": round(duration, 3)}
             ]
         }
-    results: Json = {"language_code": language}
-    if request.get("IdentifyLanguage"):
-        results["language_identification"] = [{"score": str(ASSUMED_SCORE), "code": language}]
-    return results
+    if not request.get("IdentifyLanguage"):
+        return {}
+    options = [str(code) for code in request.get("LanguageOptions") or _CANDIDATES]
+    candidates = dict.fromkeys([language, *options])
+    scores = [{"score": str(ASSUMED_SCORE), "code": code} for code in candidates]
+    return {"language_code": language, "language_identification": scores}

@@ -13,6 +13,9 @@ from localaws.jobs import Job
 from localaws.lifecycle import Ending
 from localaws.speech import Recognition, Utterance, Word
 
+#: Stand for what redaction hides, and for what a vocabulary filter finds.
+PERSONAL_WORD, FILTERED_WORD = "[personal]", "[filtered]"
+
 
 class FixedRecogniser:
     """Ends jobs by the clock. The text says that it is none."""
@@ -27,7 +30,7 @@ class FixedRecogniser:
         self._thread = threading.Thread(target=self._run, name="localaws-fixed", daemon=True)
         self._thread.start()
 
-    def refusal(self, job: Job) -> str | None:  # noqa: ARG002 - no language is too much for it
+    def refusal(self, job: Job) -> str | None:  # noqa: ARG002 - nothing is too much for it
         """It can do anything, because it does nothing."""
         return None
 
@@ -38,7 +41,7 @@ class FixedRecogniser:
             heapq.heappush(self._due, (due, next(self._order), job))
             self._changed.notify()
 
-    def processes(self) -> dict[str, int]:
+    def processes(self) -> dict[int, int]:
         """None: see Recogniser.processes of lifecycle."""
         return {}
 
@@ -66,11 +69,9 @@ class FixedRecogniser:
         return max(0.0, self._due[0][0] - time.monotonic())
 
     def _recognition(self, job: Job) -> Recognition:
-        text = f"[localaws fixed recogniser: no speech was recognised; job {job.name}]"
-        # One item, so that no word of it can pass for one that was heard.
         seconds = self._delay(job.name)
-        words = (Word(text, 0.0, seconds, 0.0),)
         both = job.request.get("Settings", {}).get("ChannelIdentification", False)
+        words = _words(job, seconds)
         return Recognition(
             duration=seconds,
             utterances=(Utterance(0.0, seconds, words, verbatim=True),),
@@ -78,3 +79,17 @@ class FixedRecogniser:
             sample_rate=job.request.get("MediaSampleRateHertz"),
             channels=2 if both else 1,
         )
+
+
+def _words(job: Job, seconds: float) -> tuple[Word, ...]:
+    """The text, and with an option that cuts words, words for it to cut."""
+    text = f"[localaws fixed recogniser: no speech was recognised; job {job.name}]"
+    # One item, so that no word of it can pass for one that was heard.
+    words = [Word(text, 0.0, seconds, 0.0)]
+    if "ContentRedaction" in job.request:
+        words.append(Word(PERSONAL_WORD, seconds, seconds, 0.0, personal=True))
+    settings = job.request.get("Settings", {})
+    by_language = job.request.get("LanguageIdSettings", {}).values()
+    if any("VocabularyFilterName" in each for each in (settings, *by_language)):
+        words.append(Word(FILTERED_WORD, seconds, seconds, 0.0, filtered=True))
+    return tuple(words)

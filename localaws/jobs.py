@@ -5,6 +5,7 @@ QUEUED (deferred only) -> IN_PROGRESS -> COMPLETED | FAILED
 
 import threading
 import time
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
@@ -65,22 +66,31 @@ class Job:
         return self.status in {"COMPLETED", "FAILED"}
 
 
+class _Region:
+    """The jobs of one region, which know nothing of another's."""
+
+    def __init__(self) -> None:
+        self.jobs: dict[str, Job] = {}
+        self.running: dict[str, Job] = {}
+        self.waiting: dict[str, Job] = {}
+
+
 class JobTable:
-    """All jobs of the account, of every region. Safe between threads."""
+    """All jobs of the account; names and the limit are each region's own. Safe between threads."""
 
     def __init__(self, limit: int | None) -> None:
         self.lock = threading.RLock()
         self._limit = limit
-        self._jobs: dict[str, Job] = {}
-        self._running: dict[str, Job] = {}
-        self._waiting: dict[str, Job] = {}
+        self._regions: defaultdict[str, _Region] = defaultdict(_Region)
         #: Every job ever accepted, in order, deleted ones too.
         self.history: list[Job] = []
         self.most_running = 0
 
     @property
     def running(self) -> int:
-        return len(self._running)
+        """How many jobs run, in all regions."""
+        with self.lock:
+            return sum(len(each.running) for each in self._regions.values())
 
     def start(self, name: str, region: str, request: Json, location: Location) -> Job:
         """Add a job: it runs at once, or waits if it may and no place is free.
@@ -89,48 +99,55 @@ class JobTable:
         """
         deferrable = request.get("JobExecutionSettings", {}).get("AllowDeferredExecution", False)
         with self.lock:
-            self.check_free(name)
-            full = self._limit is not None and len(self._running) >= self._limit
-            if full and (not deferrable or len(self._waiting) >= MAX_DEFERRED):
+            self.check_free(region, name)
+            here = self._regions[region]
+            full = self._limit is not None and len(here.running) >= self._limit
+            if full and (not deferrable or len(here.waiting) >= MAX_DEFERRED):
                 raise ServiceError(
                     "LimitExceededException",
-                    f"The account runs {len(self._running)} transcription jobs at once, which is "
+                    f"The account runs {len(here.running)} transcription jobs at once, which is "
                     "all it may: wait until one has ended and try again.",
                 )
             job = Job(len(self.history), name, region, request, location, time.time())
             job.tags = {tag["Key"]: tag["Value"] for tag in request.get("Tags", ())}
             self.history.append(job)
-            self._jobs[name] = job
+            here.jobs[name] = job
             if full:
-                self._waiting[name] = job
+                here.waiting[name] = job
             else:
                 self._run(job)
             return job
 
-    def check_free(self, name: str) -> None:
+    def check_free(self, region: str, name: str) -> None:
         """Raises ServiceError (ConflictException) where a job has this name."""
         with self.lock:
-            if name in self._jobs:
+            if name in self._regions[region].jobs:
                 raise ServiceError(
-                    "ConflictException", f"A transcription job named {name} already exists."
+                    "ConflictException",
+                    "The requested job name already exists. Use a different job name.",
                 )
 
-    def get(self, name: str) -> Job:
+    def get(self, region: str, name: str) -> Job:
         """Raises ServiceError; the real service answers BadRequestException to unknown names."""
         with self.lock:
-            if name not in self._jobs:
+            job = self._regions[region].jobs.get(name)
+            if job is None:
                 raise bad_request(
-                    "The requested job couldn't be found. Check the job name and try again."
+                    "The requested job couldn't be found. Check the job name and try your request "
+                    "again."
                 )
-            return self._jobs[name]
+            return job
 
-    def page(self, status: str | None, contains: str, before: int | None, count: int) -> list[Job]:
+    def page(
+        self, region: str, status: str | None, contains: str, before: int | None, count: int
+    ) -> list[Job]:
         """Up to `count` jobs, newest first, that began before the job of that sequence."""
         with self.lock:
+            here = self._regions[region]
             # The question asked most, "what is still running", must not cost a look at all.
-            jobs: Iterable[Job] = reversed(self._jobs.values())
+            jobs: Iterable[Job] = reversed(here.jobs.values())
             if status == "IN_PROGRESS":
-                jobs = sorted(self._running.values(), key=lambda job: -job.sequence)
+                jobs = sorted(here.running.values(), key=lambda job: -job.sequence)
             found: list[Job] = []
             for job in jobs:
                 if len(found) == count:
@@ -143,17 +160,17 @@ class JobTable:
                     found.append(job)
             return found
 
-    def delete(self, name: str) -> None:
+    def delete(self, region: str, name: str) -> None:
         """Raises ServiceError (BadRequestException) where it is unknown or has not ended."""
         with self.lock:
-            job = self.get(name)
+            job = self.get(region, name)
             if not job.ended:
                 raise bad_request(
                     f"The job {name} is {job.status}: only a job that is COMPLETED or FAILED can "
                     "be deleted."
                 )
             job.deleted = True
-            del self._jobs[name]
+            del self._regions[region].jobs[name]
 
     def complete(self, job: Job, found: Json, subtitle_uris: list[str]) -> list[Job]:
         """End a job well. Returns the deferred jobs that now run."""
@@ -167,10 +184,10 @@ class JobTable:
             job.failure_reason = reason
             return self._end(job, "FAILED")
 
-    def by_arn(self, arn: str) -> Job:
+    def by_arn(self, region: str, arn: str) -> Job:
         """Raises ServiceError (NotFoundException)."""
         with self.lock:
-            job = self._jobs.get(arn.rpartition("/")[2])
+            job = self._regions[region].jobs.get(arn.rpartition("/")[2])
             if job is None or job.arn != arn:
                 raise ServiceError("NotFoundException", f"There is no resource {arn}.")
             return job
@@ -179,16 +196,17 @@ class JobTable:
         job.status = "IN_PROGRESS"
         job.started = time.time()
         job.clock = time.monotonic()
-        self._running[job.name] = job
-        self.most_running = max(self.most_running, len(self._running))
+        self._regions[job.region].running[job.name] = job
+        self.most_running = max(self.most_running, self.running)
 
     def _end(self, job: Job, status: str) -> list[Job]:
+        here = self._regions[job.region]
         job.status = status
         job.completed = (job.started or job.created) + time.monotonic() - job.clock
-        del self._running[job.name]
+        del here.running[job.name]
         promoted: list[Job] = []
-        while self._waiting and (self._limit is None or len(self._running) < self._limit):
-            following = self._waiting.pop(next(iter(self._waiting)))
+        while here.waiting and (self._limit is None or len(here.running) < self._limit):
+            following = here.waiting.pop(next(iter(here.waiting)))
             self._run(following)
             promoted.append(following)
         return promoted

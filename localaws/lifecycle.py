@@ -6,11 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from localaws import document, refusals
+from localaws import document, outputs
 from localaws.faults import RESULT_KINDS, FaultBook
 from localaws.jobs import Job, JobTable
 from localaws.objects import ObjectStore
-from localaws.outputs import write_outputs
 from localaws.speech import Recognition
 
 logger = logging.getLogger("localaws")
@@ -36,8 +35,8 @@ class Recogniser(Protocol):
     def submit(self, job: Job) -> None:
         """Take a job. Returns at once; its ending is called later."""
 
-    def processes(self) -> dict[str, int]:
-        """The process of every job that has one now, by job name."""
+    def processes(self) -> dict[int, int]:
+        """The process of every job that has one now, by the job's sequence number."""
 
     def close(self) -> None:
         """End every process and thread. Jobs that run stay as they are."""
@@ -64,7 +63,7 @@ class Lifecycle:
         todo = deque([job])
         while todo:
             following = todo.popleft()
-            reason = refusals.unsupported(following.request) or self.recogniser.refusal(following)
+            reason = self.recogniser.refusal(following)
             if reason:
                 todo.extend(self._finish(following, Failure(reason)))
             else:
@@ -81,7 +80,7 @@ class Lifecycle:
             return self._ended(job, outcome)
         with self._table.lock:  # nobody sees it between its end and its deletion
             following = self._ended(job, outcome)
-            self._table.delete(job.name)
+            self._table.delete(job.region, job.name)
         return following
 
     def _ended(self, job: Job, outcome: Recognition | Failure) -> list[Job]:
@@ -102,9 +101,8 @@ class Lifecycle:
                 "automatic language identification.",
             )
         try:
-            result = document.build(job.name, job.request, recognition)
             fault = self._faults.fate(job.name, *RESULT_KINDS)
-            uris = write_outputs(self._store, job, result, fault)
+            uris = outputs.write(self._store, job, recognition, fault)
         except LookupError as error:
             return self._table.fail(job, f"The transcript could not be written. {error}")
         except Exception as error:  # A job must end, and its place become free.

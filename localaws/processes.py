@@ -12,12 +12,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from localaws import media_uri
 from localaws.jobs import Job
 from localaws.lifecycle import Ending, Failure
 from localaws.objects import ObjectStore
-from localaws.refusals import not_english
+from localaws.refusals import not_english, unsupported
 from localaws.speech import Recognition, Task
-from localaws.validation import split_s3_uri
 
 
 class ProcessRecogniser:
@@ -39,8 +39,8 @@ class ProcessRecogniser:
         self._zygote, self._reader = self._launch()
 
     def refusal(self, job: Job) -> str | None:
-        """Only English is understood."""
-        return not_english(job.request)
+        """Only English is understood, and of some options nothing."""
+        return unsupported(job.request) or not_english(job.request)
 
     def submit(self, job: Job) -> None:
         """Recognise this job when a process is free."""
@@ -48,10 +48,10 @@ class ProcessRecogniser:
             self._waiting.append(job)
         self._dispatch()
 
-    def processes(self) -> dict[str, int]:
-        """The process of every job that has one now, by job name."""
+    def processes(self) -> dict[int, int]:
+        """The process of every job that has one now, by the job's sequence number."""
         with self._lock:
-            return {self._running[key].name: pid for key, pid in self._pids.items()}
+            return {self._running[key].sequence: pid for key, pid in self._pids.items()}
 
     def close(self) -> None:
         """Kill every process; jobs that have not ended stay as they are."""
@@ -110,8 +110,8 @@ class ProcessRecogniser:
     def _hand_over(self, key: str, job: Job) -> Failure | None:
         if self._broken:
             return Failure("Internal error: the recogniser cannot start; its output says why.")
-        bucket, object_key = split_s3_uri(job.request["Media"]["MediaFileUri"])
-        media = self._store.read(bucket, object_key)
+        address = media_uri.split(job.request["Media"]["MediaFileUri"])
+        media = self._store.read(*address) if address else None
         if media is None:
             return Failure("The S3 URI that you provided can't be accessed: the object is gone.")
         path = self._path(key, "media")

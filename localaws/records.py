@@ -5,6 +5,7 @@ Call with the job table's lock held.
 
 from typing import Any
 
+from localaws import outputs
 from localaws.jobs import Job
 
 Json = dict[str, Any]
@@ -32,16 +33,19 @@ _ECHOED_IN_LISTS = (
     "IdentifyMultipleLanguages",
     "ToxicityDetection",
 )
+_DEFAULT_SETTINGS = {"ChannelIdentification": False, "ShowAlternatives": False}
 _FOUND_IN_LISTS = ("LanguageCode", "LanguageCodes", "IdentifiedLanguageScore")
 
 
 def full_record(job: Job) -> Json:
-    """A TranscriptionJob, as Start and Get answer it."""
+    """A TranscriptionJob, as Start answers it."""
     record = _state(job)
     record.update((name, job.request[name]) for name in _ECHOED if name in job.request)
     record.update(job.found)
     if job.status == "COMPLETED":
-        record["Transcript"] = {"TranscriptFileUri": job.location.uri(job.location.key)}
+        record["Transcript"] = {
+            name: job.location.uri(key) for name, key in outputs.document_keys(job).items()
+        }
     if job.tags:
         record["Tags"] = tag_list(job)
     if "Subtitles" in job.request:
@@ -51,6 +55,15 @@ def full_record(job: Job) -> Json:
             "SubtitleFileUris": job.subtitle_uris,
         }
     return record
+
+
+def looked_up(job: Job) -> Json:
+    """A TranscriptionJob, as Get answers it: with the settings that nobody made, and a transcript
+    that is empty until there is one.
+    """
+    record = full_record(job)
+    record["Settings"] = {**_DEFAULT_SETTINGS, **record.get("Settings", {})}
+    return {"Transcript": {}, **record}
 
 
 def summary(job: Job) -> Json:
@@ -72,9 +85,15 @@ def _state(job: Job) -> Json:
     record: Json = {
         "TranscriptionJobName": job.name,
         "TranscriptionJobStatus": job.status,
-        "CreationTime": job.created,
-        "StartTime": job.started,
-        "CompletionTime": job.completed,
+        "CreationTime": _milliseconds(job.created),
+        "StartTime": _milliseconds(job.started),
+        # A job that failed was never completed.
+        "CompletionTime": None if job.status == "FAILED" else _milliseconds(job.completed),
         "FailureReason": job.failure_reason,
     }
     return {name: value for name, value in record.items() if value is not None}
+
+
+def _milliseconds(moment: float | None) -> float | None:
+    """Seconds since the epoch as the service tells them."""
+    return None if moment is None else round(moment, 3)

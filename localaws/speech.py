@@ -22,10 +22,14 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Word:
+    """One word. `personal` and `filtered` are what redaction and a vocabulary filter concern."""
+
     text: str
     start: float
     end: float
     confidence: float
+    personal: bool = False
+    filtered: bool = False
 
 
 @dataclass(frozen=True, slots=True)

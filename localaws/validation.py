@@ -1,5 +1,7 @@
 """What the service refuses at once: types and limits from botocore's model, and the rules
-between fields, which the model does not carry.
+between fields, which only its text carries.
+
+What the text only advises against is taken, as clients send it and the service takes it.
 """
 
 import re
@@ -11,6 +13,7 @@ import botocore.session
 from botocore.model import ServiceModel, Shape
 from botocore.validate import ParamValidator
 
+from localaws import media_uri
 from localaws.errors import bad_request
 
 #: The service takes files of up to 2 GB, written as 2048 MB in its quotas.
@@ -95,7 +98,6 @@ def check_start(params: Params) -> None:
 
 def _broken_rules(params: Params) -> Iterator[str]:
     yield from _language_rules(params)
-    yield from _by_language_rules(params)
     yield from _settings_rules(params)
     yield from _output_rules(params)
     yield from _media_rules(params)
@@ -104,36 +106,23 @@ def _broken_rules(params: Params) -> Iterator[str]:
 
 def _language_rules(params: Params) -> Iterator[str]:
     identify = params.get("IdentifyLanguage"), params.get("IdentifyMultipleLanguages")
-    if sum(map(bool, (params.get("LanguageCode"), *identify))) != 1:
-        yield ("Give exactly one of LanguageCode, IdentifyLanguage and IdentifyMultipleLanguages.")
+    asked = sum(map(bool, (params.get("LanguageCode"), *identify)))
+    if asked == 0:
+        yield (
+            "The language code is missing. Either add a language code or turn on language "
+            "identification."
+        )
+    if asked > 1:
+        yield "Give exactly one of LanguageCode, IdentifyLanguage and IdentifyMultipleLanguages."
     options = params.get("LanguageOptions")
     if options is not None:
         if not any(identify):
             yield "LanguageOptions needs IdentifyLanguage or IdentifyMultipleLanguages."
-        if len(set(options)) < 2:
-            yield "LanguageOptions must name at least two different languages."
-
-
-def _by_language_rules(params: Params) -> Iterator[str]:
-    identify = params.get("IdentifyLanguage"), params.get("IdentifyMultipleLanguages")
-    by_language = params.get("LanguageIdSettings")
-    if by_language is not None:
-        if not any(identify):
-            yield "LanguageIdSettings needs IdentifyLanguage or IdentifyMultipleLanguages."
-        if not set(by_language) <= set(params.get("LanguageOptions", ())):
-            yield "Every language in LanguageIdSettings must also be in LanguageOptions."
-        if identify[1] and any("LanguageModelName" in each for each in by_language.values()):
-            yield "IdentifyMultipleLanguages does not work with custom language models."
-    if any(identify):
-        settings = params.get("Settings", {})
-        if params.get("ModelSettings") or settings.keys() & {
-            "VocabularyName",
-            "VocabularyFilterName",
-        }:
-            yield (
-                "When languages are identified, vocabularies and models belong in "
-                "LanguageIdSettings."
-            )
+        if len(options) < 2:
+            yield "LanguageOptions must name at least two languages."
+    models = [params.get("ModelSettings", {}), *params.get("LanguageIdSettings", {}).values()]
+    if identify[1] and any("LanguageModelName" in each for each in models):
+        yield "IdentifyMultipleLanguages does not work with custom language models."
 
 
 def _settings_rules(params: Params) -> Iterator[str]:
@@ -144,27 +133,24 @@ def _settings_rules(params: Params) -> Iterator[str]:
     ):
         if bool(settings.get(flag)) != (maximum in settings):
             yield f"Settings.{flag} (true) and Settings.{maximum} must be given together."
-    if ("VocabularyFilterName" in settings) != ("VocabularyFilterMethod" in settings):
-        yield (
-            "Settings.VocabularyFilterName and Settings.VocabularyFilterMethod must be given "
-            "together."
-        )
+    filters = [settings, *params.get("LanguageIdSettings", {}).values()]
+    if "VocabularyFilterMethod" not in settings and any(
+        "VocabularyFilterName" in each for each in filters
+    ):
+        yield "VocabularyFilterName needs Settings.VocabularyFilterMethod."
     if "ModelSettings" in params and "LanguageModelName" not in params["ModelSettings"]:
         yield "ModelSettings needs LanguageModelName."
-    execution = params.get("JobExecutionSettings", {})
-    if ("AllowDeferredExecution" in execution) != ("DataAccessRoleArn" in execution):
-        yield (
-            "JobExecutionSettings needs both AllowDeferredExecution and DataAccessRoleArn, "
-            "or neither."
-        )
+    execution = params.get("JobExecutionSettings")
+    if execution is not None and execution.keys() != {
+        "AllowDeferredExecution",
+        "DataAccessRoleArn",
+    }:
+        yield "JobExecutionSettings needs both AllowDeferredExecution and DataAccessRoleArn."
 
 
 def _output_rules(params: Params) -> Iterator[str]:
-    for name in ("OutputKey", "OutputEncryptionKMSKeyId"):
-        if name in params and "OutputBucketName" not in params:
-            yield f"{name} needs OutputBucketName."
-    if "KMSEncryptionContext" in params and "OutputEncryptionKMSKeyId" not in params:
-        yield "KMSEncryptionContext needs OutputEncryptionKMSKeyId."
+    if "OutputKey" in params and "OutputBucketName" not in params:
+        yield "OutputKey needs OutputBucketName."
 
 
 def _media_rules(params: Params) -> Iterator[str]:
@@ -174,17 +160,9 @@ def _media_rules(params: Params) -> Iterator[str]:
         return
     if "RedactedMediaFileUri" in media:
         yield "Media.RedactedMediaFileUri belongs to Call Analytics jobs, not to these."
-    if not media["MediaFileUri"].startswith("s3://"):
-        yield "localaws reads media from s3://bucket/key only."
-    elif not all(split_s3_uri(media["MediaFileUri"])):
-        yield "Media.MediaFileUri must name a bucket and an object: s3://bucket/key."
-
-
-def split_s3_uri(uri: str) -> tuple[str, str]:
-    """`s3://bucket/a/key` as (`bucket`, `a/key`); a missing part is empty."""
-    # Only the first two slashes mean anything: `?` and `#` are legal in a key.
-    bucket, _, key = uri.removeprefix("s3://").partition("/")
-    return bucket, key
+    address = media_uri.split(media["MediaFileUri"])
+    if address is None or not all(address):
+        yield "Media.MediaFileUri must name an object of S3: s3://bucket/key, or its https address."
 
 
 def tag_rules(tags: list[dict[str, str]]) -> Iterator[str]:

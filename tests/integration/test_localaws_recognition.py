@@ -211,10 +211,12 @@ def test_recordings_that_cannot_be_transcribed_fail_with_the_reason(
     wav = tone(tmp_path / "a.wav", 1.0)
 
     assert "Failed to parse audio" in account.reason(text)
-    assert "too short" in account.reason(tone(tmp_path / "short.wav", 0.3))
+    assert "Minimum audio duration is 0.500000" in account.reason(tone(tmp_path / "short.wav", 0.3))
     assert "number of channels too large" in account.reason(tone(tmp_path / "3.wav", 1.0, 3))
     assert "does not match the detected media" in account.reason(wav, MediaFormat="mp3")
     assert "detected sample rate" in account.reason(wav, MediaSampleRateHertz=8000)
+    vocabulary = account.reason(wav, Settings={"VocabularyName": "mine"})
+    assert "localaws does not support custom vocabularies" in vocabulary
     assert "English only" in account.reason(wav, LanguageCode="de-DE")
     assert "English only" in account.reason(
         wav, IdentifyLanguage=True, LanguageOptions=["de-DE", "fr-FR"]

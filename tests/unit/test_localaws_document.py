@@ -53,7 +53,10 @@ def test_an_utterance_is_a_sentence_and_an_audio_segment():
         "end_time": "1.6",
         "items": [3, 4, 5],
     }
-    assert heard["language_code"] == "en-GB"
+
+
+def test_a_language_that_was_asked_for_is_not_in_the_document():
+    assert results(HEARD).keys().isdisjoint({"language_code", "language_identification"})
 
 
 def test_silence_is_an_empty_transcript():
@@ -109,14 +112,23 @@ def test_without_alternatives_asked_for_there_are_none():
     assert results(HEARD).keys().isdisjoint({"segments", "speaker_labels", "channel_labels"})
 
 
-def test_an_assumed_language_has_no_score():
-    options = ["de-DE", "en-AU", "en-US"]
-    request = {"IdentifyLanguage": True, "LanguageOptions": options}
+@pytest.mark.parametrize(
+    ("options", "codes"),
+    [
+        (["de-DE", "en-AU", "en-US"], ["en-AU", "de-DE", "en-US"]),
+        (["de-DE", "fr-FR"], ["de-DE", "fr-FR"]),
+        (None, ["en-US", "es-US", "fr-FR", "de-DE", "zh-CN"]),
+    ],
+)
+def test_a_language_is_assumed_among_candidates_that_all_have_a_score(
+    options: list[str] | None, codes: list[str]
+):
+    request = {"IdentifyLanguage": True, **({"LanguageOptions": options} if options else {})}
 
     heard = build("job", request, HEARD)["results"]
 
-    assert heard["language_code"] == "en-AU"
-    assert heard["language_identification"] == [{"score": "0.0", "code": "en-AU"}]
+    assert heard["language_code"] == codes[0]
+    assert heard["language_identification"] == [{"score": "0.0", "code": code} for code in codes]
 
 
 def test_several_languages_are_reported_as_one_for_the_whole_length():

@@ -2,6 +2,7 @@
 
 import pytest
 
+from localaws import media_uri
 from localaws.errors import ServiceError
 from localaws.outputs import resolve_key
 from localaws.refusals import not_english, unsupported
@@ -10,7 +11,6 @@ from localaws.validation import (
     check_media,
     check_shape,
     check_start,
-    split_s3_uri,
 )
 
 GOOD = {
@@ -19,6 +19,7 @@ GOOD = {
     "LanguageCode": "en-US",
 }
 ROLE = "arn:aws:iam::123456789012:role/Transcribe"
+BOTH_CHANNELS = {"ChannelIdentification": True}
 IDENTIFY = {"LanguageCode": ..., "IdentifyLanguage": True}
 
 
@@ -43,7 +44,29 @@ def check(changes: dict) -> None:
         {"JobExecutionSettings": {"AllowDeferredExecution": True, "DataAccessRoleArn": ROLE}},
         {"Subtitles": {"Formats": ["srt", "vtt"], "OutputStartIndex": 1}},
         {"Tags": [{"Key": f"k{n}", "Value": ""} for n in range(50)]},
+        {"JobExecutionSettings": {"AllowDeferredExecution": False, "DataAccessRoleArn": ROLE}},
         {"Media": {"MediaFileUri": "s3://bucket/a?b#c d.wav"}},
+        {"Media": {"MediaFileUri": "https://bucket.s3.eu-west-1.amazonaws.com/a.wav"}},
+        # What clients send and the service takes, or what no document says that it refuses.
+        {"Settings": {"VocabularyFilterMethod": "mask"}},
+        {"Settings": {"ShowSpeakerLabels": True, "MaxSpeakerLabels": 2} | BOTH_CHANNELS},
+        {**IDENTIFY, "LanguageIdSettings": {"en-US": {"VocabularyName": "v"}}},
+        {
+            **IDENTIFY,
+            "LanguageIdSettings": {"en-US": {"VocabularyFilterName": "f"}},
+            "Settings": {"VocabularyFilterMethod": "tag"},
+        },
+        {
+            **IDENTIFY,
+            "LanguageOptions": ["en-US", "de-DE"],
+            "LanguageIdSettings": {"fr-FR": {"VocabularyName": "v"}},
+        },
+        {**IDENTIFY, "LanguageOptions": ["en-US", "en-US"]},
+        {**IDENTIFY, "Settings": {"VocabularyName": "v"}},
+        {**IDENTIFY, "ModelSettings": {"LanguageModelName": "m"}},
+        {"LanguageIdSettings": {"en-US": {"VocabularyName": "v"}}},
+        {"KMSEncryptionContext": {"a": "b"}},
+        {"OutputEncryptionKMSKeyId": "alias/k"},
     ],
 )
 def test_good_requests_pass(changes: dict):
@@ -62,18 +85,27 @@ def test_good_requests_pass(changes: dict):
         ({"Media": {}}, "MediaFileUri"),
         ({"Media": {"MediaFileUri": "/etc/passwd"}}, "MediaFileUri"),
         ({"Media": {"MediaFileUri": "https://example.org/a.wav"}}, "s3://"),
+        ({"Media": {"MediaFileUri": "https://bucket.s3.amazonaws.com/"}}, "s3://"),
+        ({"Media": {"MediaFileUri": "https://[/a.wav"}}, "s3://"),
         ({"Media": {"MediaFileUri": "s3://bucket"}}, "MediaFileUri"),
         ({"Media": {"MediaFileUri": "s3://bucket/" + "k" * 2000}}, "Media.MediaFileUri"),
-        ({"LanguageCode": ...}, "exactly one"),
+        ({"LanguageCode": ...}, "language code is missing"),
         ({"IdentifyLanguage": True}, "exactly one"),
         ({"LanguageCode": "en-XX"}, "LanguageCode"),
         ({**IDENTIFY, "LanguageOptions": ["en-US"]}, "two"),
         ({**IDENTIFY, "LanguageOptions": ["en-US", "xx"]}, "LanguageOptions[1]"),
         ({"LanguageOptions": ["en-US", "de-DE"]}, "IdentifyLanguage"),
-        ({**IDENTIFY, "Settings": {"VocabularyName": "v"}}, "LanguageIdSettings"),
         (
-            {**IDENTIFY, "LanguageIdSettings": {"en-US": {"VocabularyName": "v"}}},
-            "LanguageOptions",
+            {**IDENTIFY, "LanguageIdSettings": {"en-US": {"VocabularyFilterName": "f"}}},
+            "VocabularyFilterMethod",
+        ),
+        (
+            {
+                "LanguageCode": ...,
+                "IdentifyMultipleLanguages": True,
+                "LanguageIdSettings": {"en-US": {"LanguageModelName": "m"}},
+            },
+            "custom language models",
         ),
         ({"MediaFormat": "aiff"}, "MediaFormat"),
         ({"MediaSampleRateHertz": 7999}, "MediaSampleRateHertz"),
@@ -89,7 +121,8 @@ def test_good_requests_pass(changes: dict):
         ({"Settings": {"VocabularyFilterName": "v"}}, "VocabularyFilterMethod"),
         ({"Settings": {"Unknown": 1}}, "Unknown"),
         ({"JobExecutionSettings": {"AllowDeferredExecution": True}}, "DataAccessRoleArn"),
-        ({"KMSEncryptionContext": {"a": "b"}}, "OutputEncryptionKMSKeyId"),
+        ({"JobExecutionSettings": {"DataAccessRoleArn": ROLE}}, "AllowDeferredExecution"),
+        ({"JobExecutionSettings": {}}, "AllowDeferredExecution"),
         ({"Subtitles": {"Formats": ["ass"]}}, "Subtitles.Formats[0]"),
         ({"Subtitles": {"OutputStartIndex": 2}}, "OutputStartIndex"),
         ({"ToxicityDetection": []}, "ToxicityDetection"),
@@ -132,8 +165,24 @@ def test_the_output_key_resolves_as_the_api_reference_says(output_key: str | Non
     assert resolve_key("job", output_key) == resolved
 
 
-def test_an_s3_uri_is_split_at_its_first_slash():
-    assert split_s3_uri("s3://bucket/a/b?c#d") == ("bucket", "a/b?c#d")
+@pytest.mark.parametrize(
+    ("uri", "address"),
+    [
+        ("s3://bucket/a/b?c#d", ("bucket", "a/b?c#d")),
+        ("s3://bucket", ("bucket", "")),
+        ("https://bucket.s3.eu-west-1.amazonaws.com/a/b.wav", ("bucket", "a/b.wav")),
+        ("https://b.u.s3.amazonaws.com/a%20b+c%2Bd.wav", ("b.u", "a b c+d.wav")),
+        ("https://s3.dualstack.us-gov-west-1.amazonaws.com/bucket/a.wav", ("bucket", "a.wav")),
+        ("https://s3-eu-west-1.amazonaws.com/bucket/a.wav", ("bucket", "a.wav")),
+        ("https://bucket.s3.cn-north-1.amazonaws.com.cn/a.wav", ("bucket", "a.wav")),
+        ("https://bucket.s3.amazonaws.com.example.org/a.wav", None),
+        ("https://example.org/bucket/a.wav", None),
+    ],
+)
+def test_media_is_found_by_every_address_that_the_service_takes(
+    uri: str, address: tuple[str, str] | None
+):
+    assert media_uri.split(uri) == address
 
 
 @pytest.mark.parametrize(
