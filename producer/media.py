@@ -1,34 +1,64 @@
-"""What Amazon Transcribe reads, told by a file's first bytes and its size."""
+"""What Amazon Transcribe reads, and what to do with a recording that it does not."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 from producer.options import MediaFormat
 
 #: Source: Amazon Transcribe's quotas; a larger file is refused at once.
 MAX_BYTES = 2048 * 1024 * 1024
-#: How many bytes `sniff` looks at.
-HEAD_BYTES = 64
 READABLE = "mp3, mp4, m4a, wav, flac, ogg, amr or webm"
 
+#: Right for all that ffmpeg reads, which Transcribe recommends and loses nothing.
+_TO_FLAC = "ffmpeg -i IN -vn -sample_fmt s16 OUT.flac"
 
-def sniff(head: bytes) -> MediaFormat | None:
-    """The container format by its first bytes, whatever the file is called."""
-    found: MediaFormat | None = None
-    if head[:4] in {b"RIFF", b"RF64"} and head[8:12] == b"WAVE":
-        found = "wav"
-    elif head[:4] == b"fLaC":
-        found = "flac"
-    elif head[:4] == b"OggS":
-        found = "ogg"
-    elif head[:5] == b"#!AMR":
-        found = "amr"
-    elif head[:4] == b"\x1aE\xdf\xa3":
-        found = "webm"
-    elif head[4:8] == b"ftyp":
-        found = "m4a" if head[8:11] == b"M4A" else "mp4"
-    # Frame sync, and a layer: plain AAC has the same sync with layer 0.
-    elif head[:3] == b"ID3" or (
-        len(head) > 1 and head[0] == 0xFF and head[1] & 0xE0 == 0xE0 and head[1] & 0x06 != 0
-    ):
-        found = "mp3"
-    return found
+
+@dataclass(frozen=True)
+class Container:
+    """How a file holds its sound, by its content."""
+
+    #: as people call it
+    name: str
+    #: as Transcribe calls it; None: Transcribe does not take it
+    media_format: MediaFormat | None = None
+    #: a command that makes something of it that Transcribe takes
+    conversion: str = _TO_FLAC
+
+
+MP3 = Container("mp3", "mp3")
+MP4 = Container("mp4", "mp4")
+M4A = Container("m4a", "m4a")
+WAV = Container("wav", "wav")
+FLAC = Container("flac", "flac")
+OGG = Container("ogg", "ogg")
+AMR = Container("amr", "amr")
+WEBM = Container("webm", "webm")
+#: The sound is kept as it is, which takes no time and no quality.
+AAC = Container("AAC without a container (ADTS)", conversion="ffmpeg -i IN -c copy OUT.m4a")
+QUICKTIME = Container("QuickTime (mov)")
+THREE_GP = Container("3GP")
+MATROSKA = Container("Matroska (mkv, mka)")
+TRANSPORT_STREAM = Container("an MPEG transport stream (ts, mts)")
+
+
+def refusal(found: Container | None) -> str | None:
+    """Why a recording is not for Transcribe, and what to do: sentences that follow the file's name.
+
+    Args:
+        found: what `detect_container` found of it.
+
+    Returns None if Transcribe takes it.
+    """
+    if found is None:
+        return (
+            f"is not a recording that Amazon Transcribe reads ({READABLE}). If it is one all the "
+            "same, say so with media_format; raw samples first need a header, for example: "
+            "ffmpeg -f s16le -ar 8000 -ac 1 -i IN OUT.wav."
+        )
+    if found.media_format is None:
+        return (
+            f"is {found.name}, which Amazon Transcribe does not take. Convert it, for example: "
+            f"{found.conversion}. Or set media_format, and Amazon Transcribe tries it as it is."
+        )
+    return None

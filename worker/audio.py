@@ -13,7 +13,8 @@ from typing import BinaryIO, Self, cast
 
 from tinytag import TinyTag, TinyTagException
 
-from producer.media import HEAD_BYTES, MAX_BYTES, READABLE, sniff
+from producer.containers import detect_container
+from producer.media import MAX_BYTES, refusal
 from producer.options import MediaFormat
 from worker.errors import Permanent
 
@@ -55,7 +56,7 @@ def open_audio(
     Args:
         path: of the recording.
         roots: folders beneath which it must lie.
-        media_format: what it is said to be.
+        media_format: what it is said to be, which is then not looked at.
         sized: called with its size in bytes before any of it is read; may raise.
 
     Raises:
@@ -66,16 +67,12 @@ def open_audio(
     try:
         size = _regular_size(file, name)
         sized(size)
-        found = _recognised(file, name, media_format)
+        found = _format(file, name, media_format)
         _check_duration(file, name, size, found)
     except BaseException:
         file.close()
         raise
     return LocalAudio(Path(path), file, size, found)
-
-
-def _family(media_format: MediaFormat) -> str:
-    return "mp4" if media_format == "m4a" else media_format
 
 
 def _open(path: str, roots: tuple[Path, ...], name: str) -> BufferedReader:
@@ -122,13 +119,15 @@ def _regular_size(file: BufferedReader, name: str) -> int:
     return status.st_size
 
 
-def _recognised(file: BufferedReader, name: str, asked: MediaFormat | None) -> MediaFormat:
-    found = sniff(file.read(HEAD_BYTES))
-    if found is None:
-        raise Permanent("NotAudio", f"{name} is not a recording that is read here ({READABLE}).")
-    if asked is not None and _family(asked) != _family(found):
-        raise Permanent("WrongFormat", f"{name} is {found}, but media_format says {asked}.")
-    return found
+def _format(file: BufferedReader, name: str, said: MediaFormat | None) -> MediaFormat:
+    if said is not None:
+        # Transcribe looks itself; who knows the recording may know better than our look at it.
+        return said
+    found = detect_container(file)
+    if found is None or found.media_format is None:
+        code = "NotAudio" if found is None else "UnsupportedFormat"
+        raise Permanent(code, f"{name} {refusal(found)}")
+    return found.media_format
 
 
 def _check_duration(file: BufferedReader, name: str, size: int, found: MediaFormat) -> None:

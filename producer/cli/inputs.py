@@ -13,9 +13,10 @@ import click
 from pydantic import JsonValue
 
 from producer.cli import output
+from producer.containers import detect_container
 from producer.contract import TranscriptionRequest
 from producer.errors import InvalidRequest
-from producer.media import HEAD_BYTES, MAX_BYTES, READABLE, sniff
+from producer.media import MAX_BYTES, READABLE, refusal
 from producer.script_settings import read_request
 
 _NOTHING_NAMED = "name a FILE, a DIRECTORY with --recursive, s3://BUCKET/KEY, or -"
@@ -63,7 +64,11 @@ class Named:
             files = files or (str(audio),)
         if not files and not may_be_none:
             raise click.UsageError(_NOTHING_NAMED)
-        found = list(_recordings(files, recursive=self.recursive, here=self.here, watch=watch))
+        # Who says what a recording is knows better than what can be seen of it.
+        said = "media_format" in fields
+        found = list(
+            _recordings(files, recursive=self.recursive, here=self.here, said=said, watch=watch)
+        )
         if len(found) > 1 and ("name" in fields or "key" in fields):
             raise click.UsageError("a name or key is for one recording; several were named")
         return [TranscriptionRequest.parse({"audio": audio, **fields}) for audio in found]
@@ -143,14 +148,14 @@ class _Found:
 
 
 def _recordings(
-    named: Iterable[str], *, recursive: bool, here: bool, watch: Watch
+    named: Iterable[str], *, recursive: bool, here: bool, said: bool, watch: Watch
 ) -> Iterator[str]:
     found = [each for name in named for each in _found(name, recursive=recursive, here=here)]
     folders = {each.folder: False for each in found if each.folder is not None}
     for each in watch(found):
         if each.path is not None:
             try:
-                _check(each.path)
+                _check(each.path, detect=each.folder is not None or not said)
             except InvalidRequest as error:
                 if each.folder is None:
                     raise
@@ -191,14 +196,14 @@ def _no_recordings(folder: Path) -> InvalidRequest:
     return InvalidRequest(f"There are no recordings ({READABLE}) beneath {folder}.")
 
 
-def _check(path: Path) -> None:
-    """Say at once what a worker would say later."""
+def _check(path: Path, *, detect: bool) -> None:
+    """Say at once what a worker would say later; with `detect` also of what the file is."""
     try:
         if path.exists() and not path.is_file():
             raise InvalidRequest(f"{path} is a device or pipe, not a recording.")
         size = path.stat().st_size
         with path.open("rb") as file:
-            head = file.read(HEAD_BYTES)
+            problem = refusal(detect_container(file)) if detect else None
     except FileNotFoundError:
         raise InvalidRequest(f"There is no file {path}.") from None
     except OSError as error:
@@ -209,5 +214,5 @@ def _check(path: Path) -> None:
         raise InvalidRequest(f"{path} is empty.")
     if size > MAX_BYTES:
         raise InvalidRequest(f"{path} is over 2 GB, the most Amazon Transcribe takes.")
-    if sniff(head) is None:
-        raise InvalidRequest(f"{path} is not a recording that is read here ({READABLE}).")
+    if problem is not None:
+        raise InvalidRequest(f"{path} {problem}")

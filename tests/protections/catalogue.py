@@ -532,6 +532,28 @@ AWS = (
     ),
 )
 
+RECORDINGS = (
+    Protection(
+        "producer/containers.py",
+        "        return _FOUND[stream]\n",
+        "        return MP3\n",
+        "tests/unit/test_audio.py::"
+        "test_a_container_that_transcribe_does_not_take_is_refused_by_its_name",
+    ),
+    Protection(
+        "producer/containers.py",
+        "        offset += skipped\n",
+        "        break\n",
+        "tests/unit/test_containers.py::test_what_is_behind_a_tag_counts_and_not_the_tag",
+    ),
+    Protection(
+        "worker/audio.py",
+        "    if said is not None:\n",
+        "    if False:\n",
+        "tests/unit/test_audio.py::test_what_the_user_says_wins",
+    ),
+)
+
 LARGE = (
     Protection(
         "worker/seats.py",
@@ -772,4 +794,14 @@ SECURITY = (
     ),
 )
 
-PROTECTIONS = (*WORKERS, *REDIS, *LOSS, *AWS, *LARGE, *JOBS, *MESSAGES, *SECURITY)
+PROTECTIONS = (
+    *WORKERS,
+    *REDIS,
+    *LOSS,
+    *AWS,
+    *RECORDINGS,
+    *LARGE,
+    *JOBS,
+    *MESSAGES,
+    *SECURITY,
+)
