@@ -22,6 +22,7 @@ from producer.attempts import MAX_NAME, attempt_name, is_further_attempt
 from producer.errors import InvalidRequest
 from producer.languages import LANGUAGE_CODES
 from producer.options import TranscribeOptions
+from producer.result_files import folder_problem, is_reserved
 
 Format = Literal["txt", "srt", "vtt", "json"]
 
@@ -83,7 +84,8 @@ class TranscriptionRequest(TranscribeOptions):
         if name is not None and not is_name(name):
             raise ValueError(
                 f"a name has 1 to {MAX_NAME} letters, digits and . _ - and is not dots alone, nor "
-                f"does it end like that of a further attempt (as {attempt_name('talk', 2)} does)"
+                f"does it end like that of a further attempt (as {attempt_name('talk', 2)} does) "
+                "or name a file of results (as transcript.json does)"
             )
         return name
 
@@ -136,8 +138,9 @@ class TranscriptionRequest(TranscribeOptions):
     def _output_is_a_path(cls, output: str | None) -> str | None:
         if output is not None and "\0" in output:
             raise ValueError("a path cannot contain a NUL character")
-        if output is not None and ".." in PurePosixPath(output).parts:
-            raise ValueError("it is a folder beneath the workers' results root, without ..")
+        problem = folder_problem(output) if output is not None else None
+        if problem is not None:
+            raise ValueError(problem)
         return output
 
     @field_validator("metadata")
@@ -225,8 +228,13 @@ class TranscriptionRequest(TranscribeOptions):
 
 
 def is_name(text: str) -> bool:
-    """Whether a job may have this name: Transcribe takes it, and it is no other job's attempt."""
-    return _NAME.fullmatch(text) is not None and not is_further_attempt(text)
+    """Whether a job may have this name: Transcribe takes it, and nothing else can have it."""
+    return (
+        _NAME.fullmatch(text) is not None
+        and not is_further_attempt(text)
+        # The job's folder has its name, too.
+        and not is_reserved(text)
+    )
 
 
 def _sentence(error: ValidationError) -> str:

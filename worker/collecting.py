@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from producer.contract import JobState, Stage
@@ -13,7 +15,7 @@ from worker.errors import Permanent, Transient
 from worker.leases import LeaseLost
 from worker.probation import ProcessWanted
 from worker.read_ahead import present_attempt
-from worker.results import discard_results, write_results
+from worker.results import NOT_WRITTEN, discard_results, results_folder, write_results
 from worker.stages import Work
 
 #: Of documents from this size on, in bytes, a process reads one at a time.
@@ -62,7 +64,8 @@ def _make_room(work: Work, size: int) -> None:
 def keep(work: Work, transcript: Transcript) -> dict[str, Path]:
     """Write the files and keep the text in Redis; returns the files' paths by format."""
     job, settings = work.job, work.worker.settings
-    files = write_results(job, transcript, settings.results_dir)
+    with _noted_if_unwritable(work):
+        files = write_results(job, transcript, settings.results_dir)
     work.worker.kept_results.keep(
         job.id,
         transcript.to_text(),
@@ -70,6 +73,18 @@ def keep(work: Work, transcript: Transcript) -> dict[str, Path]:
         most=settings.kept_result_bytes,
     )
     return files
+
+
+@contextmanager
+def _noted_if_unwritable(work: Work) -> Iterator[None]:
+    """Let `transcribe doctor` know where the disk does not take results."""
+    try:
+        yield
+    except Transient as error:
+        if error.code == NOT_WRITTEN:
+            folder = results_folder(work.job, work.worker.settings.results_dir)
+            work.worker.unwritable.add(folder)
+        raise
 
 
 def complete(work: Work, files: dict[str, Path]) -> None:

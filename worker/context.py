@@ -23,6 +23,7 @@ from worker.seats import Seats
 from worker.settings import WorkerSettings
 from worker.storage import Storage
 from worker.transcribe import Transcribe
+from worker.unwritable import UnwritableFolders
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,7 @@ class Context:
         self.leases = Leases(self.schedule)
         self.seats = Seats(settings.concurrency)
         self.read_ahead = ReadAhead()
+        self.unwritable = UnwritableFolders()
         #: whether this process runs one stage and nothing else
         self.alone = False
         self.aws = Aws(settings)

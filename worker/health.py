@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import errno
 import os
-import tempfile
 import threading
 import time
 
@@ -19,8 +17,6 @@ log = structlog.get_logger()
 _LOOK_EVERY = 20.0
 #: While something is wrong, somebody is probably mending it.
 _LOOK_AGAIN = 5.0
-#: A file of so many bytes, which nobody sees, tells whether results can be written.
-_TRIAL_BYTES = 65536
 
 
 class Health:
@@ -80,21 +76,8 @@ class Health:
 
     def _results(self) -> Check:
         folder = self._worker.settings.results_dir
-        # It is made with the first result, so its nearest existing parent counts.
-        # Unlike Path.exists, it does not raise where we may not look.
-        nearest = next(path for path in (folder, *folder.parents) if os.path.lexists(path))
-        try:
-            with tempfile.TemporaryFile(dir=nearest) as file:
-                file.write(bytes(_TRIAL_BYTES))
-        except OSError as error:
-            advice = (
-                "make room"
-                if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-                else "set TRANSCRIBE_RESULTS_DIR"
-            )
-            reason = f"The worker cannot write to {nearest} ({error.strerror}): {advice}."
-            return Check(subject="results", ok=False, message=reason)
-        return Check(subject="results", ok=True, message=str(folder))
+        problem = self._worker.unwritable.problem(folder)
+        return Check(subject="results", ok=problem is None, message=problem or str(folder))
 
     def _roots(self) -> Check:
         roots = self._worker.settings.audio_roots

@@ -43,6 +43,7 @@ _LARGE = "tests/acceptance/test_large_work.py::"
 _TRANSFER = "tests/integration/test_transfer.py::"
 _SEATS = "tests/integration/test_seats.py::"
 _TURNS = "tests/integration/test_seat_turns.py::"
+_FILES = "tests/acceptance/test_result_files.py::"
 
 WORKERS = (
     Protection(
@@ -525,9 +526,9 @@ AWS = (
         _CALLING + "test_the_poll_goes_to_another_when_aws_is_out_of_reach",
     ),
     Protection(
-        "worker/health.py",
-        "                file.write(bytes(_TRIAL_BYTES))\n",
-        "                pass\n",
+        "worker/unwritable.py",
+        "            file.write(bytes(_TRIAL_BYTES))\n",
+        "            pass\n",
         "tests/integration/test_health.py::test_a_disk_without_room_is_a_problem",
     ),
 )
@@ -769,14 +770,38 @@ SECURITY = (
         "tests/unit/test_audio.py::test_a_device_is_no_recording",
     ),
     Protection(
+        "producer/result_files.py",
+        'r"(transcript|aws|',
+        'r"(?!)(transcript|aws|',
+        _FILES + "test_no_message_occupies_a_path_that_another_job_needs[document]",
+    ),
+    Protection(
         "worker/results.py",
-        "    if not folder.is_relative_to(os.path.realpath(root)):\n",
+        "    if _is_too_long(folder, parts):\n",
+        "    if False:\n",
+        _FILES + "test_a_path_that_is_too_long_costs_nothing",
+    ),
+    Protection(
+        "worker/results.py",
+        "    if error.errno in _HOPELESS and",
+        "    if False and",
+        _FILES + "test_what_is_in_the_way_ends_the_job_and_a_retry_fetches_what_was_paid_for",
+    ),
+    Protection(
+        "worker/collecting.py",
+        "            work.worker.unwritable.add(folder)\n",
+        "            pass\n",
+        _FILES + "test_a_folder_that_cannot_be_written_to_is_waited_for_and_doctor_says_so",
+    ),
+    Protection(
+        "worker/results.py",
+        "    if folder == root or not folder.is_relative_to(root):\n",
         "    if False:\n",
         "tests/unit/test_results.py::test_no_output_leaves_the_results_root",
     ),
     Protection(
         "worker/results.py",
-        "        Path(temporary).chmod(_FILE_MODE)\n",
+        "        Path(temporary).chmod(_PRIVATE_MODE if is_private(kind) else _FILE_MODE)\n",
         "",
         "tests/unit/test_results.py::test_modes_do_not_depend_on_the_umask",
     ),

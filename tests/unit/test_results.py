@@ -1,12 +1,13 @@
 """The files of a finished job: beneath the results root, whole, and readable by the group only."""
 
+import errno
 import json
 import os
 import resource
 import signal
 import stat
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import pytest
 
 from producer import Job, JobState, Transcript, TranscriptionRequest
 from worker.errors import Permanent, Transient
-from worker.results import results_folder, write_results
+from worker.results import discard_results, disk_error, results_folder, write_results
 
 ITEMS = [
     {
@@ -181,30 +182,101 @@ def test_a_reader_finds_whole_files_only(root: Path) -> None:
     assert seen
 
 
-def test_a_file_where_the_folder_should_be_is_for_somebody_to_mend(root: Path) -> None:
-    root.mkdir()
+def blocked_by_a_file(root: Path) -> None:
     (root / "talk-1").write_text("in the way")
 
-    with pytest.raises(Transient) as caught:
+
+def blocked_by_a_folder(root: Path) -> None:
+    (root / "talk-1" / "transcript.json" / "in the way").mkdir(parents=True)
+
+
+def blocked_by_a_circle(root: Path) -> None:
+    (root / "talk-1").symlink_to("talk-1")
+
+
+@pytest.mark.parametrize(
+    ("block", "reason"),
+    [
+        (blocked_by_a_file, "Not a directory"),
+        (blocked_by_a_folder, "Is a directory"),
+        (blocked_by_a_circle, "Too many levels of symbolic links"),
+    ],
+)
+def test_what_is_in_the_way_ends_the_job_and_stays(
+    root: Path, block: Callable[[Path], None], reason: str
+) -> None:
+    root.mkdir()
+    block(root)
+    before = everything(root)
+
+    with pytest.raises(Permanent, match=reason) as caught:
         write_results(job(), transcript(), root)
 
     assert caught.value.code == "ResultsNotWritten"
-    assert everything(root) == {"talk-1"}
+    assert "retry" in caught.value.message
+    assert everything(root) == before, "nothing temporary is left"
+
+
+@pytest.mark.parametrize("output", ["x" * 256, "ä" * 128, "/".join(["deep" * 50] * 20)])
+def test_a_path_that_is_too_long_is_seen_before_anything_is_uploaded(
+    root: Path, output: str
+) -> None:
+    with pytest.raises(Permanent) as caught:
+        results_folder(job(output=output), root)
+    assert caught.value.code == "PathTooLong"
+    assert "shorter" in caught.value.message
+
+
+@pytest.mark.parametrize("spare", [0, 1])
+def test_the_longest_path_that_the_system_takes_is_taken(root: Path, spare: int) -> None:
+    # The longest file name has 15 bytes, and the system counts a byte for the end of the path.
+    room = os.pathconf(root.parent, "PC_PATH_MAX") - 1 - 15 - 1
+    room -= len(f"{root}/") + len("/talk-1") + spare
+    folders = "/".join("x" * 200 for _ in range(room // 201))
+    output = f"{folders}/{'x' * (room - len(folders) - 1)}"
+
+    files = write_results(job(output=output), transcript(), root)
+    assert len(str(files["json"])) == os.pathconf(root.parent, "PC_PATH_MAX") - 1 - spare
+
+    with pytest.raises(Permanent, match="too long"):
+        results_folder(job(output=output + "x" * (spare + 1)), root)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "transcript.json",
+        "Transcript.SRT",
+        "aws.vtt",
+        "unredacted.json",
+        ".x.part",
+        "tranſcript.txt",
+    ],
+)
+def test_no_folder_has_a_name_that_a_file_of_another_job_has(root: Path, name: str) -> None:
+    # The contract refuses these, but a record may hold what it never saw.
+    for each in (job(output=f"other/{name}"), job(output="other").model_copy(update={"id": name})):
+        with pytest.raises(Permanent) as caught:
+            write_results(each, transcript(), root)
+        assert caught.value.code == "ReservedName"
+    assert not root.exists()
+
+
+def test_a_job_beneath_anothers_folder_and_the_other_do_not_meet(root: Path) -> None:
+    inner = job(output="talk-1").model_copy(update={"id": "inner"})
+    write_results(inner, transcript("Inner."), root)
+    files = write_results(job(), transcript("Outer."), root)
+    discard_results(files.values())
+    assert everything(root) == {
+        "talk-1",
+        *(f"talk-1/inner{file}" for file in ("", "/transcript.json", "/transcript.txt")),
+    }
 
 
 def test_a_file_where_the_root_should_be_is_for_somebody_to_mend(root: Path) -> None:
     root.write_text("in the way")
     with pytest.raises(Transient, match="cannot be written"):
         write_results(job(output="deeper"), transcript(), root)
-
-
-def test_nothing_temporary_is_left_when_a_file_cannot_take_its_place(root: Path) -> None:
-    (root / "talk-1" / "transcript.json" / "in the way").mkdir(parents=True)
-
-    with pytest.raises(Transient):
-        write_results(job(), transcript(), root)
-
-    assert everything(root / "talk-1") == {"transcript.json", "transcript.json/in the way"}
 
 
 def test_nothing_is_left_when_the_disk_is_full(root: Path) -> None:
@@ -220,3 +292,26 @@ def test_nothing_is_left_when_the_disk_is_full(root: Path) -> None:
         signal.signal(signal.SIGXFSZ, ignored)
 
     assert everything(root) == {"talk-1"}
+
+
+def test_a_place_that_somebody_may_make_writable_is_waited_for() -> None:
+    # Nobody makes folders there: not permitted, or on a file system that is read-only.
+    with pytest.raises(Transient, match="waits") as caught:
+        write_results(job(), transcript(), Path("/sys"))
+    assert caught.value.code == "ResultsNotWritten"
+
+
+@pytest.mark.parametrize(
+    ("number", "kind"),
+    [
+        *((each, Permanent) for each in ("ENAMETOOLONG", "EISDIR", "ENOTDIR", "ELOOP")),
+        *((each, Permanent) for each in ("EINVAL", "EILSEQ")),
+        *((each, Transient) for each in ("EROFS", "EACCES", "EPERM", "ENOSPC", "EDQUOT")),
+        *((each, Transient) for each in ("EIO", "ESTALE", "ENOENT")),
+    ],
+)
+def test_what_an_operator_heals_is_waited_for_and_nothing_else(
+    tmp_path: Path, number: str, kind: type[Exception]
+) -> None:
+    error = OSError(getattr(errno, number), "why")
+    assert type(disk_error(error, tmp_path)) is kind

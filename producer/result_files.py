@@ -1,0 +1,61 @@
+"""The files of a job's results: how each kind is named, and which folders can hold them.
+
+Results lie in a folder of the job, beneath `output` beneath a worker's results root. Any request
+may name a folder beneath another job's, so no folder may have a name that a file of results has:
+then no job can occupy a path that another one writes.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from pathlib import PurePosixPath
+
+#: What a worker renders from the document of a job, `json` being the document itself.
+RENDERED = ("json", "txt", "srt", "vtt")
+#: What Amazon Transcribe writes beside the document if a request asks for it, kept as it is.
+FETCHED = ("aws.srt", "aws.vtt", "unredacted.json", "unredacted.srt", "unredacted.vtt")
+#: What the name of a file ends with until the file is whole; the name begins with a dot.
+TEMPORARY = ".part"
+
+#: Names of Linux's file systems have at most so many bytes. Source: limits.h.
+MAX_NAME_BYTES = 255
+#: Of a path's 4,096 bytes, what is left when a job's id, the longest file name, the slashes and
+#: the shortest results root have theirs.
+MAX_OUTPUT_BYTES = 4096 - 256
+
+_RESERVED = re.compile(
+    r"(transcript|aws|unredacted)\.(json|txt|srt|vtt)|\..*\.part", re.IGNORECASE | re.DOTALL
+)
+
+
+def file_name(kind: str) -> str:
+    """The name of the file of one kind."""
+    return f"transcript.{kind}" if kind in RENDERED else kind
+
+
+def is_private(kind: str) -> bool:
+    """Whether a file of this kind shows what a request wanted redacted."""
+    return kind.startswith("unredacted.")
+
+
+def is_reserved(name: str) -> bool:
+    """Whether a file of results may have this name, also where the file system folds case.
+
+    To some file systems dots and spaces at the end are nothing.
+    """
+    return _RESERVED.fullmatch(unicodedata.normalize("NFKC", name).rstrip(". ")) is not None
+
+
+def folder_problem(output: str) -> str | None:
+    """Why no worker can write results beneath this folder; None if a worker may try."""
+    parts = PurePosixPath(output).parts
+    if ".." in parts:
+        return "it is a folder beneath the workers' results root, without .."
+    if any(is_reserved(part) for part in parts):
+        return "a folder cannot have the name of a file of results, such as transcript.json"
+    if any(len(part.encode()) > MAX_NAME_BYTES for part in parts):
+        return f"a folder's name has at most {MAX_NAME_BYTES} bytes in UTF-8; choose a shorter one"
+    if len(output.encode()) > MAX_OUTPUT_BYTES:
+        return f"it has at most {MAX_OUTPUT_BYTES} bytes in UTF-8; choose a shorter path"
+    return None

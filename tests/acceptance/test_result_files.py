@@ -1,0 +1,121 @@
+"""Where the files of results go: no request is in another's way, and what fails says why."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from conftest import make_stack
+from messages import raw_message
+from stack import Stack, until
+
+from producer.contract import CONTROL_QUEUE, JobState
+
+
+@pytest.fixture(scope="module")
+def writing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    with make_stack(tmp_path_factory.mktemp("writing")) as stack:
+        stack.start_aws("--recogniser", "fixed:0.3")
+        stack.results = stack.folder / ("results" * 10)
+        stack.start_worker(results_dir=str(stack.results))
+        yield stack
+
+
+@pytest.mark.parametrize(
+    ("name", "beneath"),
+    [
+        ("transcript.json", ""),
+        (".x.part", ""),
+        ("Transcript.TXT", ""),
+        ("deeper", "/transcript.json"),
+        ("deepest", "/.x.part"),
+    ],
+    ids=["document", "temporary", "case", "deeper-document", "deeper-temporary"],
+)
+def test_no_message_occupies_a_path_that_another_job_needs(
+    writing: Stack, name: str, beneath: str
+) -> None:
+    victim = f"victim-{name.strip('.')}"
+    output = f"{victim}{beneath}"
+    audio = str(writing.sample("silence.wav"))
+    fields = {"name": name, "audio": audio, "output": output}
+    writing.broker.command("LPUSH", CONTROL_QUEUE, raw_message(fields))
+    until(
+        lambda: [each for each in writing.client.dead_letters.all() if output in each.message],
+        what="the message is refused",
+    )
+    writing.client.submit(audio, name=victim)
+    job = writing.client.wait(victim, timeout=60)[victim]
+    assert (job.state, job.error) == (JobState.COMPLETED, None)
+    assert sorted(path.name for path in (writing.results / victim).iterdir()) == [
+        "transcript.json",
+        "transcript.txt",
+    ]
+
+
+def test_a_path_that_is_too_long_costs_nothing(writing: Stack) -> None:
+    audio = str(writing.sample("silence.wav"))
+    ran = writing.transcribe("submit", audio, "--name", "long", "--output", "ä" * 128)
+    assert (ran.returncode, ran.stdout) == (2, "")
+    assert "255 bytes" in ran.stderr
+    # Only the worker knows how long the path of its root is.
+    name = "too-long" * 23
+    output = ("😀" * 59 + "/") * 16 + "x" * 48
+    writing.client.submit(audio, name=name, output=output)
+    job = writing.client.wait(name, timeout=60)[name]
+    assert job.error is not None
+    assert (job.error.code, job.error.stage) == ("PathTooLong", "upload")
+    assert not [key for key in writing.objects() if name in key]
+    assert name not in [each["name"] for each in writing.account()["jobs"]]
+
+
+def test_what_is_in_the_way_ends_the_job_and_a_retry_fetches_what_was_paid_for(
+    writing: Stack,
+) -> None:
+    in_the_way = writing.results / "blocked" / "transcript.json"
+    in_the_way.mkdir(parents=True)
+    writing.client.submit(writing.sample("silence.wav"), name="blocked")
+    job = writing.client.wait("blocked", timeout=60)["blocked"]
+    assert job.error is not None
+    assert (job.error.code, job.error.stage) == ("ResultsNotWritten", "collect")
+    assert "Is a directory" in job.error.message
+
+    in_the_way.rmdir()
+    writing.client.retry("blocked")
+    job = writing.client.wait("blocked", timeout=60)["blocked"]
+    assert (job.state, job.attempt) == (JobState.COMPLETED, 1)
+    assert [each["name"] for each in writing.account()["jobs"]].count("blocked") == 1
+
+
+def unwritable_folder(stack: Stack) -> tuple[Path, str]:
+    """A results root, and an output beneath it where this user makes no folders."""
+    if os.geteuid() == 0:
+        # Whoever may do everything still makes no folder there.
+        return Path("/"), "sys"
+    root = stack.folder / "other-results"
+    (root / "shut").mkdir(parents=True)
+    (root / "shut").chmod(0o555)
+    return root, "shut"
+
+
+def test_a_folder_that_cannot_be_written_to_is_waited_for_and_doctor_says_so(
+    stack: Stack,
+) -> None:
+    root, output = unwritable_folder(stack)
+    stack.start_aws("--recogniser", "fixed:0.3")
+    stack.start_worker(results_dir=str(root))
+    stack.client.submit(stack.sample("silence.wav"), name="waits", output=output)
+
+    def finding() -> str:
+        lines = stack.transcribe("doctor", "--json").stdout.splitlines()
+        found = [each for each in map(json.loads, lines) if each["check"].endswith(": results")]
+        return found[0]["message"] if found and not found[0]["ok"] else ""
+
+    message = until(finding, 60, "doctor tells of it")
+    assert f"{root / output}" in message
+    assert "mount it" in message or "let the worker write there" in message
+    job = stack.client.get("waits")
+    assert (job.state, job.error) == (JobState.COLLECTING, None)
