@@ -9,14 +9,18 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 from producer.broker import Broker
-from producer.contract import CONTROL_LIST, CONTROL_QUEUE, QUEUES
+from producer.contract import CONTROL_LIST, CONTROL_QUEUE, QUEUES, Stage
 from producer.store import PREFIX
 
 _WORKERS = f"{PREFIX}workers"
 _EPOCH = f"{PREFIX}epoch"
 _STANDING = f"{PREFIX}standing"
+#: When a dispatcher has last claimed anything of a stage.
+_CLAIMED = f"{PREFIX}claimed"
 #: Seconds of silence after which a worker is taken for dead.
 SILENCE = 20.0
+#: Seconds for which work may be due and none of it be claimed: at a low rate it has its turn later.
+UNCLAIMED_AFTER = 120.0
 
 
 class Check(BaseModel):
@@ -62,6 +66,18 @@ class Rate(BaseModel):
     share: float
     #: calls that AWS has refused so far
     refused: int
+
+
+class Unclaimed(BaseModel):
+    """Work that is due, and that nobody takes up though nothing lies in its queue."""
+
+    model_config = ConfigDict(frozen=True)
+
+    stage: Stage
+    #: entries that are due
+    number: int
+    #: seconds for which the first of them has been due, and nothing of the stage was claimed
+    seconds: float
 
 
 class Account(BaseModel):
@@ -118,6 +134,26 @@ class Fleet:
         lengths = self._broker.commands(("LLEN", name) for name in lists)
         found = {name: int(length) for name, length in zip(lists, lengths, strict=True)}
         found[CONTROL_QUEUE] += found.pop(CONTROL_LIST)
+        return found
+
+    def unclaimed(self) -> list[Unclaimed]:
+        """The stages whose work has been due for long, and of which nobody has claimed any."""
+        now, queued = self._now(), self.queue_lengths()
+        found = []
+        for stage in Stage:
+            key = f"{PREFIX}schedule:{stage}"
+            number, first, claimed = self._broker.commands(
+                [
+                    ("ZCOUNT", key, "-inf", now),
+                    ("ZRANGEBYSCORE", key, "-inf", now, "LIMIT", 0, 1),
+                    ("HGET", _CLAIMED, stage),
+                ]
+            )
+            if number and not queued[stage.queue]:
+                due = self._broker.command("ZSCORE", key, first[0])
+                seconds = now - max(float(due or now), float(claimed or 0))
+                if seconds > UNCLAIMED_AFTER:
+                    found.append(Unclaimed(stage=stage, number=number, seconds=seconds))
         return found
 
     def account(self) -> Account | None:

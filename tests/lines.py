@@ -22,10 +22,11 @@ class Lines:
 
     broker: Broker
     weights: dict[str, float] = field(default_factory=dict)
+    lease: float = LEASE
 
     def __post_init__(self) -> None:
-        self.store = JobStore(self.broker, retention=3600, lease=LEASE)
-        self.schedule = Schedule(self.broker, LEASE)
+        self.store = JobStore(self.broker, retention=3600, lease=self.lease)
+        self.schedule = Schedule(self.broker, self.lease)
 
     def queue(self, tenant: str, *names: str, priority: int = 5) -> None:
         metadata = {"tenant": tenant} if tenant else {}
@@ -60,9 +61,7 @@ class Lines:
         taken = int(self.broker.command("ZCARD", f"{PREFIX}schedule:start"))
         weights = json.dumps(self.weights)
         slots = taken + int(self.broker.command("ZCARD", f"{PREFIX}running")) + number
-        # What waits for its turn to call is no matter here.
-        self.broker.command("DEL", f"{PREFIX}inflow:StartTranscriptionJob")
-        return list(self.broker.run("admit", slots, NO_LIMIT, LEASE, weights))
+        return list(self.broker.run("admit", slots, NO_LIMIT, self.lease, weights))
 
     def put_back(self, name: str) -> None:
         """AWS had no slot for it after all."""

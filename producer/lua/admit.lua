@@ -6,10 +6,12 @@ local AHEAD_OF_START = 0.25
 local lease = tonumber(ARGV[3])
 if not is_line('READY') then return {} end
 local at = now()
--- Counted from what is there, so that a slot cannot leak.
+-- Counted from what is there, so that a slot cannot leak. Of a start that was cut off AWS may have the job,
+-- so it has a slot until whoever takes it up next has seen.
 local free = slots(ARGV[1], at) - redis.call('ZCARD', P .. 'running') - redis.call('ZCARD', schedule('start'))
 if free <= 0 then return {} end
-local most = inflow('StartTranscriptionJob', 'start', ARGV[2], AHEAD_OF_START, at)
+local handed_out = holders('start', at)
+local most = inflow('StartTranscriptionJob', handed_out, ARGV[2], AHEAD_OF_START, at)
 local weights = cjson.decode(ARGV[4])
 local admitted = {}
 while #admitted < math.min(free, most) do

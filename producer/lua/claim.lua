@@ -12,6 +12,7 @@ local at = now()
 local claimed = {}
 local function claim(stage, id)
   dispatch(stage, id, at, lease)
+  redis.call('HSET', P .. 'claimed', stage, text(at))
   claimed[#claimed + 1] = stage
   claimed[#claimed + 1] = id
 end
@@ -20,19 +21,23 @@ local function free(stage, queue)
   local most = queue == CONTROL_QUEUE and stage ~= 'submit' and 2 * room or room
   return most - redis.call('LLEN', list(queue))
 end
--- What is due, the oldest first; of new cleanups only those that can soon make the call they end in.
+-- What is due, the oldest first; of cleanups only those that can soon make the call they end in. Those of
+-- dead workers go first, for they lie behind all that waits.
 local function what_is_due(stage, places)
   local look = stage == 'cleanup' and LOOK_AT or places
   local due = redis.call('ZRANGEBYSCORE', schedule(stage), '-inf', text(at), 'LIMIT', 0, look)
   if stage ~= 'cleanup' or #due == 0 then return due end
-  local most = inflow('DeleteTranscriptionJob', stage, ARGV[3], AHEAD_OF_DELETE, at)
-  local chosen, calling = {}, 0
-  for _, id in ipairs(due) do
-    if #chosen == places then break end
-    local calls = was_at_transcribe(id) and redis.call('HEXISTS', holder(stage), id) == 0
-    if not calls or calling < most then
-      chosen[#chosen + 1] = id
-      if calls then calling = calling + 1 end
+  local living, lapsed = holders(stage, at)
+  local most = inflow('DeleteTranscriptionJob', living, ARGV[3], AHEAD_OF_DELETE, at)
+  local chosen, is_chosen, calling = {}, {}, 0
+  for _, those in ipairs({lapsed, due}) do
+    for _, id in ipairs(those) do
+      if #chosen == places then return chosen end
+      local calls = was_at_transcribe(id)
+      if not is_chosen[id] and (not calls or calling < most) then
+        chosen[#chosen + 1], is_chosen[id] = id, true
+        if calls then calling = calling + 1 end
+      end
     end
   end
   return chosen

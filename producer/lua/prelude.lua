@@ -5,6 +5,7 @@
 --   no field    waiting until it is due (a backoff, a snooze)
 --   '0'         a message for it is on its way; due again after MESSAGE_LASTS
 --   generation  a task is at it; due again when the lease lapses without renewal
+-- An entry that is due and has a holder all the same was let lapse: its worker is dead, or its message lost.
 -- Time is always Redis's own, so clocks of producers and workers need not agree.
 local P = 'transcribe:'
 local EVENTS_KEPT = 100000
@@ -325,16 +326,32 @@ local function pause(operation, seconds, at)
   redis.call('SET', key, text(resume), 'PX', math.ceil((resume - at) * 1000) + 1000)
 end
 
--- How many more entries of a stage, whose work ends in a call of the operation, may be handed out: as
--- many as there will be permits for `ahead` seconds from now, but only a few beyond those that are
--- free already, for they wait in threads of workers.
-local function inflow(operation, stage, told, ahead, at)
+-- How many entries of a stage have a living holder, and which have one that let them lapse, the longest
+-- ago first. Whatever counts holders to decide counts the living: a dead one never ends.
+local function holders(stage, at)
+  local living, lapsed, since = 0, {}, {}
+  for _, id in ipairs(redis.call('HKEYS', holder(stage))) do
+    since[id] = tonumber(redis.call('ZSCORE', schedule(stage), id))
+    if since[id] and since[id] > at then
+      living = living + 1
+    elseif since[id] then
+      lapsed[#lapsed + 1] = id
+    end
+  end
+  table.sort(lapsed, function(one, other) return since[one] < since[other] end)
+  return living, lapsed
+end
+
+-- How many more entries of a stage, whose work ends in a call of the operation, may be handed out beside
+-- so many that are: as many as there will be permits for `ahead` seconds from now, but only a few beyond
+-- those that are free already, for they wait in threads of workers.
+local function inflow(operation, handed_out, told, ahead, at)
   if paused_until(operation) > at + ahead then return 0 end
   drop_rested(operation, at)
   local number = permits(operation, told, at)
   local taken = redis.call('ZCARD', out(operation))
   local free = number - taken - redis.call('ZCARD', cooling(operation))
   local soon = redis.call('ZCOUNT', cooling(operation), '-inf', text(at + ahead))
-  local on_their_way = redis.call('HLEN', holder(stage)) - taken
+  local on_their_way = handed_out - taken
   return math.max(0, free + math.min(soon, math.ceil(number * ahead)) - math.max(0, on_their_way))
 end

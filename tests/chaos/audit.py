@@ -27,7 +27,7 @@ _ENDS: dict[Kind, set[tuple[JobState, str]]] = {
 }
 _COMPLETED = {(JobState.COMPLETED, "")}
 _KEYS = re.compile(
-    r"transcribe:(job:.*|text:.*|document:.*|key:.*|state:.*|events|generation|workers|dead|epoch"
+    r"transcribe:(job:.*|text:.*|document:.*|key:.*|state:.*|events|generation|workers|dead|epoch|claimed"
     # what is known of the account: permits that rest, and what others leave
     r"|permits:.*|share:.*|others|yielding|refused|quotas|standing"
     r"|list_pages|took)"

@@ -44,8 +44,27 @@ _TRANSFER = "tests/integration/test_transfer.py::"
 _SEATS = "tests/integration/test_seats.py::"
 _TURNS = "tests/integration/test_seat_turns.py::"
 _FILES = "tests/acceptance/test_result_files.py::"
+_DEAD = "tests/integration/test_dead_holders.py::"
 
 WORKERS = (
+    Protection(
+        "producer/lua/prelude.lua",
+        "    if since[id] and since[id] > at then\n",
+        "    if since[id] then\n",
+        _DEAD + "test_cleanups_go_on_after_their_worker_was_killed",
+    ),
+    Protection(
+        "producer/lua/admit.lua",
+        "local handed_out = holders('start', at)",
+        "local handed_out = redis.call('HLEN', holder('start'))",
+        _DEAD + "test_starts_go_on_beside_those_of_a_worker_that_was_killed",
+    ),
+    Protection(
+        "producer/fleet.py",
+        "if seconds > UNCLAIMED_AFTER:",
+        "if False:",
+        "tests/acceptance/test_cleanup_backlog.py::test_doctor_says_what_is_due_and_nobody_takes_up",
+    ),
     Protection(
         "producer/lua/claim.lua",
         "      claim(stage, id)\n    end\n",
@@ -503,14 +522,14 @@ AWS = (
     ),
     Protection(
         "producer/lua/claim.lua",
-        "    if not calls or calling < most then\n",
-        "    if true then\n",
+        "(not calls or calling < most)",
+        "true",
         _RATES + "test_a_backlog_of_cleanups_does_each_once_and_the_oldest_first",
     ),
     Protection(
         "producer/lua/claim.lua",
-        "local calls = was_at_transcribe(id) and ",
-        "local calls = ",
+        "local calls = was_at_transcribe(id)",
+        "local calls = true",
         _STORE + "test_a_cleanup_that_calls_only_s3_overtakes_those_that_call_transcribe",
     ),
     Protection(

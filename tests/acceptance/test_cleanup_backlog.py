@@ -1,0 +1,63 @@
+"""Cleaning up goes on behind a backlog, whoever dies at it."""
+
+from __future__ import annotations
+
+import signal
+
+from stack import Stack, until
+
+from producer.store import PREFIX
+
+#: More cleanups than a dispatcher looks at when it looks for some that need not wait.
+NUMBER = 230
+#: Deletes at Transcribe a second, over the fleet.
+RATE = 3
+_SCHEDULE = f"{PREFIX}schedule:cleanup"
+_HOLDERS = f"{PREFIX}holder:cleanup"
+
+
+def at_work(stack: Stack) -> list[str]:
+    """The jobs whose cleanup a worker is at."""
+    found: dict[str, str] = stack.broker.command("HGETALL", _HOLDERS)
+    return [name for name, holder in found.items() if holder != "0"]
+
+
+def test_one_killed_worker_does_not_stop_all_cleaning_up(stack: Stack) -> None:
+    stack.start_aws("--recogniser", "fixed:0.1", "--quota", "start=off,jobs=off")
+    # Those that are at it stay at it, so all others wait.
+    stack.fault(operation="DeleteTranscriptionJob", kind="timeout", seconds=600)
+    doomed = stack.start_worker("doomed", delete_rate=str(RATE), start_rate="1000")
+    recording = stack.sample("silence.wav")
+    stack.client.submit_many(
+        {"audio": str(recording), "name": f"job-{each}", "cleanup": True} for each in range(NUMBER)
+    )
+
+    def due() -> int:
+        return int(stack.broker.command("ZCOUNT", _SCHEDULE, "-inf", stack.now()))
+
+    until(lambda: due() > 200 and len(at_work(stack)) >= RATE, 90)
+    doomed.kill()
+    doomed.wait()
+    cut_off = at_work(stack)
+    stack.clear_faults()
+    stack.start_worker("heir", delete_rate=str(RATE), start_rate="1000")
+    until(lambda: all(stack.client.get(name).cleaned_at for name in cut_off), 60)
+    # And so do those that wait.
+    until(lambda: due() < 200, 60)
+
+
+def test_doctor_says_what_is_due_and_nobody_takes_up(stack: Stack) -> None:
+    stack.start_aws("--recogniser", "fixed:0.1")
+    worker = stack.start_worker()
+    # Alive by its heartbeat, and idle.
+    worker.send_signal(signal.SIGSTOP)
+    stack.client.submit(stack.sample("silence.wav"), name="one")
+    stack.client.cancel("one")
+    stack.broker.command("ZADD", _SCHEDULE, stack.now() - 400, "one")
+    said = stack.transcribe("doctor")
+    worker.send_signal(signal.SIGCONT)
+    (line,) = [line for line in said.stdout.splitlines() if line.startswith("FIX")]
+    assert line.startswith("FIX  stage cleanup: 1 are due, and nobody has taken one up for 4")
+    assert "restart" in line
+    assert said.returncode == 1
+    until(lambda: stack.transcribe("doctor").returncode == 0)
