@@ -44,7 +44,7 @@ class AudioInfo:
     formats: tuple[str, ...]
     sample_rate: int
     channels: int
-    #: Seconds, as the container claims; None where it does not say.
+    #: Seconds, as the container claims, or less; None where it does not say.
     duration: float | None
 
 
@@ -58,7 +58,7 @@ class Audio:
             formats=_formats(container),
             sample_rate=stream.rate,
             channels=stream.channels,
-            duration=container.duration / av.time_base if container.duration else None,
+            duration=_duration(container),
         )
 
     def check(self, media_format: str | None = None, sample_rate: int | None = None) -> None:
@@ -177,6 +177,13 @@ def check_not_too_short(seconds: float) -> None:
             "The input media file length is too small. Minimum audio duration is 0.500000 seconds. "
             "Check the length of the file and try your request again."
         )
+
+
+def _duration(container: InputContainer) -> float | None:
+    if not container.duration:
+        return None
+    # Times in ogg may start at any, and its duration then counts from 0.
+    return (container.duration - max(0, container.start_time or 0)) / av.time_base
 
 
 def _formats(container: InputContainer) -> tuple[str, ...]:

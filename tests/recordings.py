@@ -46,3 +46,43 @@ def apev2() -> bytes:
     header = b"APETAGEX" + fields + struct.pack("<I", header_flags) + bytes(8)
     footer = b"APETAGEX" + fields + struct.pack("<I", footer_flags) + bytes(8)
     return header + item + footer
+
+
+def wav_header(data_bytes: int, rate: int = 8000, *, kind: int = 1, bits: int = 16) -> bytes:
+    """The header of a mono WAV whose sound has `data_bytes` bytes."""
+    block = bits // 8
+    form = struct.pack("<IHHIIHH", 16, kind, 1, rate, rate * block, block, bits)
+    size = struct.pack("<I", min(data_bytes + 36, 0xFFFFFFFF))
+    return b"RIFF" + size + b"WAVEfmt " + form + b"data" + struct.pack("<I", data_bytes)
+
+
+def wav(seconds: float, rate: int = 8000) -> bytes:
+    """A silent WAV of 16 bits."""
+    sound = bytes(2 * round(seconds * rate))
+    return wav_header(len(sound), rate) + sound
+
+
+def ogg_beginning_at(ogg: bytes, seconds: int) -> bytes:
+    """The same Opus in ogg, whose times start later."""
+    moved, at = b"", 0
+    while at < len(ogg):
+        segments = ogg[at + 26]
+        length = 27 + segments + sum(ogg[at + 27 : at + 27 + segments])
+        page = bytearray(ogg[at : at + length])
+        granule = struct.unpack_from("<q", page, 6)[0]
+        struct.pack_into("<q", page, 6, granule + (48_000 * seconds if granule > 0 else 0))
+        page[22:26] = bytes(4)
+        struct.pack_into("<I", page, 22, _ogg_checksum(page))
+        moved += page
+        at += length
+    return moved
+
+
+def _ogg_checksum(page: bytes) -> int:
+    remainder = 0
+    for byte in page:
+        remainder ^= byte << 24
+        for _ in range(8):
+            carry = remainder & 0x80000000
+            remainder = (remainder << 1 ^ (0x04C11DB7 if carry else 0)) & 0xFFFFFFFF
+    return remainder

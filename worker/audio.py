@@ -8,22 +8,13 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from io import BufferedReader
 from pathlib import Path
-from struct import error as StructError  # noqa: N812 - the library's name says nothing
-from typing import BinaryIO, Self, cast
-
-from tinytag import TinyTag, TinyTagException
+from typing import Self
 
 from producer.containers import detect_container
 from producer.media import MAX_BYTES, refusal
 from producer.options import MediaFormat
 from worker.errors import Permanent
-
-#: Source: Amazon Transcribe's guidelines and quotas.
-MIN_SECONDS = 0.5
-MAX_SECONDS = 4 * 3600.0
-#: What may be read of a recording to learn its length; a hostile header asks for gigabytes.
-_GLANCE_READS = 100_000
-_GLANCE_BYTES = 16 * 1024 * 1024
+from worker.lengths import check_length
 
 
 @dataclass
@@ -68,7 +59,7 @@ def open_audio(
         size = _regular_size(file, name)
         sized(size)
         found = _format(file, name, media_format)
-        _check_duration(file, name, size, found)
+        check_length(file, size, name)
     except BaseException:
         file.close()
         raise
@@ -128,47 +119,3 @@ def _format(file: BufferedReader, name: str, said: MediaFormat | None) -> MediaF
         code = "NotAudio" if found is None else "UnsupportedFormat"
         raise Permanent(code, f"{name} {refusal(found)}")
     return found.media_format
-
-
-def _check_duration(file: BufferedReader, name: str, size: int, found: MediaFormat) -> None:
-    """Refuse what Transcribe would fail for its length, where a header tells it."""
-    file.seek(0)
-    glance = cast("BinaryIO", _Glance(file))
-    try:
-        # TinyTag goes by the name, which may say another format than the content.
-        tag = TinyTag.get(filename=f"audio.{found}", file_obj=glance, tags=False)
-    except (TinyTagException, StructError, ValueError, IndexError, KeyError, OSError):
-        # A header we cannot read may be one that Transcribe can.
-        return
-    seconds = tag.duration
-    # Zero or nothing: the header does not say.
-    if not seconds:
-        return
-    if seconds < MIN_SECONDS:
-        raise Permanent("TooShort", f"{name} is {seconds:.2f} s long; 0.5 s is the least.")
-    # What was recorded to a pipe claims the greatest length that the header can hold.
-    claimed_bytes = seconds * (tag.bitrate or 0.0) * 1000 / 8
-    if seconds > MAX_SECONDS and claimed_bytes <= 1.1 * size:
-        raise Permanent("TooLong", f"{name} is {seconds / 3600:.1f} h long; 4 h is the most.")
-
-
-class _Glance:
-    """A file of which only so much can be read."""
-
-    def __init__(self, file: BufferedReader) -> None:
-        self._file = file
-        self._reads = _GLANCE_READS
-        self._bytes = _GLANCE_BYTES
-
-    def read(self, size: int) -> bytes:
-        self._reads -= 1
-        self._bytes -= size
-        if self._reads < 0 or self._bytes < 0:
-            raise OSError("this is no header any more")
-        return self._file.read(size)
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        return self._file.seek(offset, whence)
-
-    def tell(self) -> int:
-        return self._file.tell()

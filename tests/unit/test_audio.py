@@ -2,7 +2,6 @@
 
 import os
 import socket
-import struct
 import wave
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +11,7 @@ import av
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from recordings import apev2, bare_mp3, encoded, id3
+from recordings import apev2, bare_mp3, encoded, id3, wav_header
 
 from producer.media import MAX_BYTES
 from worker.audio import open_audio
@@ -28,12 +27,6 @@ def root(tmp_path: Path) -> Path:
     folder = tmp_path / "audio"
     folder.mkdir()
     return folder
-
-
-def wav_header(data_bytes: int, rate: int = RATE) -> bytes:
-    form = struct.pack("<IHHIIHH", 16, 1, 1, rate, rate * 2, 2, 16)
-    size = struct.pack("<I", min(data_bytes + 36, 0xFFFFFFFF))
-    return b"RIFF" + size + b"WAVEfmt " + form + b"data" + struct.pack("<I", data_bytes)
 
 
 def write_wav(path: Path, seconds: float = 1.0) -> Path:
@@ -256,20 +249,6 @@ def test_a_loop_and_an_endless_name_are_refused(root: Path) -> None:
 @pytest.mark.parametrize(("size", "code"), [(MAX_BYTES + 1, "TooLarge"), (MAX_BYTES, "TooLong")])
 def test_two_gigabytes_are_the_most(root: Path, size: int, code: str) -> None:
     assert refused(sparse(root / "a.wav", wav_header(size - 44), size), root) == code
-
-
-@pytest.mark.parametrize(
-    ("seconds", "code"), [(0.49, "TooShort"), (0.5, None), (4 * 3600, None), (14401, "TooLong")]
-)
-def test_the_length_in_the_header_must_be_one_that_transcribe_takes(
-    root: Path, seconds: float, code: str | None
-) -> None:
-    data = round(seconds * RATE) * 2
-    path = sparse(root / "a.wav", wav_header(data), 44 + data)
-    if code is None:
-        open_audio(str(path), [root]).file.close()
-    else:
-        assert refused(path, root) == code
 
 
 @pytest.mark.parametrize("claimed", [0, 0x7FFFFFFF, 0xFFFFFFFF])

@@ -45,7 +45,7 @@ def test_a_service_that_only_enqueues_loads_nothing_of_the_worker(
 ) -> None:
     code = (
         f"import sys, {module}\n"
-        "heavy = {'boto3', 'botocore', 'structlog', 'tinytag', 'worker', 'localaws', 'moto',"
+        "heavy = {'boto3', 'botocore', 'structlog', 'worker', 'localaws', 'moto',"
         " 'flask', 'av'}\n"
         "print(sorted(heavy & set(sys.modules)))"
     )

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import av
 import pytest
+from recordings import encoded, ogg_beginning_at
 
 from localaws.audio import BYTES_PER_SECOND, check_not_too_long, check_not_too_short, open_audio
 from localaws.endpointing import Cutter
@@ -132,6 +133,15 @@ def test_more_than_four_hours_are_refused_from_the_header(tmp_path: Path):
 
     with open_audio(path) as audio, pytest.raises(AudioError, match=f"^{re.escape(TOO_LONG)}$"):
         audio.check()
+
+
+def test_times_that_start_late_are_no_length(tmp_path: Path):
+    path = tmp_path / "a.ogg"
+    path.write_bytes(ogg_beginning_at(encoded("ogg", "libopus", 48000, 1.0), 5 * 3600))
+
+    with open_audio(path) as audio:
+        audio.check()
+        assert len(b"".join(audio.pcm())) == pytest.approx(BYTES_PER_SECOND, rel=0.05)
 
 
 def test_limits_of_length():
