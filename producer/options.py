@@ -1,20 +1,45 @@
 """Amazon Transcribe's options for one job, under their own names in snake_case.
 
-Limits and pairs follow botocore's service model (transcribe-2017-10-26) and the developer guide.
-botocore checks neither patterns nor enumerations on the client, so they are checked here, before
-anything is uploaded.
+Choices, limits and patterns are those of botocore's service model (transcribe-2017-10-26), pairs
+those of the API reference. botocore checks neither patterns nor choices on the client, so they are
+checked here, before anything is uploaded. What neither says that AWS refuses goes to AWS, and its
+answer is the job's error.
 """
 
 from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    field_validator,
+    model_validator,
+)
 
 MediaFormat = Literal["mp3", "mp4", "wav", "flac", "ogg", "amr", "webm", "m4a"]
 ResourceName = Annotated[
     str, StringConstraints(min_length=1, max_length=200, pattern=r"^[0-9a-zA-Z._-]+$")
 ]
+KmsKeyId = Annotated[
+    str,
+    StringConstraints(
+        min_length=1, max_length=2048, pattern=r"^[A-Za-z0-9][A-Za-z0-9:_/+=,@.-]{0,2048}$"
+    ),
+]
+RoleArn = Annotated[
+    str,
+    StringConstraints(
+        min_length=20,
+        max_length=2048,
+        pattern=r"^arn:(aws|aws-cn|aws-us-gov|aws-iso-{0,1}[a-z]{0,1}):iam::[0-9]{0,63}:role/"
+        r"[A-Za-z0-9:_/+=,@.-]{0,1024}$",
+    ),
+]
+TagKey = Annotated[str, StringConstraints(min_length=1, max_length=128)]
+TagValue = Annotated[str, StringConstraints(max_length=256)]
 PiiEntityType = Literal[
     "ADDRESS",
     "AGE",
@@ -69,7 +94,7 @@ class Subtitles(Frozen):
     Not needed for `formats`, which the worker renders from the result document.
     """
 
-    formats: tuple[Literal["vtt", "srt"], ...] = Field(min_length=1, max_length=2)
+    formats: tuple[Literal["vtt", "srt"], ...]
     output_start_index: Literal[0, 1] = 1
 
 
@@ -100,11 +125,18 @@ class TranscribeOptions(Frozen):
     content_redaction: ContentRedaction | None = None
     subtitles: Subtitles | None = None
     toxicity_detection: bool = False
-    output_encryption_kms_key_id: str | None = Field(default=None, min_length=1, max_length=2048)
+    output_encryption_kms_key_id: KmsKeyId | None = None
     kms_encryption_context: dict[str, str] = Field(default={}, max_length=10)
     allow_deferred_execution: bool = False
-    data_access_role_arn: str | None = Field(default=None, pattern=r"^arn:aws[a-z-]*:iam::")
-    tags: dict[str, str] = Field(default={}, max_length=50)
+    data_access_role_arn: RoleArn | None = None
+    tags: dict[TagKey, TagValue] = Field(default={}, max_length=50)
+
+    @field_validator("tags")
+    @classmethod
+    def _keys_are_free(cls, tags: dict[TagKey, TagValue]) -> dict[TagKey, TagValue]:
+        if any(key.startswith("aws:") for key in tags):
+            raise ValueError("keys that begin with aws: are reserved")
+        return tags
 
     @model_validator(mode="after")
     def _pairs_belong_together(self) -> Self:
@@ -112,12 +144,8 @@ class TranscribeOptions(Frozen):
             raise ValueError("show_speaker_labels and max_speaker_labels (2-30) go together")
         if self.show_alternatives != (self.max_alternatives is not None):
             raise ValueError("show_alternatives and max_alternatives (2-10) go together")
-        if self.show_speaker_labels and self.channel_identification:
-            raise ValueError("choose show_speaker_labels or channel_identification, not both")
-        if (self.vocabulary_filter_name is None) != (self.vocabulary_filter_method is None):
-            raise ValueError("vocabulary_filter_name and vocabulary_filter_method go together")
-        if self.allow_deferred_execution != (self.data_access_role_arn is not None):
-            raise ValueError("allow_deferred_execution and data_access_role_arn go together")
-        if self.kms_encryption_context and self.output_encryption_kms_key_id is None:
-            raise ValueError("kms_encryption_context needs output_encryption_kms_key_id")
+        if self.vocabulary_filter_name is not None and self.vocabulary_filter_method is None:
+            raise ValueError("vocabulary_filter_name needs vocabulary_filter_method")
+        if self.allow_deferred_execution and self.data_access_role_arn is None:
+            raise ValueError("allow_deferred_execution needs data_access_role_arn")
         return self

@@ -23,11 +23,11 @@ from producer.errors import InvalidRequest
 from producer.languages import LANGUAGE_CODES
 from producer.options import TranscribeOptions
 from producer.result_files import folder_problem, is_reserved
+from producer.s3_address import s3_uri
 
 Format = Literal["txt", "srt", "vtt", "json"]
 
 _NAME = re.compile(rf"(?!\.+$)[0-9a-zA-Z._-]{{1,{MAX_NAME}}}")
-S3_URI = re.compile(r"^s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])/(.{1,1024})$", re.DOTALL)
 MAX_METADATA_BYTES = 8192
 MAX_TENANT_CHARACTERS = 100
 TENANT = re.compile(rf"[^\x00-\x1f\x7f]{{1,{MAX_TENANT_CHARACTERS}}}")
@@ -39,7 +39,8 @@ class TranscriptionRequest(TranscribeOptions):
     """One recording to transcribe and how. Unknown fields are refused."""
 
     audio: Annotated[str, StringConstraints(min_length=1, max_length=4096)] = Field(
-        description="An absolute path that workers can read, or s3://bucket/key."
+        description="An absolute path that workers can read, s3://bucket/key, or the https:// "
+        "address of that object, without a query."
     )
     name: str | None = Field(
         default=None,
@@ -92,12 +93,12 @@ class TranscriptionRequest(TranscribeOptions):
     @field_validator("audio")
     @classmethod
     def _audio_can_be_found(cls, audio: str) -> str:
+        if re.match(r"[A-Za-z][A-Za-z0-9+.-]*:/", audio):
+            # What follows sees s3:// only; a NUL may have been encoded.
+            audio = s3_uri(audio)
         if "\0" in audio:
             raise ValueError("a path cannot contain a NUL character")
-        if re.match(r"[A-Za-z][A-Za-z0-9+.-]*:/", audio):
-            if not S3_URI.match(audio):
-                raise ValueError("a URI must have the form s3://bucket/key")
-        elif not PurePosixPath(audio).is_absolute():
+        if not audio.startswith("s3://") and not PurePosixPath(audio).is_absolute():
             raise ValueError("a path must be absolute: workers have another working directory")
         return audio
 
@@ -172,8 +173,6 @@ class TranscriptionRequest(TranscribeOptions):
         one_language = isinstance(self.language, str) and self.language != "auto"
         if self.identify_multiple_languages and one_language:
             raise ValueError("identify_multiple_languages needs language 'auto' or a list of codes")
-        if self.language_id_settings and one_language:
-            raise ValueError("language_id_settings needs language 'auto' or a list of codes")
         if not LANGUAGE_CODES.issuperset(self.language_id_settings):
             raise ValueError("language_id_settings has a key that is not a language code")
         models = [self.language_model_name] + [

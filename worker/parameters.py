@@ -44,10 +44,14 @@ def start_parameters(
         "ToxicityDetection": [{"ToxicityCategories": ["ALL"]}]
         if request.toxicity_detection
         else [],
-        "JobExecutionSettings": _filled(
-            AllowDeferredExecution=request.allow_deferred_execution,
-            DataAccessRoleArn=request.data_access_role_arn,
-        ),
+        "LanguageIdSettings": {
+            code: _filled(
+                VocabularyName=settings.vocabulary_name,
+                VocabularyFilterName=settings.vocabulary_filter_name,
+                LanguageModelName=settings.language_model_name,
+            )
+            for code, settings in request.language_id_settings.items()
+        },
         "Tags": [{"Key": key, "Value": value} for key, value in request.tags.items()],
     }
     if redaction := request.content_redaction:
@@ -56,6 +60,12 @@ def start_parameters(
             RedactionOutput=redaction.redaction_output,
             PiiEntityTypes=list(redaction.pii_entity_types),
         )
+    if request.data_access_role_arn is not None:
+        # Both or neither, and some accounts need the role though nothing is deferred.
+        parameters["JobExecutionSettings"] = {
+            "AllowDeferredExecution": request.allow_deferred_execution,
+            "DataAccessRoleArn": request.data_access_role_arn,
+        }
     if subtitles := request.subtitles:
         parameters["Subtitles"] = {
             "Formats": list(subtitles.formats),
@@ -73,14 +83,6 @@ def _language(request: TranscriptionRequest) -> dict[str, Any]:
     return _filled(
         **{identify: True},
         LanguageOptions=[] if request.language == "auto" else list(request.language),
-        LanguageIdSettings={
-            code: _filled(
-                VocabularyName=settings.vocabulary_name,
-                VocabularyFilterName=settings.vocabulary_filter_name,
-                LanguageModelName=settings.language_model_name,
-            )
-            for code, settings in request.language_id_settings.items()
-        },
     )
 
 

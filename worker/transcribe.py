@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
+from producer.s3_address import s3_uri
 from worker.aws import error_code, error_text, errors_sorted
 from worker.errors import Permanent, SlotsTaken, StageError
 
@@ -201,7 +202,7 @@ class Transcribe:
 
 def status_of(job: TranscriptionJobTypeDef) -> Status:
     """How a job stands, as GetTranscriptionJob describes it."""
-    media_uri = job.get("Media", {}).get("MediaFileUri", "")
+    media_uri = _as_s3_uri(job.get("Media", {}).get("MediaFileUri", ""))
     created_at = job.get("CreationTime")
     state = job.get("TranscriptionJobStatus")
     if state == "COMPLETED":
@@ -211,6 +212,14 @@ def status_of(job: TranscriptionJobTypeDef) -> Status:
     if state == "FAILED":
         return Failed(media_uri, job.get("FailureReason") or "No reason was given.", created_at)
     return Running(media_uri, created_at)
+
+
+def _as_s3_uri(told: str) -> str:
+    """The address of media, which may have been told to the service as an https:// one."""
+    try:
+        return s3_uri(told)
+    except ValueError:
+        return told
 
 
 def is_unknown_job(error: ClientError) -> bool:

@@ -45,6 +45,7 @@ _SEATS = "tests/integration/test_seats.py::"
 _TURNS = "tests/integration/test_seat_turns.py::"
 _FILES = "tests/acceptance/test_result_files.py::"
 _DEAD = "tests/integration/test_dead_holders.py::"
+_OPTIONS = "tests/acceptance/test_options.py::"
 
 WORKERS = (
     Protection(
@@ -338,6 +339,12 @@ LOSS = (
 )
 
 AWS = (
+    Protection(
+        "worker/transcribe.py",
+        "        return s3_uri(told)\n",
+        "        return told\n",
+        _OPTIONS + "test_a_job_that_others_started_by_an_https_address_is_taken_over",
+    ),
     Protection(
         "worker/starting.py",
         "    if status.created_at is not None and status.created_at >= job.created_at:\n",
@@ -758,6 +765,12 @@ MESSAGES = (
 )
 
 SECURITY = (
+    Protection(
+        "producer/s3_address.py",
+        '    if "?" in address:\n',
+        "    if False:\n",
+        _OPTIONS + "test_a_presigned_address_is_refused_in_a_sentence_that_does_not_repeat_it",
+    ),
     Protection(
         "worker/envelope.py",
         'content_type: Literal["application/json"] =',

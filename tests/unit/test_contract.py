@@ -86,6 +86,20 @@ def test_task_and_queue_names_never_change() -> None:
         ({"audio": "s3://bucket/"}, "audio: a URI must have the form s3://bucket/key"),
         ({"audio": "s3://Bucket/a.wav"}, "audio: a URI must have the form s3://bucket/key"),
         ({"audio": "https://example.org/a.wav"}, "audio: a URI must have the form"),
+        ({"audio": "https://bucket.s3.amazonaws.com.example.org/a"}, "audio: a URI must have"),
+        ({"audio": "http://bucket.s3.amazonaws.com/a.wav"}, "audio: a URI must have the form"),
+        ({"audio": "https://s3.amazonaws.com/bucket"}, "audio: a URI must have the form"),
+        ({"audio": "https://bucket.s3.amazonaws.com/"}, "audio: a URI must have the form"),
+        ({"audio": "https://me@bucket.s3.amazonaws.com/a"}, "audio: a URI must have the form"),
+        ({"audio": "https://bucket.s3.amazonaws.com:99/a"}, "audio: a URI must have the form"),
+        ({"audio": "https://bucket.s3.amazonaws.com/a#b"}, "audio: a URI must have the form"),
+        ({"audio": "https://bucket.s3.amazonaws.com/%ff"}, "audio: a URI must have the form"),
+        ({"audio": "https://bucket.s3.amazonaws.com/%00"}, "audio: a path cannot contain a NUL"),
+        ({"audio": "https://[bucket.s3.amazonaws.com/a"}, "audio: a URI must have the form"),
+        (
+            {"audio": "https://bucket.s3.amazonaws.com/a.wav?X-Amz-Signature=s3cr3t"},
+            "audio: an https:// address of S3 is taken without a query",
+        ),
         ({"audio": "file:///a.wav"}, "audio: a URI must have the form"),
         ({"audio": "/" + "a" * 4096}, "audio: "),
         ({"audio": AUDIO, "name": ""}, "name: a name has 1 to 190"),
@@ -148,37 +162,59 @@ def test_task_and_queue_names_never_change() -> None:
         ),
         ({"audio": AUDIO, "show_alternatives": True}, "show_alternatives and max_"),
         ({"audio": AUDIO, "show_alternatives": True, "max_alternatives": 1}, "max_alternatives: "),
-        (
-            {
-                "audio": AUDIO,
-                "show_speaker_labels": True,
-                "max_speaker_labels": 2,
-                "channel_identification": True,
-            },
-            "choose show_speaker_labels or channel_identification",
-        ),
-        ({"audio": AUDIO, "vocabulary_filter_name": "f"}, "vocabulary_filter_name and"),
-        ({"audio": AUDIO, "vocabulary_filter_method": "mask"}, "vocabulary_filter_name and"),
+        ({"audio": AUDIO, "vocabulary_filter_name": "f"}, "vocabulary_filter_name needs"),
         ({"audio": AUDIO, "vocabulary_name": "a b"}, "vocabulary_name: "),
         ({"audio": AUDIO, "language_model_name": "a" * 201}, "language_model_name: "),
         ({"audio": AUDIO, "identify_multiple_languages": True}, "identify_multiple_languages"),
-        ({"audio": AUDIO, "language_id_settings": {"en-US": {}}}, "language_id_settings needs"),
-        ({"audio": AUDIO, "allow_deferred_execution": True}, "allow_deferred_execution and"),
+        ({"audio": AUDIO, "language_id_settings": {"xx": {}}}, "language_id_settings has a key"),
+        (
+            {
+                "audio": AUDIO,
+                "language": "auto",
+                "language_id_settings": {
+                    code: {} for code in ("en-US", "en-GB", "de-DE", "fr-FR", "it-IT", "es-ES")
+                },
+            },
+            "language_id_settings: ",
+        ),
+        (
+            {
+                "audio": AUDIO,
+                "language": "auto",
+                "identify_multiple_languages": True,
+                "language_id_settings": {"en-US": {"language_model_name": "m"}},
+            },
+            "identify_multiple_languages takes no language_model_name",
+        ),
+        ({"audio": AUDIO, "allow_deferred_execution": True}, "allow_deferred_execution needs"),
         ({"audio": AUDIO, "data_access_role_arn": "me"}, "data_access_role_arn: "),
         (
-            {"audio": AUDIO, "kms_encryption_context": {"a": "b"}},
-            "kms_encryption_context needs output_encryption_kms_key_id",
+            {"audio": AUDIO, "data_access_role_arn": "arn:aws:iam::123456789012:user/me"},
+            "data_access_role_arn: ",
+        ),
+        ({"audio": AUDIO, "output_encryption_kms_key_id": "-k"}, "output_encryption_kms_key_id: "),
+        (
+            {"audio": AUDIO, "output_encryption_kms_key_id": "k" * 2049},
+            "output_encryption_kms_key_id: ",
+        ),
+        (
+            {"audio": AUDIO, "kms_encryption_context": {str(n): "x" for n in range(11)}},
+            "kms_encryption_context: ",
         ),
         (
             {"audio": AUDIO, "content_redaction": {"pii_entity_types": ["SHOE_SIZE"]}},
             "content_redaction.pii_entity_types.0: ",
         ),
-        ({"audio": AUDIO, "subtitles": {"formats": []}}, "subtitles.formats: "),
+        ({"audio": AUDIO, "subtitles": {"formats": ["ass"]}}, "subtitles.formats.0: "),
         (
             {"audio": AUDIO, "subtitles": {"formats": ["srt"], "output_start_index": 2}},
             "subtitles.output_start_index: ",
         ),
         ({"audio": AUDIO, "tags": {str(n): "x" for n in range(51)}}, "tags: "),
+        ({"audio": AUDIO, "tags": {"": "x"}}, "tags."),
+        ({"audio": AUDIO, "tags": {"k" * 129: "x"}}, "tags."),
+        ({"audio": AUDIO, "tags": {"k": "x" * 257}}, "tags.k: "),
+        ({"audio": AUDIO, "tags": {"aws:k": "x"}}, "tags: keys that begin with aws:"),
         ("a string", "Input should be"),
         (None, "Input should be"),
         (["a"], "Input should be"),
@@ -192,6 +228,51 @@ def test_a_bad_request_is_refused_in_one_sentence(fields: object, says: str) -> 
     assert "\n" not in sentence
     assert "pydantic" not in sentence
     assert len(sentence) < 600
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "s3://my.bucket/a b/c+d.wav",
+        "https://my.bucket.s3.amazonaws.com/a%20b/c%2Bd.wav",
+        # As S3's console writes it.
+        "https://my.bucket.s3.eu-west-1.amazonaws.com/a+b/c%2Bd.wav",
+        "https://my.bucket.s3-eu-west-1.amazonaws.com/a%20b/c%2bd.wav",
+        "https://my.bucket.s3.dualstack.ap-southeast-2.amazonaws.com/a%20b/c%2Bd.wav",
+        "https://my.bucket.s3-fips.us-gov-west-1.amazonaws.com/a%20b/c%2Bd.wav",
+        "https://my.bucket.s3-accelerate.amazonaws.com/a%20b/c%2Bd.wav",
+        "https://my.bucket.s3.cn-north-1.amazonaws.com.cn/a%20b/c%2Bd.wav",
+        "HTTPS://My.Bucket.S3.amazonaws.com:443/a%20b/c%2Bd.wav",
+        "https://s3.amazonaws.com/my.bucket/a%20b/c%2Bd.wav",
+        "https://s3.eu-west-1.amazonaws.com/my.bucket/a%20b/c%2Bd.wav",
+        "https://s3.dualstack.eu-west-1.amazonaws.com/my.bucket/a%20b/c%2Bd.wav",
+    ],
+)
+def test_every_address_of_an_object_is_read_as_the_same_request(address: str) -> None:
+    made = request(audio=address)
+
+    assert made.audio == "s3://my.bucket/a b/c+d.wav"
+    assert made.is_on_s3
+    assert made == request(audio="s3://my.bucket/a b/c+d.wav")
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"data_access_role_arn": "arn:aws-us-gov:iam::123456789012:role/a/b"},
+        {"vocabulary_filter_method": "mask"},
+        {"show_speaker_labels": True, "max_speaker_labels": 2, "channel_identification": True},
+        {"kms_encryption_context": {"a": "b"}},
+        {"language_id_settings": {"en-US": {"vocabulary_name": "v"}}},
+        {"language": "auto", "language_id_settings": {"en-US": {"vocabulary_filter_name": "f"}}},
+        {"language": ["en-US", "en-US"]},
+        {"subtitles": {"formats": []}},
+        {"tags": {"k" * 128: "x" * 256, "not-aws:k": ""}},
+        {"output_encryption_kms_key_id": "arn:aws:kms:us-west-2:111122223333:key/1234-ab"},
+    ],
+)
+def test_what_no_document_of_aws_refuses_is_left_to_aws(fields: dict[str, Any]) -> None:
+    request(**fields)
 
 
 def test_every_wrong_field_is_named_in_the_one_sentence() -> None:
@@ -318,6 +399,25 @@ def test_the_languages_are_those_of_the_service() -> None:
 )
 def test_the_choices_are_those_of_the_service(ours: Any, theirs: str) -> None:
     assert set(get_args(ours)) == set(SERVICE.shape_for(theirs).enum)
+
+
+@pytest.mark.parametrize(
+    ("field", "theirs"),
+    [
+        ("output_encryption_kms_key_id", "KMSKeyId"),
+        ("data_access_role_arn", "DataAccessRoleArn"),
+        ("vocabulary_name", "VocabularyName"),
+        ("vocabulary_filter_name", "VocabularyFilterName"),
+        ("language_model_name", "ModelName"),
+    ],
+)
+def test_patterns_and_lengths_are_those_of_the_service(field: str, theirs: str) -> None:
+    ours = TranscriptionRequest.model_json_schema()["properties"][field]["anyOf"][0]
+    limits = SERVICE.shape_for(theirs).metadata
+
+    assert (ours["minLength"], ours["maxLength"]) == (limits["min"], limits["max"])
+    # The service matches the whole value, whether or not the pattern is anchored at its end.
+    assert ours["pattern"].removesuffix("$") == limits["pattern"].removesuffix("$")
 
 
 def test_the_json_schema_tells_good_requests_from_bad() -> None:

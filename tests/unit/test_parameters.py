@@ -53,8 +53,8 @@ EXPECTED: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
         {"Settings": {"VocabularyFilterName": "f", "VocabularyFilterMethod": "mask"}},
     ),
     "vocabulary_filter_method": (
-        {"vocabulary_filter_name": "f", "vocabulary_filter_method": "tag"},
-        {"Settings": {"VocabularyFilterName": "f", "VocabularyFilterMethod": "tag"}},
+        {"vocabulary_filter_method": "tag"},
+        {"Settings": {"VocabularyFilterMethod": "tag"}},
     ),
     "language_model_name": (
         {"language_model_name": "m"},
@@ -122,8 +122,8 @@ EXPECTED: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
         {"JobExecutionSettings": {"AllowDeferredExecution": True, "DataAccessRoleArn": ARN}},
     ),
     "data_access_role_arn": (
-        {"allow_deferred_execution": True, "data_access_role_arn": ARN},
-        {"JobExecutionSettings": {"AllowDeferredExecution": True, "DataAccessRoleArn": ARN}},
+        {"data_access_role_arn": ARN},
+        {"JobExecutionSettings": {"AllowDeferredExecution": False, "DataAccessRoleArn": ARN}},
     ),
     "tags": (
         {"tags": {"team": "a", "cost": ""}},
@@ -230,6 +230,14 @@ def test_every_parameter_of_the_service_is_within_reach() -> None:
 )
 def test_exactly_one_way_to_the_language_is_sent(language: Any, told: dict[str, Any]) -> None:
     assert parameters(language=language) == {**ALWAYS, **told}
+
+
+def test_settings_by_language_are_sent_whatever_the_language() -> None:
+    asked = {"language_id_settings": {"en-US": {"vocabulary_name": "v"}}}
+    told = {"LanguageIdSettings": {"en-US": {"VocabularyName": "v"}}}
+
+    assert parameters(**asked) == {**PLAIN, **told}
+    assert parameters(language="auto", **asked) == {**ALWAYS, "IdentifyLanguage": True, **told}
 
 
 def test_redaction_of_everything_names_no_types() -> None:

@@ -1,0 +1,102 @@
+"""Options that AWS or its clients take reach AWS, and what AWS refuses is the job's error."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from stack import BUCKET, SAMPLES, Stack
+
+from producer.contract import JobState
+
+ROLE = "arn:aws:iam::123456789012:role/Transcribe"
+
+
+def told(served: Stack, name: str) -> dict[str, Any]:
+    """What AWS knows of a job."""
+    answer = served.aws("transcribe").get_transcription_job(TranscriptionJobName=name)
+    found: dict[str, Any] = answer["TranscriptionJob"]
+    return found
+
+
+def test_a_role_without_deferral_reaches_aws(served: Stack) -> None:
+    name = "role-only"
+    served.client.submit(served.sample("hello-world.m4a"), name=name, data_access_role_arn=ROLE)
+    served.job_in(name, JobState.COMPLETED)
+    assert told(served, name)["JobExecutionSettings"] == {
+        "AllowDeferredExecution": False,
+        "DataAccessRoleArn": ROLE,
+    }
+
+
+def test_filters_by_language_reach_aws(served: Stack) -> None:
+    name = "filters"
+    served.client.submit(
+        served.sample("hello-world.m4a"),
+        name=name,
+        language=["en-US", "de-DE"],
+        vocabulary_filter_method="mask",
+        language_id_settings={"en-US": {"vocabulary_filter_name": "f"}},
+    )
+    served.job_in(name, JobState.COMPLETED)
+    assert told(served, name)["Settings"]["VocabularyFilterMethod"] == "mask"
+    assert told(served, name)["LanguageIdSettings"] == {"en-US": {"VocabularyFilterName": "f"}}
+    assert served.client.text(name).rstrip().endswith("***")
+
+
+def test_what_aws_refuses_is_the_jobs_error(served: Stack) -> None:
+    name = "refused"
+    filters = {"en-US": {"vocabulary_filter_name": "f"}}
+    served.client.submit(
+        served.sample("hello-world.m4a"),
+        name=name,
+        language="auto",
+        language_id_settings=filters,
+    )
+    error = served.job_in(name, JobState.FAILED, JobState.COMPLETED).error
+    assert error is not None
+    assert (error.code, error.stage) == ("BadRequestException", "start")
+    assert "VocabularyFilterMethod" in error.message
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        f"https://{BUCKET}.s3.us-east-1.amazonaws.com/theirs/my+talk.m4a",
+        f"https://s3.dualstack.us-east-1.amazonaws.com/{BUCKET}/theirs/my%20talk.m4a",
+    ],
+)
+def test_the_https_address_of_an_object_is_the_object_in_place(served: Stack, address: str) -> None:
+    served.aws("s3").upload_file(str(SAMPLES / "hello-world.m4a"), BUCKET, "theirs/my talk.m4a")
+    in_place = f"s3://{BUCKET}/theirs/my talk.m4a"
+    result = served.transcribe("submit", address, "--name", "by-https", "--cleanup", "--wait")
+    assert result.returncode == 0, result.stderr
+    job = served.client.get("by-https")
+    assert job.media_uri == job.request.audio == in_place
+    assert "theirs/my talk.m4a" in served.objects()
+
+
+def test_a_presigned_address_is_refused_in_a_sentence_that_does_not_repeat_it(
+    served: Stack,
+) -> None:
+    signed = f"https://{BUCKET}.s3.amazonaws.com/a.wav?X-Amz-Signature=5ecre7"
+    result = served.transcribe("submit", signed)
+    assert result.returncode == 2
+    assert "without a query" in result.stderr
+    assert "5ecre7" not in result.stderr
+    assert len(result.stderr.strip().splitlines()) == 1
+
+
+def test_a_job_that_others_started_by_an_https_address_is_taken_over(served: Stack) -> None:
+    served.aws("s3").upload_file(str(SAMPLES / "hello-world.m4a"), BUCKET, "theirs/two.m4a")
+    served.aws("transcribe").start_transcription_job(
+        TranscriptionJobName="theirs",
+        Media={"MediaFileUri": f"https://s3.us-east-1.amazonaws.com/{BUCKET}/theirs/two.m4a"},
+        LanguageCode="en-US",
+        OutputBucketName=BUCKET,
+        OutputKey="transcribe-queue/theirs/theirs.json",
+    )
+    served.client.submit(f"s3://{BUCKET}/theirs/two.m4a", name="theirs")
+    served.job_in("theirs", JobState.COMPLETED)
+    jobs = [job for job in served.account()["jobs"] if job["name"] == "theirs"]
+    assert len(jobs) == 1
