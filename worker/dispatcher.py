@@ -87,13 +87,12 @@ class Dispatcher(threading.Thread):
 
     def _dispatch(self) -> None:
         worker = self._worker
-        # Starts that were cut off go before new ones: both are for the same permits.
+        admit(worker)
         worker.schedule.claim(
             _ROOM * self._pool,
             worker.admission.told("DeleteTranscriptionJob"),
             worker.settings.tenant_weights,
         )
-        admit(worker)
         self._every("standing", _STANDING_EVERY, worker.admission.tell)
         self._every("quotas", _QUOTAS_EVERY, self._quotas.look)
         self._every("sweep", _SWEEP_EVERY, self._sweep)

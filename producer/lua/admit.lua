@@ -10,7 +10,9 @@ local at = now()
 -- so it has a slot until whoever takes it up next has seen.
 local free = slots(ARGV[1], at) - redis.call('ZCARD', P .. 'running') - redis.call('ZCARD', schedule('start'))
 if free <= 0 then return {} end
-local handed_out = holders('start', at)
+-- Those of dead workers count, too: they are sent again as soon as somebody looks, however many wait, and
+-- need permits before any new one.
+local handed_out = redis.call('HLEN', holder('start'))
 local most = inflow('StartTranscriptionJob', handed_out, ARGV[2], AHEAD_OF_START, at)
 local weights = cjson.decode(ARGV[4])
 local admitted = {}

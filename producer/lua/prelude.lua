@@ -327,7 +327,8 @@ local function pause(operation, seconds, at)
 end
 
 -- How many entries of a stage have a living holder, and which have one that let them lapse, the longest
--- ago first. Whatever counts holders to decide counts the living: a dead one never ends.
+-- ago first. Who counts holders to let others wait for them counts the living only, for a dead one never
+-- ends; unless what it was at is handed out again by itself.
 local function holders(stage, at)
   local living, lapsed, since = 0, {}, {}
   for _, id in ipairs(redis.call('HKEYS', holder(stage))) do

@@ -1,4 +1,4 @@
-"""Holders whose lease has lapsed are dead: no count that decides may have them in it."""
+"""Holders whose lease has lapsed are dead: nobody waits for them, their work goes first."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def test_cleanups_whose_messages_were_swallowed_go_on(stack: Stack, lines: Lines
     assert claimed(lines) == names[:HELD]
 
 
-def test_starts_go_on_beside_those_of_a_worker_that_was_killed(stack: Stack, lines: Lines) -> None:
+def test_starts_of_a_worker_that_was_killed_go_before_new_ones(stack: Stack, lines: Lines) -> None:
     names = [f"job-{number:03}" for number in range(4 * HELD)]
     lines.queue("", *names)
     lines.upload(len(names))
@@ -98,8 +98,12 @@ def test_starts_go_on_beside_those_of_a_worker_that_was_killed(stack: Stack, lin
     assert first == names[: len(first)]
     assert len(first) >= HELD
     assert all(lines.schedule.begin(Stage.START, name) for name in first)
-    assert admitted() == []
     lapse(stack, Stage.START, first)
-    assert len(admitted()) == len(first)
-    # Those have been admitted, and are started as soon as somebody looks.
+    assert admitted() == [], "there are permits for so many only"
     assert [name for _, name in lines.schedule.claim(len(names))] == first
+    for name in first:
+        hold = lines.schedule.begin(Stage.START, name)
+        assert hold is not None
+        states = [JobState.STARTING]
+        assert lines.store.advance(hold, name, states, JobState.TRANSCRIBING, "running")
+    assert admitted() == names[len(first) : 2 * len(first)]

@@ -56,9 +56,9 @@ WORKERS = (
     ),
     Protection(
         "producer/lua/admit.lua",
-        "local handed_out = holders('start', at)",
         "local handed_out = redis.call('HLEN', holder('start'))",
-        _DEAD + "test_starts_go_on_beside_those_of_a_worker_that_was_killed",
+        "local handed_out = holders('start', at)",
+        _DEAD + "test_starts_of_a_worker_that_was_killed_go_before_new_ones",
     ),
     Protection(
         "producer/fleet.py",
