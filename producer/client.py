@@ -203,7 +203,7 @@ class Client:
                 f"The document of job {job_id!r} was too large to keep in Redis or has expired; "
                 f"it is in {path} on the worker's disk."
             )
-        return Transcript.from_json(document)
+        return Transcript.from_json(document, language=job.request.one_language)
 
     def text(self, job_id: str) -> str:
         """The plain text of a completed job; errors are those of `result`."""

@@ -170,8 +170,7 @@ class TranscriptionRequest(TranscribeOptions):
 
     @model_validator(mode="after")
     def _language_options_agree(self) -> Self:
-        one_language = isinstance(self.language, str) and self.language != "auto"
-        if self.identify_multiple_languages and one_language:
+        if self.identify_multiple_languages and self.one_language is not None:
             raise ValueError("identify_multiple_languages needs language 'auto' or a list of codes")
         if not LANGUAGE_CODES.issuperset(self.language_id_settings):
             raise ValueError("language_id_settings has a key that is not a language code")
@@ -187,6 +186,11 @@ class TranscriptionRequest(TranscribeOptions):
         """Whose job it is, among those who share the queue; '' if no text says so."""
         tenant = self.metadata.get("tenant")
         return tenant if isinstance(tenant, str) else ""
+
+    @property
+    def one_language(self) -> str | None:
+        """The code of the language that is asked for; None if Transcribe shall identify it."""
+        return self.language if isinstance(self.language, str) and self.language != "auto" else None
 
     @property
     def is_on_s3(self) -> bool:

@@ -55,15 +55,25 @@ class Transcript:
     segments: tuple[Segment, ...] = field(repr=False)
     #: Other readings of each stretch of speech, if the request asked for them (`ShowAlternatives`).
     alternatives: tuple[AlternativeSegment, ...] = field(repr=False)
-    #: Codes such as en-US, the most spoken first. Empty where the document names none.
+    #: Codes such as en-US, the most spoken first. The service names only those that it identified;
+    #: else it is the one that was asked for, if the reader said so.
     languages: tuple[str, ...]
     #: Whether personal data was cut out of this document.
     is_redacted: bool
     _source: str = field(repr=False)
 
     @classmethod
-    def from_json(cls, data: bytes | str) -> Self:
-        """Read the result document `data`, in UTF-8 where it is bytes; raise `BadTranscript`."""
+    def from_json(cls, data: bytes | str, *, language: str | None = None) -> Self:
+        """Read a result document.
+
+        Args:
+            data: the document, in UTF-8 where it is bytes.
+            language: what the job asked for, if that was one language: the document of such a job
+                names none.
+
+        Raises:
+            BadTranscript: if it is no whole document.
+        """
         try:
             source = data.decode() if isinstance(data, bytes) else data
         except UnicodeDecodeError as error:
@@ -77,19 +87,19 @@ class Transcript:
             words=words,
             segments=result_reader.segments(results, words),
             alternatives=result_reader.alternatives(results),
-            languages=result_reader.languages(results),
+            languages=result_reader.languages(results) or ((language,) if language else ()),
             is_redacted=document.is_redacted,
             _source=source,
         )
 
     @classmethod
-    def from_document(cls, document: Mapping[str, Any]) -> Self:
-        """Read a result document that was parsed already; raise `BadTranscript`."""
+    def from_document(cls, document: Mapping[str, Any], *, language: str | None = None) -> Self:
+        """Read a result document that was parsed already; else like `from_json`."""
         try:
             source = json.dumps(dict(document), ensure_ascii=False)
         except (TypeError, ValueError, RecursionError) as error:
             raise BadTranscript("The transcript is not a JSON document.") from error
-        return cls.from_json(source)
+        return cls.from_json(source, language=language)
 
     @property
     def text(self) -> str:
@@ -98,7 +108,7 @@ class Transcript:
 
     @property
     def language(self) -> str | None:
-        """The language, the most spoken one of several, or None where the document names none."""
+        """The language, the most spoken one of several, or None where it is not known."""
         return self.languages[0] if self.languages else None
 
     @property

@@ -75,8 +75,8 @@ def start_parameters(
 
 
 def _language(request: TranscriptionRequest) -> dict[str, Any]:
-    if isinstance(request.language, str) and request.language != "auto":
-        return {"LanguageCode": request.language}
+    if request.one_language is not None:
+        return {"LanguageCode": request.one_language}
     identify = (
         "IdentifyMultipleLanguages" if request.identify_multiple_languages else "IdentifyLanguage"
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -100,3 +101,22 @@ def test_a_job_that_others_started_by_an_https_address_is_taken_over(served: Sta
     served.job_in("theirs", JobState.COMPLETED)
     jobs = [job for job in served.account()["jobs"] if job["name"] == "theirs"]
     assert len(jobs) == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "languages"),
+    [
+        ({"language": "en-AU"}, ("en-AU",)),
+        ({"language": ["fr-FR", "en-IE"]}, ("en-IE",)),
+        ({"language": "auto", "identify_multiple_languages": True}, ("en-US",)),
+    ],
+)
+def test_a_transcript_names_its_language_though_the_document_may_not(
+    served: Stack, options: dict[str, Any], languages: tuple[str, ...]
+) -> None:
+    job = served.client.submit(served.sample("hello-world.m4a"), **options)
+    served.job_in(job.id, JobState.COMPLETED)
+    transcript = served.client.result(job.id)
+    assert (transcript.language, transcript.languages) == (languages[0], languages)
+    named = {"language_code", "language_codes"} & json.loads(transcript.to_json())["results"].keys()
+    assert bool(named) == (options != {"language": "en-AU"})

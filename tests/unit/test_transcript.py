@@ -251,6 +251,14 @@ def test_languages() -> None:
     assert (none.language, none.languages) == (None, ())
 
 
+def test_the_language_asked_for_is_that_of_a_document_that_names_none() -> None:
+    plain = json.dumps(document("", []))
+    asked = Transcript.from_json(plain, language="en-GB")
+    assert (asked.language, asked.languages) == ("en-GB", ("en-GB",))
+    identified = Transcript.from_document(document("", [], language_code="de-DE"), language="en-GB")
+    assert (identified.language, identified.languages) == ("de-DE", ("de-DE",))
+
+
 def test_what_nobody_reads_does_no_harm() -> None:
     toxic = [{"text": "Tea", "toxicity": 0.7, "start_time": 0.1, "end_time": 0.4}]
     item = spoken("Tea", "0.1", "0.4", vocabularyFilterMatch=True)
