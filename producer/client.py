@@ -234,7 +234,10 @@ class Client:
         return self.get(job_id)
 
     def retry(self, job_id: str) -> Job:
-        """Start a new attempt of a job that FAILED or was CANCELLED.
+        """Have another try at a job that FAILED or was CANCELLED.
+
+        If Transcribe may have done it already, its result is fetched, which costs nothing; a new
+        attempt is started, and billed, once it is certain that there is none.
 
         Raises:
             JobNotFound: if there is no such job.

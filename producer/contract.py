@@ -93,6 +93,17 @@ CONTROL_LIST = f"{CONTROL_QUEUE}:ours"
 QUEUES = (CONTROL_QUEUE, Stage.UPLOAD.queue, Stage.COLLECT.queue, Stage.CLEANUP.queue)
 
 
+#: The stage that a job waits for, or is at, in each state that it does not stay in.
+STAGE_OF = {
+    JobState.QUEUED: Stage.UPLOAD,
+    JobState.UPLOADING: Stage.UPLOAD,
+    JobState.READY: Stage.START,
+    JobState.STARTING: Stage.START,
+    JobState.TRANSCRIBING: Stage.POLL,
+    JobState.COLLECTING: Stage.COLLECT,
+}
+
+
 class JobError(BaseModel):
     """Why a job failed."""
 
@@ -100,6 +111,7 @@ class JobError(BaseModel):
 
     code: str
     message: str
+    #: a `Stage`, whatever ended the job there
     stage: str
 
 
@@ -138,6 +150,16 @@ class Job(BaseModel):
     def updated_at(self) -> datetime:
         """When the job entered its present state."""
         return self.times[self.state]
+
+    @property
+    def is_retried(self) -> bool:
+        """Whether it is COLLECTING because it ended badly and was retried.
+
+        What Transcribe made of it is fetched then, if it can be, rather than paid for again.
+        """
+        before = {each: at for each, at in self.times.items() if each is not JobState.COLLECTING}
+        last = max(before, key=before.__getitem__)
+        return self.state is JobState.COLLECTING and last in {JobState.FAILED, JobState.CANCELLED}
 
     @property
     def aws_name(self) -> str:

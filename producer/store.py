@@ -11,7 +11,7 @@ from itertools import chain, islice
 from typing import Any, Literal
 
 from producer.broker import Argument, Broker
-from producer.contract import Job, JobState, Stage, TranscriptionRequest
+from producer.contract import STAGE_OF, Job, JobState, Stage, TranscriptionRequest
 from producer.errors import JobExists, JobNotFound, WrongState
 from producer.schedule import Hold
 from producer.submission import Submission
@@ -225,11 +225,11 @@ class JobStore:
             "ZRANGEBYSCORE", f"{PREFIX}deadlines", "-inf", seconds, "LIMIT", 0, 100
         )
         for job_id, job in self.get_many(overdue).items():
-            if job is None:
+            if job is None or job.state.is_terminal:
                 self.broker.command("ZREM", f"{PREFIX}deadlines", job_id)
                 continue
             message = f"The job was still {job.state} at its deadline."
-            error = error_fields("DeadlineExceeded", message, job.state.lower())
+            error = error_fields("DeadlineExceeded", message, STAGE_OF[job.state])
             self._stop(job_id, JobState.FAILED, error)
         return list(overdue)
 
@@ -238,7 +238,7 @@ class JobStore:
         return str(self.broker.run("stop", job_id, to, self._retention, self._lease, *words))
 
     def retry(self, job_id: str, deadline: float) -> None:
-        """Start a new attempt of a job that ended badly.
+        """Fetch what was paid for of a job that ended badly, or start a new attempt.
 
         Raises:
             JobNotFound: if there is no such record.
@@ -255,6 +255,10 @@ class JobStore:
             raise WrongState(
                 f"Job {job_id!r} is {answer}; only a FAILED or CANCELLED one is retried."
             )
+
+    def start_anew(self, hold: Hold) -> bool:
+        """Start a new attempt of a retried job that has nothing to fetch; False if it was lost."""
+        return bool(self.broker.run("start_anew", hold.member, hold.generation))
 
     def refuse(self, job_id: str, request: str, reason: str) -> None:
         """Record a request that can never be carried out as a FAILED job, if the name is free."""

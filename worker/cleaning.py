@@ -6,7 +6,7 @@ from typing import get_args
 
 import structlog
 
-from producer.contract import Job, JobState
+from producer.contract import Job, JobState, Stage
 from producer.options import MediaFormat
 from worker import places
 from worker.calling import in_turn
@@ -16,15 +16,20 @@ from worker.stages import Work
 log = structlog.get_logger()
 
 
-def objects_may_go(job: Job) -> bool:
-    """Whether audio and results are to be deleted; those of a failed job only if that was asked."""
+def audio_may_go(job: Job) -> bool:
+    """Whether the audio is to be deleted; that of a failed job only if that was asked."""
     return job.state is not JobState.FAILED or job.request.cleanup
+
+
+def results_may_go(job: Job) -> bool:
+    """Whether results are to be deleted; a failed job's was paid for, and a retry fetches it."""
+    return job.state is not JobState.FAILED
 
 
 def transcription_may_go(job: Job) -> bool:
     """Whether the Transcribe job is to be deleted, as also when it was given up while it ran."""
-    given_up = job.error is not None and job.error.stage in {"starting", "transcribing"}
-    return objects_may_go(job) or given_up
+    given_up = job.error is not None and job.error.stage in {Stage.START, Stage.POLL}
+    return audio_may_go(job) or given_up
 
 
 def abort_uploads(work: Work) -> None:

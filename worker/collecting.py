@@ -22,6 +22,8 @@ from worker.stages import Work
 LARGE_DOCUMENT = 1024 * 1024
 #: From this size on it has a process of its own, which takes a second to start.
 HUGE_DOCUMENT = 8 * 1024 * 1024
+#: The errors by which `fetch` says that a job has no result.
+NO_RESULT = frozenset({"NoResult", "ResultMissing", "ResultBroken"})
 
 
 def fetch(work: Work) -> Transcript:
@@ -31,7 +33,8 @@ def fetch(work: Work) -> Transcript:
         NoSeat: if it is large, and others are being read.
         ProcessWanted: if it is so large that all other work in this process would wait for it.
         Transient: if it is not there, or not whole, and it may yet be.
-        Permanent: if it is still so when the patience that is set for it is over.
+        Permanent: if it is still so when the patience that is set for it is over, or when a job is
+            retried, of which there may be nothing any more.
     """
     job = work.job
     if job.result_uri is None:
@@ -49,7 +52,7 @@ def fetch(work: Work) -> Transcript:
         if error.code != "ResultMissing":
             raise
         problem = error
-    if work.waited > work.worker.settings.result_patience:
+    if job.is_retried or work.waited > work.worker.settings.result_patience:
         raise Permanent(problem.code, problem.message)
     raise problem
 

@@ -151,7 +151,7 @@ def _result_uri(work: Work, job: Job, done: Done) -> str:
 def _failed(work: Work, job: Job, outcome: Failed) -> None:
     if outcome.is_internal and job.attempt < MOST_ATTEMPTS:
         log.warning("job.restarted", job_id=job.id, reason=outcome.reason)
-        work.advance_other(job, JobState.READY, "ready", attempt=job.attempt + 1)
+        work.advance_other(job, JobState.READY, "ready", attempt=job.attempt + 1, result_uri="")
     else:
         work.fail(job, "TranscriptionFailed", f"Amazon Transcribe: {outcome.reason}")
 

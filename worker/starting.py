@@ -44,14 +44,15 @@ def start_job(work: Work) -> dict[str, str]:
     try:
         work.worker.transcribe.start(parameters, in_turn(work, "StartTranscriptionJob"))
     except NameTakenError:
-        status = _status_if_ours(work, job)
+        status = status_if_ours(work, job)
         if status is None:
             raise taken_by_another(job.aws_name) from None
-        return _adopted(work, status)
+        return adopted(work, status)
     return {"result_uri": places.result_uri(job, output)}
 
 
-def _adopted(work: Work, status: Status) -> dict[str, str]:
+def adopted(work: Work, status: Status) -> dict[str, str]:
+    """The fields for the record of a job that Transcribe has already."""
     job, settings = work.job, work.worker.settings
     foreign = _is_foreign(work, job, status)
     log.info("start.adopted", foreign=foreign)
@@ -75,11 +76,11 @@ def hand_to_poll(work: Work, fields: dict[str, str]) -> None:
 
 def settle(work: Work) -> None:
     """A job was stopped while it was to be started: it runs at AWS, or it does not."""
-    status = _status_if_ours(work, work.job) if work.job.media_uri is not None else None
+    status = status_if_ours(work, work.job)
     if status is None:
         work.worker.store.settle(work.hold, work.job.id, "ended")
     else:
-        work.worker.store.settle(work.hold, work.job.id, "running", _adopted(work, status))
+        work.worker.store.settle(work.hold, work.job.id, "running", adopted(work, status))
 
 
 def _is_foreign(work: Work, job: Job, status: Status) -> bool:
@@ -94,13 +95,15 @@ def _is_foreign(work: Work, job: Job, status: Status) -> bool:
     return audio is None or audio.owner != job.id
 
 
-def _status_if_ours(work: Work, job: Job) -> Status | None:
+def status_if_ours(work: Work, job: Job) -> Status | None:
     """The Transcribe job of this name, if it was made for the audio that lies there now.
 
     The same address proves nothing: another recording may have lain there when it was made. But
     since this job was submitted only its own has, though a worker that was paused in the middle of
     its upload may have put it there once more, after the job was started.
     """
+    if job.media_uri is None:
+        return None
     status = work.worker.transcribe.status(job.aws_name, in_turn(work, "GetTranscriptionJob"))
     if status is None or status.media_uri != job.media_uri:
         return None

@@ -10,8 +10,9 @@ twice, so whatever breaks off is simply done again.
 from __future__ import annotations
 
 from producer.contract import Stage
-from worker import adopting, cleaning, collecting, door, polling, starting, uploading
+from worker import adopting, cleaning, collecting, door, polling, retrying, starting, uploading
 from worker.celery import app
+from worker.errors import Permanent
 from worker.stages import Work, admit, stage
 
 
@@ -53,8 +54,17 @@ def poll(work: Work) -> None:
 
 @stage(app, Stage.COLLECT)
 def collect(work: Work) -> None:
-    """COLLECTING -> COMPLETED: the result is on disk, whole, and its text is in Redis."""
-    transcript = collecting.fetch(work)
+    """COLLECTING -> COMPLETED: the result is on disk, whole, and its text is in Redis.
+
+    Of a job that is retried there may be none: it goes back to where one may come from.
+    """
+    try:
+        transcript = collecting.fetch(work)
+    except Permanent as error:
+        if not work.job.is_retried or error.code not in collecting.NO_RESULT:
+            raise
+        retrying.go_on_without_result(work)
+        return
     files = collecting.keep(work, transcript)
     collecting.complete(work, files)
 
@@ -63,8 +73,9 @@ def collect(work: Work) -> None:
 def cleanup(work: Work) -> None:
     """Delete what is ours: audio we uploaded, result objects, the Transcribe job."""
     cleaning.abort_uploads(work)
-    if cleaning.objects_may_go(work.job):
+    if cleaning.audio_may_go(work.job):
         cleaning.delete_audio(work)
+    if cleaning.results_may_go(work.job):
         cleaning.delete_results(work)
     if cleaning.transcription_may_go(work.job):
         cleaning.delete_job(work)

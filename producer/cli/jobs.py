@@ -136,7 +136,9 @@ def cancel(jobs: tuple[str, ...]) -> None:
 @click.argument("jobs", metavar="JOB...", nargs=-1)
 @click.option("--failed", is_flag=True, help="All jobs that are FAILED.")
 def retry(jobs: tuple[str, ...], *, failed: bool) -> None:
-    """Start jobs that failed or were cancelled anew.
+    """Fetch what was paid for of jobs that failed or were cancelled, else start them anew.
+
+    A job that Amazon Transcribe has done is COLLECTING then, one that is started again QUEUED.
 
     \b
     Examples:

@@ -248,6 +248,15 @@ local function set_deadline(id, at, seconds)
   redis.call('ZADD', P .. 'deadlines', due, id)
 end
 
+-- A new attempt of a job, in the same record.
+local function start_anew(id, from, at)
+  local key = job_key(id)
+  redis.call('HINCRBY', key, 'attempt', 1)
+  redis.call('HDEL', key, 'media_uri', 'result_uri', 'cleaned_at', 'cleanup_error', 'adopted')
+  set_state(id, from, 'QUEUED', at)
+  enter_line('QUEUED', id, at)
+end
+
 local function set_fields(id, first)
   for i = first, #ARGV, 2 do
     redis.call('HSET', job_key(id), ARGV[i], ARGV[i + 1])

@@ -1,9 +1,10 @@
--- A new attempt of a job that ended badly, in the same record; or, where Transcribe has done its work
--- and only fetching the result failed, another try of that, which costs nothing.
+-- Fetch what Transcribe made of a job that ended badly, for that was paid for; or, where it certainly made
+-- nothing, start a new attempt in the same record. Who fetches starts one if nothing is there.
 -- ARGV: id, deadline in seconds or ''
 -- Returns: 'ok', '' if there is no such job, 'busy' while the last attempt is still being
 --   stopped or cleaned, else the state that forbids it
-local NO_RESULT = {NoResult = true, ResultMissing = true, ResultBroken = true}
+-- Transcribe could not do it; or it has the name, but for somebody else.
+local NOTHING_MADE = {TranscriptionFailed = true, NameTaken = true}
 local id, deadline = ARGV[1], ARGV[2]
 local key = job_key(id)
 local state = redis.call('HGET', key, 'state')
@@ -16,18 +17,18 @@ if redis.call('ZSCORE', P .. 'running', id) or redis.call('ZSCORE', schedule('st
   return 'busy'
 end
 local at = now()
-local known = redis.call('HMGET', key, 'error.stage', 'error.code', 'result_uri', 'cleaned_at')
-local is_paid_for = known[1] == 'collect' and not NO_RESULT[known[2]] and known[3] and not known[4]
+local known = redis.call('HMGET', key, 'error.code', 'result_uri', 'at.STARTING', 'at.QUEUED')
+-- A start that failed may have been carried out all the same.
+local was_started = (known[2] or '') ~= '' or tonumber(known[3] or '0') > tonumber(known[4])
+local is_made = was_started and not NOTHING_MADE[known[1]]
 redis.call('PERSIST', key)
 redis.call('HDEL', key, 'error.code', 'error.message', 'error.stage', 'deadline_at')
 set_deadline(id, at, deadline)
-if is_paid_for then
+if is_made then
+  redis.call('HDEL', key, 'cleaned_at', 'cleanup_error')
   set_state(id, state, 'COLLECTING', at)
   wait_until('collect', id, at)
-  return 'ok'
+else
+  start_anew(id, state, at)
 end
-redis.call('HINCRBY', key, 'attempt', 1)
-redis.call('HDEL', key, 'media_uri', 'result_uri', 'cleaned_at', 'cleanup_error', 'adopted')
-set_state(id, state, 'QUEUED', at)
-enter_line('QUEUED', id, at)
 return 'ok'

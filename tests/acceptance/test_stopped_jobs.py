@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 from stack import BUCKET, Stack, until
 
-from producer.contract import JobState, Stage
+from producer.contract import STAGE_OF, JobState, Stage
 from producer.store import PREFIX
 from worker.transfer import PART_BYTES
 
@@ -85,7 +85,7 @@ def test_a_job_past_its_deadline_fails_wherever_it_is(stack: Stack, state: JobSt
     expire(stack)
     failed = stack.job_in(NAME, JobState.FAILED)
     assert failed.error is not None
-    assert (failed.error.code, failed.error.stage) == ("DeadlineExceeded", state.lower())
+    assert (failed.error.code, failed.error.stage) == ("DeadlineExceeded", STAGE_OF[state])
 
     def only_objects() -> bool:
         # It did not ask for cleanup: its objects stay, all else goes. A result that was there

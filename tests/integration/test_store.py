@@ -221,7 +221,26 @@ def test_a_job_stopped_while_aws_had_it_keeps_its_slot_until_it_ended(
     assert cleanup is not None
     assert stack.store.cleaned(cleanup)
     assert stack.client.get("one").cleaned_at is not None
-    assert stack.client.retry("one").attempt == 2
+    again = stack.client.retry("one")
+    assert (again.state, again.attempt, again.cleaned_at) == (JobState.COLLECTING, 1, None)
+
+
+def test_a_retried_job_that_has_nothing_to_fetch_is_a_new_attempt(
+    stack: Stack, schedule: Schedule
+) -> None:
+    bring_to(stack, schedule, "one", JobState.COLLECTING)
+    stack.client.cancel("one")
+    stack.store.cleaned(take_up(schedule, Stage.CLEANUP, "one"))
+    stack.client.retry("one")
+    lost = take_up(schedule, Stage.COLLECT, "one")
+    schedule.put_off(lost, 0)
+    hold = take_up(schedule, Stage.COLLECT, "one")
+    assert not stack.store.start_anew(lost)
+    assert stack.store.start_anew(hold)
+    again = stack.client.get("one")
+    assert (again.state, again.attempt, again.result_uri) == (JobState.QUEUED, 2, None)
+    assert schedule.begin(Stage.COLLECT, "one") is None
+    take_up(schedule, Stage.UPLOAD, "one")
 
 
 def test_a_stopped_jobs_cleanup_waits_for_a_result_that_comes_late(

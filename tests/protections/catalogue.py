@@ -36,6 +36,7 @@ _CALLING = "tests/integration/test_calling.py::"
 _MESSAGES = "tests/acceptance/test_messages.py::"
 _EVERY_CALL = "tests/acceptance/test_aws_every_call.py::"
 _RESULTS = "tests/acceptance/test_lost_results.py::"
+_RETRY = "tests/acceptance/test_retry.py::"
 _BAD_DAYS = "tests/acceptance/test_redis_bad_days.py::"
 _HOSTILE = "tests/acceptance/test_hostile_messages.py::"
 _STORE = "tests/integration/test_store.py::"
@@ -367,8 +368,38 @@ AWS = (
         "test_a_result_written_for_a_job_that_was_stopped_is_taken_back",
     ),
     Protection(
+        "worker/cleaning.py",
+        "    return job.state is not JobState.FAILED\n",
+        "    return audio_may_go(job)\n",
+        _RETRY + "test_a_job_that_was_late_to_be_collected_is_fetched[True]",
+    ),
+    Protection(
+        "worker/cleaning.py",
+        "    return job.state is not JobState.FAILED\n",
+        "    return audio_may_go(job)\n",
+        _RETRY + "test_a_job_that_was_late_to_be_transcribed_is_fetched[True]",
+    ),
+    Protection(
+        "worker/retrying.py",
+        "    if isinstance(status, Running) or (isinstance(status, Done) and unrecorded):\n",
+        "    if False:\n",
+        _RETRY + "test_a_job_whose_start_seemed_to_fail_is_awaited",
+    ),
+    Protection(
         "producer/lua/retry.lua",
-        "if is_paid_for then\n",
+        "local NOTHING_MADE = {",
+        "local NOTHING_MADE = {ResultMissing = true, ",
+        _RETRY + "test_a_result_that_turns_up_late_is_fetched",
+    ),
+    Protection(
+        "worker/tasks.py",
+        "if not work.job.is_retried or error.code not in collecting.NO_RESULT:",
+        "if True:",
+        _RETRY + "test_a_job_that_has_no_result_is_started_anew[not_json]",
+    ),
+    Protection(
+        "producer/lua/retry.lua",
+        "if is_made then\n",
         "if false then\n",
         _AWS + "test_a_result_that_was_paid_for_is_fetched_by_a_retry",
     ),
@@ -425,7 +456,7 @@ AWS = (
     ),
     Protection(
         "worker/collecting.py",
-        "if work.waited > work.worker.settings.result_patience:",
+        "if job.is_retried or work.waited > work.worker.settings.result_patience:",
         "if True:",
         _RESULTS + "test_a_broken_result_is_awaited_for_so_long_and_no_longer",
     ),
@@ -683,7 +714,7 @@ JOBS = (
     ),
     Protection(
         "worker/starting.py",
-        'work.worker.store.settle(work.hold, work.job.id, "running", _adopted(work, status))',
+        'work.worker.store.settle(work.hold, work.job.id, "running", adopted(work, status))',
         'work.worker.store.settle(work.hold, work.job.id, "ended")',
         _STOPPED + "test_a_cancelled_job_leaves_nothing[STARTING]",
     ),

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 import producer
 from producer import InvalidRequest, Job, JobState, TranscriptionRequest
-from producer.contract import QUEUES, TERMINAL_STATES, Stage
+from producer.contract import QUEUES, STAGE_OF, TERMINAL_STATES, Stage
 from producer.languages import LANGUAGE_CODES
 from producer.options import MediaFormat, PiiEntityType
 
@@ -524,3 +524,22 @@ def test_a_request_with_fields_of_a_newer_producer_can_be_read() -> None:
 def test_only_three_states_are_final() -> None:
     assert {state for state in JobState if state.is_terminal} == TERMINAL_STATES
     assert {"COMPLETED", "FAILED", "CANCELLED"} == TERMINAL_STATES
+
+
+def test_a_job_is_retried_only_if_it_ended_badly_right_before() -> None:
+    times = {"at.TRANSCRIBING": "1700000003", "at.COLLECTING": "1700000009"}
+
+    def retried(**more: str) -> bool:
+        fields = {"state": "COLLECTING", **times, **{f"at.{k}": v for k, v in more.items()}}
+        return Job.from_record("mine", record(**fields)).is_retried
+
+    assert not retried()
+    assert retried(FAILED="1700000005")
+    assert retried(CANCELLED="1700000005")
+    assert not retried(FAILED="1700000002"), "of an earlier attempt"
+    assert not retried(FAILED="1700000004", COMPLETED="1700000006"), "collected anew, as corrected"
+    assert not Job.from_record("mine", record(**times, state="TRANSCRIBING")).is_retried
+
+
+def test_each_state_that_a_job_does_not_stay_in_has_a_stage() -> None:
+    assert set(STAGE_OF) == set(JobState) - TERMINAL_STATES
