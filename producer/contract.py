@@ -133,6 +133,8 @@ class Job(BaseModel):
     media_uri: str | None = None
     #: s3:// address of the result document, once the job was started
     result_uri: str | None = None
+    #: when the Transcribe job of this attempt was created: no result of it is older
+    started_at: datetime | None = None
     #: format -> path on the worker's disk
     files: dict[str, Path] = {}
     #: the Transcribe job was there before this job was submitted; it is used and left alone
@@ -190,7 +192,7 @@ class Job(BaseModel):
             for name, value in record.items()
             if name.startswith("at.")
         }
-        for moment in ("deadline_at", "cleaned_at"):
+        for moment in ("deadline_at", "started_at", "cleaned_at"):
             if fields.get(moment):
                 fields[moment] = _moment(cast("str", fields[moment]))
         fields["files"] = json.loads(record.get("files") or "{}")

@@ -112,6 +112,8 @@ class TranscriptionRequest(TranscribeOptions):
                 "an S3 key does not end like that of a further attempt, whose result goes there "
                 f"(as {attempt_name('talk', 2)} does)"
             )
+        if key is not None and key.endswith("/"):
+            raise ValueError("it names an object, not a folder, so it does not end in /")
         return key
 
     @field_validator("language")

@@ -41,9 +41,12 @@ def abort_uploads(work: Work) -> None:
     job, settings = work.job, work.worker.settings
     if job.request.is_on_s3 or job.state is JobState.COMPLETED:
         return
-    folder = places.audio_folder(job, settings.bucket, settings.prefix)
+    storage, where = work.worker.storage, (job, settings.bucket, settings.prefix)
     try:
-        aborted = work.worker.storage.abort_uploads(folder)
+        if job.request.key is None:
+            aborted = storage.abort_uploads(places.own_folder(*where), beneath=True)
+        else:
+            aborted = storage.abort_uploads(places.audio_uri(*where, "wav"))
     except Permanent as error:
         # A policy from before this was needed: what can be deleted shall be, all the same.
         log.warning("cleanup.uploads_unseen", code=error.code, reason=error.message)

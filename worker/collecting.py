@@ -13,6 +13,7 @@ from producer.store import Follows
 from producer.transcript import Transcript
 from worker.errors import Permanent, Transient
 from worker.leases import LeaseLost
+from worker.ownership import is_result
 from worker.probation import ProcessWanted
 from worker.read_ahead import present_attempt
 from worker.results import NOT_WRITTEN, discard_results, results_folder, write_results
@@ -40,12 +41,7 @@ def fetch(work: Work) -> Transcript:
     if job.result_uri is None:
         raise Permanent("NoResult", "The record does not say where the result is.")
     try:
-        document = work.worker.read_ahead.take(present_attempt(job))
-        if document is not None:
-            return Transcript.from_json(document)
-        with work.worker.storage.opened(job.result_uri) as found:
-            _make_room(work, found.size)
-            return Transcript.from_json(found.read())
+        return _read(work, job.result_uri)
     except BadTranscript as error:
         problem = Transient("ResultBroken", f"{job.result_uri} is broken: {error}")
     except Transient as error:
@@ -55,6 +51,22 @@ def fetch(work: Work) -> Transcript:
     if job.is_retried or work.waited > work.worker.settings.result_patience:
         raise Permanent(problem.code, problem.message)
     raise problem
+
+
+def _read(work: Work, uri: str) -> Transcript:
+    document = work.worker.read_ahead.take(present_attempt(work.job))
+    if document is not None:  # who has read it has seen whose it is
+        return Transcript.from_json(document)
+    with work.worker.storage.opened(uri) as found:
+        _make_room(work, found.size)
+        transcript = Transcript.from_json(found.read())
+    if not is_result(work.job, transcript.job_name, found.modified_at):
+        raise Transient(
+            "ResultMissing",
+            f"{uri} is not the result of {work.job.aws_name}: it is of Transcribe job "
+            f"{transcript.job_name or '(none)'}, of {found.modified_at:%Y-%m-%d %H:%M:%S} UTC.",
+        )
+    return transcript
 
 
 def _make_room(work: Work, size: int) -> None:

@@ -7,12 +7,11 @@ from functools import partial
 import structlog
 
 from producer.adoption import Became
-from producer.errors import BadTranscript
-from producer.transcript import Transcript
 from worker import places
 from worker.errors import Permanent
 from worker.inventory import Description, ListedJob, ListedObject
 from worker.objects import StoredObject
+from worker.ownership import job_named_in
 from worker.patience import Patience
 from worker.rebuilding import Verdict, noted_request
 from worker.stages import Work
@@ -20,6 +19,9 @@ from worker.traces import Traces
 from worker.transcribe import Failed, Running
 
 log = structlog.get_logger()
+
+#: Enough of a document to see whose it is.
+_HEAD_BYTES = 1024
 
 
 class Judge:
@@ -49,13 +51,16 @@ class Judge:
         if listed is not None:
             if listed.completed and result is not None and noted_request(traces) is not None:
                 # What the lists and the note say together needs no call.
-                fits = traces.outlive(listed.created_at)
-                return Verdict(Became.COLLECTING, attempt, result.uri) if fits else None
+                if not traces.outlive(listed.created_at):
+                    return None
+                return Verdict(Became.COLLECTING, attempt, result.uri, started_at=listed.created_at)
             description = self.describe(name)
             if description is not None:
                 return self.of_description(traces, attempt, description)
         if result is not None and self._is_result(traces, result, name):
-            return Verdict(Became.COLLECTING, attempt, result.uri)
+            # How long it took is not known; whoever judged it has seen that it is no older job's.
+            since = result.modified_at
+            return Verdict(Became.COLLECTING, attempt, result.uri, started_at=since)
         return None
 
     def of_description(
@@ -97,10 +102,9 @@ class Judge:
         """Whether a document that no Transcribe job explains is the result of this job."""
         if not traces.outlive(result.modified_at):
             return False
-        if traces.is_marked:
-            return True
         try:
-            document = self._patience.call(partial(self._worker.storage.read, result.uri))
-            return Transcript.from_json(document).job_name == name
-        except (BadTranscript, Permanent):
+            peek = partial(self._worker.storage.peek, result.uri, _HEAD_BYTES)
+            _, head = self._patience.call(peek)
+        except Permanent:
             return False
+        return job_named_in(head) == name

@@ -34,6 +34,8 @@ class OpenObject:
     """An object of which nothing was read yet."""
 
     size: int
+    #: when it was put there, by S3's clock, to the second
+    modified_at: datetime
     #: its whole content; raises what boto3 raises, for whoever has opened it to sort
     read: Callable[[], bytes]
 

@@ -8,6 +8,7 @@ from urllib.parse import unquote, urlsplit
 from producer.attempts import attempt_name
 from producer.contract import Job
 from producer.options import MediaFormat
+from worker.s3_keys import requested_key
 
 #: What Transcribe puts before the name of a redacted document.
 REDACTED = "redacted-"
@@ -26,21 +27,29 @@ class WrittenObject:
 
 
 def audio_uri(job: Job, bucket: str, prefix: str, media_format: MediaFormat) -> str:
-    """Where the audio goes: the key that the request names, else one in the job's own folder."""
-    key = job.request.key or f"{prefix}{job.id}/audio.{media_format}"
+    """Where the audio goes: the key that the request names, else one in the job's own folder.
+
+    Raises:
+        Permanent: if the request names a key that is not for it.
+    """
+    key = requested_key(job, prefix) or f"{prefix}{job.id}/audio.{media_format}"
     return f"s3://{bucket}/{key}"
 
 
-def audio_folder(job: Job, bucket: str, prefix: str) -> str:
-    """What the address of the audio begins with, whatever its format: a key, or a folder."""
-    return f"s3://{bucket}/{job.request.key or f'{prefix}{job.id}/'}"
+def own_folder(job: Job, bucket: str, prefix: str) -> str:
+    """The folder of a job whose request names no key; all in it is this job's."""
+    return f"s3://{bucket}/{prefix}{job.id}/"
 
 
 def output_uri(job: Job, bucket: str, prefix: str) -> str:
-    """What Transcribe is told as the place of the result; each attempt has its own."""
+    """What Transcribe is told as the place of the result; each attempt has its own.
+
+    Raises:
+        Permanent: if the request names a key that is not for it.
+    """
     # The first attempt's beside a key is as the original script has it, so that a job which that
     # started can be adopted.
-    key = job.request.key or f"{prefix}{job.id}/{job.id}"
+    key = requested_key(job, prefix) or f"{prefix}{job.id}/{job.id}"
     return f"s3://{bucket}/{attempt_name(key, job.attempt)}.json"
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import random
 from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from datetime import timedelta
 
 import structlog
 
@@ -22,6 +21,7 @@ from worker.cadence import ask_each, seconds_between_looks
 from worker.calling import PATIENCE, in_turn
 from worker.errors import NotYet, Permanent, StageError, Throttled
 from worker.leases import LeaseLost
+from worker.ownership import is_result, job_named_in
 from worker.read_ahead import MOST_BYTES, present_attempt
 from worker.stages import Work
 from worker.transcribe import MOST_PAGES, Done, Failed, Running, Status
@@ -35,8 +35,6 @@ _MOST_SECONDS = 5.0
 _SAMPLE = 25
 #: Seconds to wait for a turn to ask for a job: the poll comes again anyway.
 _PATIENCE = 0.5
-#: By so much S3's clock and Redis's may differ.
-_CLOCKS = timedelta(minutes=2)
 #: Attempts of a job that the service itself broke.
 MOST_ATTEMPTS = 3
 
@@ -172,17 +170,15 @@ def _outcome(work: Work, job: Job, *, by_object: bool, ask: bool) -> Status | No
 
 def _has_result(work: Work, job: Job, *, unseen: bool) -> bool:
     """Whether the result is there; `unseen` if S3 does not let us see that."""
-    # A key that the request named may hold the result of an earlier run.
-    if job.request.key is not None or job.result_uri is None:
+    if job.result_uri is None:
         return False
     try:
-        result, document = work.worker.glance_at.storage.peek(job.result_uri, MOST_BYTES)
+        result, head = work.worker.glance_at.storage.peek(job.result_uri, MOST_BYTES)
     except Permanent:
         return unseen
-    # One of a job that had this name long before tells nothing.
-    if result is None or result.modified_at <= job.updated_at - _CLOCKS:
+    if result is None or not is_result(job, job_named_in(head), result.modified_at):
         return False
     # Of a job that was stopped nothing is collected.
-    if document is not None and job.state is JobState.TRANSCRIBING:
-        work.worker.read_ahead.keep(present_attempt(job), document)
+    if len(head) == result.size and job.state is JobState.TRANSCRIBING:
+        work.worker.read_ahead.keep(present_attempt(job), head)
     return True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
 from producer.adoption import Became
 from producer.contract import Job, JobState, TranscriptionRequest
@@ -29,6 +30,8 @@ class Verdict:
     #: why Transcribe could not do it
     reason: str = ""
     description: Description | None = None
+    #: when the Transcribe job of that attempt was created, or when its result was put there
+    started_at: datetime | None = None
 
     @property
     def message(self) -> str:
@@ -59,10 +62,16 @@ def rebuild(
         "media_uri": traces.audio.uri if traces.audio is not None else verdict.media_uri,
         "rebuilt": request.audio if noted or _used_in_place(traces, verdict) else ANY_AUDIO,
     }
+    if (since := verdict.started_at or _created_at(verdict)) is not None:
+        fields["started_at"] = f"{since.timestamp():.3f}"
     fields["result_uri"] = verdict.result_uri or _result_uri(traces.id, fields, settings)
     if verdict.became is Became.FAILED:
         fields |= error_fields("TranscriptionFailed", verdict.message, "adopt")
     return request, fields
+
+
+def _created_at(verdict: Verdict) -> datetime | None:
+    return verdict.description.status.created_at if verdict.description is not None else None
 
 
 def noted_request(traces: Traces) -> TranscriptionRequest | None:

@@ -32,7 +32,13 @@ class WorkerSettings(ProducerSettings):
     prefix: str = Field(
         default="transcribe-queue/",
         pattern=r"^[a-zA-Z0-9\-_.!*'()/]*$",
-        description="What the keys we choose in the bucket begin with.",
+        description="What the keys we choose in the bucket begin with; ends in `/`. No request "
+        "names a key or audio beneath it.",
+    )
+    audio_buckets: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(),
+        description="Buckets in which `s3://` audio may lie, separated by `,`; only "
+        "`TRANSCRIBE_BUCKET` if none is named.",
     )
     audio_roots: Annotated[tuple[Path, ...], NoDecode] = Field(
         default=(Path(),),
@@ -104,6 +110,29 @@ class WorkerSettings(ProducerSettings):
     _access_key: SecretStr | None = PrivateAttr(default=None)
     _secret_key: SecretStr | None = PrivateAttr(default=None)
     _region: str | None = PrivateAttr(default=None)
+
+    @field_validator("prefix")
+    @classmethod
+    def _prefix_is_a_folder(cls, prefix: str) -> str:
+        # Else a key that merely begins alike would lie among ours.
+        if not prefix.endswith("/") or not prefix.strip("/."):
+            raise ValueError("it must name a folder and end in /, as transcribe-queue/ does")
+        return prefix
+
+    @field_validator("audio_buckets", mode="before")
+    @classmethod
+    def _split_buckets(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        return tuple(filter(None, map(str.strip, value.split(","))))
+
+    @field_validator("audio_buckets")
+    @classmethod
+    def _buckets_are_names(cls, buckets: tuple[str, ...]) -> tuple[str, ...]:
+        for bucket in buckets:
+            if not _BUCKET.fullmatch(bucket):
+                raise ValueError(f"{bucket!r} is not the bare name of a bucket")
+        return buckets
 
     @field_validator("audio_roots", mode="before")
     @classmethod

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import structlog
 
@@ -28,7 +28,8 @@ _CLOCKS = timedelta(minutes=2)
 def start_job(work: Work) -> dict[str, str]:
     """Start the Transcribe job, or adopt it if an earlier call did.
 
-    Returns the fields for the record: where the result goes, and whether the job is not ours.
+    Returns the fields for the record: where the result goes, since when one may be there, and
+    whether the job is not ours.
 
     Raises:
         Permanent: if AWS will never take it, or the name belongs to other audio.
@@ -42,22 +43,33 @@ def start_job(work: Work) -> dict[str, str]:
         job.request, name=job.aws_name, media_uri=media_uri, output_uri=output
     )
     try:
-        work.worker.transcribe.start(parameters, in_turn(work, "StartTranscriptionJob"))
+        gate = in_turn(work, "StartTranscriptionJob")
+        started_at = work.worker.transcribe.start(parameters, gate)
     except NameTakenError:
         status = status_if_ours(work, job)
         if status is None:
             raise taken_by_another(job.aws_name) from None
         return adopted(work, status)
-    return {"result_uri": places.result_uri(job, output)}
+    return _fields(work, started_at, foreign=False)
 
 
 def adopted(work: Work, status: Status) -> dict[str, str]:
     """The fields for the record of a job that Transcribe has already."""
-    job, settings = work.job, work.worker.settings
-    foreign = _is_foreign(work, job, status)
+    foreign = _is_foreign(work, work.job, status)
     log.info("start.adopted", foreign=foreign)
+    return _fields(work, status.created_at, foreign=foreign)
+
+
+def _fields(work: Work, started_at: datetime | None, *, foreign: bool) -> dict[str, str]:
+    job, settings = work.job, work.worker.settings
+    # By AWS's clock, so that a result's time, which is S3's, compares with it.
+    since = started_at or datetime.fromtimestamp(work.hold.begun_at, UTC) - _CLOCKS
     output = places.output_uri(job, settings.bucket, settings.prefix)
-    return {"result_uri": places.result_uri(job, output), "adopted": "yes" if foreign else ""}
+    return {
+        "result_uri": places.result_uri(job, output),
+        "started_at": f"{since.timestamp():.3f}",
+        "adopted": "yes" if foreign else "",
+    }
 
 
 def hand_to_poll(work: Work, fields: dict[str, str]) -> None:

@@ -65,11 +65,11 @@ class Storage:
                 raise
         return stored_object(head, head["ContentLength"])
 
-    def peek(self, uri: str, most: int) -> tuple[StoredObject | None, bytes | None]:
-        """Look at an object, and read it in the same call if it has no more than `most` bytes.
+    def peek(self, uri: str, most: int) -> tuple[StoredObject | None, bytes]:
+        """Look at an object, and read up to `most` bytes of its beginning in the same call.
 
-        Returns what it is, None if it is not there; and its content, None if it is larger or empty,
-        or has not come as it was sent.
+        Returns what it is, None if it is not there; and its beginning, empty if it is that or has
+        not come as it was sent.
 
         Raises:
             Transient, Permanent: as AWS's error is sorted.
@@ -82,11 +82,11 @@ class Storage:
                 )
             except ClientError as error:
                 if error_code(error) in _MISSING:
-                    return None, None
+                    return None, b""
                 if error_code(error) != "InvalidRange":
                     raise
                 # An empty object has no first byte.
-                return self.find(uri), None
+                return self.find(uri), b""
             sent = answer["ContentLength"]
             of = answer.get("ContentRange", "").rpartition("/")[2]
             size = int(of) if of.isdigit() else sent
@@ -96,7 +96,8 @@ class Storage:
             with closing(answer["Body"]) as body, suppress(BotoCoreError):
                 # A connection is of further use only if its answer was read.
                 content = body.read() if sent <= most else b""
-        return stored_object(answer, size), content if content and len(content) == size else None
+        whole = len(content) == min(size, most)
+        return stored_object(answer, size), content if whole else b""
 
     def put(
         self,
@@ -142,11 +143,12 @@ class Storage:
                 raise Transient(error.code, "Somebody else puts something there now.") from error
             raise
 
-    def abort_uploads(self, uri: str) -> int:
+    def abort_uploads(self, uri: str, *, beneath: bool = False) -> int:
         """Abort uploads in parts that were never ended, which S3 keeps, and bills, for ever.
 
         Args:
-            uri: an object, or with a `/` at the end everything beneath it.
+            uri: the object that was to come of them.
+            beneath: it is a folder, and all that was to lie in it is meant.
 
         Returns how many there were.
 
@@ -160,7 +162,7 @@ class Storage:
                 (upload["Key"], upload["UploadId"])
                 for page in pages.paginate(Bucket=bucket, Prefix=key)
                 for upload in page.get("Uploads", [])
-                if upload["Key"] == key or key.endswith("/")
+                if beneath or upload["Key"] == key
             ]
         for found, upload_id in uploads:
             with errors_sorted("AbortMultipartUpload"):
@@ -203,7 +205,7 @@ class Storage:
                     raise Transient("ResultMissing", f"There is no object {uri}.") from error
                 raise
             with closing(answer["Body"]) as body:
-                yield OpenObject(answer["ContentLength"], body.read)
+                yield OpenObject(answer["ContentLength"], answer["LastModified"], body.read)
 
     def read(self, uri: str) -> bytes:
         """The whole content of an object.

@@ -103,8 +103,8 @@ class Transcribe:
         # is the last thing before the request is on its way.
         client.meta.events.register("before-send.transcribe", self._pass_gate)
 
-    def start(self, parameters: StartTranscriptionJobRequestTypeDef, gate: Gate) -> None:
-        """Start a job.
+    def start(self, parameters: StartTranscriptionJobRequestTypeDef, gate: Gate) -> datetime | None:
+        """Start a job; returns when it was created, by the service's clock, if the answer says so.
 
         Raises:
             NameTakenError: if a job has the name.
@@ -113,7 +113,7 @@ class Transcribe:
         """
         with errors_sorted("StartTranscriptionJob"), self._sent_by(gate):
             try:
-                self._client.start_transcription_job(**parameters)
+                answer = self._client.start_transcription_job(**parameters)
             except ClientError as error:
                 code, text = error_code(error), error_text(error)
                 if code == "ConflictException":
@@ -127,6 +127,7 @@ class Transcribe:
                         code, f"The account is full: {text}", "StartTranscriptionJob"
                     ) from error
                 raise
+        return answer.get("TranscriptionJob", {}).get("CreationTime")
 
     def status(self, name: str, gate: Gate) -> Status | None:
         """How a job stands; None if there is none of that name.

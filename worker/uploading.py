@@ -12,6 +12,7 @@ from worker.errors import Permanent, Transient
 from worker.leases import LeaseLost
 from worker.objects import parse_uri
 from worker.results import results_folder
+from worker.s3_keys import check_audio, requested_key
 from worker.stages import Work
 from worker.storage import Storage
 from worker.transfer import PART_BYTES
@@ -29,8 +30,10 @@ def place_audio(work: Work) -> str:
     """
     request, settings = work.job.request, work.worker.settings
     results_folder(work.job, settings.results_dir)  # refused now, not once it is paid for
-    _wait_for_key(work)
+    _hold_key(work)
     if request.is_on_s3:
+        rebuilt = "rebuilt" in work.hold.record
+        check_audio(work.job, request.audio, settings, rebuilt=rebuilt)
         _check_object(work, request.audio)
         return request.audio
 
@@ -68,8 +71,8 @@ def _is_cleaned(job: Job) -> bool:
     return job.state is JobState.CANCELLED or (job.state.is_terminal and job.request.cleanup)
 
 
-def _wait_for_key(work: Work) -> None:
-    key = work.job.request.key
+def _hold_key(work: Work) -> None:
+    key = requested_key(work.job, work.worker.settings.prefix)
     other = work.worker.store.hold_key(key, work.job.id) if key is not None else ""
     if other:
         raise Transient("KeyInUse", f"The key {key} is in use by job {other}; this one waits.")

@@ -134,6 +134,10 @@ def _worker_settings(
         settings["TRANSCRIBE_ENV_FILE"] = str(env_file.absolute())
     if bucket is not None:
         settings["TRANSCRIBE_BUCKET"] = bucket
+    # Whoever names a recording here may use it.
+    buckets = {request.audio.split("/")[2] for request in requests if request.is_on_s3}
+    if buckets:
+        settings["TRANSCRIBE_AUDIO_BUCKETS"] = ",".join(sorted(buckets))
     return settings
 
 

@@ -121,7 +121,7 @@ def make_huge(stack: Stack, name: str, of: str) -> None:
     s3 = stack.aws("s3")
     key = "transcribe-queue/{0}/{0}.json"
     answer = s3.get_object(Bucket=BUCKET, Key=key.format(of))
-    document = json.loads(answer["Body"].read())
+    document = json.loads(answer["Body"].read()) | {"jobName": name}
     results = document["results"]
     item = next(each for each in results["items"] if each["type"] == "pronunciation")
     times = HUGE_DOCUMENT // len(json.dumps(item)) + 1000

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 from conftest import make_stack
-from stack import Stack, until
+from stack import BUCKET, Stack, until
 
 from producer.contract import Job, JobState
 
@@ -23,7 +23,8 @@ def impatient(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """A worker that does not wait long for results."""
     with make_stack(tmp_path_factory.mktemp("impatient")) as stack:
         stack.start_aws("--recogniser", "fixed:0.3")
-        stack.start_worker(result_patience=str(PATIENCE))
+        buckets = f"{BUCKET},no-such-bucket"
+        stack.start_worker(result_patience=str(PATIENCE), audio_buckets=buckets)
         yield stack
 
 

@@ -43,6 +43,8 @@ _STORE = "tests/integration/test_store.py::"
 _LARGE = "tests/acceptance/test_large_work.py::"
 _TRANSFER = "tests/integration/test_transfer.py::"
 _SEATS = "tests/integration/test_seats.py::"
+_FOREIGN = "tests/acceptance/test_foreign_objects.py::"
+_WHOSE = "tests/integration/test_whose_result.py::"
 _TURNS = "tests/integration/test_seat_turns.py::"
 _FILES = "tests/acceptance/test_result_files.py::"
 _DEAD = "tests/integration/test_dead_holders.py::"
@@ -801,6 +803,55 @@ SECURITY = (
         '    if "?" in address:\n',
         "    if False:\n",
         _OPTIONS + "test_a_presigned_address_is_refused_in_a_sentence_that_does_not_repeat_it",
+    ),
+    Protection(
+        "worker/s3_keys.py",
+        "    if key is not None and is_beneath(key, prefix):\n",
+        "    if False:\n",
+        _FOREIGN + "test_no_key_reaches_beneath_our_own_prefix[transcribe-queue/victim/victim]",
+    ),
+    Protection(
+        "worker/ownership.py",
+        "return job_name == job.aws_name and ",
+        "return ",
+        _FOREIGN + "test_a_planted_document_is_not_the_result_of_a_job_that_fails[0]",
+    ),
+    Protection(
+        "worker/ownership.py",
+        " and modified_at + _CLOCKS >= started_at\n",
+        "\n",
+        _FOREIGN + "test_a_document_of_an_earlier_job_of_the_name_is_not_the_result",
+    ),
+    Protection(
+        "worker/collecting.py",
+        "    if not is_result(work.job, transcript.job_name, found.modified_at):\n",
+        "    if False:\n",
+        _WHOSE + "test_another_jobs_document_is_not_collected[evil]",
+    ),
+    Protection(
+        "worker/judging.py",
+        "        return job_named_in(head) == name\n",
+        "        return True\n",
+        _WHOSE + "test_a_job_that_redis_forgot_is_not_given_a_planted_document",
+    ),
+    Protection(
+        "worker/s3_keys.py",
+        "    if bucket not in allowed:\n",
+        "    if False:\n",
+        _FOREIGN
+        + "test_audio_in_a_bucket_that_is_not_allowed_is_not_looked_at[s3://elsewhere/theirs/talk.wav]",
+    ),
+    Protection(
+        "worker/s3_keys.py",
+        "    if bucket == settings.bucket and is_beneath(key, settings.prefix):\n",
+        "    if False:\n",
+        _FOREIGN + "test_no_job_is_given_the_audio_of_another",
+    ),
+    Protection(
+        "worker/storage.py",
+        '                if beneath or upload["Key"] == key\n',
+        "",
+        "tests/integration/test_storage.py::test_uploads_of_other_keys_are_not_aborted",
     ),
     Protection(
         "worker/envelope.py",

@@ -113,6 +113,7 @@ def test_task_and_queue_names_never_change() -> None:
         ({"audio": AUDIO, "key": ""}, "key: "),
         ({"audio": AUDIO, "key": "a b"}, "key: an S3 key may use"),
         ({"audio": AUDIO, "key": "a" * 1001}, "key: "),
+        ({"audio": AUDIO, "key": "calls/"}, "key: it names an object, not a folder"),
         ({"audio": AUDIO, "language": "english"}, "language: 'english' is not a language code"),
         ({"audio": AUDIO, "language": "en-us"}, "language: 'en-us' is not a language code"),
         ({"audio": AUDIO, "language": ["en-US"]}, "language: a list of languages"),

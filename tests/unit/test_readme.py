@@ -108,7 +108,7 @@ def test_it_begins_with_one_sentence() -> None:
 
 
 def _shown(default: object) -> str:
-    if default in (None, "", {}):
+    if default in (None, "", {}, ()):
         return ""
     if isinstance(default, tuple):
         return f"`{os.pathsep.join(map(str, default))}`"

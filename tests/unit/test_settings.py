@@ -68,6 +68,11 @@ def refusal() -> str:
         ("BUCKET", "My Recordings"),
         ("PREFIX", "not allowed/"),
         ("PREFIX", "ümlaut/"),
+        ("PREFIX", "transcribe-queue"),
+        ("PREFIX", "/"),
+        ("PREFIX", "./"),
+        ("AUDIO_BUCKETS", "s3://recordings"),
+        ("AUDIO_BUCKETS", "recordings archive"),
         ("AUDIO_ROOTS", "/no/such/folder"),
         ("AUDIO_ROOTS", "/"),
         ("AUDIO_ROOTS", "//"),
@@ -112,6 +117,11 @@ def test_shares_of_tenants_can_be_written_in_two_ways(
 ) -> None:
     monkeypatch.setenv("TRANSCRIBE_TENANT_WEIGHTS", value)
     assert WorkerSettings.load().tenant_weights == weights
+
+
+def test_buckets_of_audio_are_separated_by_commas(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRANSCRIBE_AUDIO_BUCKETS", " recordings, archive-2026 ,")
+    assert WorkerSettings.load().audio_buckets == ("recordings", "archive-2026")
 
 
 def test_each_wrong_value_has_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,115 @@
+"""A document counts as a result only if it names the attempt's job, and is no older than that."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+from holding import started, taken_up, worker_of
+from stack import BUCKET, Stack, until
+
+from producer.adoption import Became
+from producer.contract import JobState, Stage
+from producer.schedule import FLEET
+from producer.store import PREFIX
+from worker import collecting, polling
+from worker.adopting import Search
+from worker.context import Context
+from worker.errors import Transient
+
+NAME = "call-18"
+KEY = f"transcribe-queue/{NAME}/{NAME}.json"
+
+
+@pytest.fixture
+def worker(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Context:
+    return worker_of(stack, monkeypatch)
+
+
+def replaced(stack: Stack, *, named: str = NAME, size: int = 0) -> None:
+    """Put another document where the result is."""
+    results = {"transcripts": [{"transcript": "planted"}], "items": [], "filler": "x" * size}
+    body = json.dumps({"jobName": named, "results": results}).encode()
+    stack.aws("s3").put_object(Bucket=BUCKET, Key=KEY, Body=body)
+
+
+def seen(worker: Context) -> list[str]:
+    """The jobs that a look sees ended whose list is stale: it has none of our jobs any more."""
+    poll = taken_up(worker, Stage.POLL, FLEET)
+    look = replace(worker.running.look("5"), is_shared=True, jobs={NAME: "absent"})
+    found = list(polling.ended_jobs(poll, look))
+    for job, outcome in found:
+        polling.move_on(poll, job, outcome)
+    poll.later(0)
+    return [job.id for job, _ in found]
+
+
+def asked(stack: Stack) -> int:
+    calls = stack.account()["calls"].get("GetTranscriptionJob")
+    return int(calls["count"]) if calls else 0
+
+
+@pytest.mark.parametrize("size", [0, 100_000])
+def test_while_a_job_runs_a_planted_document_does_not_end_it(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    worker = worker_of(stack, monkeypatch, "fixed:600")
+    started(worker, stack, NAME)
+    replaced(stack, named="evil", size=size)
+    assert seen(worker) == []
+    assert stack.client.get(NAME).state is JobState.TRANSCRIBING
+
+
+@pytest.mark.parametrize("size", [0, 100_000])
+def test_a_result_is_known_by_its_beginning_however_large_it_is(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    worker = worker_of(stack, monkeypatch, "fixed:600")
+    started(worker, stack, NAME)
+    replaced(stack, size=size)
+    assert seen(worker) == [NAME]
+    assert asked(stack) == 0
+
+
+def collected(worker: Context, stack: Stack) -> None:
+    """Bring a job to where its result is to be fetched."""
+    started(worker, stack, NAME)
+    until(lambda: KEY in stack.objects())
+    until(lambda: seen(worker))
+    # As another worker, which has read nothing yet.
+    worker.read_ahead.take((NAME, 1, stack.client.get(NAME).created_at))
+
+
+@pytest.mark.parametrize("named", ["evil", "", f"{NAME}--try-2", "call-1"])
+def test_another_jobs_document_is_not_collected(stack: Stack, worker: Context, named: str) -> None:
+    collected(worker, stack)
+    replaced(stack, named=named)
+    with pytest.raises(Transient, match="is not the result of call-18: it is of") as caught:
+        collecting.fetch(taken_up(worker, Stage.COLLECT, NAME))
+    assert caught.value.code == "ResultMissing"
+
+
+def test_a_document_from_before_the_start_is_not_collected(stack: Stack, worker: Context) -> None:
+    collected(worker, stack)
+    begun = stack.client.get(NAME).started_at
+    assert begun is not None
+    stack.broker.command("HSET", f"{PREFIX}job:{NAME}", "started_at", begun.timestamp() + 60)
+    with pytest.raises(Transient, match="is not the result of call-18"):
+        collecting.fetch(taken_up(worker, Stage.COLLECT, NAME))
+
+
+def test_a_job_that_redis_forgot_is_not_given_a_planted_document(
+    stack: Stack, worker: Context
+) -> None:
+    started(worker, stack, NAME)
+    until(lambda: KEY in stack.objects())
+    stack.aws("transcribe").delete_transcription_job(TranscriptionJobName=NAME)
+    stack.broker.command("FLUSHALL")
+    for named, became in (("evil", Became.NEVER_STARTED), (NAME, Became.COLLECTING)):
+        replaced(stack, named=named)
+        asked_for = stack.client.adoptions.ask([NAME], dry_run=True)
+        look = taken_up(worker, Stage.ADOPT, FLEET)
+        Search(look, asked_for).look(NAME)
+        assert [each.became for each in stack.client.adoptions.found()] == [became]
+        worker.adoptions.end(look.hold)
