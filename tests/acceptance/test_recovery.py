@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import psutil
+import pytest
 from messages import raw_message
 from stack import LEASE, Stack, until
 
@@ -46,6 +47,7 @@ def assert_each_done_once(stack: Stack, ids: list[str]) -> None:
     assert sorted(started) == sorted(ids)
 
 
+@pytest.mark.redis
 def test_200_at_once_within_the_quota_each_started_once(stack: Stack) -> None:
     stack.start_aws("--recogniser", "fixed:0.8", "--quota", "jobs=20,start=25")
     stack.start_worker("one", max_running_jobs="20")

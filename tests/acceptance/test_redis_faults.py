@@ -15,6 +15,8 @@ from producer.contract import JobState
 from producer.errors import BrokerUnavailable
 from producer.settings import ProducerSettings
 
+pytestmark = pytest.mark.redis
+
 
 def submit(stack: Stack, prefix: str, number: int) -> list[str]:
     """Many jobs at once."""

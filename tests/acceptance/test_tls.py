@@ -104,6 +104,7 @@ def url(port: int, authority: Authority, password: str = PASSWORD) -> str:
     )
 
 
+@pytest.mark.redis
 def test_one_url_serves_producer_and_worker_and_the_password_is_not_shown(
     stack: Stack, authority: Authority
 ) -> None:

@@ -11,6 +11,8 @@ from producer.errors import AdoptionFailed, JobExists, WaitTimeout
 from producer.schedule import FLEET, Hold, Schedule
 from producer.store import ANY_AUDIO
 
+pytestmark = pytest.mark.redis
+
 FOUND = Found(id="talk", became=Became.TRANSCRIBING)
 
 

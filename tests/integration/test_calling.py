@@ -43,6 +43,7 @@ def taken(worker: Context, operation: Operation, number: int) -> list[Permit]:
     return permits
 
 
+@pytest.mark.redis
 @pytest.mark.parametrize("operation", get_args(Operation))
 def test_there_are_as_many_permits_as_calls_a_second_and_no_more(
     worker: Context, operation: Operation
@@ -53,6 +54,7 @@ def test_there_are_as_many_permits_as_calls_a_second_and_no_more(
     assert worker.admission.take(operation, _FAR).id == ""
 
 
+@pytest.mark.redis
 def test_a_permit_can_be_taken_again_a_second_after_the_answer(worker: Context) -> None:
     number = _QUOTAS["DeleteTranscriptionJob"]
     permits = taken(worker, "DeleteTranscriptionJob", number)
@@ -82,6 +84,7 @@ def test_a_call_has_its_permit_until_its_answer_has_come(stack: Stack, worker: C
     assert stack.broker.command("ZCARD", f"{PREFIX}permits:out:GetTranscriptionJob") == 0
 
 
+@pytest.mark.redis
 def test_a_permit_that_was_not_used_is_at_once_anothers(worker: Context) -> None:
     permits = taken(worker, "ListTranscriptionJobs", _QUOTAS["ListTranscriptionJobs"])
     worker.admission.give(permits[0], used=False)
@@ -104,6 +107,7 @@ def test_a_permit_is_not_taken_by_whoever_would_not_wait_for_it(worker: Context)
     taken(worker, "DeleteTranscriptionJob", _QUOTAS["DeleteTranscriptionJob"])
 
 
+@pytest.mark.redis
 def test_permits_of_a_dead_worker_come_back_and_those_of_a_slow_one_do_not(
     stack: Stack, worker: Context, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -9,6 +9,8 @@ from stack import Stack, until
 from producer.contract import JobState, Stage
 from producer.store import PREFIX
 
+pytestmark = pytest.mark.redis
+
 #: As it was seen: cleanups that were due when a worker was killed, and those that it was at.
 DUE = 313
 HELD = 5

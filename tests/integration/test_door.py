@@ -18,6 +18,8 @@ from worker.context import Context
 from worker.door import let_in
 from worker.settings import WorkerSettings
 
+pytestmark = pytest.mark.redis
+
 scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.text()
 json_values = st.recursive(
     scalars,
@@ -31,7 +33,9 @@ near_misses = st.dictionaries(fields, json_values | st.sampled_from(["/a.wav", "
 
 
 @pytest.fixture(scope="module")
-def worker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Stack, Context]]:
+def worker(
+    tmp_path_factory: pytest.TempPathFactory, redis_server: str
+) -> Iterator[tuple[Stack, Context]]:
     """A worker's context without its processes; AWS is never asked at the door."""
     with make_stack(tmp_path_factory.mktemp("door")) as stack:
         os.environ["AWS_DEFAULT_REGION"] = "us-east-1"

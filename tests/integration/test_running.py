@@ -12,6 +12,8 @@ from producer.running import Look, RunningJobs
 from producer.schedule import FLEET, Schedule
 from producer.store import PREFIX
 
+pytestmark = pytest.mark.redis
+
 
 @pytest.fixture
 def schedule(stack: Stack) -> Schedule:

@@ -12,6 +12,8 @@ from producer.contract import JobState, Stage
 from producer.schedule import Hold
 from producer.store import PREFIX
 
+pytestmark = pytest.mark.redis
+
 
 class SeatLines(Lines):
     """Large work of one stage that finds no seat, and seats that get free."""

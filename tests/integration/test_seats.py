@@ -18,6 +18,8 @@ from worker.seats import Seats
 from worker.stages import Work
 from worker.transfer import PART_BYTES
 
+pytestmark = pytest.mark.redis
+
 LINE = f"{PREFIX}seats:upload"
 
 

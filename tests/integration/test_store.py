@@ -13,6 +13,8 @@ from producer.kept_results import KeptResults
 from producer.schedule import FLEET, Hold, Schedule
 from producer.store import PREFIX, SUBMIT_ROOM
 
+pytestmark = pytest.mark.redis
+
 LEASE = 1.0
 
 

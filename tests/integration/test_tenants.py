@@ -16,6 +16,8 @@ from stack import Stack
 from producer.contract import Stage
 from producer.store import PREFIX
 
+pytestmark = pytest.mark.redis
+
 #: Of exact binary fractions, so that the bounds below are exact, too.
 WEIGHTS = {"alice": 4.0, "bob": 1.0, "carol": 0.5}
 
@@ -252,7 +254,7 @@ STEPS = st.lists(
 
 
 @pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+def shared(tmp_path_factory: pytest.TempPathFactory, redis_server: str) -> Iterator[Stack]:
     """One Redis for all examples."""
     folder: Path = tmp_path_factory.mktemp("lines")
     with make_stack(folder) as built:
