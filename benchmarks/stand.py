@@ -80,8 +80,7 @@ class Stand:
             "TRANSCRIBE_RESULTS_DIR": str(self._results),
             "TRANSCRIBE_LOG_FORMAT": "json",
             "AWS_ENDPOINT_URL": self._endpoint,
-            "AWS_ACCESS_KEY_ID": "test",
-            "AWS_SECRET_ACCESS_KEY": "test",
+            **sandbox.aws_keys,
             "AWS_DEFAULT_REGION": "us-east-1",
             "AWS_CONFIG_FILE": os.devnull,
             "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
@@ -119,8 +118,8 @@ class Stand:
             "s3",
             endpoint_url=self._endpoint,
             region_name="us-east-1",
-            aws_access_key_id="test",
-            aws_secret_access_key="test",  # noqa: S106 - localaws takes any
+            aws_access_key_id=self._sandbox.aws_keys["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=self._sandbox.aws_keys["AWS_SECRET_ACCESS_KEY"],
         )
 
     def rss(self, pids: list[int]) -> int:
@@ -193,6 +192,8 @@ class Stand:
         )
 
     def _admin(self, path: str) -> dict[str, Any]:
-        with urllib.request.urlopen(f"{self._endpoint}/_localaws/{path}") as answer:  # noqa: S310
+        url = f"{self._endpoint}/_localaws/{path}"
+        request = urllib.request.Request(url, headers=self._sandbox.admin_headers)  # noqa: S310
+        with urllib.request.urlopen(request) as answer:  # noqa: S310 - our own endpoint
             found: dict[str, Any] = json.load(answer)
             return found

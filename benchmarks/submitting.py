@@ -136,7 +136,7 @@ def main() -> int:
     given = words.parse_args()
     fields = requests(given.jobs)
     with Sandbox() as sandbox:
-        ways = Ways(sandbox.start_redis(), fields)
+        ways = Ways(sandbox.start_redis(admin_commands=True), fields)
         rates: dict[str, list[float]] = {}
         for _ in range(given.rounds):
             for way in (ways.submit_many, ways.submit, ways.send_task):

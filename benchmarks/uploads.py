@@ -91,8 +91,7 @@ def main() -> None:
         endpoint = sandbox.start_localaws(BUCKET, "--recogniser", "fixed:0.1")
         os.environ |= {
             "AWS_ENDPOINT_URL": endpoint,
-            "AWS_ACCESS_KEY_ID": "test",
-            "AWS_SECRET_ACCESS_KEY": "test",
+            **sandbox.aws_keys,
             "AWS_DEFAULT_REGION": "us-east-1",
             "TRANSCRIBE_BUCKET": BUCKET,
         }

@@ -16,10 +16,17 @@ if TYPE_CHECKING:
     from localaws.faults import Fault
     from localaws.quotas import Quotas
     from localaws.server import Endpoint, serve
+    from localaws.signatures import Credentials
 
-__all__ = ["Endpoint", "Fault", "Quotas", "serve"]
+__all__ = ["Credentials", "Endpoint", "Fault", "Quotas", "serve"]
 
-_HOMES = {"Endpoint": "server", "Fault": "faults", "Quotas": "quotas", "serve": "server"}
+_HOMES = {
+    "Credentials": "signatures",
+    "Endpoint": "server",
+    "Fault": "faults",
+    "Quotas": "quotas",
+    "serve": "server",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -11,6 +11,7 @@ import localaws
 from localaws.errors import UsageError
 from localaws.faults import CALL_KINDS, JOB_KINDS, Fault
 from localaws.quotas import Quotas
+from localaws.signatures import Credentials
 
 
 def _kinds(kinds: dict[str, str]) -> str:
@@ -37,6 +38,10 @@ kinds of calls that go wrong:
 
 kinds of jobs that go wrong:
 {_kinds(JOB_KINDS)}
+
+with LOCALAWS_ACCESS_KEY_ID and LOCALAWS_SECRET_ACCESS_KEY in the environment only requests that are
+signed with that key pair are answered, and /_localaws/ (but health) wants it by HTTP Basic, as in
+curl -u "$AWS_ACCESS_KEY_ID:$AWS_SECRET_ACCESS_KEY". Without them all who reach the port may call.
 
 GET /_localaws/jobs tells every job ever accepted, how often each operation was called and refused,
 and the most calls of each in any one second; GET /_localaws/account the same without the jobs.
@@ -123,6 +128,7 @@ def main(arguments: list[str] | None = None) -> int:
             faults=faults,
             light=options.light,
             verbose=options.verbose,
+            credentials=Credentials.from_environment(),
         ) as endpoint:
             print(f"localaws listening on {endpoint.url}", flush=True)  # noqa: T201
             _wait(stop, parent if options.exit_with_parent else None)

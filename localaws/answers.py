@@ -10,6 +10,7 @@ from xml.sax.saxutils import escape
 from localaws.errors import ServiceError
 
 _THROTTLED = "Rate exceeded"
+_JSON_SERVICES = frozenset({"transcribe", "servicequotas"})
 
 #: What each kind of fault answers: to Transcribe (AWS JSON), and to S3 and the other XML services.
 _JSON_ERRORS = {
@@ -73,10 +74,15 @@ def throttled() -> ServiceError:
 def fault_answer(kind: str, service: str) -> Answer:
     """The answer to a call that a fault of this kind strikes."""
     kind = kind.removesuffix("_after")
-    if service in {"transcribe", "servicequotas"}:
-        return json_error(ServiceError(*_JSON_ERRORS[kind]))
-    code, message, status = _XML_ERRORS[kind]
-    error = f"<Error><Code>{code}</Code><Message>{escape(message)}</Message></Error>"
+    errors = _JSON_ERRORS if service in _JSON_SERVICES else _XML_ERRORS
+    return error_answer(ServiceError(*errors[kind]), service)
+
+
+def error_answer(error: ServiceError, service: str) -> Answer:
+    """An error as the protocol of a service writes it."""
+    if service in _JSON_SERVICES:
+        return json_error(error)
+    text = f"<Error><Code>{error.code}</Code><Message>{escape(error.message)}</Message></Error>"
     if service != "s3":
-        error = f"<ErrorResponse>{error}</ErrorResponse>"
-    return Answer(status, "application/xml", f'<?xml version="1.0"?>{error}'.encode())
+        text = f"<ErrorResponse>{text}</ErrorResponse>"
+    return Answer(error.status, "application/xml", f'<?xml version="1.0"?>{text}'.encode())

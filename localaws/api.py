@@ -19,8 +19,16 @@ _DEFAULT_PAGE = 5  # the API reference of ListTranscriptionJobs
 class TranscribeApi:
     """The operations. `base_url` is how the caller reaches this endpoint."""
 
-    def __init__(self, table: JobTable, store: ObjectStore, lifecycle: Lifecycle) -> None:
+    def __init__(
+        self,
+        table: JobTable,
+        store: ObjectStore,
+        lifecycle: Lifecycle,
+        link: Callable[[str], str] = str,
+    ) -> None:
+        """`link` signs the address of an object in the service's own bucket."""
         self._table = table
+        self._link = link
         self._store = store
         self._lifecycle = lifecycle
         self._operations: dict[str, Callable[[Json, str, str], Json]] = {
@@ -74,7 +82,8 @@ class TranscribeApi:
                 f"The specified S3 bucket {bucket} can't be accessed: it does not exist, or it "
                 "may not be written."
             ) from error
-        return Location(bucket, key, base_url, own_bucket="OutputBucketName" not in params)
+        own_bucket = "OutputBucketName" not in params
+        return Location(bucket, key, base_url, own_bucket, self._link if own_bucket else str)
 
     def _get(self, params: Json, region: str, _base_url: str) -> Json:
         with self._table.lock:

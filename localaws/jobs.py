@@ -6,7 +6,7 @@ QUEUED (deferred only) -> IN_PROGRESS -> COMPLETED | FAILED
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -27,9 +27,11 @@ class Location:
     key: str
     base_url: str
     own_bucket: bool
+    #: signs what nobody else may read
+    link: Callable[[str], str] = str
 
     def uri(self, key: str) -> str:
-        return f"{self.base_url}/{self.bucket}/{key}"
+        return self.link(f"{self.base_url}/{self.bucket}/{key}")
 
 
 @dataclass(slots=True, eq=False)

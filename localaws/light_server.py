@@ -163,6 +163,7 @@ def _environ(head: str, port: int) -> dict[str, Any]:
     path, _, query = target.partition("?")
     environ: dict[str, Any] = {
         "REQUEST_METHOD": method,
+        "REQUEST_URI": target,
         "PATH_INFO": unquote_to_bytes(path).decode("latin-1"),
         "QUERY_STRING": query,
         "SERVER_PROTOCOL": protocol,

@@ -8,13 +8,22 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from localaws.admin import PREFIX, Admin, CallCounts
-from localaws.answers import Answer, aws_json, fault_answer, json_error, throttled
+from localaws.answers import (
+    Answer,
+    aws_json,
+    error_answer,
+    fault_answer,
+    json_error,
+    plain_json,
+    throttled,
+)
 from localaws.api import TranscribeApi, decode
 from localaws.disconnect import Disconnect
 from localaws.errors import ServiceError
 from localaws.faults import Fault, FaultBook
 from localaws.operations import Call, form_action, identify
 from localaws.quotas import RateLimiter
+from localaws.signatures import Guard
 
 Environ = dict[str, Any]
 Application = Callable[[Environ, Any], Iterable[bytes]]
@@ -33,6 +42,7 @@ class Router:
         limiter: RateLimiter,
         calls: CallCounts,
         other: Application,
+        guard: Guard | None = None,
     ) -> None:
         self._api = api
         self._admin = admin
@@ -40,17 +50,29 @@ class Router:
         self._limiter = limiter
         self._calls = calls
         self._other_app = other
+        self._guard = guard
 
     def __call__(self, environ: Environ, start_response: Any) -> Iterable[bytes]:
         path = environ["PATH_INFO"]
         if path.startswith(PREFIX):
-            body = _body(environ)
-            answer = self._admin.answer(environ["REQUEST_METHOD"], path.removeprefix(PREFIX), body)
-            return answer(environ, start_response)
+            return self._administer(path.removeprefix(PREFIX), environ)(environ, start_response)
         call = identify(environ)
+        if self._guard is not None:
+            try:
+                self._guard.check(environ, call.service)
+            except ServiceError as error:
+                return error_answer(error, call.service)(environ, start_response)
         if call.service == "transcribe":
             return self._transcribe(call, environ)(environ, start_response)
         return self._other(call, environ, start_response)
+
+    def _administer(self, path: str, environ: Environ) -> Answer:
+        # Whether it is up, anybody may know.
+        if self._guard is not None and path != "health" and not self._guard.admits(environ):
+            return plain_json(
+                {"error": "Give the access key id and the secret by HTTP Basic."}, 401
+            )
+        return self._admin.answer(environ["REQUEST_METHOD"], path, _body(environ))
 
     def _transcribe(self, call: Call, environ: Environ) -> Answer:
         try:

@@ -23,6 +23,7 @@ from localaws.objects import ObjectStore
 from localaws.processes import ProcessRecogniser
 from localaws.quotas import Quotas, RateLimiter
 from localaws.routing import Application, Router
+from localaws.signatures import Credentials, Guard
 
 if TYPE_CHECKING:
     from localaws.httpserver import HttpServer
@@ -53,6 +54,7 @@ def serve(
     faults: Iterable[Fault] = (),
     light: bool = False,
     verbose: bool = False,
+    credentials: Credentials | None = None,
 ) -> Iterator[Endpoint]:
     """Serve until the block ends; then no thread, process, socket or object is left.
 
@@ -63,6 +65,7 @@ def serve(
     quota:      as Quotas.parse reads it. Default: a new AWS account's.
     buckets:    created at the start.
     light:      S3 in our own memory and one thread for all connections, in place of moto.
+    credentials: who may call, with signed requests. Default: anybody who can reach the port.
 
     Raises UsageError for a setting that makes no sense and OSError where the port is taken.
     moto keeps its S3 in the process: endpoints that run side by side in one share their objects.
@@ -72,13 +75,14 @@ def serve(
     store, other = _light_s3() if light else _moto_s3()
     make_recogniser = _recogniser(recogniser, workers, store)
     table, book, calls = JobTable(quotas.jobs), FaultBook(faults), CallCounts()
+    guard = Guard(credentials) if credentials else None
     lifecycle = Lifecycle(table, store, book, make_recogniser)
     try:
         for bucket in buckets:
             store.create_bucket(bucket)
-        api = TranscribeApi(table, store, lifecycle)
+        api = TranscribeApi(table, store, lifecycle, guard.link if guard else str)
         admin = Admin(table, lifecycle, book, calls)
-        router = Router(api, admin, book, RateLimiter(quotas), calls, other)
+        router = Router(api, admin, book, RateLimiter(quotas), calls, other, guard)
         server = _server(host, port, router, light=light, verbose=verbose)
         thread = threading.Thread(target=server.serve, name="localaws", daemon=True)
         thread.start()

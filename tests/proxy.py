@@ -13,12 +13,12 @@ from stack import Stack
 class Proxy:
     """Passes on what it is sent, until it is told to fall silent or meets a certain command."""
 
-    def __init__(self, port: int, lost_after: bytes | None = None) -> None:
-        """Stand before `port`; with `lost_after`, the answer to a command with it gets lost."""
-        self._port = port
+    def __init__(self, stack: Stack, lost_after: bytes | None = None) -> None:
+        """Stand before Redis; with `lost_after`, the answer to a command with it gets lost."""
+        self._port = stack.redis_port
         self._lost_after = lost_after
         self._listener = socket.create_server(("127.0.0.1", 0))
-        self.url = f"redis://127.0.0.1:{self._listener.getsockname()[1]}/0"
+        self.url = stack.redis_url_by(self._listener.getsockname()[1])
         #: cleared, nothing gets through, and no connection is closed
         self.speaks = threading.Event()
         self.speaks.set()
@@ -85,7 +85,7 @@ class Proxy:
 @contextmanager
 def proxied(stack: Stack, lost_after: bytes | None = None) -> Iterator[Proxy]:
     """A proxy before the stack's Redis for the time of a `with`."""
-    proxy = Proxy(int(stack.redis_url.split(":")[2].split("/")[0]), lost_after)
+    proxy = Proxy(stack, lost_after)
     try:
         yield proxy
     finally:

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from urllib.parse import urlsplit
 
 from stack import Stack
 
@@ -14,11 +15,13 @@ from stack import Stack
 class SlowProxy:
     """Holds back each answer; what is said is never lost while it is open."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, url: str) -> None:
+        port = urlsplit(url).port
+        assert port is not None
         self._port = port
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.address = f"127.0.0.1:{self._listener.getsockname()[1]}"
-        self.url = f"redis://{self.address}/0"
+        self.url = url.replace(f"127.0.0.1:{port}", self.address)
         #: seconds by which each answer comes late
         self.delay = 0.0
         #: the same for each request, anew
@@ -81,7 +84,7 @@ class SlowProxy:
 @contextmanager
 def slowly(stack: Stack, url: str = "") -> Iterator[SlowProxy]:
     """A slow way to the stack's Redis, or to another server of this machine."""
-    proxy = SlowProxy(int((url or stack.redis_url).split(":")[2].split("/")[0]))
+    proxy = SlowProxy(url or stack.redis_url)
     try:
         yield proxy
     finally:

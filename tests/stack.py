@@ -16,6 +16,7 @@ import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import boto3
 
@@ -52,7 +53,8 @@ class Stack:
         self.audio = folder / "audio"
         self.results = folder / "results"
         self.audio.mkdir()
-        self.redis_url = sandbox.start_redis()
+        # Tests fill it up, cut its connections, and so on.
+        self.redis_url = sandbox.start_redis(admin_commands=True)
         self.endpoint = ""
         self.environment = {
             "TRANSCRIBE_REDIS_URL": self.redis_url,
@@ -66,6 +68,16 @@ class Stack:
         self.client = Client(settings=ProducerSettings(redis_url=self.redis_url, lease=LEASE))
         self.broker = Broker(self.redis_url)
         self.store = JobStore(self.broker, retention=3600, lease=LEASE)
+
+    @property
+    def redis_port(self) -> int:
+        port = urlsplit(self.redis_url).port
+        assert port is not None
+        return port
+
+    def redis_url_by(self, port: int) -> str:
+        """The address of Redis by way of something in front of it."""
+        return self.redis_url.replace(f":{self.redis_port}/", f":{port}/")
 
     def close(self) -> None:
         self.client.close()
@@ -93,8 +105,7 @@ class Stack:
         self.endpoint = self.sandbox.start_localaws(BUCKET, *options)
         self.environment |= {
             "AWS_ENDPOINT_URL": self.endpoint,
-            "AWS_ACCESS_KEY_ID": "test",
-            "AWS_SECRET_ACCESS_KEY": "test",
+            **self.sandbox.aws_keys,
             "AWS_DEFAULT_REGION": "us-east-1",
             "AWS_CONFIG_FILE": os.devnull,
             "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
@@ -106,8 +117,7 @@ class Stack:
             service,
             endpoint_url=self.endpoint,
             region_name="us-east-1",
-            aws_access_key_id="test",
-            aws_secret_access_key="test",
+            **{name.lower(): key for name, key in self.sandbox.aws_keys.items()},
         )
 
     def start_worker(
@@ -192,7 +202,8 @@ class Stack:
 
     def _admin(self, method: str, path: str, body: bytes | None = None) -> Any:
         url = f"{self.endpoint}/_localaws/{path}"
-        request = urllib.request.Request(url, body, method=method)  # noqa: S310 - our own endpoint
+        headers = self.sandbox.admin_headers
+        request = urllib.request.Request(url, body, headers, method=method)  # noqa: S310 - our own
         with urllib.request.urlopen(request) as answer:  # noqa: S310
             return json.load(answer)
 

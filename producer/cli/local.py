@@ -177,8 +177,7 @@ def _localaws(sandbox: Sandbox) -> dict[str, str]:
     os.environ["NO_PROXY"] = os.environ["no_proxy"] = "127.0.0.1,localhost"
     return {
         "AWS_ENDPOINT_URL": sandbox.start_localaws(BUCKET),
-        "AWS_ACCESS_KEY_ID": "localaws",
-        "AWS_SECRET_ACCESS_KEY": "localaws",
+        **sandbox.aws_keys,
         "AWS_DEFAULT_REGION": "us-east-1",
         # Settings files of the user must not lead anywhere else.
         "AWS_CONFIG_FILE": os.devnull,
@@ -214,6 +213,10 @@ def _stay(sandbox: Sandbox, environment: Mapping[str, str], interrupted: threadi
             output.data(f"export {name}={shlex.quote(value)}")
     sys.stdout.flush()
     output.chatter("")
+    output.chatter(
+        "They hold the password and the keys of this sandbox, so keep them out of logs; they are "
+        "worth nothing once it has stopped."
+    )
     output.chatter(
         f"Then: transcribe submit FILE --wait. The worker's log: {sandbox.log('worker')}"
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import secrets
 import select
 import shutil
 import signal
@@ -12,16 +13,21 @@ import subprocess
 import sys
 import tempfile
 import time
+from base64 import b64encode
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Self
 
-from producer.errors import InvalidSettings, TranscribeQueueError
+from producer.broker import Broker
+from producer.errors import BrokerUnavailable, InvalidSettings, TranscribeQueueError
 
 _START_SECONDS = 30.0
 _STOP_SECONDS = 15.0
 _PR_SET_PDEATHSIG = 1
+#: They write files, load code and end Redis, as the user who runs it.
+_ADMIN_COMMANDS = ("CONFIG", "MODULE", "DEBUG")
 
 
 class SandboxFailed(TranscribeQueueError):
@@ -36,6 +42,11 @@ class Sandbox:
     def __init__(self) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="transcribe-local-"))
         self._children: list[tuple[str, subprocess.Popen[bytes]]] = []
+        #: the key pair of the stand-in for AWS, as boto3 reads it
+        self.aws_keys = {
+            "AWS_ACCESS_KEY_ID": f"LOCALAWS{secrets.token_hex(10).upper()}",
+            "AWS_SECRET_ACCESS_KEY": secrets.token_hex(20),
+        }
         #: when something failed, the logs are worth keeping
         self.keep_logs = False
 
@@ -48,41 +59,62 @@ class Sandbox:
         if not self.keep_logs:
             shutil.rmtree(self.folder, ignore_errors=True)
 
-    def start_redis(self) -> str:
-        """Start a Redis of our own; returns its URL.
+    def start_redis(self, *, admin_commands: bool = False) -> str:
+        """Start a Redis of our own; returns its URL, with the password that it wants.
+
+        Args:
+            admin_commands: leave those in with which who has the password can write files as us.
 
         Raises:
             InvalidSettings: if there is no Redis to start.
             SandboxFailed: if it does not come up.
         """
         program = redis_program()
-        data = self.folder / "redis"
-        data.mkdir()
-        port = _free_port()
+        (self.folder / "redis").mkdir()
+        port, password = _free_port(), secrets.token_hex(20)
         settings = {
-            "--port": str(port),
-            "--bind": "127.0.0.1",
-            "--dir": str(data),
-            "--appendonly": "yes",
-            "--save": "",
-            "--maxmemory-policy": "noeviction",
+            "port": str(port),
+            "bind": "127.0.0.1",
+            # Relative to where children are started: another path may have any character.
+            "dir": "redis",
+            "appendonly": "yes",
+            "save": '""',
+            "maxmemory-policy": "noeviction",
+            "requirepass": password,
         }
-        words = [word for pair in settings.items() for word in pair]
-        self.start("redis", [program, *words], {}, lambda: _listens(port))
-        return f"redis://127.0.0.1:{port}/0"
+        lines = [f"{name} {value}" for name, value in settings.items()]
+        if not admin_commands:
+            lines += [f'rename-command {name} ""' for name in _ADMIN_COMMANDS]
+        # In a file, for what is on a command line everybody sees.
+        file = self.folder / "redis.conf"
+        file.touch(mode=0o600)
+        file.write_text("\n".join([*lines, ""]), encoding="utf-8")
+        url = f"redis://:{password}@127.0.0.1:{port}/0"
+        with closing(Broker(url)) as broker:
+            self.start("redis", [program, str(file)], {}, lambda: _answers(broker))
+        return url
 
     def start_localaws(self, bucket: str, *options: str) -> str:
         """Start the stand-in for AWS with a bucket and further options; returns its URL.
+
+        It answers who signs with `aws_keys`.
 
         Raises:
             SandboxFailed: if it does not come up.
         """
         command = [sys.executable, "-m", "localaws", "--port", "0", "--bucket", bucket, *options]
-        child = self._spawn("localaws", command, {}, stdout=subprocess.PIPE)
+        keys = {name.replace("AWS_", "LOCALAWS_", 1): key for name, key in self.aws_keys.items()}
+        child = self._spawn("localaws", command, keys, stdout=subprocess.PIPE)
         line = _first_line(child, time.monotonic() + _START_SECONDS)
         if "http://" not in line:
             raise self.failed("localaws")
         return line[line.index("http://") :].strip()
+
+    @property
+    def admin_headers(self) -> dict[str, str]:
+        """What requests to `/_localaws/` of the stand-in must bring."""
+        pair = ":".join(self.aws_keys.values())
+        return {"Authorization": f"Basic {b64encode(pair.encode()).decode()}"}
 
     def start_worker(
         self,
@@ -217,9 +249,11 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _listens(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
+def _answers(broker: Broker) -> bool:
+    try:
+        return bool(broker.command("PING"))
+    except BrokerUnavailable:
+        return False
 
 
 def _first_line(child: subprocess.Popen[bytes], deadline: float) -> str:

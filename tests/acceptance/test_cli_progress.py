@@ -81,7 +81,7 @@ def folder_of(stack: Stack, number: int) -> Path:
 @contextmanager
 def late(stack: Stack) -> Iterator[SlowProxy]:
     """A Redis that answers late."""
-    proxy = SlowProxy(int(stack.redis_url.rsplit(":", 1)[1].split("/")[0]))
+    proxy = SlowProxy(stack.redis_url)
     try:
         yield proxy
     finally:

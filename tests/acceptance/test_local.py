@@ -11,8 +11,12 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.error import HTTPError
+from urllib.parse import urlsplit
+from urllib.request import urlopen
 
 import pytest
+import redis
 from stack import SAMPLES, Stack, until
 
 TRANSCRIBE = str(Path(sys.executable).parent / "transcribe")
@@ -77,6 +81,12 @@ def up(folder: Path, process: subprocess.Popen[str]) -> set[int]:
     return children
 
 
+def variables(folder: Path) -> dict[str, str]:
+    """Those that the sandbox prints for other terminals."""
+    exports = re.findall(r"^export (\w+)=(.*)$", (folder / "stdout").read_text(), re.MULTILINE)
+    return {name: shlex.split(value)[0] for name, value in exports}
+
+
 def temporary(folder: Path) -> list[Path]:
     """What is left in the command's own folder for temporary files."""
     return list((folder / "tmp").iterdir())
@@ -103,10 +113,7 @@ def test_without_files_it_is_a_sandbox_until_it_is_stopped(
     (tmp_path / "hello.m4a").write_bytes((SAMPLES / "hello-world.m4a").read_bytes())
     with local(tmp_path) as process:
         children = up(tmp_path, process)
-        exports = re.findall(
-            r"^export (\w+)=(.*)$", (tmp_path / "stdout").read_text(), re.MULTILINE
-        )
-        told = {name: shlex.split(value)[0] for name, value in exports}
+        told = variables(tmp_path)
         assert {"TRANSCRIBE_REDIS_URL", "AWS_ENDPOINT_URL", "TRANSCRIBE_BUCKET"} <= set(told)
         if number is signal.SIGINT:
             ran = subprocess.run(
@@ -142,6 +149,7 @@ def test_a_redis_that_others_use_is_left_alone(stack: Stack) -> None:
 
 
 def test_with_aws_it_does_what_the_script_did(stack: Stack) -> None:
+    stack.sandbox.aws_keys = {"AWS_ACCESS_KEY_ID": "AKIASCRIPT", "AWS_SECRET_ACCESS_KEY": "hidden"}
     stack.start_aws()
     (stack.folder / "hello-world.m4a").write_bytes((SAMPLES / "hello-world.m4a").read_bytes())
     (stack.folder / "transcribe.env").write_text(
@@ -178,3 +186,40 @@ def test_with_aws_what_is_missing_is_said_at_once(stack: Stack) -> None:
     assert ran.returncode == 2
     assert "no-such-bucket does not exist" in ran.stderr
     assert "Traceback" not in ran.stderr
+
+
+def test_nobody_else_reaches_the_sandbox(tmp_path: Path) -> None:
+    with local(tmp_path) as process:
+        children = up(tmp_path, process)
+        told = variables(tmp_path)
+        url = urlsplit(told["TRANSCRIBE_REDIS_URL"])
+        assert url.hostname == "127.0.0.1"
+        with redis.Redis(port=url.port or 0) as stranger:
+            for words in (["PING"], ["GET", "x"], ["CONFIG", "SET", "dir", str(tmp_path)]):
+                with pytest.raises(redis.AuthenticationError):
+                    stranger.execute_command(*words)
+        # Nor does the password buy more than data.
+        with redis.Redis.from_url(told["TRANSCRIBE_REDIS_URL"]) as ours:
+            assert ours.ping()
+            for words in (["CONFIG", "GET", "dir"], ["MODULE", "LIST"], ["DEBUG", "SLEEP", "0"]):
+                with pytest.raises(redis.ResponseError, match="unknown command"):
+                    ours.execute_command(*words)
+        for path in ("/transcribe-local?list-type=2", "/_localaws/jobs"):
+            with pytest.raises(HTTPError) as caught:
+                urlopen(told["AWS_ENDPOINT_URL"] + path)  # noqa: S310 - our own endpoint
+            assert caught.value.code in {401, 403}
+        # What is secret is on no command line, and in no file that others may read.
+        secrets = [str(url.password), told["AWS_ACCESS_KEY_ID"], told["AWS_SECRET_ACCESS_KEY"]]
+        assert all(len(secret) >= 16 for secret in secrets)
+        lines = b"".join(Path(f"/proc/{pid}/cmdline").read_bytes() for pid in children)
+        assert b"redis" in lines
+        (folder,) = (tmp_path / "tmp").glob("transcribe-local-*")
+        files = [path for path in (tmp_path / "tmp").rglob("*") if path.is_file()]
+        holding = [path for path in files if secrets[0].encode() in path.read_bytes()]
+        assert [(path.name, oct(path.stat().st_mode & 0o777)) for path in holding] == [
+            ("redis.conf", "0o600")
+        ]
+        assert folder.stat().st_mode & 0o077 == 0
+        shown = [lines, (tmp_path / "stderr").read_bytes()]
+        shown += [path.read_bytes() for path in files if path not in holding]
+        assert [each for each in secrets if any(each.encode() in text for text in shown)] == []

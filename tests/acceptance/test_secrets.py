@@ -57,9 +57,13 @@ def inspected(stack: Stack) -> str:
 
 
 def test_no_secret_is_ever_shown(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    stack.sandbox.aws_keys = {"AWS_ACCESS_KEY_ID": "AKIASCRIPT", "AWS_SECRET_ACCESS_KEY": SECRET}
     stack.start_aws("--recogniser", "fixed:0.3")
+    # These are nowhere but in the script's settings file.
+    for name in stack.sandbox.aws_keys:
+        del stack.environment[name]
     let_in(stack)
-    url = stack.redis_url.replace("://", f"://queue:{PASSWORD}@")
+    url = f"redis://queue:{PASSWORD}@127.0.0.1:{stack.redis_port}/0"
     stack.environment |= {
         "TRANSCRIBE_REDIS_URL": url,
         "TRANSCRIBE_ENV_FILE": str(script_settings(stack)),

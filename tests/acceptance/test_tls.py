@@ -58,7 +58,6 @@ def proxy(stack: Stack, certificate: Path, key: Path) -> Iterator[int]:
     """TLS in front of the stack's Redis."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)
-    redis_port = int(stack.redis_url.split(":")[2].split("/")[0])
     listener = socket.create_server(("127.0.0.1", 0))
 
     def copy(source: socket.socket, target: socket.socket) -> None:
@@ -71,7 +70,7 @@ def proxy(stack: Stack, certificate: Path, key: Path) -> Iterator[int]:
 
     def serve(near: socket.socket) -> None:
         with suppress(OSError), context.wrap_socket(near, server_side=True) as inner:
-            far = socket.create_connection(("127.0.0.1", redis_port))
+            far = socket.create_connection(("127.0.0.1", stack.redis_port))
             with far:
                 back = threading.Thread(target=copy, args=(far, inner), daemon=True)
                 back.start()

@@ -19,6 +19,7 @@ from celery.bin.celery import celery as celery_command
 from stack import Stack
 
 import localaws
+from localaws import Credentials
 from localaws.__main__ import _parser as localaws_parser
 from producer.contract import QUEUES
 from producer.fleet import WorkerReport
@@ -134,7 +135,20 @@ def test_the_workers_variables_are_its_settings_and_boto3s() -> None:
 def test_the_file_holds_no_credential() -> None:
     for service in SERVICES.values():
         for name, value in service.get("environment", {}).items():
-            assert not SECRET.search(name) or value is None
+            # None is passed on from the shell, and so is a variable without a default.
+            passed_on = value is None or re.fullmatch(r"\$\{\w+:-\}", str(value))
+            assert passed_on or not SECRET.search(name)
+
+
+def test_the_stand_in_answers_the_workers_keys() -> None:
+    example, _ = _example()
+    given = SERVICES["localaws"]["environment"]
+    environment = {name: _interpolated(value, **example) for name, value in given.items()}
+    expected = Credentials(example["AWS_ACCESS_KEY_ID"], example["AWS_SECRET_ACCESS_KEY"])
+    assert Credentials.from_environment(environment) == expected
+    # Without keys, as on a machine with a role, it is not started, but must be readable.
+    without = {name: _interpolated(value) for name, value in given.items()}
+    assert Credentials.from_environment(without) is None
 
 
 def test_the_worker_is_told_where_everything_is() -> None:
