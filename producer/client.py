@@ -154,6 +154,10 @@ class Client:
         """
         return self._store.get(job_id)
 
+    def get_many(self, job_ids: Iterable[str]) -> dict[str, Job | None]:
+        """Read many jobs in few round trips; None for each that has no record."""
+        return self._store.get_many(list(job_ids))
+
     def counts(self) -> dict[JobState, int]:
         """How many jobs are in each state."""
         return self._store.counts()
@@ -177,10 +181,20 @@ class Client:
         return {job_id: ended[job_id] for job_id in ids}
 
     def as_completed(
-        self, job_ids: Iterable[str], timeout: float | None = None, *, cleaned: bool = False
+        self,
+        job_ids: Iterable[str],
+        timeout: float | None = None,
+        *,
+        cleaned: bool = False,
+        meanwhile: Callable[[], None] | None = None,
     ) -> Iterator[Job]:
-        """Yield each job as it ends. Arguments and errors are those of `wait`."""
-        return as_they_end(self._store, job_ids, timeout, cleaned=cleaned)
+        """Yield each job as it ends. Other arguments, and the errors, are those of `wait`.
+
+        Args:
+            meanwhile: called about once a second while waiting, also while Redis does not answer.
+                What it raises ends the waiting, and comes out here.
+        """
+        return as_they_end(self._store, job_ids, timeout, cleaned=cleaned, meanwhile=meanwhile)
 
     # -- results --------------------------------------------------------------------------------
 

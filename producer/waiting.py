@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from producer.contract import Job, JobState
 from producer.errors import BrokerUnavailable, JobNotFound, WaitTimeout
@@ -16,12 +16,19 @@ _RECHECK = 30.0
 _PATIENCE = 60.0
 _PATIENCE_AT_FIRST = 10.0
 _PAUSE = 0.5
+#: Seconds between two calls of what is to be done meanwhile.
+_MEANWHILE = 1.0
 
 
 def as_they_end(
-    store: JobStore, job_ids: Iterable[str], timeout: float | None, *, cleaned: bool
+    store: JobStore,
+    job_ids: Iterable[str],
+    timeout: float | None,
+    *,
+    cleaned: bool,
+    meanwhile: Callable[[], None] | None = None,
 ) -> Iterator[Job]:
-    """Yield each job as it ends; arguments and errors are those of `Client.wait`."""
+    """Yield each job as it ends; arguments and errors are those of `Client.as_completed`."""
     pending = set(job_ids)
     limit = None if timeout is None else time.monotonic() + timeout
     # Listen first, then look: what happens between the two is heard.
@@ -29,7 +36,9 @@ def as_they_end(
     suspects = set(pending)
     recheck = time.monotonic() + _RECHECK
     reached = time.monotonic()
+    also, pause = (meanwhile, _MEANWHILE) if meanwhile else (lambda: None, _RECHECK)
     while True:
+        also()
         try:
             last = last or store.last_event()
             ended = _ended(store, suspects, cleaned=cleaned)
@@ -49,7 +58,7 @@ def as_they_end(
         if not last:
             continue
         try:
-            events = store.events(last, left)
+            events = store.events(last, min(left, pause))
         except BrokerUnavailable:
             suspects = set(pending)
             continue

@@ -33,8 +33,7 @@ def submit(
         BrokerUnavailable: if Redis does not answer. It tells how to submit the others.
         Interrupted: if Ctrl-C was pressed. It tells the same.
     """
-    # Names that are known beforehand make it safe to submit again what may have been recorded.
-    named = [each.model_copy(update={"name": each.new_job_id()}) for each in requests]
+    named = with_names(requests)
     recorded: set[str] = set()
     whole = False
     try:
@@ -51,6 +50,11 @@ def submit(
         known = ((str(each.name), each) for each in named if each.name in recorded)
         # Who is cut off does not wait.
         tell(known, as_json=as_json, waits=waits and whole)
+
+
+def with_names(requests: Iterable[TranscriptionRequest]) -> list[TranscriptionRequest]:
+    """Names that are known beforehand make it safe to submit again what may have been recorded."""
+    return [each.model_copy(update={"name": each.new_job_id()}) for each in requests]
 
 
 def _record(

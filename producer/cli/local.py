@@ -5,23 +5,24 @@ from __future__ import annotations
 import json
 import os
 import shlex
-import signal
 import sys
-import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+import time
+from collections.abc import Mapping
+from contextlib import nullcontext
 from pathlib import Path
-from types import FrameType
+from typing import NoReturn
 
 import click
 from dotenv import dotenv_values
 
-from producer.cli import inputs, output
+from producer.cli import bulk, inputs, output
+from producer.cli.interruption import interruptible
+from producer.cli.remains import Remains
 from producer.cli.sandbox import Sandbox, check_installed
 from producer.cli.submit import print_as_they_end
 from producer.client import Client
 from producer.contract import TERMINAL_STATES, TranscriptionRequest
-from producer.errors import InvalidSettings
+from producer.errors import InvalidSettings, WaitTimeout
 
 BUCKET = "transcribe-local"
 #: What could make a child find the real AWS, or another account than the stand-in's.
@@ -34,7 +35,6 @@ _AWS_VARIABLES = (
 )
 
 _NEEDED = ("worker", "boto3", "structlog")
-_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @click.command()
@@ -98,7 +98,7 @@ def local(
     ).requests(may_be_none=env_file is None)
     check_installed(_NEEDED if aws else (*_NEEDED, "localaws", "moto"), "local")
     environment = {**_dotenv(), **_worker_settings(requests, results, env_file, bucket)}
-    with _interruptible() as interrupted, Sandbox() as sandbox, _undisturbed_end():
+    with interruptible() as until_the_end, Sandbox() as sandbox, until_the_end:
         environment["TRANSCRIBE_REDIS_URL"] = _redis(sandbox)
         if not aws:
             environment |= _localaws(sandbox)
@@ -107,11 +107,37 @@ def local(
             sandbox.start_worker(environment, lambda: _told_by_worker(client))
             _refuse_unusable_aws(client)
             if not requests:
-                _stay(sandbox, environment, interrupted)
-                return
-            good = print_as_they_end(client, client.submit_many(requests), timeout, as_json=as_json)
-            output.chatter(f"results are in {results}/")
-    raise click.exceptions.Exit(0 if good else 1)
+                _stay(sandbox, environment)
+            named = bulk.with_names(requests)
+            remains = Remains(client, [str(each.name) for each in named], _region(env_file))
+            with remains.listed_on_failure(sandbox) if aws else nullcontext():
+                good = _transcribe(client, sandbox, named, remains, timeout, as_json=as_json)
+                output.chatter(f"results are in {results}/")
+                if not good:
+                    raise click.exceptions.Exit(1)
+
+
+def _transcribe(
+    client: Client,
+    sandbox: Sandbox,
+    requests: list[TranscriptionRequest],
+    remains: Remains,
+    timeout: float | None,
+    *,
+    as_json: bool,
+) -> bool:
+    """Submit, and print each transcript; returns whether all jobs have one."""
+
+    def watch() -> None:
+        _refuse_fallen(sandbox)
+        remains.keep_up()
+
+    ids = client.submit_many(requests)
+    try:
+        return print_as_they_end(client, ids, timeout, as_json=as_json, meanwhile=watch)
+    except WaitTimeout:
+        # They do not go on, as those of other workers do.
+        raise WaitTimeout(f"Not all jobs had ended after {timeout:g} s (--timeout).") from None
 
 
 def _worker_settings(
@@ -128,6 +154,8 @@ def _worker_settings(
         # One person waits, for few files.
         "TRANSCRIBE_POLL_INTERVAL": "0.5",
         "TRANSCRIBE_DISPATCH_INTERVAL": "0.1",
+        # Less than the sandbox gives it, so that it leaves its jobs in order.
+        "TRANSCRIBE_STOP_GRACE": "10",
     }
     if env_file is not None:
         # The script's own poll interval counts then.
@@ -205,7 +233,13 @@ def _refuse_unusable_aws(client: Client) -> None:
                 raise InvalidSettings(check.message)
 
 
-def _stay(sandbox: Sandbox, environment: Mapping[str, str], interrupted: threading.Event) -> None:
+def _stay(sandbox: Sandbox, environment: Mapping[str, str]) -> NoReturn:
+    """Stay up until a signal comes, or a child ends.
+
+    Raises:
+        KeyboardInterrupt: as a signal does.
+        SandboxFailed: if a child has ended.
+    """
     for text in ("", "The sandbox is up; Ctrl-C stops it. In another terminal:", ""):
         output.chatter(text)
     for name, value in environment.items():
@@ -220,33 +254,16 @@ def _stay(sandbox: Sandbox, environment: Mapping[str, str], interrupted: threadi
     output.chatter(
         f"Then: transcribe submit FILE --wait. The worker's log: {sandbox.log('worker')}"
     )
-    while not interrupted.wait(0.5):
-        if (fallen := sandbox.fallen()) is not None:
-            raise sandbox.failed(fallen)
+    while True:
+        _refuse_fallen(sandbox)
+        time.sleep(0.5)
 
 
-@contextmanager
-def _interruptible() -> Iterator[threading.Event]:
-    """Ctrl-C, SIGTERM and a closed terminal all end the command by way of its `with`s."""
-    interrupted = threading.Event()
-
-    def end(_number: int, _frame: FrameType | None) -> None:
-        interrupted.set()
-        raise KeyboardInterrupt
-
-    before = {number: signal.signal(number, end) for number in _SIGNALS}
-    try:
-        yield interrupted
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+def _refuse_fallen(sandbox: Sandbox) -> None:
+    if (fallen := sandbox.fallen()) is not None:
+        raise sandbox.failed(fallen)
 
 
-@contextmanager
-def _undisturbed_end() -> Iterator[None]:
-    """A second Ctrl-C while the children are stopped must not leave half of them running."""
-    try:
-        yield
-    finally:
-        for number in _SIGNALS:
-            signal.signal(number, signal.SIG_IGN)
+def _region(env_file: Path | None) -> str | None:
+    """The region that the AWS CLI does not find by itself, as the worker does."""
+    return dotenv_values(env_file).get("AWS_REGION") if env_file is not None else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import click
 from rich.console import Console
@@ -67,13 +67,18 @@ def progress_bar(*, shown: bool = True) -> Progress:
 
 
 def watched(
-    client: Client, job_ids: Iterable[str], timeout: float | None, *, cleaned: bool
+    client: Client,
+    job_ids: Iterable[str],
+    timeout: float | None,
+    *,
+    cleaned: bool,
+    meanwhile: Callable[[], None] | None = None,
 ) -> Iterator[Job]:
     """Jobs as they end, with a progress bar over all of them on a terminal."""
     ids = list(job_ids)
     with progress_bar() as progress:
         bar = progress.add_task("transcribing", total=len(set(ids)))
-        for job in client.as_completed(ids, timeout, cleaned=cleaned):
+        for job in client.as_completed(ids, timeout, cleaned=cleaned, meanwhile=meanwhile):
             progress.advance(bar)
             # The caller prints now, and must not print into the bar.
             progress.stop()

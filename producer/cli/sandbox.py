@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Self
 
 from producer.broker import Broker
+from producer.cli.interruption import STOP_SIGNALS, signals_held
 from producer.errors import BrokerUnavailable, InvalidSettings, TranscribeQueueError
 
 _START_SECONDS = 30.0
@@ -54,10 +55,16 @@ class Sandbox:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for _name, child in reversed(self._children):
-            _stop(child)
-        if not self.keep_logs:
-            shutil.rmtree(self.folder, ignore_errors=True)
+        # A second Ctrl-C must not leave half of them running.
+        with signals_held():
+            for _name, child in reversed(self._children):
+                _stop(child)
+            if not self.keep_logs:
+                shutil.rmtree(self.folder, ignore_errors=True)
+
+    def stop(self, name: str) -> None:
+        """Stop a child before the others."""
+        _stop(self.child(name))
 
     def start_redis(self, *, admin_commands: bool = False) -> str:
         """Start a Redis of our own; returns its URL, with the password that it wants.
@@ -166,7 +173,8 @@ class Sandbox:
     def _spawn(
         self, name: str, command: Sequence[str], environment: Mapping[str, str], stdout: int | None
     ) -> subprocess.Popen[bytes]:
-        with self.log(name).open("wb") as log:
+        # Else Ctrl-C could come when a child runs of which we do not know yet.
+        with signals_held(), self.log(name).open("wb") as log:
             child = subprocess.Popen(  # noqa: S603 - our own programs, no shell
                 command,
                 env={**os.environ, **environment},
@@ -177,17 +185,21 @@ class Sandbox:
                 stderr=log,
                 # Ctrl-C is for us; we stop the children in order.
                 start_new_session=True,
-                preexec_fn=_die_with_parent,  # noqa: PLW1509 - no thread is started before
+                preexec_fn=_begin_child,  # noqa: PLW1509 - no thread is started before
             )
-        self._children.append((name, child))
+            self._children.append((name, child))
         return child
 
     def failed(self, name: str) -> SandboxFailed:
         """The error for a child that has ended, with the last it said; its log is kept."""
-        lines = self.log(name).read_text(errors="replace").strip().splitlines()
-        last = lines[-1] if lines else "it said nothing"
         self.keep_logs = True
-        return SandboxFailed(f"{name} does not run: {last} (log: {self.log(name)})")
+        code = self.child(name).poll()
+        if code is not None and code < 0:
+            why = f"{signal.Signals(-code).name} ended it"
+        else:
+            lines = self.log(name).read_text(errors="replace").strip().splitlines()
+            why = lines[-1] if lines else "it said nothing"
+        return SandboxFailed(f"{name} does not run: {why} (log: {self.log(name)})")
 
 
 def check_installed(modules: Sequence[str], extra: str) -> None:
@@ -237,8 +249,9 @@ def _stop(child: subprocess.Popen[bytes]) -> None:
         child.stdout.close()
 
 
-def _die_with_parent() -> None:
+def _begin_child() -> None:
     """Ask Linux to end the child should we be killed without a chance to stop it."""
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import click
@@ -94,11 +95,16 @@ def submit(
 
 
 def print_as_they_end(
-    client: Client, ids: list[str], timeout: float | None, *, as_json: bool
+    client: Client,
+    ids: list[str],
+    timeout: float | None,
+    *,
+    as_json: bool,
+    meanwhile: Callable[[], None] | None = None,
 ) -> bool:
     """Print each transcript when its job has ended; returns whether all have one."""
     good = True
-    for job in output.watched(client, ids, timeout, cleaned=True):
+    for job in output.watched(client, ids, timeout, cleaned=True, meanwhile=meanwhile):
         done = job.state is JobState.COMPLETED
         text = client.text(job.id) if done else None
         if as_json:

@@ -3,13 +3,8 @@
 from __future__ import annotations
 
 import os
-import re
-import shlex
 import signal
 import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from urllib.error import HTTPError
 from urllib.parse import urlsplit
@@ -17,79 +12,8 @@ from urllib.request import urlopen
 
 import pytest
 import redis
+from local_command import TRANSCRIBE, descendants, local, running, temporary, up, variables
 from stack import SAMPLES, Stack, until
-
-TRANSCRIBE = str(Path(sys.executable).parent / "transcribe")
-
-
-@contextmanager
-def local(folder: Path, *arguments: str, **environment: str) -> Iterator[subprocess.Popen[str]]:
-    """`transcribe local` in a folder, ended if the test does not."""
-    (folder / "tmp").mkdir()
-    with (folder / "stdout").open("w") as stdout, (folder / "stderr").open("w") as stderr:
-        process = subprocess.Popen(
-            [TRANSCRIBE, "local", *arguments],
-            cwd=folder,
-            env={**os.environ, "TMPDIR": str(folder / "tmp"), **environment},
-            stdout=stdout,
-            stderr=stderr,
-            text=True,
-        )
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.wait()
-
-
-def descendants(parent: int) -> set[int]:
-    """All processes beneath one."""
-    children: dict[int, list[int]] = {}
-    for entry in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            fields = entry.read_text().rpartition(")")[2].split()
-        except (FileNotFoundError, ProcessLookupError):
-            continue
-        children.setdefault(int(fields[1]), []).append(int(entry.parent.name))
-    found: set[int] = set()
-    waiting = [parent]
-    while waiting:
-        for child in children.get(waiting.pop(), []):
-            found.add(child)
-            waiting.append(child)
-    return found
-
-
-def running(pids: set[int]) -> set[int]:
-    """Those that still run; a zombie has ended."""
-    alive = set()
-    for pid in pids:
-        try:
-            state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-        except (FileNotFoundError, ProcessLookupError):
-            continue
-        if state != "Z":
-            alive.add(pid)
-    return alive
-
-
-def up(folder: Path, process: subprocess.Popen[str]) -> set[int]:
-    """Wait until the sandbox is up; returns its processes."""
-    until(lambda: "sandbox is up" in (folder / "stderr").read_text(), 60)
-    children = descendants(process.pid)
-    assert len(children) >= 3
-    return children
-
-
-def variables(folder: Path) -> dict[str, str]:
-    """Those that the sandbox prints for other terminals."""
-    exports = re.findall(r"^export (\w+)=(.*)$", (folder / "stdout").read_text(), re.MULTILINE)
-    return {name: shlex.split(value)[0] for name, value in exports}
-
-
-def temporary(folder: Path) -> list[Path]:
-    """What is left in the command's own folder for temporary files."""
-    return list((folder / "tmp").iterdir())
 
 
 def test_it_transcribes_prints_and_leaves_only_the_results(tmp_path: Path) -> None:

@@ -45,6 +45,7 @@ _TRANSFER = "tests/integration/test_transfer.py::"
 _SEATS = "tests/integration/test_seats.py::"
 _FOREIGN = "tests/acceptance/test_foreign_objects.py::"
 _WHOSE = "tests/integration/test_whose_result.py::"
+_LEFT = "tests/acceptance/test_left_at_aws.py::"
 _TURNS = "tests/integration/test_seat_turns.py::"
 _FILES = "tests/acceptance/test_result_files.py::"
 _DEAD = "tests/integration/test_dead_holders.py::"
@@ -797,6 +798,33 @@ MESSAGES = (
     ),
 )
 
+COMMAND_LINE = (
+    Protection(
+        "producer/cli/remains.py",
+        "        except BaseException:\n",
+        "        except TimeoutError:\n",
+        _LEFT + "test_whatever_ends_it_early_lists_what_runs_and_what_lies_there[ctrl-c]",
+    ),
+    Protection(
+        "producer/cli/local.py",
+        "        remains.keep_up()\n",
+        "",
+        _LEFT + "test_whatever_ends_it_early_lists_what_runs_and_what_lies_there[redis]",
+    ),
+    Protection(
+        "producer/cli/local.py",
+        "        _refuse_fallen(sandbox)\n        remains",
+        "        remains",
+        _LEFT + "test_whatever_ends_it_early_lists_what_runs_and_what_lies_there[worker]",
+    ),
+    Protection(
+        "producer/cli/remains.py",
+        "is_clean = job.cleaned_at is not None\n",
+        "is_clean = False\n",
+        _LEFT + "test_what_was_cleaned_up_is_not_listed",
+    ),
+)
+
 SECURITY = (
     Protection(
         "producer/s3_address.py",
@@ -852,6 +880,25 @@ SECURITY = (
         '                if beneath or upload["Key"] == key\n',
         "",
         "tests/integration/test_storage.py::test_uploads_of_other_keys_are_not_aborted",
+    ),
+    Protection(
+        "producer/cli/sandbox.py",
+        "        if not admin_commands:\n",
+        "        if False:\n",
+        "tests/acceptance/test_local.py::test_nobody_else_reaches_the_sandbox",
+    ),
+    Protection(
+        "localaws/routing.py",
+        "        if self._guard is not None:\n            try:\n",
+        "        if False:\n            try:\n",
+        "tests/acceptance/test_local.py::test_nobody_else_reaches_the_sandbox",
+    ),
+    Protection(
+        "localaws/signatures.py",
+        'return "" if _same(signature, given) else "signature"',
+        'return ""',
+        "tests/integration/test_localaws_signatures.py::"
+        "test_another_pair_is_refused_in_the_words_of_each_service",
     ),
     Protection(
         "worker/envelope.py",
@@ -948,5 +995,6 @@ PROTECTIONS = (
     *LARGE,
     *JOBS,
     *MESSAGES,
+    *COMMAND_LINE,
     *SECURITY,
 )

@@ -7,7 +7,7 @@ import localaws
 
 
 def test_all_names_exist_and_no_others_are_promised():
-    assert sorted(localaws.__all__) == ["Endpoint", "Fault", "Quotas", "serve"]
+    assert sorted(localaws.__all__) == ["Credentials", "Endpoint", "Fault", "Quotas", "serve"]
     assert all(getattr(localaws, name).__name__ == name for name in localaws.__all__)
     assert not hasattr(localaws, "producer")
 

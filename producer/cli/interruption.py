@@ -1,0 +1,49 @@
+"""The signals that end a command: once, and not in the middle of what must be done whole."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from types import FrameType
+
+#: Ctrl-C, a supervisor's, and that of a terminal that is closed.
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+@contextmanager
+def interruptible() -> Iterator[AbstractContextManager[None]]:
+    """Ctrl-C, SIGTERM and a closed terminal all end the command by way of its `with`s.
+
+    Yields a block within which they do. After it they have no effect any more, nor after this one:
+    children are being stopped, and then the command ends.
+    """
+    ending = False
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        if not ending:
+            raise KeyboardInterrupt
+
+    @contextmanager
+    def until_the_end() -> Iterator[None]:
+        nonlocal ending
+        try:
+            yield
+        finally:
+            ending = True
+
+    for number in STOP_SIGNALS:
+        # Who started us with `nohup` wants us to stay.
+        if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, interrupt)
+    yield until_the_end()
+
+
+@contextmanager
+def signals_held() -> Iterator[None]:
+    """Have the signals that stop us wait until what must be done whole is done."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
