@@ -10,7 +10,6 @@ import re
 import shlex
 import signal
 import subprocess
-from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
@@ -20,6 +19,7 @@ import click
 import pytest
 import yaml
 from click.testing import CliRunner
+from guides import blocks, code, commands_of, parse, table
 from kombu.transport.virtual import Message
 
 import producer
@@ -53,45 +53,15 @@ def _section(title: str) -> str:
 
 
 def _blocks(language: str, text: str = README) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
+    return blocks(language, text)
 
 
 def _table(section: str, first_column: str) -> list[list[str]]:
-    """The cells of a table, found by the name of its first column."""
-    lines = iter(_section(section).splitlines())
-    for line in lines:
-        if line.startswith(f"| {first_column} |"):
-            break
-    assert set(next(lines)) <= set("|-")
-    rows = []
-    for line in lines:
-        if not line.startswith("|"):
-            break
-        rows.append([cell.strip() for cell in line.removeprefix("|").removesuffix("|").split("|")])
-    return rows
-
-
-def _code(cell: str) -> list[str]:
-    return re.findall(r"`([^`]+)`", cell)
-
-
-def _shell_commands() -> Iterator[list[str]]:
-    """Each command in a fenced shell block, as words, without redirection."""
-    text = "\n".join(_blocks("sh")).replace("\\\n", " ")
-    for line in text.splitlines():
-        for part in re.split(r"\s\|\s", line):
-            try:
-                words = shlex.split(part.partition(" > ")[0], comments=True)
-            except ValueError:  # the hand-made message, which has a test of its own
-                continue
-            while words and re.match(r"[A-Z_]+=", words[0]):
-                words.pop(0)
-            if words:
-                yield words
+    return table(_section(section), first_column)
 
 
 def _commands_of(program: str) -> list[list[str]]:
-    return [words[1:] for words in _shell_commands() if words[0] == program]
+    return commands_of(program, README)
 
 
 def test_sections_are_in_order() -> None:
@@ -137,7 +107,7 @@ def test_every_setting_that_is_named_anywhere_exists() -> None:
 
 def test_the_original_scripts_names_are_all_there() -> None:
     rows = _table("Configuration", "in the file")
-    names = {name: who for cell, who, _ in rows for name in _code(cell)}
+    names = {name: who for cell, who, _ in rows for name in code(cell)}
     assert names == {
         "LOCAL_AUDIO": "producer",
         "S3_OBJECT": "producer",
@@ -161,8 +131,7 @@ def test_the_original_scripts_names_are_all_there() -> None:
 
 def test_the_table_of_commands_is_exact() -> None:
     rows = {
-        _code(name)[0]: set(_code(options))
-        for name, _, options in _table("From a shell", "command")
+        code(name)[0]: set(code(options)) for name, _, options in _table("From a shell", "command")
     }
     assert rows == {
         name: {
@@ -184,15 +153,7 @@ def test_help_carries_examples_that_exist(name: str) -> None:
     assert name in {command for command, _ in found}
     for command, rest in found:
         # A file that is written to, or the bracket of a `$(...)`, is the shell's.
-        _parse([command, *shlex.split(rest.partition(" > ")[0].partition("$(")[0].rstrip(")"))])
-
-
-def _parse(words: list[str]) -> None:
-    """Parse as `transcribe` would; fails on an unknown command or option, and runs nothing."""
-    command = transcribe.commands[words[0]]
-    arguments = words[1:] or (["x"] if words[0] == "wait" else [])
-    with command.make_context(words[0], arguments):
-        pass
+        parse([command, *shlex.split(rest.partition(" > ")[0].partition("$(")[0].rstrip(")"))])
 
 
 def test_commands_in_the_readme_exist() -> None:
@@ -202,7 +163,7 @@ def test_commands_in_the_readme_exist() -> None:
         "schema",
     }
     for words in found:
-        _parse(words)
+        parse(words)
 
 
 def test_commands_named_in_the_text_exist() -> None:
@@ -245,16 +206,16 @@ def test_compose_profiles_and_services_exist() -> None:
 
 def test_the_exit_codes_are_the_errors() -> None:
     rows = _table("From a shell", "exit code")
-    told = {name: int(code) for code, _, names in rows for name in _code(names)}
+    told = {name: int(number) for number, _, names in rows for name in code(names)}
     classes = [errors.TranscribeQueueError]
     for kind in classes:
         classes += [each for each in kind.__subclasses__() if each.__module__ == errors.__name__]
     assert told == {kind.__name__: kind.exit_code for kind in classes[1:]}
     interrupted = 128 + signal.SIGINT
-    assert [int(code) for code, _, _ in rows] == sorted({0, *told.values(), interrupted})
+    assert [int(number) for number, _, _ in rows] == sorted({0, *told.values(), interrupted})
     # And the help tells the same.
     in_help = re.findall(r"^  (\d+) +(.*)$", str(transcribe.epilog), re.MULTILINE)
-    assert [(code, text.split(";")[0].replace("`", "")) for code, text, _ in rows] == in_help
+    assert [(number, text.split(";")[0].replace("`", "")) for number, text, _ in rows] == in_help
 
 
 # -- AWS, Python, other languages ------------------------------------------------------------------
@@ -266,8 +227,8 @@ def test_the_policy_is_what_the_command_prints() -> None:
 
 
 def test_the_python_example_uses_what_there_is() -> None:
-    (code,) = _blocks("python")
-    tree = ast.parse(code)
+    (example,) = _blocks("python")
+    tree = ast.parse(example)
     fields: dict[str, set[str]] = {
         "client": set(dir(Client)),
         "job": set(dir(Job)) | set(Job.model_fields),
@@ -351,7 +312,7 @@ def test_the_demo_shows_every_sample() -> None:
 
 
 def test_files_it_names_exist() -> None:
-    named = [name for row in _table("Where to change what", "file") for name in _code(row[0])]
+    named = [name for row in _table("Where to change what", "file") for name in code(row[0])]
     assert named
     named += re.findall(
         r"`((?:producer|worker|localaws|samples|\.ci)/[\w./]*|\.env\.example)`", README
@@ -360,7 +321,7 @@ def test_files_it_names_exist() -> None:
 
 
 def test_every_module_of_a_stage_has_a_place() -> None:
-    named = {name for row in _table("Where to change what", "file") for name in _code(row[0])}
+    named = {name for row in _table("Where to change what", "file") for name in code(row[0])}
     assert {
         f"{path.relative_to(ROOT)}/" for path in (ROOT / "localaws", ROOT / "producer/cli")
     } <= named

@@ -1,0 +1,147 @@
+"""docs/coming-from-the-script.md, done by somebody who comes from the script."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import make_stack
+from guides import blocks, commands_of
+from stack import ROOT, SAMPLES, Stack
+
+from producer.contract import JobState
+
+GUIDE = (ROOT / "docs/coming-from-the-script.md").read_text()
+(SETTINGS,) = blocks("text", GUIDE)
+BUCKET = "my-recordings"
+#: As the guide has it: the command of its first section.
+LOCAL = commands_of("transcribe", GUIDE)[0]
+TRANSCRIBE = str(Path(sys.executable).parent / "transcribe")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Iterator[Stack]:
+    """An account with the bucket of the guide, and a folder with the script's files."""
+    with make_stack(tmp_path) as stack:
+        stack.start_aws("--recogniser", "fixed:0.5")
+        stack.aws("s3").create_bucket(Bucket=BUCKET)
+        (stack.folder / "transcribe.env").write_text(SETTINGS)
+        (stack.folder / "hello-world.m4a").write_bytes((SAMPLES / "hello-world.m4a").read_bytes())
+        yield stack
+
+
+def run(stack: Stack, *words: str) -> subprocess.CompletedProcess[str]:
+    """Run `transcribe` with nothing set but where AWS is."""
+    return subprocess.run(
+        [TRANSCRIBE, *words],
+        cwd=stack.folder,
+        env={**os.environ, "AWS_ENDPOINT_URL": stack.endpoint},
+        capture_output=True,
+        text=True,
+        timeout=90,
+        check=False,
+    )
+
+
+def objects(stack: Stack) -> set[str]:
+    """What lies in the bucket of the guide, but for AWS's test that it may write there."""
+    page = stack.aws("s3").list_objects_v2(Bucket=BUCKET)
+    keys = {each["Key"] for each in page.get("Contents", ())}
+    return keys - {"path/in/.write_access_check_file.temp"}
+
+
+def started(stack: Stack) -> int:
+    """How many jobs were started, and paid for."""
+    accepted: int = stack.account()["accepted"]
+    return accepted
+
+
+def run_the_script(stack: Stack) -> None:
+    """What the script did in AWS, as its settings file says."""
+    s3, transcribe = stack.aws("s3"), stack.aws("transcribe")
+    s3.upload_file(str(stack.folder / "hello-world.m4a"), BUCKET, "path/in/bucket")
+    transcribe.start_transcription_job(
+        TranscriptionJobName="hello-world",
+        LanguageCode="en-US",
+        Media={"MediaFileUri": f"s3://{BUCKET}/path/in/bucket"},
+        OutputBucketName=BUCKET,
+        OutputKey="path/in/bucket.json",
+    )
+    transcribe.get_waiter("transcription_job_completed").wait(
+        TranscriptionJobName="hello-world", WaiterConfig={"Delay": 1, "MaxAttempts": 30}
+    )
+
+
+def test_the_same_run_twice(folder: Stack) -> None:
+    assert shlex.join(LOCAL) == "local --aws --env-file transcribe.env"
+    for _ in range(2):
+        ran = run(folder, *LOCAL)
+        assert ran.returncode == 0, ran
+        assert "job hello-world" in ran.stdout
+        results = folder.folder / "transcripts/hello-world"
+        assert {each.name for each in results.iterdir()} == {"transcript.json", "transcript.txt"}
+        assert objects(folder) == {"path/in/bucket", "path/in/bucket.json"}
+    assert started(folder) == 1
+
+
+def test_a_run_that_was_ended_is_taken_up_where_it_is(folder: Stack) -> None:
+    ran = run(folder, *LOCAL, "--timeout", "0")
+    assert ran.returncode == 3, ran
+    ran = run(folder, *LOCAL)
+    assert ran.returncode == 0, ran
+    assert started(folder) == 1
+
+
+def test_cleaning_up_takes_the_result_too_and_a_run_after_it_starts_anew(folder: Stack) -> None:
+    for number in (1, 2):
+        ran = run(folder, *LOCAL, "--cleanup")
+        assert ran.returncode == 0, ran
+        assert objects(folder) == set()
+        assert started(folder) == number
+
+
+def test_what_the_script_has_done_is_used_and_its_audio_stays(folder: Stack) -> None:
+    run_the_script(folder)
+    ran = run(folder, *LOCAL, "--cleanup")
+    assert ran.returncode == 0, ran
+    assert "job hello-world" in ran.stdout
+    assert "path/in/bucket" in objects(folder)
+    assert started(folder) == 1
+
+
+def test_another_recording_is_not_given_the_first_ones_text(folder: Stack) -> None:
+    run_the_script(folder)
+    (folder.folder / "hello-world.m4a").write_bytes((SAMPLES / "weather-report.mp3").read_bytes())
+    ran = run(folder, *LOCAL)
+    assert (ran.returncode, ran.stdout) == (1, ""), ran
+    assert "left alone" in ran.stderr
+    assert started(folder) == 1
+
+
+def test_a_failed_job_says_why(folder: Stack) -> None:
+    folder.fault(kind="fail", reason="Too quiet.")
+    ran = run(folder, *LOCAL)
+    assert ran.returncode == 1, ran
+    assert "Too quiet." in ran.stderr
+
+
+def test_the_commands_of_a_service(folder: Stack) -> None:
+    settings = {"env_file": "transcribe.env", "audio_roots": "."}
+    folder.start_worker(**{name: str(folder.folder / value) for name, value in settings.items()})
+    outcomes: dict[str, Any] = {}
+    for words in commands_of("transcribe", GUIDE.split("A service keeps")[1].split("There `")[0]):
+        ran = folder.transcribe(*words)
+        outcomes[words[0]] = ran.returncode
+    assert outcomes == {"submit": 0, "result": 0, "status": 0, "retry": 0}
+    assert folder.client.get("hello-world").state is JobState.COMPLETED
+    again = folder.transcribe("submit", "--env-file", "transcribe.env", "--wait")
+    assert again.returncode == 0
+    assert started(folder) == 1
+    other = folder.transcribe("submit", "--env-file", "transcribe.env", "--language", "de-DE")
+    assert other.returncode == 2
