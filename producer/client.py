@@ -209,14 +209,8 @@ class Client:
         """
         job = self._completed(job_id)
         document = self._results.get(job_id, "document")
-        path = job.files.get("json")
-        if document is None and path is not None and path.is_file():
-            document = path.read_bytes()
         if document is None:
-            raise ResultUnavailable(
-                f"The document of job {job_id!r} was too large to keep in Redis or has expired; "
-                f"it is in {path} on the worker's disk."
-            )
+            document = _read(job, "json")
         return Transcript.from_json(document, language=job.request.one_language)
 
     def text(self, job_id: str) -> str:
@@ -224,6 +218,23 @@ class Client:
         self._completed(job_id)
         text = self._results.get(job_id, "text")
         return self.result(job_id).to_text() if text is None else text.decode()
+
+    def file(self, job_id: str, kind: str) -> bytes:
+        """The content of one file of a completed job, from a disk that this process can read.
+
+        Args:
+            job_id: of the job.
+            kind: one that `Job.files` has: a format, or what Amazon Transcribe wrote beside its
+                document: `aws.srt`, `aws.vtt`; and of a request for `redacted_and_unredacted`,
+                `unredacted.json`, which is kept nowhere else.
+
+        Raises:
+            JobNotFound: if there is no such job.
+            JobFailed: if it ended without a result.
+            ResultUnavailable: if it has not ended, has no such file, or this process cannot read
+                it.
+        """
+        return _read(self._completed(job_id), kind)
 
     def _completed(self, job_id: str) -> Job:
         job = self.get(job_id)
@@ -268,6 +279,24 @@ class Client:
     def list(self, states: Iterable[JobState] = JobState, limit: int = 50) -> list[Job]:
         """The jobs that entered one of `states` last, newest first."""
         return self._store.newest(states, limit)
+
+
+def _read(job: Job, kind: str) -> bytes:
+    path = job.files.get(kind)
+    if path is None:
+        why = (
+            "Amazon Transcribe wrote none"
+            if kind in job.not_written
+            else f"it has {', '.join(job.files)}"
+        )
+        raise ResultUnavailable(f"Job {job.id!r} has no file {kind}: {why}.")
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ResultUnavailable(
+            f"The file {kind} of job {job.id!r} is in {path} on the worker's disk, which cannot be "
+            f"read here: {error.strerror}."
+        ) from error
 
 
 def _unsure(

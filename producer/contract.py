@@ -135,8 +135,10 @@ class Job(BaseModel):
     result_uri: str | None = None
     #: when the Transcribe job of this attempt was created: no result of it is older
     started_at: datetime | None = None
-    #: format -> path on the worker's disk
+    #: kind -> path on the worker's disk: formats, and what Transcribe wrote beside its document
     files: dict[str, Path] = {}
+    #: kinds that the request asks for, and that Transcribe did not write
+    not_written: tuple[str, ...] = ()
     #: the Transcribe job was there before this job was submitted; it is used and left alone
     adopted: bool = False
     cleaned_at: datetime | None = None
@@ -196,6 +198,7 @@ class Job(BaseModel):
             if fields.get(moment):
                 fields[moment] = _moment(cast("str", fields[moment]))
         fields["files"] = json.loads(record.get("files") or "{}")
+        fields["not_written"] = json.loads(record.get("not_written") or "[]")
         if record.get("error.code"):
             fields["error"] = {
                 part: record.get(f"error.{part}", "") for part in ("code", "message", "stage")

@@ -81,7 +81,12 @@ def delete_results(work: Work) -> None:
     if job.result_uri is None or job.adopted:
         return
     output = places.output_uri(job, settings.bucket, settings.prefix)
-    written = [each.uri for each in places.written_objects(job, output)]
+    written = [
+        each.uri
+        for each in places.written_objects(job, output)
+        # What a job was completed without stays where it can still be fetched.
+        if job.state is not JobState.COMPLETED or each.kind in job.files
+    ]
     for uri in dict.fromkeys([job.result_uri, *written, places.write_check_uri(output)]):
         work.lease.fence()
         work.worker.storage.delete(uri)

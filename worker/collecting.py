@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from producer.broker import Argument
 from producer.contract import JobState, Stage
 from producer.errors import BadTranscript
 from producer.store import Follows
@@ -79,7 +80,7 @@ def _make_room(work: Work, size: int) -> None:
 def keep(work: Work, transcript: Transcript) -> dict[str, Path]:
     """Write the files and keep the text in Redis; returns the files' paths by format."""
     job, settings = work.job, work.worker.settings
-    with _noted_if_unwritable(work):
+    with noted_if_unwritable(work):
         files = write_results(job, transcript, settings.results_dir)
     work.worker.kept_results.keep(
         job.id,
@@ -91,7 +92,19 @@ def keep(work: Work, transcript: Transcript) -> dict[str, Path]:
 
 
 @contextmanager
-def _noted_if_unwritable(work: Work) -> Iterator[None]:
+def discarded_if_stopped(work: Work, files: Mapping[str, Path]) -> Iterator[None]:
+    """Of a job that turns out to have been stopped, keep none of these files."""
+    try:
+        yield
+    except LeaseLost:
+        now = work.worker.store.get_many([work.job.id])[work.job.id]
+        if now is not None and now.state in {JobState.CANCELLED, JobState.FAILED}:
+            discard_results(files.values())
+        raise
+
+
+@contextmanager
+def noted_if_unwritable(work: Work) -> Iterator[None]:
     """Let `transcribe doctor` know where the disk does not take results."""
     try:
         yield
@@ -102,18 +115,22 @@ def _noted_if_unwritable(work: Work) -> Iterator[None]:
         raise
 
 
-def complete(work: Work, files: dict[str, Path]) -> None:
+def complete(work: Work, files: dict[str, Path], not_written: Sequence[str] = ()) -> None:
     """Record that the job has its result.
+
+    Args:
+        work: at the job.
+        files: where everything was written, by kind.
+        not_written: kinds that the request asks for, and that Transcribe did not write.
 
     Raises:
         LeaseLost: if the job is not ours to move any more; of one that was stopped, no file stays.
     """
-    paths = json.dumps({kind: str(path) for kind, path in files.items()})
+    fields: dict[str, Argument] = {
+        "files": json.dumps({kind: str(path) for kind, path in files.items()})
+    }
+    if not_written:
+        fields["not_written"] = json.dumps(not_written)
     follows: Follows = Stage.CLEANUP if work.job.request.cleanup else ""
-    try:
-        work.advance(JobState.COMPLETED, follows, files=paths)
-    except LeaseLost:
-        now = work.worker.store.get_many([work.job.id])[work.job.id]
-        if now is not None and now.state in {JobState.CANCELLED, JobState.FAILED}:
-            discard_results(files.values())
-        raise
+    with discarded_if_stopped(work, files):
+        work.advance(JobState.COMPLETED, follows, **fields)

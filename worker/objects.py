@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -38,6 +38,8 @@ class OpenObject:
     modified_at: datetime
     #: its whole content; raises what boto3 raises, for whoever has opened it to sort
     read: Callable[[], bytes]
+    #: the same in pieces, so that memory stays flat
+    pieces: Callable[[], Iterator[bytes]]
 
 
 def parse_uri(uri: str) -> tuple[str, str]:

@@ -31,5 +31,9 @@ def is_result(job: Job, job_name: str, modified_at: datetime) -> bool:
         job_name: the Transcribe job that the document names.
         modified_at: when it was put there, by S3's clock.
     """
-    started_at = job.started_at or job.created_at
-    return job_name == job.aws_name and modified_at + _CLOCKS >= started_at
+    return job_name == job.aws_name and is_since_start(job, modified_at)
+
+
+def is_since_start(job: Job, modified_at: datetime) -> bool:
+    """Whether an object was put there no earlier than a job's present attempt was started."""
+    return modified_at + _CLOCKS >= (job.started_at or job.created_at)

@@ -61,6 +61,14 @@ def result_uri(job: Job, output: str) -> str:
     return f"{folder}/{REDACTED}{name}"
 
 
+def output_of(job: Job, document: str) -> str:
+    """The reverse of `result_uri`: what Transcribe was told, where a document of the job lies."""
+    if job.request.content_redaction is None:
+        return document
+    folder, _, name = document.rpartition("/")
+    return f"{folder}/{name.removeprefix(REDACTED)}"
+
+
 def uri_from_url(url: str, bucket: str) -> str | None:
     """The s3:// address of an object of our bucket, from the service's https:// address of it."""
     parts = urlsplit(url)

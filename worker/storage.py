@@ -205,7 +205,12 @@ class Storage:
                     raise Transient("ResultMissing", f"There is no object {uri}.") from error
                 raise
             with closing(answer["Body"]) as body:
-                yield OpenObject(answer["ContentLength"], answer["LastModified"], body.read)
+                yield OpenObject(
+                    answer["ContentLength"],
+                    answer["LastModified"],
+                    body.read,
+                    lambda: body.iter_chunks(_CHUNK),
+                )
 
     def read(self, uri: str) -> bytes:
         """The whole content of an object.

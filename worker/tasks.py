@@ -10,7 +10,17 @@ twice, so whatever breaks off is simply done again.
 from __future__ import annotations
 
 from producer.contract import Stage
-from worker import adopting, cleaning, collecting, door, polling, retrying, starting, uploading
+from worker import (
+    adopting,
+    cleaning,
+    collecting,
+    door,
+    fetching,
+    polling,
+    retrying,
+    starting,
+    uploading,
+)
 from worker.celery import app
 from worker.errors import Permanent
 from worker.stages import Work, admit, stage
@@ -54,7 +64,7 @@ def poll(work: Work) -> None:
 
 @stage(app, Stage.COLLECT)
 def collect(work: Work) -> None:
-    """COLLECTING -> COMPLETED: the result is on disk, whole, and its text is in Redis.
+    """COLLECTING -> COMPLETED: all that AWS wrote is on disk, whole, and the text is in Redis.
 
     Of a job that is retried there may be none: it goes back to where one may come from.
     """
@@ -65,8 +75,9 @@ def collect(work: Work) -> None:
             raise
         retrying.go_on_without_result(work)
         return
+    beside = fetching.fetch_beside(work)
     files = collecting.keep(work, transcript)
-    collecting.complete(work, files)
+    collecting.complete(work, files | beside.files, beside.not_written)
 
 
 @stage(app, Stage.CLEANUP)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, get_args
+from typing import cast, get_args
 
 import click
 
@@ -10,6 +10,7 @@ from producer.cli import output
 from producer.client import Client
 from producer.contract import Format, Job, JobState
 from producer.errors import WrongState
+from producer.result_files import FETCHED
 
 JSON_OPTION = click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 
@@ -36,6 +37,8 @@ def status(job: str, *, as_json: bool) -> None:
         output.line(f"  {moment:%Y-%m-%d %H:%M:%S}  {state}")
     for kind, path in found.files.items():
         output.line(f"  {kind:<10} {path}")
+    for kind in found.not_written:
+        output.line(f"  {kind:<10} not written by Amazon Transcribe")
     if found.error is not None:
         output.line(f"  error      {found.error.message} ({found.error.code}, {found.error.stage})")
     if found.cleaned_at is not None:
@@ -72,21 +75,28 @@ def wait(jobs: tuple[str, ...], timeout: float | None, *, as_json: bool) -> None
 @click.option(
     "--format",
     "kind",
-    type=click.Choice(["text", *get_args(Format)]),
+    type=click.Choice(["text", *get_args(Format), *FETCHED]),
     default="text",
     show_default=True,
-    help="`text` is the words alone; `json` is the service's own document.",
+    help="`text` is the words alone; `json` is the service's own document. `aws.…` and "
+    "`unredacted.…` are what it wrote beside that, if asked for, read from the worker's disk.",
 )
-def result(job: str, kind: Literal["text", "txt", "srt", "vtt", "json"]) -> None:
+def result(job: str, kind: str) -> None:
     """Print a completed job's transcript.
 
     \b
     Examples:
       transcribe result interview-k3w8
       transcribe result interview-k3w8 --format srt > interview.srt
+      transcribe result interview-k3w8 --format unredacted.json
     """
     with Client() as client:
-        text = client.text(job) if kind == "text" else client.result(job).render(kind)
+        if kind == "text":
+            text = client.text(job)
+        elif kind in FETCHED:
+            text = client.file(job, kind).decode(errors="replace")
+        else:
+            text = client.result(job).render(cast("Format", kind))
     output.data(text.removesuffix("\n"))
 
 

@@ -48,6 +48,8 @@ _WHOSE = "tests/integration/test_whose_result.py::"
 _LEFT = "tests/acceptance/test_left_at_aws.py::"
 _TURNS = "tests/integration/test_seat_turns.py::"
 _FILES = "tests/acceptance/test_result_files.py::"
+_FETCHED = "tests/acceptance/test_fetched_objects.py::"
+_FETCHING = "tests/integration/test_fetching.py::"
 _DEAD = "tests/integration/test_dead_holders.py::"
 _OPTIONS = "tests/acceptance/test_options.py::"
 
@@ -846,7 +848,7 @@ SECURITY = (
     ),
     Protection(
         "worker/ownership.py",
-        " and modified_at + _CLOCKS >= started_at\n",
+        " and is_since_start(job, modified_at)\n",
         "\n",
         _FOREIGN + "test_a_document_of_an_earlier_job_of_the_name_is_not_the_result",
     ),
@@ -959,6 +961,54 @@ SECURITY = (
         "            work.worker.unwritable.add(folder)\n",
         "            pass\n",
         _FILES + "test_a_folder_that_cannot_be_written_to_is_waited_for_and_doctor_says_so",
+    ),
+    Protection(
+        "worker/tasks.py",
+        "    beside = fetching.fetch_beside(work)\n",
+        "    beside = fetching.Beside({})\n",
+        _FETCHED + "test_everything_that_was_asked_for_is_fetched_before_anything_is_deleted[True]",
+    ),
+    Protection(
+        "worker/cleaning.py",
+        "        if job.state is not JobState.COMPLETED or each.kind in job.files\n",
+        "",
+        _FETCHED + "test_a_document_that_aws_did_not_write_is_awaited_and_then_said_to_be_missing",
+    ),
+    Protection(
+        "worker/fetching.py",
+        '    if "unredacted.json" in absent and',
+        "    if True and",
+        _FETCHED + "test_where_nothing_was_said_there_are_no_subtitles_and_nobody_waits_for_them",
+    ),
+    Protection(
+        "worker/fetching.py",
+        "    _see_that_it_has_ended(work)\n    if",
+        "    if",
+        _FETCHING + "test_what_is_missing_while_the_job_runs_is_awaited",
+    ),
+    Protection(
+        "worker/fetching.py",
+        "        if not is_known and job_named_in(",
+        "        if False and job_named_in(",
+        _FETCHING + "test_an_unredacted_document_of_another_job_is_not_fetched",
+    ),
+    Protection(
+        "worker/fetching.py",
+        "            if not is_since_start(job, found.modified_at):\n",
+        "            if False:\n",
+        _FETCHING + "test_what_lay_there_before_the_job_was_started_is_not_fetched",
+    ),
+    Protection(
+        "worker/storage.py",
+        "                    lambda: body.iter_chunks(_CHUNK),\n",
+        "                    lambda: iter([body.read()]),\n",
+        _FETCHED + "test_a_huge_unredacted_document_costs_the_worker_no_memory",
+    ),
+    Protection(
+        "worker/places.py",
+        '    return f"{folder}/{REDACTED}{name}"\n',
+        '    return f"{folder}/{name}"\n',
+        _FETCHED + "test_what_was_to_be_redacted_is_in_one_file_and_is_asked_for_by_name",
     ),
     Protection(
         "worker/results.py",

@@ -1,0 +1,95 @@
+"""Fetching what Transcribe wrote beside a document, at moments that seldom come."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from holding import taken_up, worker_of
+from stack import BUCKET, Stack, until
+
+from producer.contract import JobState, Stage
+from producer.store import PREFIX
+from worker import collecting, fetching, starting, uploading
+from worker.context import Context
+from worker.errors import Transient
+from worker.leases import LeaseLost
+from worker.stages import Work
+
+SUBTITLES: dict[str, Any] = {"subtitles": {"formats": ["srt", "vtt"]}}
+BOTH: dict[str, Any] = {"content_redaction": {"redaction_output": "redacted_and_unredacted"}}
+
+
+def at_transcribe(worker: Context, stack: Stack, **options: Any) -> None:
+    """Bring a job to where it is collected, whether Transcribe has ended it or not."""
+    stack.client.submit(stack.sample("silence.wav"), name="one", **options)
+    upload = taken_up(worker, Stage.UPLOAD, "one")
+    upload.advance(JobState.READY, "ready", media_uri=uploading.place_audio(upload))
+    until(lambda: "one" in worker.admission.admit())
+    start = taken_up(worker, Stage.START, "one")
+    start.advance(JobState.COLLECTING, Stage.COLLECT, **starting.start_job(start))
+
+
+def ended(worker: Context, work: Work) -> None:
+    until(lambda: worker.storage.find(work.job.result_uri or ""))
+
+
+def test_what_is_missing_while_the_job_runs_is_awaited(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worker = worker_of(stack, monkeypatch, "fixed:3")
+    at_transcribe(worker, stack, **SUBTITLES)
+    work = taken_up(worker, Stage.COLLECT, "one")
+    with pytest.raises(Transient, match="still writing"):
+        fetching.fetch_beside(work)
+    ended(worker, work)
+    beside = fetching.fetch_beside(taken_up(worker, Stage.COLLECT, "one"))
+    assert set(beside.files) == {"aws.srt", "aws.vtt"}
+
+
+def test_what_lay_there_before_the_job_was_started_is_not_fetched(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worker = worker_of(stack, monkeypatch)
+    at_transcribe(worker, stack, **SUBTITLES)
+    # As if what is written now had been written an hour before the start.
+    record = f"{PREFIX}job:one"
+    moment = float(stack.broker.command("HGET", record, "started_at"))
+    stack.broker.command("HSET", record, "started_at", moment + 3600)
+    work = taken_up(worker, Stage.COLLECT, "one")
+    ended(worker, work)
+    beside = fetching.fetch_beside(work)
+    assert (beside.files, beside.not_written) == ({}, ("aws.srt", "aws.vtt"))
+
+
+def test_an_unredacted_document_of_another_job_is_not_fetched(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worker = worker_of(stack, monkeypatch)
+    at_transcribe(worker, stack, **BOTH)
+    work = taken_up(worker, Stage.COLLECT, "one")
+    ended(worker, work)
+    planted = json.dumps({"jobName": "another", "results": {}}).encode()
+    key = "transcribe-queue/one/one.json"
+    stack.aws("s3").put_object(Bucket=BUCKET, Key=key, Body=planted)
+    with pytest.raises(Transient, match="not there yet"):
+        fetching.fetch_beside(work)
+    assert not stack.results.exists() or not list(stack.results.rglob("*.*"))
+
+
+def test_nothing_unredacted_stays_of_a_job_that_was_stopped(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worker = worker_of(stack, monkeypatch)
+    at_transcribe(worker, stack, **BOTH, **SUBTITLES)
+    work = taken_up(worker, Stage.COLLECT, "one")
+    ended(worker, work)
+    transcript = collecting.fetch(work)
+    beside = fetching.fetch_beside(work)
+    files = collecting.keep(work, transcript) | beside.files
+    assert files["unredacted.json"].is_file()
+    stack.client.cancel("one")
+    with pytest.raises(LeaseLost):
+        collecting.complete(work, files)
+    assert list(stack.results.iterdir()) == []
