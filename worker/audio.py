@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Callable, Iterable
@@ -13,8 +14,13 @@ from typing import Self
 from producer.containers import detect_container
 from producer.media import MAX_BYTES, refusal
 from producer.options import MediaFormat
-from worker.errors import Permanent
+from worker.errors import Permanent, Transient
 from worker.lengths import check_length
+
+#: What the machine, or a server of files, lacks for a while; the recording is not at fault.
+_PASSING = frozenset(
+    {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN, errno.ESTALE, errno.ETIMEDOUT}
+)
 
 
 @dataclass
@@ -52,6 +58,7 @@ def open_audio(
 
     Raises:
         Permanent: with a sentence that says what is wrong with it.
+        Transient: if the machine cannot open it now, and may later.
     """
     name = Path(path).name
     file = _open(path, tuple(roots), name)
@@ -82,6 +89,9 @@ def _open(path: str, roots: tuple[Path, ...], name: str) -> BufferedReader:
     except PermissionError:
         raise Permanent("Unreadable", f"The worker may not read {name}.") from None
     except OSError as error:
+        if error.errno in _PASSING:
+            message = f"{name} cannot be opened now: {error.strerror}; the job waits."
+            raise Transient("Unreadable", message) from None
         raise Permanent("Unreadable", f"{name} cannot be read: {error.strerror}.") from None
     try:
         file = os.fdopen(descriptor, "rb")

@@ -1,6 +1,7 @@
 """Local recordings: where they may lie, what they must be, and that no file holds a worker up."""
 
 import os
+import resource
 import socket
 import wave
 from collections.abc import Callable
@@ -15,7 +16,7 @@ from recordings import apev2, bare_mp3, encoded, id3, wav_header
 
 from producer.media import MAX_BYTES
 from worker.audio import open_audio
-from worker.errors import Permanent
+from worker.errors import Permanent, Transient
 
 SAMPLES = Path(__file__).parents[2] / "samples"
 RATE = 8000
@@ -244,6 +245,20 @@ def test_a_loop_and_an_endless_name_are_refused(root: Path) -> None:
     (root / "loop").symlink_to("loop")
     assert refused(root / "loop", root) == "Unreadable"
     assert refused(root / ("x" * 300), root) == "Unreadable"
+
+
+def test_what_the_machine_lacks_for_a_while_is_waited_for(root: Path) -> None:
+    recording = write_wav(root / "talk.wav")
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    free = os.open(os.devnull, os.O_RDONLY)
+    os.close(free)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (free, limits[1]))
+    try:
+        with pytest.raises(Transient, match=r"talk\.wav cannot be opened now: Too many open files"):
+            open_audio(str(recording), [root])
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+    open_audio(str(recording), [root]).file.close()
 
 
 @pytest.mark.parametrize(("size", "code"), [(MAX_BYTES + 1, "TooLarge"), (MAX_BYTES, "TooLong")])
