@@ -28,6 +28,12 @@ def s3_uri(address: str) -> str:
     return uri
 
 
+def without_signature(address: str) -> str:
+    """An address as it may be kept and shown: without a query, which may hold a signature."""
+    path, mark, _ = address.partition("?")
+    return f"{path}?…" if mark and address.lower().startswith(("http:", "https:")) else address
+
+
 def _from_https(address: str) -> str:
     try:
         parts = urlsplit(address)

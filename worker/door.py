@@ -9,6 +9,7 @@ import structlog
 from producer.contract import Stage, TranscriptionRequest
 from producer.errors import InvalidRequest
 from producer.request import is_name
+from producer.s3_address import without_signature
 from worker.context import Context
 from worker.envelope import Envelope, NotForUs
 
@@ -78,9 +79,17 @@ def let_in(worker: Context, request: object, message_id: str) -> None:
 
 def _refuse_request(worker: Context, request: object, reason: str) -> None:
     log.warning("door.refused", reason=reason)
+    request = _unsigned(request)
     worker.dead_letters.bury(json.dumps(request, default=repr), reason)
     name = request.get("name") if isinstance(request, dict) else None
     if isinstance(name, str) and is_name(name):
         audio = request.get("audio") if isinstance(request, dict) else None
         shown = {"name": name, "audio": audio[:4096] if isinstance(audio, str) else ""}
         worker.store.refuse(name, json.dumps(shown), reason)
+
+
+def _unsigned(request: object) -> object:
+    """A request as it may be kept: who reads a presigned address can have the recording."""
+    if isinstance(request, dict) and isinstance(request.get("audio"), str):
+        return {**request, "audio": without_signature(request["audio"])}
+    return request

@@ -6,7 +6,8 @@ import json
 from typing import Any
 
 import pytest
-from stack import BUCKET, SAMPLES, Stack
+from messages import raw_message
+from stack import BUCKET, SAMPLES, Stack, until
 
 from producer.contract import JobState
 
@@ -86,6 +87,25 @@ def test_a_presigned_address_is_refused_in_a_sentence_that_does_not_repeat_it(
     assert "without a query" in result.stderr
     assert "5ecre7" not in result.stderr
     assert len(result.stderr.strip().splitlines()) == 1
+
+
+def test_the_signature_of_a_presigned_address_in_a_message_is_not_kept(served: Stack) -> None:
+    signed = f"https://{BUCKET}.s3.amazonaws.com/a.wav?X-Amz-Signature=5ecre7"
+    message = raw_message({"audio": signed, "name": "signed"})
+    served.broker.command("LPUSH", "transcription.control", message)
+    job = until(lambda: served.client.get_many(["signed"]).get("signed"))
+    assert job.state is JobState.FAILED
+    assert "without a query" in job.error.message
+    kept = [
+        job.model_dump_json(),
+        served.transcribe("status", "signed", "--json").stdout,
+        *served.broker.command("LRANGE", "transcribe:dead", 0, -1),
+        json.dumps(served.log()),
+    ]
+    assert len(kept) == 4
+    for each in kept:
+        assert "signed" in each
+        assert "5ecre7" not in each
 
 
 def test_a_job_that_others_started_by_an_https_address_is_taken_over(served: Stack) -> None:
