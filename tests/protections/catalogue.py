@@ -1011,9 +1011,9 @@ SECURITY = (
         _FETCHED + "test_a_huge_unredacted_document_costs_the_worker_no_memory",
     ),
     Protection(
-        "worker/places.py",
-        '    return f"{folder}/{REDACTED}{name}"\n',
-        '    return f"{folder}/{name}"\n',
+        "producer/result_files.py",
+        '    return kind.startswith("unredacted.")\n',
+        "    return False\n",
         _FETCHED + "test_what_was_to_be_redacted_is_in_one_file_and_is_asked_for_by_name",
     ),
     Protection(
