@@ -7,11 +7,13 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pytest
 from conftest import make_stack
+from dotenv import dotenv_values
 from guides import blocks, commands_of
 from stack import ROOT, SAMPLES, Stack
 
@@ -19,6 +21,7 @@ from producer.contract import JobState
 
 GUIDE = (ROOT / "docs/coming-from-the-script.md").read_text()
 (SETTINGS,) = blocks("text", GUIDE)
+KEYS = dotenv_values(stream=StringIO(SETTINGS))
 BUCKET = "my-recordings"
 #: As the guide has it: the command of its first section.
 LOCAL = commands_of("transcribe", GUIDE)[0]
@@ -29,6 +32,10 @@ TRANSCRIBE = str(Path(sys.executable).parent / "transcribe")
 def folder(tmp_path: Path) -> Iterator[Stack]:
     """An account with the bucket of the guide, and a folder with the script's files."""
     with make_stack(tmp_path) as stack:
+        stack.sandbox.aws_keys = {
+            "AWS_ACCESS_KEY_ID": str(KEYS["AWS_ACCESS_KEY"]),
+            "AWS_SECRET_ACCESS_KEY": str(KEYS["AWS_SECRET_KEY"]),
+        }
         stack.start_aws("--recogniser", "fixed:0.5")
         stack.aws("s3").create_bucket(Bucket=BUCKET)
         (stack.folder / "transcribe.env").write_text(SETTINGS)
