@@ -3,13 +3,13 @@
 # ruff: noqa: S310 - the only URLs opened are those of our own endpoint
 
 import json
-import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 from urllib.request import urlopen
 
 import boto3
 from botocore.config import Config
+from waiting import until
 
 import localaws
 
@@ -74,10 +74,3 @@ class Account:
     def faults(self, faults: Iterable[dict[str, Any]]) -> None:
         with urlopen(f"{self.endpoint.url}/_localaws/faults", json.dumps([*faults]).encode()):
             pass
-
-
-def until(condition: Callable[[], bool], seconds: float = 20) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.02)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from stack import Stack, until
+from stack import Stack
+from waiting import until
 
 from producer.contract import JobState, Stage
 from worker import starting, uploading

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from stack import until
+from waiting import until
 
 TRANSCRIBE = str(Path(sys.executable).parent / "transcribe")
 
@@ -75,7 +75,7 @@ def running(pids: set[int]) -> set[int]:
 
 def up(folder: Path, process: subprocess.Popen[str]) -> set[int]:
     """Wait until the sandbox is up; returns its processes."""
-    until(lambda: "sandbox is up" in (folder / "stderr").read_text(), 60)
+    until(lambda: "sandbox is up" in (folder / "stderr").read_text())
     children = descendants(process.pid)
     assert len(children) >= 3
     return children

@@ -26,6 +26,8 @@ class SlowProxy:
         self.delay = 0.0
         #: the same for each request, anew
         self.detour: Callable[[], float] = lambda: 0.0
+        #: answers that came so far
+        self.answers = 0
         self._flows = threading.Event()
         self._flows.set()
         self._dead: set[socket.socket] = set()
@@ -74,6 +76,7 @@ class SlowProxy:
             while data := source.recv(65536):
                 time.sleep(self.delay if late else self.detour())
                 if late:
+                    self.answers += 1
                     self._flows.wait()
                 if source not in self._dead:
                     target.sendall(data)

@@ -11,14 +11,13 @@ import os
 import signal
 import subprocess
 import sys
-import time
 import urllib.request
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import boto3
+from waiting import DEADLINE, until
 
 from producer import Client
 from producer.broker import Broker
@@ -33,15 +32,6 @@ SAMPLES = ROOT / "samples"
 BUCKET = "test-bucket"
 #: Short, so that tests of recovery do not take long.
 LEASE = 2.0
-
-
-def until(condition: Callable[[], object], seconds: float = 30.0, what: str = "") -> Any:
-    """Wait for a condition; returns what it gave. Fails after a deadline."""
-    deadline = time.monotonic() + seconds
-    while not (value := condition()):
-        assert time.monotonic() < deadline, f"not within {seconds} s: {what or condition}"
-        time.sleep(0.02)
-    return value
 
 
 class Stack:
@@ -87,7 +77,7 @@ class Stack:
         """End Redis by a signal; what it had written stays on disk."""
         redis = self.sandbox.child("redis")
         redis.send_signal(number)
-        redis.wait(timeout=20)
+        redis.wait(timeout=DEADLINE)
 
     def start_redis_again(self) -> None:
         """Start Redis on the same port, with what is on disk."""
@@ -159,11 +149,11 @@ class Stack:
             input=stdin,
             capture_output=True,
             text=True,
-            timeout=100,
+            timeout=DEADLINE,
             check=False,
         )
 
-    def job_in(self, job_id: str, *states: JobState, seconds: float = 30.0) -> Job:
+    def job_in(self, job_id: str, *states: JobState, seconds: float = DEADLINE) -> Job:
         """Wait until a job is in one of the states."""
 
         def found() -> Job | None:

@@ -6,7 +6,8 @@ import socket
 import time
 
 from slow_proxy import slowly
-from stack import Stack, until
+from stack import Stack
+from waiting import DEADLINE, until
 
 from producer.contract import CONTROL_QUEUE, QUEUES, Job, JobState
 from producer.store import PREFIX
@@ -23,7 +24,7 @@ def submit(stack: Stack, number: int, **options: object) -> list[str]:
 
 
 def completed(stack: Stack, ids: list[str], **how: bool) -> list[Job]:
-    jobs = stack.client.wait(ids, timeout=90, **how)
+    jobs = stack.client.wait(ids, timeout=DEADLINE, **how)
     assert {job.state for job in jobs.values()} == {JobState.COMPLETED}
     assert sorted(each["name"] for each in stack.account()["jobs"]) == sorted(ids)
     return list(jobs.values())
@@ -64,7 +65,7 @@ def test_four_workers_keep_to_the_rates_of_one_account(stack: Stack) -> None:
         stack.start_worker(name)
     ids = submit(stack, 80, cleanup=True)
     completed(stack, ids)
-    until(lambda: all(job.cleaned_at for job in stack.client.list(limit=100)), 60)
+    until(lambda: all(job.cleaned_at for job in stack.client.list(limit=100)))
     kept_to_the_rates(stack)
     assert stack.account()["calls"]["DeleteTranscriptionJob"]["count"] == len(ids)
 
@@ -104,7 +105,7 @@ def test_many_that_are_cancelled_while_they_run_keep_the_rates(stack: Stack) -> 
     until(lambda: stack.client.counts()[JobState.TRANSCRIBING] >= 35)
     for job_id in ids:
         stack.client.cancel(job_id)
-    until(lambda: all(job.cleaned_at for job in stack.client.list(limit=100)), 60)
+    until(lambda: all(job.cleaned_at for job in stack.client.list(limit=100)))
     kept_to_the_rates(stack)
     assert stack.objects() == []
 
@@ -131,7 +132,7 @@ def test_a_result_that_s3_keeps_silent_about_holds_up_no_other(stack: Stack) -> 
     stack.fault(operation="GetTranscriptionJob", kind="timeout", seconds=60, match="^job-0$")
     stack.start_worker()
     ids = submit(stack, 12)
-    stack.client.wait(ids[1:], timeout=15)
+    stack.client.wait(ids[1:], timeout=DEADLINE)
     assert stack.client.get(ids[0]).state is JobState.TRANSCRIBING
     stack.clear_faults()
     completed(stack, ids)

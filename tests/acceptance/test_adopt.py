@@ -9,7 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from conftest import make_stack
-from stack import BUCKET, SAMPLES, Stack, until
+from stack import BUCKET, SAMPLES, Stack
+from waiting import DEADLINE, until
 
 from producer.contract import Job, JobState, Stage
 from producer.errors import JobExists
@@ -96,7 +97,7 @@ def test_what_was_paid_for_comes_back_whole(shared: Stack) -> None:
     keyed_done = submit(shared, "all-keyed-done", key="calls/done.wav")
     in_place_done = shared.client.submit(IN_PLACE, name="all-in-place-done", language="en-GB")
     first = [done.id, failed.id, keyed_done.id, in_place_done.id]
-    shared.client.wait(first, timeout=30)
+    shared.client.wait(first, timeout=DEADLINE)
     running = submit(shared, "all-running", **RICH)
     clean = submit(shared, "all-clean", cleanup=True)
     keyed = submit(shared, "all-keyed", key="calls/running.wav", formats=("vtt",))
@@ -116,7 +117,7 @@ def test_what_was_paid_for_comes_back_whole(shared: Stack) -> None:
     for job_id in ("all-done", "all-keyed-done", "all-in-place-done"):
         assert became[job_id] == "COLLECTING"
     assert set(became) == {*first, *second}
-    jobs = shared.client.wait(first + second, timeout=30, cleaned=True)
+    jobs = shared.client.wait(first + second, timeout=DEADLINE, cleaned=True)
     states = {job_id: job.state for job_id, job in jobs.items()}
     assert states.pop("all-unfit") is JobState.FAILED
     assert set(states.values()) == {JobState.COMPLETED}
@@ -152,7 +153,7 @@ def test_what_others_have_is_neither_touched_nor_recorded(shared: Stack) -> None
     theirs(shared, "others-bucket", OutputBucketName=BUCKET, OutputKey="others/bucket.json")
     theirs(shared, "others-taken", OutputBucketName=BUCKET, OutputKey="others/taken.json")
     ours = submit(shared, "others-taken")
-    assert shared.client.wait(ours.id, timeout=30)[ours.id].state is JobState.FAILED
+    assert shared.client.wait(ours.id, timeout=DEADLINE)[ours.id].state is JobState.FAILED
     until(lambda: shared.account()["running"] == 0)
     # A document that nobody's Transcribe job explains, in a folder as ours are.
     key = "transcribe-queue/others-file/others-file.json"
@@ -290,7 +291,7 @@ def test_who_submits_again_knows_the_request_better_than_a_guess(
     if ended:
         shared.job_in(name, JobState.COMPLETED)
     assert submit(shared, name, **RICH).id == job.id
-    corrected = shared.client.wait(name, timeout=30)[name]
+    corrected = shared.client.wait(name, timeout=DEADLINE)[name]
     assert corrected.state is JobState.COMPLETED
     assert corrected.request.output == "rich"
     assert set(corrected.files) == {"json", "txt", "srt"}
@@ -383,7 +384,7 @@ def test_an_adoption_outlives_its_worker_and_is_joined(stack: Stack) -> None:
     names = [f"many-{number}" for number in range(5)]
     for name in names:
         submit(stack, name)
-    stack.client.wait(names, timeout=30)
+    stack.client.wait(names, timeout=DEADLINE)
     forget(stack)
     # The third job's audio is looked at for ever.
     stack.fault(operation="HeadObject", kind="timeout", seconds=50, times=1, match="many-2")
@@ -396,6 +397,6 @@ def test_an_adoption_outlives_its_worker_and_is_joined(stack: Stack) -> None:
         doomed.wait()
         stack.start_worker("heir")
         assert waiting.result() == dict.fromkeys(names, "COLLECTING")
-    jobs = stack.client.wait(names, timeout=30)
+    jobs = stack.client.wait(names, timeout=DEADLINE)
     assert {job.state for job in jobs.values()} == {JobState.COMPLETED}
     assert started(stack, "many-") == names

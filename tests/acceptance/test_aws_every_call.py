@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 from conftest import make_stack
-from stack import BUCKET, Stack, until
+from stack import BUCKET, Stack
+from waiting import DEADLINE, until
 
 from producer.contract import Job, JobState
 from worker.transfer import PART_BYTES
@@ -64,7 +65,7 @@ def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         yield stack
         for worker in workers:
             worker.terminate()
-        assert [worker.wait(timeout=30) for worker in workers] == [0, 0]
+        assert [worker.wait(timeout=DEADLINE) for worker in workers] == [0, 0]
 
 
 def set_faults(stack: Stack, kind: str) -> None:
@@ -101,7 +102,7 @@ def break_off(stack: Stack, names: set[str]) -> None:
             names.remove(name)
         return not names
 
-    until(all_are, 90)
+    until(all_are)
 
 
 def uploads(stack: Stack, name: str) -> list[object]:
@@ -111,7 +112,7 @@ def uploads(stack: Stack, name: str) -> list[object]:
 
 
 def ended(stack: Stack, name: str) -> Job:
-    return stack.client.wait(name, timeout=100, cleaned=True)[name]
+    return stack.client.wait(name, timeout=DEADLINE, cleaned=True)[name]
 
 
 def faults_left(stack: Stack, name: str) -> list[object]:

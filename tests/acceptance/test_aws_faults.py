@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from stack import BUCKET, Stack, until
+from stack import BUCKET, Stack
+from waiting import DEADLINE, until
 
 from producer.contract import Job, JobState
 
@@ -11,7 +12,7 @@ from producer.contract import Job, JobState
 def run(stack: Stack, name: str, **options: object) -> Job:
     """A job under a name of its own, to its end."""
     job = stack.client.submit(stack.sample("silence.wav", f"{name}.wav"), name=name, **options)
-    return stack.client.wait(job.id, timeout=60, cleaned=True)[job.id]
+    return stack.client.wait(job.id, timeout=DEADLINE, cleaned=True)[job.id]
 
 
 def starts(stack: Stack, name: str) -> list[str]:
@@ -57,7 +58,7 @@ def test_listing_that_fails_delays_but_loses_nothing(served: Stack, kind: str) -
     ids = served.client.submit_many(
         {"audio": str(served.sample("silence.wav", f"{name}.wav")), "name": name} for name in names
     )
-    for job in served.client.wait(ids, timeout=60).values():
+    for job in served.client.wait(ids, timeout=DEADLINE).values():
         completed_once(served, job)
 
 
@@ -130,7 +131,7 @@ def test_a_job_that_somebody_deleted_is_failed_with_that_reason(served: Stack) -
     transcribe = served.aws("transcribe")
     transcribe.delete_transcription_job(TranscriptionJobName=job.id)
     served.aws("s3").delete_object(Bucket=BUCKET, Key=f"transcribe-queue/{job.id}/{job.id}.json")
-    failed = served.client.wait(job.id, timeout=60)[job.id]
+    failed = served.client.wait(job.id, timeout=DEADLINE)[job.id]
     assert failed.error is not None
     assert failed.error.code == "JobGone"
 
@@ -138,7 +139,7 @@ def test_a_job_that_somebody_deleted_is_failed_with_that_reason(served: Stack) -
 def test_wrong_credentials_are_waited_out_and_doctor_says_so(served: Stack) -> None:
     served.fault(operation="*", kind="expired_token", times=None)
     job = served.client.submit(served.sample("silence.wav"), name="patient")
-    until(lambda: "rejects the worker's credentials" in served.transcribe("doctor").stdout, 90)
+    until(lambda: "rejects the worker's credentials" in served.transcribe("doctor").stdout)
     assert served.client.get(job.id).state is not JobState.FAILED
     served.clear_faults()
-    completed_once(served, served.client.wait(job.id, timeout=90)[job.id])
+    completed_once(served, served.client.wait(job.id, timeout=DEADLINE)[job.id])

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import psutil
 from stack import ROOT
+from waiting import DEADLINE
 
 JOBS = 6
 
@@ -69,7 +70,7 @@ def bench(*arguments: str) -> subprocess.CompletedProcess[str]:
         env={**os.environ, "BENCHMARK_TEST": mark(results)},
         capture_output=True,
         text=True,
-        timeout=110,
+        timeout=2 * DEADLINE,
         check=False,
     )
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import signal
 
-from stack import Stack, until
+from stack import Stack
+from waiting import until
 
 from producer.store import PREFIX
 
@@ -35,15 +36,15 @@ def test_one_killed_worker_does_not_stop_all_cleaning_up(stack: Stack) -> None:
     def due() -> int:
         return int(stack.broker.command("ZCOUNT", _SCHEDULE, "-inf", stack.now()))
 
-    until(lambda: due() > 200 and len(at_work(stack)) >= RATE, 90)
+    until(lambda: due() > 200 and len(at_work(stack)) >= RATE)
     doomed.kill()
     doomed.wait()
     cut_off = at_work(stack)
     stack.clear_faults()
     stack.start_worker("heir", delete_rate=str(RATE), start_rate="1000")
-    until(lambda: all(stack.client.get(name).cleaned_at for name in cut_off), 60)
+    until(lambda: all(stack.client.get(name).cleaned_at for name in cut_off))
     # And so do those that wait.
-    until(lambda: due() < 200, 60)
+    until(lambda: due() < 200)
 
 
 def test_doctor_says_what_is_due_and_nobody_takes_up(stack: Stack) -> None:

@@ -7,13 +7,14 @@ import sys
 from pathlib import Path
 
 import pytest
+from waiting import DEADLINE
 
 TRANSCRIBE = str(Path(sys.executable).parent / "transcribe")
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [TRANSCRIBE, *arguments], capture_output=True, text=True, timeout=60, check=False
+        [TRANSCRIBE, *arguments], capture_output=True, text=True, timeout=DEADLINE, check=False
     )
 
 

@@ -16,7 +16,8 @@ from pathlib import Path
 
 import pytest
 from slow_proxy import SlowProxy
-from stack import SAMPLES, Stack, until
+from stack import SAMPLES, Stack
+from waiting import DEADLINE, until
 
 from producer.contract import JobState
 
@@ -59,8 +60,8 @@ class Terminal:
         assert self.process.stdout is not None
         with self.process.stdout:
             lines = self.process.stdout.read().splitlines()
-        code = self.process.wait(timeout=60)
-        self._reader.join(timeout=20)
+        code = self.process.wait(timeout=DEADLINE)
+        self._reader.join(timeout=DEADLINE)
         os.close(self._ours)
         return code, lines, self.shown
 

@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 from conftest import make_stack
-from stack import BUCKET, Stack, until
+from stack import BUCKET, Stack
+from waiting import DEADLINE, until
 
 from localaws.fixed import PERSONAL_WORD
 from producer.contract import Job, JobState
@@ -40,7 +41,7 @@ def fetching(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 def done(stack: Stack, name: str, **options: Any) -> Job:
     stack.client.submit(stack.sample("silence.wav"), name=name, **options)
-    job = stack.client.wait(name, timeout=60, cleaned=True)[name]
+    job = stack.client.wait(name, timeout=DEADLINE, cleaned=True)[name]
     assert (job.state, job.error) == (JobState.COMPLETED, None)
     return job
 
@@ -145,7 +146,7 @@ def test_a_document_that_aws_did_not_write_is_awaited_and_then_said_to_be_missin
     fetching.fault(kind="error500", operation="DeleteObject", match="lacking")
     fetching.client.retry("lacking")
 
-    job = fetching.client.wait("lacking", timeout=60)["lacking"]
+    job = fetching.client.wait("lacking", timeout=DEADLINE)["lacking"]
     assert (job.state, job.error) == (JobState.COMPLETED, None)
     assert set(job.files) == {"json", "txt"}
     assert job.not_written == ("unredacted.json",)
@@ -159,7 +160,7 @@ def test_a_document_that_aws_did_not_write_is_awaited_and_then_said_to_be_missin
     # It comes after all, too late to be fetched.
     fetching.aws("s3").put_object(Bucket=BUCKET, Key=key, Body=b"late")
     fetching.clear_faults()
-    fetching.client.wait("lacking", timeout=60, cleaned=True)
+    fetching.client.wait("lacking", timeout=DEADLINE, cleaned=True)
     assert [each for each in fetching.objects() if "lacking" in each] == [key]
 
 

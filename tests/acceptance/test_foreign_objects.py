@@ -12,7 +12,8 @@ from collections.abc import Iterator
 import pytest
 from conftest import make_stack
 from messages import raw_message
-from stack import BUCKET, SAMPLES, Stack, until
+from stack import BUCKET, SAMPLES, Stack
+from waiting import DEADLINE, until
 
 from producer.contract import CONTROL_QUEUE, Job, JobState
 from producer.errors import JobNotFound
@@ -46,7 +47,7 @@ def ended(stack: Stack, name: str) -> Job:
             return None
 
     until(record, what=f"a record of {name}")
-    return stack.client.wait(name, timeout=60, cleaned=True)[name]
+    return stack.client.wait(name, timeout=DEADLINE, cleaned=True)[name]
 
 
 def refused(stack: Stack, name: str) -> tuple[str, str]:

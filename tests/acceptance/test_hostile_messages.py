@@ -15,7 +15,8 @@ import pytest
 from conftest import make_stack
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from stack import Stack, until
+from stack import Stack
+from waiting import until
 
 from producer.contract import CONTROL_QUEUE, QUEUES, JobState, Stage
 from producer.dead_letters import MOST_CHARACTERS, MOST_LETTERS
@@ -148,7 +149,7 @@ def test_a_message_of_100_mb_holds_nobody_up(target: Stack) -> None:
         most = max(most, worker.memory_info().rss)
         return all(completed(target, name) for name in names)
 
-    until(all_done, 20, "the jobs that came after it")
+    until(all_done, what="the jobs that came after it")
     until(lambda: target.broker.command("LLEN", DEAD) == 1)
     (letter,) = target.client.dead_letters.all()
     assert "bytes long" in letter.reason
@@ -163,7 +164,7 @@ def test_dead_letters_take_bounded_memory(target: Stack) -> None:
     entry = "\x01" * (4 * MOST_CHARACTERS)
     target.broker.commands([("LPUSH", CONTROL_QUEUE, entry)] * number)
     name = good_job(target)
-    until(lambda: target.broker.command("LLEN", CONTROL_QUEUE) == 0, 60)
+    until(lambda: target.broker.command("LLEN", CONTROL_QUEUE) == 0)
     until(lambda: completed(target, name))
     # Whatever Redis itself makes of it, so much is stored, and no more. As JSON, such a character
     # takes six.

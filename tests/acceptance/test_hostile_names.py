@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 from conftest import make_stack
-from stack import Stack, until
+from stack import Stack
+from waiting import until
 
 from producer.contract import CONTROL_QUEUE, JobState
 

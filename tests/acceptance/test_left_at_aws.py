@@ -12,7 +12,8 @@ import psutil
 import pytest
 import redis
 from local_command import descendants, in_terminal, running, temporary
-from stack import BUCKET, SAMPLES, Stack, until
+from stack import BUCKET, SAMPLES, Stack
+from waiting import DEADLINE, until
 
 SEE = "aws transcribe list-transcription-jobs --status IN_PROGRESS"
 REMOVE = ("aws s3 rm ADDRESS", "aws transcribe delete-transcription-job")
@@ -55,11 +56,11 @@ def wait_until_known(folder: Path, pid: int, names: list[str]) -> None:
         port=int(settings["port"]),
         password=settings["requirepass"],
         decode_responses=True,
-        socket_timeout=30,
+        socket_timeout=DEADLINE,
     ) as broker:
         for name in names:
             key = f"transcribe:job:{name}"
-            until(lambda key=key: broker.hget(key, "state") == "TRANSCRIBING", 60)
+            until(lambda key=key: broker.hget(key, "state") == "TRANSCRIBING")
         unread = set(names)
         with broker.monitor() as monitor:
             for seen in monitor.listen():
@@ -94,7 +95,7 @@ def test_whatever_ends_it_early_lists_what_runs_and_what_lies_there(
     files = recordings(folder, "one.wav", "two.wav")
     options = ["--timeout", "30"] if end == "--timeout" else []
     with in_terminal(folder, "--aws", *files, *options, **environment) as terminal:
-        until(lambda: stack.account()["running"] == 2, 60)
+        until(lambda: stack.account()["running"] == 2)
         names = sorted(job["name"] for job in stack.account()["jobs"])
         wait_until_known(folder, terminal.process.pid, names)
         children = descendants(terminal.process.pid)
@@ -107,8 +108,8 @@ def test_whatever_ends_it_early_lists_what_runs_and_what_lies_there(
             until(lambda: "stopping the worker" in (folder / "stderr").read_text())
             terminal.press_ctrl_c()
             terminal.press_ctrl_c()
-        assert terminal.process.wait(timeout=60) == code
-    until(lambda: running(children) == set(), 20, "all children to end")
+        assert terminal.process.wait(timeout=DEADLINE) == code
+    until(lambda: running(children) == set(), what="all children to end")
     stderr = (folder / "stderr").read_text()
     assert listed(stderr, "runs") == names
     audio = [f"s3://{BUCKET}/{key}" for key in stack.objects() if key.endswith("audio.wav")]
@@ -133,7 +134,7 @@ def test_a_failed_job_lists_what_is_left_of_all(stack: Stack) -> None:
     )
     files = recordings(folder, "good.wav", "bad.wav")
     with in_terminal(folder, "--aws", *files, **environment) as terminal:
-        assert terminal.process.wait(timeout=90) == 1
+        assert terminal.process.wait(timeout=DEADLINE) == 1
     stderr = (folder / "stderr").read_text()
     left = {f"s3://{BUCKET}/{key}" for key in stack.objects() if not key.endswith(".temp")}
     assert len(left) == 3
@@ -149,7 +150,7 @@ def test_what_was_cleaned_up_is_not_listed(stack: Stack) -> None:
     environment["TRANSCRIBE_RESULT_PATIENCE"] = "0.1"
     files = recordings(folder, "good.wav", "bad.wav", "broken.wav")
     with in_terminal(folder, "--aws", *files, "--cleanup", **environment) as terminal:
-        assert terminal.process.wait(timeout=90) == 1
+        assert terminal.process.wait(timeout=DEADLINE) == 1
     stderr = (folder / "stderr").read_text()
     left = {f"s3://{BUCKET}/{key}" for key in stack.objects() if not key.endswith(".temp")}
     assert any("/broken-" in address for address in left)
@@ -161,7 +162,7 @@ def test_all_is_well_lists_nothing(stack: Stack) -> None:
     folder, environment = prepared(stack, "--recogniser", "fixed:0.2")
     files = recordings(folder, "good.wav")
     with in_terminal(folder, "--aws", *files, **environment) as terminal:
-        assert terminal.process.wait(timeout=90) == 0
+        assert terminal.process.wait(timeout=DEADLINE) == 0
     assert "at AWS" not in (folder / "stderr").read_text()
 
 
@@ -169,12 +170,12 @@ def test_all_is_well_lists_nothing(stack: Stack) -> None:
 def test_ctrl_c_while_it_starts_leaves_nothing(tmp_path: Path, moment: str) -> None:
     files = recordings(tmp_path, "one.wav")
     with in_terminal(tmp_path, *files) as terminal:
-        until(lambda: moment in (tmp_path / "stderr").read_text(), 60)
+        until(lambda: moment in (tmp_path / "stderr").read_text())
         children = descendants(terminal.process.pid)
         terminal.press_ctrl_c()
         terminal.press_ctrl_c()
-        assert terminal.process.wait(timeout=60) == 130
-    until(lambda: running(children) == set(), 20, "all children to end")
+        assert terminal.process.wait(timeout=DEADLINE) == 130
+    until(lambda: running(children) == set(), what="all children to end")
     stderr = (tmp_path / "stderr").read_text()
     assert "Traceback" not in stderr
     assert stderr.strip().splitlines()[-1] == "transcribe: interrupted."

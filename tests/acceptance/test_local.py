@@ -13,15 +13,16 @@ from urllib.request import urlopen
 import pytest
 import redis
 from local_command import TRANSCRIBE, descendants, local, running, temporary, up, variables
-from stack import SAMPLES, Stack, until
+from stack import SAMPLES, Stack
+from waiting import DEADLINE, until
 
 
 def test_it_transcribes_prints_and_leaves_only_the_results(tmp_path: Path) -> None:
     audio = [str(SAMPLES / "hello-world.m4a"), str(SAMPLES / "silence.wav")]
     with local(tmp_path, *audio, "--format", "srt") as process:
-        until(lambda: len(descendants(process.pid)) >= 3, 60)
+        until(lambda: len(descendants(process.pid)) >= 3)
         children = descendants(process.pid)
-        assert process.wait(timeout=90) == 0
+        assert process.wait(timeout=DEADLINE) == 0
     assert running(children) == set()
     assert temporary(tmp_path) == []
     printed = (tmp_path / "stdout").read_text()
@@ -46,14 +47,14 @@ def test_without_files_it_is_a_sandbox_until_it_is_stopped(
                 env={**os.environ, **told},
                 capture_output=True,
                 text=True,
-                timeout=60,
+                timeout=DEADLINE,
                 check=False,
             )
             assert ran.returncode == 0, ran
             assert "hello world" in ran.stdout.lower()
         process.send_signal(number)
-        process.wait(timeout=30)
-    until(lambda: running(children) == set(), 20, "all children to end")
+        process.wait(timeout=DEADLINE)
+    until(lambda: running(children) == set(), what="all children to end")
     if number is not signal.SIGKILL:
         assert process.returncode == 130
         assert temporary(tmp_path) == []
@@ -88,7 +89,7 @@ def test_with_aws_it_does_what_the_script_did(stack: Stack) -> None:
         env=environment,
         capture_output=True,
         text=True,
-        timeout=90,
+        timeout=DEADLINE,
         check=False,
     )
     assert ran.returncode == 0, ran

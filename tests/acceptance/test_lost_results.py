@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 from conftest import make_stack
-from stack import BUCKET, Stack, until
+from stack import BUCKET, Stack
+from waiting import DEADLINE, until
 
 from producer.contract import Job, JobState
 
@@ -34,7 +35,7 @@ def submit(stack: Stack, *names: str) -> list[str]:
 
 
 def ends(stack: Stack, *names: str) -> list[Job]:
-    jobs = stack.client.wait(submit(stack, *names), timeout=60)
+    jobs = stack.client.wait(submit(stack, *names), timeout=DEADLINE)
     return list(jobs.values())
 
 
@@ -51,11 +52,11 @@ def test_a_broken_result_is_awaited_for_so_long_and_no_longer(impatient: Stack) 
     later = [f"later-{name}" for name in names.values()]
     submit(impatient, *never.values(), *later)
 
-    for job in impatient.client.wait(later, timeout=60).values():
+    for job in impatient.client.wait(later, timeout=DEADLINE).values():
         assert (job.state, starts(impatient, job.id)) == (JobState.COMPLETED, 1)
         assert job.id in impatient.client.text(job.id)
     for kind, name in never.items():
-        job = impatient.client.wait(name, timeout=60)[name]
+        job = impatient.client.wait(name, timeout=DEADLINE)[name]
         assert job.state is JobState.FAILED
         assert job.error is not None
         assert (job.error.code, job.error.stage) == (SPOILT[kind], "collect")
@@ -86,7 +87,7 @@ def test_a_deleted_jobs_result_that_may_not_be_read_is_not_paid_for_again(
     assert (job.error.code, job.error.stage) == ("AccessDenied", "collect")
     impatient.clear_faults()
     impatient.client.retry(job.id)
-    job = impatient.client.wait(job.id, timeout=60)[job.id]
+    job = impatient.client.wait(job.id, timeout=DEADLINE)[job.id]
     assert (job.state, job.attempt) == (JobState.COMPLETED, 1)
 
 
@@ -110,7 +111,7 @@ def test_a_bucket_that_is_gone_is_waited_for_and_doctor_says_so(stack: Stack) ->
 
     # The first look of a worker is at its start.
     stack.start_worker("fresh")
-    until(lambda: "bucket test-bucket does not exist" in stack.transcribe("doctor").stdout, 60)
+    until(lambda: "bucket test-bucket does not exist" in stack.transcribe("doctor").stdout)
     put_off = {
         line["job_id"]
         for line in (*stack.log(), *stack.log("fresh"))
@@ -118,14 +119,14 @@ def test_a_bucket_that_is_gone_is_waited_for_and_doctor_says_so(stack: Stack) ->
     }
     assert put_off == {"paid", "new"}
     stack.clear_faults()
-    for job in stack.client.wait(["paid", "new"], timeout=60).values():
+    for job in stack.client.wait(["paid", "new"], timeout=DEADLINE).values():
         assert (job.state, starts(stack, job.id)) == (JobState.COMPLETED, 1)
     assert worker.poll() is None
 
 
 def test_audio_in_a_bucket_that_is_not_there_fails_with_that_reason(impatient: Stack) -> None:
     job = impatient.client.submit("s3://no-such-bucket/a.wav", name="nowhere")
-    failed = impatient.client.wait(job.id, timeout=60)[job.id]
+    failed = impatient.client.wait(job.id, timeout=DEADLINE)[job.id]
     assert failed.error is not None
     assert failed.error.code == "NoSuchBucket"
 

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 from messages import raw_message
-from stack import Stack, until
+from stack import Stack
+from waiting import DEADLINE, until
 
 from producer.contract import CONTROL_QUEUE, JobState, Stage
 from producer.dead_letters import MOST_CHARACTERS
@@ -47,7 +48,7 @@ def test_a_message_without_a_name_that_comes_twice_is_one_job(served: Stack) -> 
 
     until(lambda: len(made()) == 2)
     until(lambda: not any(served.client.fleet.queue_lengths().values()))
-    served.client.wait(made(), timeout=30)
+    served.client.wait(made(), timeout=DEADLINE)
     assert len(made()) == 2
 
 
@@ -60,7 +61,7 @@ def test_a_flood_of_requests_does_not_hold_up_what_runs(stack: Stack) -> None:
     # They are refused, which costs as much as taking them, and leaves the upload queue free.
     refused = raw_message({"audio": "relative.wav"})
     stack.broker.commands([("LPUSH", CONTROL_QUEUE, *[refused] * 1000)] * 40)
-    assert stack.client.wait(early.id, timeout=100)[early.id].state is JobState.COMPLETED
+    assert stack.client.wait(early.id, timeout=DEADLINE)[early.id].state is JobState.COMPLETED
     assert stack.broker.command("LLEN", CONTROL_QUEUE) > 1000
 
 
@@ -79,7 +80,7 @@ def test_bad_requests_are_kept_with_their_reason(served: Stack) -> None:
     assert (job.state, job.error.code) == (JobState.FAILED, "InvalidRequest")
     # The name of a refused request is free for the corrected one.
     good = served.client.submit(path, name="bad-one")
-    assert served.client.wait(good.id, timeout=30)[good.id].state is JobState.COMPLETED
+    assert served.client.wait(good.id, timeout=DEADLINE)[good.id].state is JobState.COMPLETED
 
 
 @pytest.mark.parametrize("queue", [CONTROL_QUEUE, Stage.UPLOAD.queue])
@@ -118,14 +119,14 @@ def test_what_is_no_message_neither_ends_the_worker_nor_vanishes(served: Stack, 
         letters = served.client.dead_letters.all()
         return [letter.reason for letter in letters if letter.id not in before]
 
-    until(lambda: len(reasons()) == len(entries), 60, "all to be kept")
+    until(lambda: len(reasons()) == len(entries), what="all to be kept")
     assert all(told.startswith("Not a message for us: ") for told in reasons())
     for expected in entries.values():
         assert any(expected in told for told in reasons()), expected
     # A job that is not there, by a message that looks right.
     served.broker.command("LPUSH", queue, raw_message("nobody", task="transcription.upload"))
     job = served.client.submit(served.sample("silence.wav", "after.wav"))
-    assert served.client.wait(job.id, timeout=30)[job.id].state is JobState.COMPLETED
+    assert served.client.wait(job.id, timeout=DEADLINE)[job.id].state is JobState.COMPLETED
     assert [worker.pid for worker in served.client.fleet.alive()] == [pid]
 
 
@@ -142,7 +143,7 @@ def test_a_huge_message_is_shortened(served: Stack) -> None:
     def long_ones() -> list[dict[str, Any]]:
         return [each for each in letters(served).values() if "bytes long" in each["reason"]]
 
-    until(long_ones, 60)
+    until(long_ones)
     (letter,) = long_ones()
     assert len(letter["message"]) == MOST_CHARACTERS
     assert not letter["whole"]
@@ -164,11 +165,11 @@ def test_dead_letters_are_shown_replayed_and_dropped(served: Stack) -> None:
     ran = served.transcribe("dead", "replay", letter["id"])
     assert ran.returncode == 2
     assert "different request" in ran.stderr
-    served.client.wait(first.id, timeout=30)
+    served.client.wait(first.id, timeout=DEADLINE)
     served.broker.command("DEL", f"transcribe:job:{first.id}")
     served.sample("silence.wav", "later.wav")
     assert served.transcribe("dead", "replay", letter["id"]).stdout == "taken-before\n"
-    assert served.client.wait("taken-before", timeout=30)
+    assert served.client.wait("taken-before", timeout=DEADLINE)
     assert letter["id"] not in served.transcribe("dead", "list").stdout
     served.transcribe("dead", "drop", "--all")
     assert letters(served) == {}

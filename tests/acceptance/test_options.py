@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 from messages import raw_message
-from stack import BUCKET, SAMPLES, Stack, until
+from stack import BUCKET, SAMPLES, Stack
+from waiting import until
 
 from producer.contract import JobState
 

@@ -8,7 +8,8 @@ import stat
 from typing import Any
 
 import pytest
-from stack import BUCKET, SAMPLES, Stack, until
+from stack import BUCKET, SAMPLES, Stack
+from waiting import DEADLINE, until
 
 from producer.contract import JobState
 from producer.errors import JobFailed
@@ -44,7 +45,7 @@ def test_the_samples_are_recognised(pipeline: Stack) -> None:
         pipeline.client.submit(pipeline.sample(path.name), formats=("txt", "srt", "vtt")).id
         for path in recordings
     ]
-    jobs = pipeline.client.wait(ids, timeout=60)
+    jobs = pipeline.client.wait(ids, timeout=DEADLINE)
     errors = total = 0
     for path, job_id in zip(recordings, ids, strict=True):
         assert jobs[job_id].state is JobState.COMPLETED
@@ -66,7 +67,7 @@ def test_the_samples_are_recognised(pipeline: Stack) -> None:
 
 def test_silence_is_a_success_with_no_words(pipeline: Stack) -> None:
     job = pipeline.client.submit(pipeline.sample("silence.wav"), name="nothing-said")
-    assert pipeline.client.wait(job.id, timeout=60)[job.id].state is JobState.COMPLETED
+    assert pipeline.client.wait(job.id, timeout=DEADLINE)[job.id].state is JobState.COMPLETED
     assert pipeline.client.text(job.id) == ""
     assert pipeline.client.result(job.id).words == ()
 
@@ -75,7 +76,7 @@ def test_alternatives_with_confidence_are_reachable(pipeline: Stack) -> None:
     job = pipeline.client.submit(
         pipeline.sample("two-sentences.wav"), show_alternatives=True, max_alternatives=2
     )
-    pipeline.client.wait(job.id, timeout=60)
+    pipeline.client.wait(job.id, timeout=DEADLINE)
     first = pipeline.client.result(job.id).alternatives[0].alternatives[0]
     assert first.transcript
     assert first.confidence is not None
@@ -84,7 +85,7 @@ def test_alternatives_with_confidence_are_reachable(pipeline: Stack) -> None:
 def test_an_object_on_s3_is_used_in_place_and_left_there(pipeline: Stack) -> None:
     pipeline.aws("s3").upload_file(str(SAMPLES / "hello-world.m4a"), BUCKET, "theirs/talk.m4a")
     job = pipeline.client.submit(f"s3://{BUCKET}/theirs/talk.m4a", name="in-place", cleanup=True)
-    ended = pipeline.client.wait(job.id, timeout=60, cleaned=True)[job.id]
+    ended = pipeline.client.wait(job.id, timeout=DEADLINE, cleaned=True)[job.id]
     assert ended.state is JobState.COMPLETED
     assert ended.cleaned_at is not None
     assert "hello" in pipeline.client.text(job.id).lower()
@@ -99,7 +100,7 @@ def test_cleanup_removes_all_that_is_ours_and_nothing_else(pipeline: Stack) -> N
         cleanup=True,
         subtitles={"formats": ["srt", "vtt"]},
     )
-    ended = pipeline.client.wait(job.id, timeout=60, cleaned=True)[job.id]
+    ended = pipeline.client.wait(job.id, timeout=DEADLINE, cleaned=True)[job.id]
     assert ended.cleaned_at is not None
     assert set(pipeline.objects()) == before
     left = pipeline.aws("transcribe").list_transcription_jobs(JobNameContains="to-be-cleaned")
@@ -111,14 +112,14 @@ def test_another_language_fails_honestly_and_can_be_retried(pipeline: Stack) -> 
     job = pipeline.client.submit(
         pipeline.sample("hello-world.m4a"), name="francais", language="fr-FR"
     )
-    ended = pipeline.client.wait(job.id, timeout=60)[job.id]
+    ended = pipeline.client.wait(job.id, timeout=DEADLINE)[job.id]
     assert ended.state is JobState.FAILED
     assert ended.error is not None
     assert "English" in ended.error.message
     with pytest.raises(JobFailed, match="English"):
         pipeline.client.result(job.id)
     pipeline.client.retry(job.id)
-    again = pipeline.client.wait(job.id, timeout=60)[job.id]
+    again = pipeline.client.wait(job.id, timeout=DEADLINE)[job.id]
     assert (again.state, again.attempt) == (JobState.FAILED, 2)
     starts = [each["name"] for each in pipeline.account()["jobs"] if "francais" in each["name"]]
     assert starts == ["francais", "francais--try-2"]
@@ -137,7 +138,7 @@ def test_a_started_job_with_our_media_is_adopted(pipeline: Stack) -> None:
     job = pipeline.client.submit(
         pipeline.sample("hello-world.m4a"), name="adopt-me", key="script/hello.m4a", cleanup=True
     )
-    ended = pipeline.client.wait(job.id, timeout=60, cleaned=True)[job.id]
+    ended = pipeline.client.wait(job.id, timeout=DEADLINE, cleaned=True)[job.id]
     assert ended.state is JobState.COMPLETED
     assert "hello" in pipeline.client.text(job.id).lower()
     starts = [each for each in pipeline.account()["jobs"] if each["name"] == "adopt-me"]
@@ -158,7 +159,7 @@ def test_a_job_of_others_under_our_name_is_left_alone(pipeline: Stack) -> None:
     job = pipeline.client.submit(
         pipeline.sample("hello-world.m4a"), name="taken-name", cleanup=True
     )
-    ended = pipeline.client.wait(job.id, timeout=60)[job.id]
+    ended = pipeline.client.wait(job.id, timeout=DEADLINE)[job.id]
     assert ended.state is JobState.FAILED
     assert ended.error is not None
     assert ended.error.code == "NameTaken"
@@ -169,7 +170,7 @@ def test_a_job_of_others_under_our_name_is_left_alone(pipeline: Stack) -> None:
 def test_a_named_key_with_other_bytes_is_not_overwritten(pipeline: Stack) -> None:
     pipeline.aws("s3").put_object(Bucket=BUCKET, Key="named/key.m4a", Body=b"somebody's")
     job = pipeline.client.submit(pipeline.sample("hello-world.m4a"), key="named/key.m4a")
-    ended = pipeline.client.wait(job.id, timeout=60)[job.id]
+    ended = pipeline.client.wait(job.id, timeout=DEADLINE)[job.id]
     assert ended.state is JobState.FAILED
     assert ended.error is not None
     assert ended.error.code == "KeyTaken"
@@ -179,7 +180,7 @@ def test_a_named_key_with_other_bytes_is_not_overwritten(pipeline: Stack) -> Non
 
 def test_the_log_tells_each_job_by_its_id(pipeline: Stack) -> None:
     job = pipeline.client.submit(pipeline.sample("silence.wav"), name="in-the-log")
-    pipeline.client.wait(job.id, timeout=60)
+    pipeline.client.wait(job.id, timeout=DEADLINE)
 
     def lines() -> list[dict[str, Any]]:
         return [line for line in pipeline.log() if line.get("job_id") == "in-the-log"]
@@ -210,7 +211,7 @@ def test_a_job_cancelled_while_it_runs_leaves_nothing(stack: Stack) -> None:
 def test_a_job_for_what_lay_there_before_is_not_taken_for_ours(pipeline: Stack) -> None:
     path = pipeline.sample("two-sentences.wav", "daily.wav")
     first = pipeline.client.submit(path, name="daily")
-    assert pipeline.client.wait(first.id, timeout=60)[first.id].state is JobState.COMPLETED
+    assert pipeline.client.wait(first.id, timeout=DEADLINE)[first.id].state is JobState.COMPLETED
     # The record expires, and another recording comes under the same name.
     pipeline.broker.command("DEL", "transcribe:job:daily")
     finished = pipeline.account()["jobs"]
@@ -218,7 +219,7 @@ def test_a_job_for_what_lay_there_before_is_not_taken_for_ours(pipeline: Stack) 
     until(lambda: pipeline.now() > started + 4)
     pipeline.sample("silence.wav", "daily.wav")
     again = pipeline.client.submit(path, name="daily")
-    ended = pipeline.client.wait(again.id, timeout=60)[again.id]
+    ended = pipeline.client.wait(again.id, timeout=DEADLINE)[again.id]
     assert ended.error is not None
     assert (ended.state, ended.error.code) == (JobState.FAILED, "NameTaken")
 
@@ -228,5 +229,5 @@ def test_a_job_may_have_any_name_even_that_of_our_own_entries(stack: Stack) -> N
     stack.start_worker()
     names = ["fleet", "one", "two"]
     ids = [stack.client.submit(stack.sample("silence.wav"), name=name).id for name in names]
-    jobs = stack.client.wait(ids, timeout=30)
+    jobs = stack.client.wait(ids, timeout=DEADLINE)
     assert {job.state for job in jobs.values()} == {JobState.COMPLETED}

@@ -8,7 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from proxy import proxied
-from stack import LEASE, Stack, until
+from stack import LEASE, Stack
+from waiting import DEADLINE, until
 
 from producer import Client
 from producer.contract import JobState
@@ -116,7 +117,7 @@ def test_whoever_waits_outlives_a_restart_of_redis(stack: Stack) -> None:
     found: list[JobState] = []
     with proxied(stack) as proxy, client_of(proxy.url) as far:
         waiting = threading.Thread(
-            target=lambda: found.append(far.wait(job.id, timeout=60)[job.id].state)
+            target=lambda: found.append(far.wait(job.id, timeout=DEADLINE)[job.id].state)
         )
         waiting.start()
         until(lambda: stack.broker.command("INFO", "clients")["blocked_clients"] > 1)
@@ -124,5 +125,5 @@ def test_whoever_waits_outlives_a_restart_of_redis(stack: Stack) -> None:
         # More often than the connection tries again by itself.
         until(lambda: proxy.refused >= 5)
         stack.start_redis_again()
-        waiting.join(timeout=60)
+        waiting.join(timeout=DEADLINE)
     assert found == [JobState.COMPLETED]

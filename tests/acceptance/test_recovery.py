@@ -12,7 +12,8 @@ from pathlib import Path
 import psutil
 import pytest
 from messages import raw_message
-from stack import LEASE, Stack, until
+from stack import LEASE, Stack
+from waiting import DEADLINE, until
 
 from producer.contract import CONTROL_QUEUE, JobState, Stage
 from producer.schedule import FLEET, Schedule
@@ -38,7 +39,7 @@ def submit(stack: Stack, number: int) -> list[str]:
 
 def assert_each_done_once(stack: Stack, ids: list[str]) -> None:
     """Every job is COMPLETED with its own whole result, and was started once."""
-    jobs = stack.client.wait(ids, timeout=90)
+    jobs = stack.client.wait(ids, timeout=DEADLINE)
     assert {job.state for job in jobs.values()} == {JobState.COMPLETED}
     for job in jobs.values():
         assert json.loads(job.files["json"].read_text())["jobName"] == job.id
@@ -110,7 +111,7 @@ def test_sigterm_ends_a_worker_soon_and_costs_no_job(stack: Stack) -> None:
     ids = submit(stack, 20)
     until(lambda: stack.client.counts()[JobState.COMPLETED] >= 2)
     leaving.terminate()
-    assert leaving.wait(timeout=15) == 0
+    assert leaving.wait(timeout=DEADLINE) == 0
     assert stack.client.fleet.alive() == []
     stack.start_worker("next", max_running_jobs="8")
     assert_each_done_once(stack, ids)
@@ -260,7 +261,7 @@ def test_a_job_that_takes_workers_down_is_failed_and_takes_down_no_more(stack: S
                     killed.add(process.pid)
         return stack.client.get(job.id).state is JobState.FAILED
 
-    until(ended_with_its_processes, 60)
+    until(ended_with_its_processes)
     error = stack.client.get(job.id).error
     assert error is not None
     assert error.code == "WorkerLost"
@@ -277,7 +278,7 @@ def test_what_is_done_in_a_process_of_its_own_is_done_right(stack: Stack) -> Non
     request = {"audio": str(stack.sample("silence.wav")), "name": "suspect", "cleanup": True}
     stack.start_worker()
     (job_id,) = stack.client.submit_many([request])
-    job = stack.client.wait(job_id, timeout=90, cleaned=True)[job_id]
+    job = stack.client.wait(job_id, timeout=DEADLINE, cleaned=True)[job_id]
     assert job.state is JobState.COMPLETED
     assert stack.account()["accepted"] == 1
     apart = [line["task"] for line in stack.log() if line["event"] == "stage.apart"]

@@ -10,14 +10,15 @@ from pathlib import Path
 
 import pytest
 from slow_proxy import slowly
-from stack import Stack, until
+from stack import Stack
+from waiting import DEADLINE, until
 
 from producer import Client
 from producer.contract import JobState
 from producer.errors import BrokerUnavailable, JobNotFound
 from producer.settings import ProducerSettings
 
-#: Seconds after which a worker takes up jobs again, once Redis is back.
+#: Seconds after which a worker takes up jobs again, once Redis is back: so much more than always.
 BACK_WITHIN = 15.0
 
 
@@ -34,7 +35,7 @@ def started(stack: Stack) -> list[str]:
 
 
 def assert_done_once(stack: Stack, ids: list[str]) -> None:
-    jobs = stack.client.wait(ids, timeout=90)
+    jobs = stack.client.wait(ids, timeout=DEADLINE)
     assert {job.state for job in jobs.values()} == {JobState.COMPLETED}
     assert sorted(started(stack)) == sorted(ids)
 
@@ -74,7 +75,7 @@ def test_what_redis_forgot_is_done_again_but_not_started_again(stack: Stack) -> 
     assert submit(stack, "lost", 2) == lost
     stack.client.submit(stack.audio / "silence.wav", name="urgent", priority=0)
     assert_done_once(stack, [*kept, *lost, urgent.id, paid.id])
-    assert stack.client.wait(paid.id, timeout=30, cleaned=True)[paid.id].cleanup_error is None
+    assert stack.client.wait(paid.id, timeout=DEADLINE, cleaned=True)[paid.id].cleanup_error is None
     assert worker.poll() is None
 
 
@@ -89,7 +90,8 @@ def taken_up(stack: Stack, name: str) -> float:
 def test_a_worker_is_back_soon_however_long_redis_was_away(stack: Stack) -> None:
     stack.start_aws("--recogniser", "fixed:0.2")
     worker = stack.start_worker()
-    # A worker's heart beats a moment before it waits for messages.
+    usual = taken_up(stack, "before")
+    # It waits for messages.
     until(lambda: stack.broker.command("INFO", "clients")["blocked_clients"] > 0)
     stack.stop_redis(signal.SIGKILL)
 
@@ -99,12 +101,12 @@ def test_a_worker_is_back_soon_however_long_redis_was_away(stack: Stack) -> None
         return [float(line.split("Trying again in ")[1].split()[0]) for line in lines]
 
     # What is said again and again is in the log once in ten seconds.
-    until(lambda: len(waits()) >= 4, 80)
+    until(lambda: len(waits()) >= 4)
     stack.start_redis_again()
-    assert taken_up(stack, "after") < BACK_WITHIN
+    assert taken_up(stack, "after") < BACK_WITHIN + usual
     # Had it been away for minutes, it would have been no longer.
     assert max(waits()) <= 5
-    assert_done_once(stack, ["after"])
+    assert_done_once(stack, ["before", "after"])
     assert worker.poll() is None
 
 
@@ -112,30 +114,30 @@ def test_a_connection_that_died_without_a_word_is_replaced_in_time(stack: Stack)
     stack.start_aws("--recogniser", "fixed:0.2")
     with slowly(stack) as way:
         worker = stack.start_worker(redis_url=way.url)
-        assert_done_once(stack, submit(stack, "before", 1))
+        usual = taken_up(stack, "before")
+        assert_done_once(stack, ["before"])
         way.forget()
-        assert taken_up(stack, "after") < BACK_WITHIN
+        assert taken_up(stack, "after") < BACK_WITHIN + usual
         assert worker.poll() is None
         worker.terminate()
-        worker.wait(timeout=30)
+        worker.wait(timeout=DEADLINE)
 
 
 def test_slow_answers_double_nothing(stack: Stack) -> None:
     stack.start_aws("--recogniser", "fixed:1")
-    with slowly(stack) as way:
+    with slowly(stack) as way, slowly(stack) as ours:
         worker = stack.start_worker(redis_url=way.url, lease="6")
-        way.delay = 0.3
+        way.delay = ours.delay = 0.3
         ids = submit(stack, "slow", 2)
-        with client_of(way.url) as far:
-            began = time.monotonic()
+        with client_of(ours.url) as far:
             ids.append(far.submit(stack.audio / "silence.wav", name="slow-too").id)
-            assert time.monotonic() - began < 10
+            assert ours.answers * ours.delay < 10
         assert_done_once(stack, ids)
         assert not [line for line in stack.log() if line["event"] == "stage.lost"]
         assert worker.poll() is None
         way.delay = 0
         worker.terminate()
-        worker.wait(timeout=30)
+        worker.wait(timeout=DEADLINE)
 
 
 def test_a_worker_whose_redis_stalls_is_overtaken_and_doubles_nothing(stack: Stack) -> None:
@@ -150,7 +152,7 @@ def test_a_worker_whose_redis_stalls_is_overtaken_and_doubles_nothing(stack: Sta
         asking.start()
         stack.start_worker("direct")
         assert_done_once(stack, ids)
-        asking.join(timeout=30)
+        asking.join(timeout=DEADLINE)
         for _ in range(2):
             way.resume()
             ids += submit(stack, f"again-{len(ids)}", 3)
@@ -162,11 +164,12 @@ def test_a_worker_whose_redis_stalls_is_overtaken_and_doubles_nothing(stack: Sta
         assert isinstance(error, BrokerUnavailable)
         assert error.accepted is False
         assert isinstance(seconds, float)
-        assert seconds < 12
+        # Twice 5 s, and what a busy machine adds.
+        assert seconds < 20
         assert stalled.poll() is None
         until(lambda: len(stack.client.fleet.alive()) == 2)
         stalled.terminate()
-        stalled.wait(timeout=30)
+        stalled.wait(timeout=DEADLINE)
 
 
 def ask(url: str, told: list[BrokerUnavailable | float]) -> None:

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 from proxy import proxied
-from stack import Stack, until
+from stack import Stack
+from waiting import DEADLINE, until
 
 from producer import Client
 from producer.contract import JobState
@@ -28,7 +29,7 @@ def submit(stack: Stack, prefix: str, number: int) -> list[str]:
 
 
 def assert_all_done_once(stack: Stack, ids: list[str]) -> None:
-    jobs = stack.client.wait(ids, timeout=90)
+    jobs = stack.client.wait(ids, timeout=DEADLINE)
     assert {job.state for job in jobs.values()} == {JobState.COMPLETED}
     started = [each["name"] for each in stack.account()["jobs"]]
     assert sorted(started) == sorted(set(started))
@@ -86,7 +87,7 @@ def test_a_silent_network_is_noticed_and_survived(stack: Stack) -> None:
         ids = submit(stack, "job", 12)
         until(lambda: stack.client.counts()[JobState.COMPLETED] >= 2)
         proxy.speaks.clear()
-        until(lambda: any(line["event"] == "redis.lost" for line in stack.log()), 40)
+        until(lambda: any(line["event"] == "redis.lost" for line in stack.log()))
         far = Client(settings=ProducerSettings(redis_url=proxy.url))
         with pytest.raises(BrokerUnavailable):
             far.submit("/audio/x.wav", name="nobody-knows")
@@ -95,7 +96,7 @@ def test_a_silent_network_is_noticed_and_survived(stack: Stack) -> None:
         assert_all_done_once(stack, ids)
         assert worker.poll() is None
         worker.terminate()
-        worker.wait(timeout=30)
+        worker.wait(timeout=DEADLINE)
 
 
 def test_a_redis_that_lost_everything_takes_new_work(stack: Stack) -> None:

@@ -7,7 +7,8 @@ import signal
 import subprocess
 import sys
 
-from stack import Stack, until
+from stack import Stack
+from waiting import DEADLINE, until
 
 from producer.contract import JobState
 
@@ -20,7 +21,7 @@ def ping(stack: Stack) -> bool:
         cwd=stack.folder,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=DEADLINE,
         check=False,
     )
     return done.returncode == 0 and "pong" in done.stdout
@@ -38,10 +39,10 @@ def test_it_answers_also_after_redis_was_restarted_under_running_tasks(stack: St
     until(lambda: stack.client.counts()[JobState.UPLOADING] == 3)
     stack.stop_redis(signal.SIGKILL)
     stack.start_redis_again()
-    jobs = stack.client.wait(ids, timeout=60)
+    jobs = stack.client.wait(ids, timeout=DEADLINE)
     assert {job.state for job in jobs.values()} == {JobState.COMPLETED}
     assert worker.poll() is None
-    until(lambda: ping(stack), 40)
+    until(lambda: ping(stack))
     # That the messages could not be acknowledged is no crash, and does not look like one.
     told = [line["event"] for line in stack.log() if "exception" in line]
     assert not [event for event in told if "ack" in event]

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from conftest import make_stack
 from messages import raw_message
-from stack import Stack, until
+from stack import Stack
+from waiting import DEADLINE, until
 
 from producer.contract import CONTROL_QUEUE, JobState
 
@@ -48,7 +49,7 @@ def test_no_message_occupies_a_path_that_another_job_needs(
         what="the message is refused",
     )
     writing.client.submit(audio, name=victim)
-    job = writing.client.wait(victim, timeout=60)[victim]
+    job = writing.client.wait(victim, timeout=DEADLINE)[victim]
     assert (job.state, job.error) == (JobState.COMPLETED, None)
     assert sorted(path.name for path in (writing.results / victim).iterdir()) == [
         "transcript.json",
@@ -65,7 +66,7 @@ def test_a_path_that_is_too_long_costs_nothing(writing: Stack) -> None:
     name = "too-long" * 23
     output = ("😀" * 59 + "/") * 16 + "x" * 48
     writing.client.submit(audio, name=name, output=output)
-    job = writing.client.wait(name, timeout=60)[name]
+    job = writing.client.wait(name, timeout=DEADLINE)[name]
     assert job.error is not None
     assert (job.error.code, job.error.stage) == ("PathTooLong", "upload")
     assert not [key for key in writing.objects() if name in key]
@@ -78,14 +79,14 @@ def test_what_is_in_the_way_ends_the_job_and_a_retry_fetches_what_was_paid_for(
     in_the_way = writing.results / "blocked" / "transcript.json"
     in_the_way.mkdir(parents=True)
     writing.client.submit(writing.sample("silence.wav"), name="blocked")
-    job = writing.client.wait("blocked", timeout=60)["blocked"]
+    job = writing.client.wait("blocked", timeout=DEADLINE)["blocked"]
     assert job.error is not None
     assert (job.error.code, job.error.stage) == ("ResultsNotWritten", "collect")
     assert "Is a directory" in job.error.message
 
     in_the_way.rmdir()
     writing.client.retry("blocked")
-    job = writing.client.wait("blocked", timeout=60)["blocked"]
+    job = writing.client.wait("blocked", timeout=DEADLINE)["blocked"]
     assert (job.state, job.attempt) == (JobState.COMPLETED, 1)
     assert [each["name"] for each in writing.account()["jobs"]].count("blocked") == 1
 
@@ -114,7 +115,7 @@ def test_a_folder_that_cannot_be_written_to_is_waited_for_and_doctor_says_so(
         found = [each for each in map(json.loads, lines) if each["check"].endswith(": results")]
         return found[0]["message"] if found and not found[0]["ok"] else ""
 
-    message = until(finding, 60, "doctor tells of it")
+    message = until(finding, what="doctor tells of it")
     assert f"{root / output}" in message
     assert "mount it" in message or "let the worker write there" in message
     job = stack.client.get("waits")

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 from conftest import make_stack
-from stack import Stack, until
+from stack import Stack
+from waiting import DEADLINE, until
 
 from producer.contract import Job, JobState
 from producer.errors import WrongState
@@ -47,8 +48,8 @@ def retried(stack: Stack, name: str) -> Job:
             return False
         return True
 
-    until(begun, 40)
-    return stack.client.wait(name, timeout=60)[name]
+    until(begun)
+    return stack.client.wait(name, timeout=DEADLINE)[name]
 
 
 def starts(stack: Stack, name: str) -> list[str]:
@@ -154,4 +155,4 @@ def test_what_transcribe_could_not_do_is_started_anew_at_once(served: Stack) -> 
     submit(served, "parse")
     served.job_in("parse", JobState.FAILED)
     assert served.client.retry("parse").state is JobState.QUEUED
-    started_anew(served, served.client.wait("parse", timeout=60)["parse"])
+    started_anew(served, served.client.wait("parse", timeout=DEADLINE)["parse"])

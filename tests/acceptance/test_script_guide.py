@@ -16,6 +16,7 @@ from conftest import make_stack
 from dotenv import dotenv_values
 from guides import blocks, commands_of
 from stack import ROOT, SAMPLES, Stack
+from waiting import DEADLINE
 
 from producer.contract import JobState
 
@@ -51,7 +52,7 @@ def run(stack: Stack, *words: str) -> subprocess.CompletedProcess[str]:
         env={**os.environ, "AWS_ENDPOINT_URL": stack.endpoint},
         capture_output=True,
         text=True,
-        timeout=90,
+        timeout=DEADLINE,
         check=False,
     )
 

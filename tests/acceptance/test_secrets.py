@@ -11,7 +11,8 @@ import traceback
 from pathlib import Path
 
 import pytest
-from stack import Stack, until
+from stack import Stack
+from waiting import DEADLINE, until
 
 from producer import Client
 from producer.contract import JobState
@@ -76,7 +77,7 @@ def test_no_secret_is_ever_shown(stack: Stack, monkeypatch: pytest.MonkeyPatch) 
     stack.client.submit(recording, name="good", cleanup=True)
     stack.client.submit(recording.with_name("none.wav"), name="bad")
     stack.broker.command("LPUSH", "transcription.control", "no message")
-    stack.client.wait(["good", "bad"], timeout=60, cleaned=True)
+    stack.client.wait(["good", "bad"], timeout=DEADLINE, cleaned=True)
 
     # After a restart, Redis does not know the user.
     stack.stop_redis(signal.SIGKILL)
@@ -102,7 +103,7 @@ def test_no_secret_is_ever_shown(stack: Stack, monkeypatch: pytest.MonkeyPatch) 
     settings = WorkerSettings.load()
     shown += [repr(settings), str(settings), repr(settings.credentials)]
     worker.terminate()
-    assert worker.wait(timeout=30) == 0
+    assert worker.wait(timeout=DEADLINE) == 0
     # Redis's file has all that was ever written to it.
     for folder in (stack.sandbox.folder, stack.results):
         files = [path for path in folder.rglob("*") if path.is_file()]

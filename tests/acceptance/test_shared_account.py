@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 
 import pytest
-from stack import BUCKET, Stack, until
+from stack import BUCKET, Stack
+from waiting import DEADLINE, until
 
 from producer.contract import JobState
 from producer.fleet import Account, Rate
@@ -64,12 +65,12 @@ def test_slots_that_others_have_are_left_to_them_until_they_are_gone(stack: Stac
         seen.append(account(stack))
         return seen[-1].others == 0
 
-    until(others_are_gone, 60)
+    until(others_are_gone)
     assert all(each.slots <= 10 - each.others for each in seen)
     assert account(stack).refused <= 9, "those that were started before the others were seen"
     until(lambda: stack.client.counts()[JobState.TRANSCRIBING] > 3)
     until(lambda: account(stack).slots == 10)
-    jobs = stack.client.wait(ids, timeout=90)
+    jobs = stack.client.wait(ids, timeout=DEADLINE)
     assert {job.state for job in jobs.values()} == {JobState.COMPLETED}
     assert changes(stack, "slots") == ["account.yielded", "account.recovered"]
 
@@ -81,7 +82,7 @@ def test_a_full_account_is_not_run_into_all_the_time(stack: Stack) -> None:
     start_others(stack, 10)
     ids = submit(stack, 12)
     until(lambda: account(stack).refused)
-    jobs = stack.client.wait(ids, timeout=90)
+    jobs = stack.client.wait(ids, timeout=DEADLINE)
     assert {job.state for job in jobs.values()} == {JobState.COMPLETED}
     assert account(stack).refused <= 20, "no more than a few at a time, and not each second"
 
@@ -94,9 +95,9 @@ def test_whoever_is_throttled_calls_less_often_and_more_again(stack: Stack) -> N
     until(lambda: rate(stack, "StartTranscriptionJob").share < 1)
     assert rate(stack, "StartTranscriptionJob").permits < 25
     assert rate(stack, "GetTranscriptionJob").share == 1
-    jobs = stack.client.wait(ids, timeout=90)
+    jobs = stack.client.wait(ids, timeout=DEADLINE)
     assert {job.state for job in jobs.values()} == {JobState.COMPLETED}
-    until(lambda: rate(stack, "StartTranscriptionJob").permits == 25, 60)
+    until(lambda: rate(stack, "StartTranscriptionJob").permits == 25)
     until(lambda: len(changes(stack, "StartTranscriptionJob")) == 2)
     assert changes(stack, "StartTranscriptionJob") == ["account.yielded", "account.recovered"]
     assert rate(stack, "StartTranscriptionJob").refused == 3
@@ -138,4 +139,4 @@ def test_without_service_quotas_the_settings_hold(stack: Stack, kind: str) -> No
     until(lambda: [each for each in stack.log() if each["event"] == "account.quotas_unread"])
     found = account(stack)
     assert (found.quota, found.measured) == (250, False)
-    stack.client.wait(submit(stack, 1), timeout=30)
+    stack.client.wait(submit(stack, 1), timeout=DEADLINE)

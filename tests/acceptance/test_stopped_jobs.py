@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from stack import BUCKET, Stack, until
+from stack import BUCKET, Stack
+from waiting import DEADLINE, until
 
 from producer.contract import STAGE_OF, JobState, Stage
 from producer.store import PREFIX
@@ -75,7 +76,7 @@ def test_a_cancelled_job_leaves_nothing(stack: Stack, state: JobState) -> None:
     done = stack.transcribe("cancel", NAME)
     assert done.returncode == 0, done.stderr
     assert stack.client.get(NAME).state is JobState.CANCELLED
-    until(lambda: not traces(stack), 40, f"nothing left: {traces(stack)}")
+    until(lambda: not traces(stack), what=f"nothing left: {traces(stack)}")
     assert stack.client.get(NAME).state is JobState.CANCELLED
 
 
@@ -94,7 +95,7 @@ def test_a_job_past_its_deadline_fails_wherever_it_is(stack: Stack, state: JobSt
         kept = {"objects", "transcription"} if state is JobState.COLLECTING else {"objects"}
         return set(left) <= kept
 
-    until(only_objects, 40, f"only objects left: {traces(stack)}")
+    until(only_objects, what=f"only objects left: {traces(stack)}")
 
 
 def big_upload(stack: Stack) -> None:
@@ -125,7 +126,7 @@ def test_an_upload_in_parts_is_aborted_even_if_its_worker_was_killed(
         stack.start_worker("cleaner", "-Q", Stage.CLEANUP.queue)
     stop(stack)
     stack.job_in(NAME, JobState.CANCELLED, JobState.FAILED)
-    until(lambda: not traces(stack), 40, f"nothing left: {traces(stack)}")
+    until(lambda: not traces(stack), what=f"nothing left: {traces(stack)}")
 
 
 def test_an_upload_in_parts_that_was_killed_is_aborted_by_the_next(stack: Stack) -> None:
@@ -148,7 +149,7 @@ def test_two_jobs_with_one_key_take_turns(stack: Stack) -> None:
         stack.client.submit(recording, name=name, key="calls/today.wav", cleanup=True).id
         for name in ("one", "two", "three")
     ]
-    jobs = stack.client.wait(ids, timeout=90, cleaned=True)
+    jobs = stack.client.wait(ids, timeout=DEADLINE, cleaned=True)
     assert {job.state for job in jobs.values()} == {JobState.COMPLETED}
     assert all(name in stack.client.text(name) for name in ids)
     assert stack.objects() == []

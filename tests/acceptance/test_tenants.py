@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from stack import Stack
+from waiting import DEADLINE
 
 from producer.contract import Job, JobState
 
@@ -24,7 +25,7 @@ def test_a_tenants_one_file_does_not_wait_for_anothers_hundred(stack: Stack) -> 
     clinic = ran.stdout.strip()
     assert stack.client.get(clinic).request.metadata == {"tenant": "clinic"}
     stack.start_worker("one", max_running_jobs="2", tenant_weights="bulk=3,clinic=1")
-    done = stack.client.wait([*bulk, clinic], timeout=90)
+    done = stack.client.wait([*bulk, clinic], timeout=DEADLINE)
     assert {job.state for job in done.values()} == {JobState.COMPLETED}
     # By priority and age it would be the last.
     order = [job.id for job in started(list(done.values()))]
@@ -43,9 +44,9 @@ def test_shares_of_starts_are_as_the_workers_setting_says(stack: Stack) -> None:
     }
     for name in ("one", "two"):
         stack.start_worker(name, max_running_jobs="4", tenant_weights="gold=3")
-    stack.client.wait(ids["gold"], timeout=90)
+    stack.client.wait(ids["gold"], timeout=DEADLINE)
     everything = ids["gold"] + ids["bronze"]
-    done = stack.client.wait(everything, timeout=90)
+    done = stack.client.wait(everything, timeout=DEADLINE)
     first = started(list(done.values()))[:40]
     gold = sum(job.id.startswith("gold") for job in first)
     assert 26 <= gold <= 34, [job.id for job in first]

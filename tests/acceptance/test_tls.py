@@ -17,7 +17,8 @@ from urllib.parse import quote
 import pytest
 import redis
 from certificates import Authority
-from stack import Stack, until
+from stack import Stack
+from waiting import DEADLINE, until
 
 PASSWORD = "p@ss:w/rd #1"
 USER = "queue"
@@ -119,7 +120,7 @@ def test_one_url_serves_producer_and_worker_and_the_password_is_not_shown(
         # The worker has no other way to Redis than this.
         assert f"user={USER} " in stack.broker.command("CLIENT", "LIST")
         worker.terminate()
-        assert worker.wait(timeout=30) == 0
+        assert worker.wait(timeout=DEADLINE) == 0
     seen = [
         stack.sandbox.log("worker").read_text(),
         doctor.stdout,

@@ -8,7 +8,8 @@ from collections import Counter
 from collections.abc import Callable
 
 from messages import raw_message
-from stack import BUCKET, Stack, until
+from stack import BUCKET, Stack
+from waiting import until
 
 from chaos.plan import WORKERS, Blow, Job, Kind, Plan, Step
 from producer.contract import CONTROL_QUEUE, JobState, Stage

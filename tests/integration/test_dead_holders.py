@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 from lines import NO_LIMIT, Lines
-from stack import Stack, until
+from stack import Stack
+from waiting import until
 
 from producer.contract import JobState, Stage
 from producer.store import PREFIX

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 from holding import taken_up, uploaded, worker_of
-from stack import LEASE, Stack, until
+from stack import LEASE, Stack
+from waiting import until
 
 from producer.contract import JobState, Stage
 from producer.schedule import clock

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 from holding import taken_up, worker_of
-from stack import BUCKET, Stack, until
+from stack import BUCKET, Stack
+from waiting import until
 
 from producer.contract import JobState, Stage
 from producer.store import PREFIX

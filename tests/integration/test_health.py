@@ -8,7 +8,8 @@ from contextlib import contextmanager
 
 import pytest
 from holding import worker_of
-from stack import Stack, until
+from stack import Stack
+from waiting import until
 
 from worker.health import Health
 

@@ -7,8 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import fields
 from typing import Any
@@ -19,6 +18,7 @@ import psutil
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
+from waiting import DEADLINE, until
 
 from localaws.faults import KINDS, Fault
 
@@ -49,13 +49,6 @@ def test_its_help_names_every_fault_and_each_of_its_fields():
         assert re.search(rf"\b{name}\b", told), name
 
 
-def until(condition: Callable[[], Any], seconds: float = 20) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.02)
-
-
 def gone(process: psutil.Process) -> bool:
     return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
 
@@ -70,7 +63,7 @@ def test_a_signal_ends_it_and_its_recognisers_with_exit_code_0(sign: signal.Sign
 
         process.send_signal(sign)
 
-        assert process.wait(10) == 0
+        assert process.wait(DEADLINE) == 0
         assert process.stderr is not None
         assert process.stderr.read() == ""
         assert all(map(gone, children))
@@ -138,7 +131,7 @@ def test_every_option_reaches_the_endpoint(light: tuple[str, ...]):
         s3.close()
         transcribe.close()
         process.terminate()
-        process.wait(10)
+        process.wait(DEADLINE)
         assert process.stderr is not None
         assert "PUT /first-bucket/a.wav 200" in process.stderr.read()
 
@@ -172,7 +165,7 @@ def test_a_wrong_argument_is_one_sentence_and_exit_code_2(arguments: list[str], 
         port = str(taken.getsockname()[1])
         arguments = [each.replace("{taken}", port) for each in arguments]
         run = subprocess.run(
-            [*COMMAND, *arguments], capture_output=True, text=True, timeout=20, check=False
+            [*COMMAND, *arguments], capture_output=True, text=True, timeout=DEADLINE, check=False
         )
 
     assert run.returncode == 2

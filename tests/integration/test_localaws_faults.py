@@ -4,7 +4,6 @@
 
 import json
 import os
-import time
 from collections.abc import Iterator
 from http.client import HTTPConnection
 from io import BytesIO
@@ -17,6 +16,7 @@ import pytest
 from boto3.s3.transfer import TransferConfig
 from botocore.config import Config
 from botocore.exceptions import ClientError, ConnectionClosedError, ReadTimeoutError
+from waiting import until
 
 import localaws
 
@@ -243,10 +243,8 @@ def test_jobs_can_be_told_to_fail():
         account = Account(endpoint)
         account.start("bad-one")
         account.start("good-one")
-        deadline = time.monotonic() + 20
-        while (jobs := account.admin("GET", "jobs"))["running"]:
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
+        until(lambda: not account.admin("GET", "jobs")["running"])
+        jobs = account.admin("GET", "jobs")
         account.s3.close()
         account.transcribe.close()
 
@@ -258,13 +256,12 @@ def test_jobs_can_be_told_to_fail():
 
 def ended(account: Account, *names: str) -> None:
     """Wait until these jobs have ended."""
-    deadline = time.monotonic() + 20
-    while True:
+
+    def all_have() -> bool:
         jobs = account.admin("GET", "jobs")["jobs"]
-        if all(job["completed"] for job in jobs if job["name"] in names):
-            return
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+        return all(job["completed"] for job in jobs if job["name"] in names)
+
+    until(all_have)
 
 
 @pytest.fixture
@@ -302,10 +299,8 @@ def test_the_document_of_a_job_can_be_spoilt_for_good_or_for_a_while(
     if found is not None:
         with pytest.raises(json.JSONDecodeError):
             json.loads(found)
-    deadline = time.monotonic() + 20
-    while len(document(quick, "late") or b"") != len(document(quick, "good") or b""):
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    whole = len(document(quick, "good") or b"")
+    until(lambda: len(document(quick, "late") or b"") == whole)
     for name in ("late", "good"):
         assert json.loads(document(quick, name) or b"")["jobName"] == name
     answer = quick.transcribe.get_transcription_job(TranscriptionJobName="bad")

@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from account import UNLIMITED, Account, client, until
+from account import UNLIMITED, Account, client
 from botocore.exceptions import ClientError
+from waiting import until
 
 import localaws
 

@@ -8,9 +8,8 @@ import os
 import re
 import signal
 import struct
-import time
 import wave
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
@@ -18,6 +17,7 @@ from urllib.request import urlopen
 import boto3
 import psutil
 import pytest
+from waiting import until
 
 import localaws
 
@@ -76,13 +76,6 @@ class Account:
         with urlopen(f"{self.url}/_localaws/jobs") as answer:
             jobs = json.load(answer)["jobs"]
         return {job["name"]: job["pid"] for job in jobs if job["pid"]}
-
-
-def until(condition: Callable[[], Any], seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.02)
 
 
 @pytest.fixture(scope="module")

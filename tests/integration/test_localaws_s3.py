@@ -14,6 +14,7 @@ import pytest
 from boto3.s3.transfer import TransferConfig
 from botocore.config import Config
 from botocore.exceptions import ClientError
+from waiting import DEADLINE
 
 import localaws
 
@@ -223,7 +224,7 @@ def test_a_streamed_body_with_its_checksum_at_the_end_is_taken(
         "X-Amz-Trailer: x-amz-checksum-crc32\r\nX-Amz-Decoded-Content-Length: 8\r\n"
         "Authorization: AWS4-HMAC-SHA256 Credential=t/20260101/us-east-1/s3/aws4_request, x\r\n\r\n"
     )
-    with socket.create_connection((endpoint.host, endpoint.port), timeout=20) as connection:
+    with socket.create_connection((endpoint.host, endpoint.port), timeout=DEADLINE) as connection:
         connection.sendall(head.encode())
         assert connection.recv(100).startswith(b"HTTP/1.1 100 Continue\r\n")
         connection.sendall(body)
@@ -257,7 +258,7 @@ def test_light_answers_requests_that_come_in_pieces_and_several_at_once(
     light: localaws.Endpoint,
 ) -> None:
     request = b"GET /_localaws/health HTTP/1.1\r\nHost: x\r\n\r\n"
-    with socket.create_connection((light.host, light.port), timeout=20) as connection:
+    with socket.create_connection((light.host, light.port), timeout=DEADLINE) as connection:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         for byte in request:
             connection.sendall(bytes([byte]))
@@ -270,7 +271,7 @@ def test_light_answers_requests_that_come_in_pieces_and_several_at_once(
 
 
 def test_light_hangs_up_on_what_is_not_http(light: localaws.Endpoint) -> None:
-    with socket.create_connection((light.host, light.port), timeout=20) as connection:
+    with socket.create_connection((light.host, light.port), timeout=DEADLINE) as connection:
         connection.sendall(b"\x16\x03\x01 hello\r\n\r\n")
         assert connection.recv(1000).startswith(b"HTTP/1.1 400 ")
         assert connection.recv(1000) == b""

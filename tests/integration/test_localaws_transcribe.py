@@ -13,8 +13,9 @@ from urllib.request import Request, urlopen
 
 import psutil
 import pytest
-from account import UNLIMITED, Account, client, until
+from account import UNLIMITED, Account, client
 from botocore.exceptions import ClientError
+from waiting import until
 
 import localaws
 

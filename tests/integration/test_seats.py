@@ -6,7 +6,8 @@ import json
 
 import pytest
 from holding import taken_up, uploaded, worker_of
-from stack import BUCKET, Stack, until
+from stack import BUCKET, Stack
+from waiting import until
 
 from producer.contract import JobState, Stage
 from producer.store import PREFIX

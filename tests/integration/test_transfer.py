@@ -14,7 +14,8 @@ from typing import Any
 
 import pytest
 from holding import started, taken_up, uploaded, worker_of
-from stack import BUCKET, Stack, until
+from stack import BUCKET, Stack
+from waiting import until
 
 from producer.contract import JobState, Stage
 from worker import uploading

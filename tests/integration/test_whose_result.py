@@ -7,7 +7,8 @@ from dataclasses import replace
 
 import pytest
 from holding import started, taken_up, worker_of
-from stack import BUCKET, Stack, until
+from stack import BUCKET, Stack
+from waiting import until
 
 from producer.adoption import Became
 from producer.contract import JobState, Stage

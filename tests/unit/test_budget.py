@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 
 import pytest
-from stack import until
+from waiting import until
 
 from worker.budget import Budget
 

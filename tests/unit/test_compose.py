@@ -17,6 +17,7 @@ import pytest
 import yaml
 from celery.bin.celery import celery as celery_command
 from stack import Stack
+from waiting import DEADLINE
 
 import localaws
 from localaws import Credentials
@@ -66,7 +67,7 @@ def _check_schema(file: Path) -> subprocess.CompletedProcess[str]:
         capture_output=True,
         text=True,
         env={**os.environ, **nowhere},
-        timeout=60,
+        timeout=DEADLINE,
     )
 
 
@@ -243,7 +244,7 @@ def test_the_workers_health_is_its_own(workers: list[str], healthy: bool, stack:
             **stack.environment,
             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
         },
-        timeout=60,
+        timeout=DEADLINE,
     )
     assert (done.returncode == 0) is healthy
 

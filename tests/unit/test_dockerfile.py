@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from waiting import DEADLINE
 
 from worker.settings import WorkerSettings
 
@@ -60,7 +61,7 @@ def _hadolint(text: str) -> subprocess.CompletedProcess[str]:
         input=text,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=DEADLINE,
     )
 
 

@@ -21,6 +21,7 @@ import yaml
 from click.testing import CliRunner
 from guides import blocks, code, commands_of, parse, table
 from kombu.transport.virtual import Message
+from waiting import DEADLINE
 
 import producer
 from producer import Client, Job, Transcript, errors
@@ -280,7 +281,7 @@ def test_the_shell_lines_push_that_message(tmp_path: Path) -> None:
         ["/bin/sh", "-eu", "-c", script],
         check=True,
         env={**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"},
-        timeout=30,
+        timeout=DEADLINE,
     )
     command, queue, message = pushed.read_text().split("\n", 2)
     assert (command, queue) == ("LPUSH", Stage.START.queue)

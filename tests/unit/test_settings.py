@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from waiting import DEADLINE
 
 from producer import InvalidRequest, InvalidSettings, TranscriptionRequest
 from producer.script_settings import read_request
@@ -352,7 +353,7 @@ def test_a_worker_that_cannot_start_says_why_in_one_line(
         capture_output=True,
         text=True,
         encoding="utf-8",
-        timeout=30,
+        timeout=DEADLINE,
         check=False,
     )
 
@@ -382,7 +383,7 @@ except Exception:
         env={**os.environ, "AWS_ENDPOINT_URL": "http://127.0.0.1:1"},
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=DEADLINE,
         check=True,
     )
 
