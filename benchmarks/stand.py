@@ -79,6 +79,8 @@ class Stand:
             "TRANSCRIBE_AUDIO_ROOTS": str(task.audio),
             "TRANSCRIBE_RESULTS_DIR": str(self._results),
             "TRANSCRIBE_LOG_FORMAT": "json",
+            # The recordings were written a moment before.
+            "TRANSCRIBE_QUIET_PERIOD": "0",
             "AWS_ENDPOINT_URL": self._endpoint,
             **sandbox.aws_keys,
             "AWS_DEFAULT_REGION": "us-east-1",

@@ -200,7 +200,11 @@ def _by_worker(folder: Path) -> dict[str, float]:
     """The same files as jobs of one worker: how long until each is in S3."""
     with Sandbox() as sandbox:
         redis = sandbox.start_redis()
-        environment = {"TRANSCRIBE_REDIS_URL": redis, "TRANSCRIBE_AUDIO_ROOTS": str(folder)}
+        environment = {
+            "TRANSCRIBE_REDIS_URL": redis,
+            "TRANSCRIBE_AUDIO_ROOTS": str(folder),
+            "TRANSCRIBE_QUIET_PERIOD": "0",
+        }
         jobs = _uploaded(sandbox, environment, folder)
     began = min(job.times[JobState.QUEUED] for job in jobs)
     took = {job.id: (job.times[JobState.READY] - began).total_seconds() for job in jobs}

@@ -14,6 +14,9 @@ from producer.contract import Stage
 #: The poll task is one entry for the whole fleet, under what can be no job's name, and so is an
 #: adoption.
 FLEET = "*"
+#: Fields of a job's record: what a look has seen, for the next to compare with, and when that was,
+#: by Redis's clock, in seconds since 1970.
+SEEN, SEEN_AT = "look.seen", "look.at"
 #: All tenants have the same share.
 NO_WEIGHTS: Mapping[str, float] = MappingProxyType({})
 
@@ -83,10 +86,16 @@ class Schedule:
         words = [word for hold in holds for word in (hold.stage, hold.member, hold.generation)]
         return [bool(kept) for kept in self._broker.run("renew", self.lease, *words)]
 
-    def put_off(self, hold: Hold, seconds: float) -> bool:
-        """Give an entry back, to be due in `seconds`; False if the hold was lost."""
+    def put_off(self, hold: Hold, seconds: float, *, seen: str = "") -> bool:
+        """Give an entry back, to be due in `seconds`; False if the hold was lost.
+
+        What was `seen` of the job, if anything, is in its record from then on, as `SEEN`, with the
+        time, as `SEEN_AT`.
+        """
         return bool(
-            self._broker.run("put_off", hold.stage, hold.member, hold.generation, max(0.0, seconds))
+            self._broker.run(
+                "put_off", hold.stage, hold.member, hold.generation, max(0.0, seconds), seen
+            )
         )
 
     def failed_try(self, hold: Hold, most: int, seconds: float) -> int:
@@ -123,4 +132,4 @@ class Schedule:
 
     def finish(self, hold: Hold) -> bool:
         """Be done with an entry; the poll's stays while anything runs."""
-        return bool(self._broker.run("put_off", hold.stage, hold.member, hold.generation, ""))
+        return bool(self._broker.run("put_off", hold.stage, hold.member, hold.generation, "", ""))

@@ -54,6 +54,8 @@ class Stack:
             "TRANSCRIBE_POLL_INTERVAL": "0.3",
             "TRANSCRIBE_DISPATCH_INTERVAL": "0.05",
             "TRANSCRIBE_LEASE": str(LEASE),
+            # What tests submit they have written a moment before.
+            "TRANSCRIBE_QUIET_PERIOD": "0",
         }
         self.client = Client(settings=ProducerSettings(redis_url=self.redis_url, lease=LEASE))
         self.broker = Broker(self.redis_url)

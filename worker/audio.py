@@ -16,6 +16,7 @@ from producer.media import MAX_BYTES, refusal
 from producer.options import MediaFormat
 from worker.errors import Permanent, Transient
 from worker.lengths import check_length
+from worker.stamp import Stamp, changed
 
 #: What the machine, or a server of files, lacks for a while; the recording is not at fault.
 _PASSING = frozenset(
@@ -29,8 +30,34 @@ class LocalAudio:
 
     path: Path
     file: BufferedReader
-    size: int
+    #: as it was before any of it was read
+    stamp: Stamp
     format: MediaFormat
+    roots: tuple[Path, ...]
+
+    @property
+    def size(self) -> int:
+        """In bytes."""
+        return self.stamp.size
+
+    def check_unchanged(self) -> None:
+        """See that what was read is what is there: to be called when all is read.
+
+        Raises:
+            Transient: if somebody has written to it, or put something else in its place.
+            Permanent: if what was put there lies outside the audio roots.
+        """
+        try:
+            # Opened anew: over NFS only that asks the server, also for what is open already.
+            with _open(str(self.path), self.roots, self.path.name) as again:
+                in_place = Stamp.of(again.fileno())
+        except Permanent as error:
+            if error.code not in {"NoSuchFile", "Unreadable"}:
+                raise
+            # It was read whole: who moves it away, now, may.
+            in_place = self.stamp
+        if in_place != self.stamp or Stamp.of(self.file.fileno()) != self.stamp:
+            raise changed()
 
     def __enter__(self) -> Self:
         return self
@@ -44,7 +71,7 @@ def open_audio(
     roots: Iterable[Path],
     media_format: MediaFormat | None = None,
     *,
-    sized: Callable[[int], object] = int,
+    stamped: Callable[[Stamp], object] = str,
 ) -> LocalAudio:
     """Open and check a recording before anything is uploaded.
 
@@ -54,23 +81,24 @@ def open_audio(
         path: of the recording.
         roots: folders beneath which it must lie.
         media_format: what it is said to be, which is then not looked at.
-        sized: called with its size in bytes before any of it is read; may raise.
+        stamped: called with its stamp before anything else is looked at; may raise.
 
     Raises:
         Permanent: with a sentence that says what is wrong with it.
         Transient: if the machine cannot open it now, and may later.
     """
-    name = Path(path).name
-    file = _open(path, tuple(roots), name)
+    name, roots = Path(path).name, tuple(roots)
+    file = _open(path, roots, name)
     try:
-        size = _regular_size(file, name)
-        sized(size)
+        stamp = _stamp(file, name)
+        stamped(stamp)
+        _check_size(stamp.size, name)
         found = _format(file, name, media_format)
-        check_length(file, size, name)
+        check_length(file, stamp.size, name)
     except BaseException:
         file.close()
         raise
-    return LocalAudio(Path(path), file, size, found)
+    return LocalAudio(Path(path), file, stamp, found, roots)
 
 
 def _open(path: str, roots: tuple[Path, ...], name: str) -> BufferedReader:
@@ -109,15 +137,17 @@ def _beneath(path: Path, roots: tuple[Path, ...]) -> bool:
     return any(path.is_relative_to(root) for root in roots)
 
 
-def _regular_size(file: BufferedReader, name: str) -> int:
-    status = os.fstat(file.fileno())
-    if not stat.S_ISREG(status.st_mode):
+def _stamp(file: BufferedReader, name: str) -> Stamp:
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
         raise Permanent("NotAFile", f"{name} is a device or pipe, not a recording.")
-    if status.st_size == 0:
+    return Stamp.of(file.fileno())
+
+
+def _check_size(size: int, name: str) -> None:
+    if size == 0:
         raise Permanent("Empty", f"{name} is empty.")
-    if status.st_size > MAX_BYTES:
+    if size > MAX_BYTES:
         raise Permanent("TooLarge", f"{name} is over 2 GB, the most Amazon Transcribe takes.")
-    return status.st_size
 
 
 def _format(file: BufferedReader, name: str, said: MediaFormat | None) -> MediaFormat:

@@ -32,10 +32,12 @@ class Transient(StageError):
 class NotYet(Transient):
     """Its turn comes later, so the job is due again then, and not before."""
 
-    def __init__(self, code: str, message: str, seconds: float) -> None:
+    def __init__(self, code: str, message: str, seconds: float, *, seen: str = "") -> None:
         super().__init__(code, message)
         #: how long to wait
         self.seconds = seconds
+        #: what this look has seen, for the next to compare with
+        self.seen = seen
 
 
 class NoSeat(Transient):

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import base64
-import os
 import zlib
 from collections.abc import Callable
 from io import BufferedReader, BytesIO
 from typing import Any
 
-from worker.errors import Transient
+from worker.stamp import Stamp, changed
 
 #: Called with each number of bytes sent; what it raises ends the sending.
 Progress = Callable[[int], object]
@@ -24,8 +23,8 @@ class Reading:
         """Begin at the beginning of `file`."""
         file.seek(0)
         self._file = file
-        self._before = self._stamp()
-        self.size = self._before[0]
+        self._before = Stamp.of(file.fileno())
+        self.size = self._before.size
 
     def next(self, most: int) -> bytes:
         """The next bytes, at most so many.
@@ -36,7 +35,7 @@ class Reading:
         wanted = min(most, self.size - self._file.tell())
         data = self._file.read(wanted)
         if len(data) != wanted:
-            raise self._changed()
+            raise changed()
         return data
 
     def check_unchanged(self) -> None:
@@ -45,20 +44,8 @@ class Reading:
         Raises:
             Transient: if somebody has written to the file since.
         """
-        if self._stamp() != self._before:
-            raise self._changed()
-
-    def _stamp(self) -> tuple[int, int]:
-        status = os.fstat(self._file.fileno())
-        return status.st_size, status.st_mtime_ns
-
-    @staticmethod
-    def _changed() -> Transient:
-        return Transient(
-            "FileChanged",
-            "The recording changed while it was uploaded; it is uploaded again until nobody writes "
-            "to it any more.",
-        )
+        if Stamp.of(self._file.fileno()) != self._before:
+            raise changed()
 
 
 class _Body(BytesIO):

@@ -84,6 +84,11 @@ class WorkerSettings(ProducerSettings):
     concurrency: int = Field(
         default=16, ge=1, description="Stages that one worker process is at work on at once."
     )
+    quiet_period: float = Field(
+        default=5.0,
+        ge=0,
+        description="Seconds for which a recording must have stood still before it is uploaded.",
+    )
     result_patience: float = Field(
         default=60.0,
         ge=0,

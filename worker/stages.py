@@ -96,9 +96,12 @@ class Work:
         if self.worker.schedule.is_line(self.hold.stage):
             raise NoSeat("NoSeat", "A seat is free, and it may be another's turn.")
 
-    def later(self, seconds: float) -> None:
-        """Snooze: be due again in `seconds`. Nothing went wrong, nothing is counted."""
-        self.worker.schedule.put_off(self.hold, seconds)
+    def later(self, seconds: float, *, seen: str = "") -> None:
+        """Snooze: be due again in `seconds`. Nothing went wrong, nothing is counted.
+
+        What was `seen` of a job, if anything, is kept in its record, with the time.
+        """
+        self.worker.schedule.put_off(self.hold, seconds, seen=seen)
 
     def finish(self) -> None:
         """Be done with the entry without moving the job."""
@@ -206,7 +209,7 @@ def _work(work: Work, function: Callable[[Work], None]) -> None:
         give_up(work, error)
     except NotYet as error:
         log.debug("stage.not_yet", reason=error.message, seconds=error.seconds)
-        work.later(error.seconds)
+        work.later(error.seconds, seen=error.seen)
     except SlotsTaken as error:
         log.info("account.full", reason=error.message)
         work.worker.admission.full()

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import time
+
 import structlog
 
 from producer.contract import Job, JobState
 from producer.media import MAX_BYTES
+from producer.schedule import SEEN, SEEN_AT
 from worker import notes, places
 from worker.audio import LocalAudio, open_audio
-from worker.errors import Permanent, Transient
+from worker.errors import NotYet, Permanent, Transient
 from worker.leases import LeaseLost
 from worker.objects import parse_uri
 from worker.results import results_folder
 from worker.s3_keys import check_audio, requested_key
 from worker.stages import Work
+from worker.stamp import Stamp
 from worker.storage import Storage
 from worker.transfer import PART_BYTES
 
@@ -26,6 +30,7 @@ def place_audio(work: Work) -> str:
     Raises:
         Permanent: if it is not fit to be transcribed, or its key has other content.
         NoSeat: if it is large, and enough such are being uploaded.
+        NotYet: if somebody may still be writing to it.
         Transient: as AWS's error is sorted.
     """
     request, settings = work.job.request, work.worker.settings
@@ -37,14 +42,16 @@ def place_audio(work: Work) -> str:
         _check_object(work, request.audio)
         return request.audio
 
-    def sized(size: int) -> None:
-        if size >= PART_BYTES:
-            work.take_seat()
+    def stamped(stamp: Stamp) -> None:
+        _wait_until_quiet(work, stamp)
 
     roots, kind = settings.audio_roots, request.media_format
-    with open_audio(request.audio, roots, kind, sized=sized) as audio:
+    with open_audio(request.audio, roots, kind, stamped=stamped) as audio:
+        if audio.size >= PART_BYTES:
+            work.take_seat()
         uri = places.audio_uri(work.job, settings.bucket, settings.prefix, audio.format)
         _upload(work, audio, uri)
+        audio.check_unchanged()
     if audio.size >= PART_BYTES:
         _abort_others(work.worker.storage, uri)
     return uri
@@ -76,6 +83,21 @@ def _hold_key(work: Work) -> None:
     other = work.worker.store.hold_key(key, work.job.id) if key is not None else ""
     if other:
         raise Transient("KeyInUse", f"The key {key} is in use by job {other}; this one waits.")
+
+
+def _wait_until_quiet(work: Work, stamp: Stamp) -> None:
+    """Snooze while the recording may still be written to.
+
+    Clocks of file servers may be wrong, and each look may be another worker's. So what a look saw
+    is kept in the job's record, with the time by Redis's clock, for the next to compare with.
+    """
+    period, record = work.worker.settings.quiet_period, work.hold.record
+    is_new = record.get(SEEN) != str(stamp)
+    seen_for = 0.0 if is_new else work.hold.begun_at - float(record[SEEN_AT])
+    seconds = stamp.quiet_in(period, now=time.time(), seen_for=seen_for)
+    if seconds > 0:
+        message = f"Somebody may still be writing to the recording: it has {stamp.size} bytes now."
+        raise NotYet("StillWritten", message, seconds, seen=str(stamp) if is_new else "")
 
 
 def _upload(work: Work, audio: LocalAudio, uri: str) -> None:

@@ -1,5 +1,6 @@
 -- Give an entry back, to be due later (or at once); or, with delay '', be done with it.
--- ARGV: stage, id, generation, delay in seconds or ''
+-- ARGV: stage, id, generation, delay in seconds or '', what was seen of the job for the next to compare
+--   with, or ''
 -- Returns: 1, or 0 if the caller no longer holds the entry
 local stage, id, delay = ARGV[1], ARGV[2], ARGV[4]
 if redis.call('HGET', holder(stage), id) ~= ARGV[3] then return 0 end
@@ -14,6 +15,10 @@ if delay == '' then
   forget(stage, id)
   if stage == 'submit' then redis.call('DEL', arrival(id)) end
 else
-  give_back(stage, id, now() + tonumber(delay))
+  local at = now()
+  if ARGV[5] ~= '' then
+    redis.call('HSET', job_key(id), 'look.seen', ARGV[5], 'look.at', text(at))
+  end
+  give_back(stage, id, at + tonumber(delay))
 end
 return 1

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import stat
+import time
 from typing import Any
 
 import pytest
@@ -13,6 +15,9 @@ from waiting import DEADLINE, until
 
 from producer.contract import JobState
 from producer.errors import JobFailed
+from producer.schedule import SEEN
+from producer.store import PREFIX
+from worker.stamp import Stamp
 
 
 def words(text: str) -> list[str]:
@@ -231,3 +236,19 @@ def test_a_job_may_have_any_name_even_that_of_our_own_entries(stack: Stack) -> N
     ids = [stack.client.submit(stack.sample("silence.wav"), name=name).id for name in names]
     jobs = stack.client.wait(ids, timeout=DEADLINE)
     assert {job.state for job in jobs.values()} == {JobState.COMPLETED}
+
+
+def test_a_recording_from_the_future_is_transcribed_once_it_stood_still(stack: Stack) -> None:
+    stack.start_aws("--recogniser", "fixed:0.1")
+    stack.start_worker(quiet_period="1")
+    recording = stack.sample("silence.wav")
+    written = time.time() + 3600
+    os.utime(recording, (written, written))
+    job = stack.client.submit(recording, name="early")
+    job = stack.job_in(job.id, JobState.COMPLETED)
+    waited = job.times[JobState.READY] - job.times[JobState.UPLOADING]
+    assert waited.total_seconds() >= 1
+    # By what it saw, and not because the machine was slow.
+    seen = stack.broker.command("HGET", f"{PREFIX}job:{job.id}", SEEN)
+    with recording.open("rb") as file:
+        assert seen == str(Stamp.of(file.fileno()))

@@ -48,7 +48,8 @@ def refused(path: Path | str, *roots: Path, media_format: Any = None) -> str:
     before = set(Path("/proc/self/fd").iterdir())
     with pytest.raises(Permanent) as caught:
         open_audio(str(path), roots, media_format)
-    assert set(Path("/proc/self/fd").iterdir()) == before, "a file was left open"
+    # Others of this process may have been closed meanwhile.
+    assert set(Path("/proc/self/fd").iterdir()) <= before, "a file was left open"
     assert caught.value.message.endswith(".")
     assert "/" not in caught.value.message, "where the file lies is nobody's business"
     return caught.value.code

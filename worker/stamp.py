@@ -1,0 +1,48 @@
+"""When and how large a file was written: by that we know whether somebody is still at it."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import Self
+
+from worker.errors import Transient
+
+
+@dataclass(frozen=True)
+class Stamp:
+    """What of a file changes when somebody writes to it."""
+
+    size: int
+    #: by the clock of the machine that it lies on, in nanoseconds since 1970
+    mtime_ns: int
+
+    @classmethod
+    def of(cls, descriptor: int) -> Self:
+        """The stamp of an open file, as it is now."""
+        status = os.fstat(descriptor)
+        return cls(status.st_size, status.st_mtime_ns)
+
+    def __str__(self) -> str:
+        return f"{self.size} {self.mtime_ns}"
+
+    def quiet_in(self, period: float, *, now: float, seen_for: float) -> float:
+        """Seconds until the file has stood still for `period`; 0 if it has.
+
+        Args:
+            period: in seconds.
+            now: seconds since 1970 by a clock of ours, from which the file's may differ.
+            seen_for: seconds for which it is known to have had this stamp, whatever any clock says.
+        """
+        age = now - self.mtime_ns / 1e9
+        # An age below 0 is of a clock that is wrong: only what was seen counts then.
+        return max(0.0, period - max(0.0, age, seen_for))
+
+
+def changed() -> Transient:
+    """The error for a recording that somebody writes to while it is uploaded."""
+    return Transient(
+        "FileChanged",
+        "The recording changed while it was uploaded; it is uploaded again until nobody writes "
+        "to it any more.",
+    )
