@@ -156,6 +156,11 @@ class Job(BaseModel):
         return self.times[self.state]
 
     @property
+    def was_at_transcribe(self) -> bool:
+        """Whether Transcribe may know it, by any of its attempts."""
+        return JobState.STARTING in self.times or self.result_uri is not None or self.attempt > 1
+
+    @property
     def is_retried(self) -> bool:
         """Whether it is COLLECTING because it ended badly and was retried.
 

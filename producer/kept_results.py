@@ -5,7 +5,8 @@ from __future__ import annotations
 import zlib
 from typing import Literal
 
-from producer.broker import Broker
+from producer.broker import Argument, Broker
+from producer.schedule import Hold
 from producer.store import PREFIX
 
 #: Bytes that are compressed before it is looked how much came of them.
@@ -20,17 +21,21 @@ class KeptResults:
         self._broker = broker
         self._lasts = max(1, int(retention))
 
-    def keep(self, job_id: str, text: str, document: bytes, *, most: int) -> None:
+    def keep(self, hold: Hold, text: str, document: bytes, *, most: int) -> bool:
         """Keep a text and its document, each while its compressed size is at most `most` bytes.
+
+        Returns whether the job was still held; if not, nothing is kept.
 
         Raises:
             BrokerUnavailable: if Redis does not answer.
         """
         kept = {"text": _packed(text.encode(), most), "document": _packed(document, most)}
-        self._broker.commands(
-            ("SET", f"{PREFIX}{kind}:{job_id}", packed, "EX", self._lasts)
-            for kind, packed in kept.items()
-            if packed is not None
+        words: list[Argument] = []
+        for kind, packed in kept.items():
+            if packed is not None:
+                words += [kind, packed]
+        return bool(
+            self._broker.run("keep_result", hold.member, hold.generation, self._lasts, *words)
         )
 
     def get(self, job_id: str, kind: Literal["text", "document"]) -> bytes | None:

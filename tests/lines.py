@@ -70,6 +70,12 @@ class Lines:
         states = [JobState.STARTING]
         assert self.store.advance(hold, name, states, JobState.READY, "ready-first")
 
+    def clean_up(self, name: str) -> None:
+        """Look after a job that was cancelled, so that it may be retried."""
+        hold = self.schedule.begin(Stage.CLEANUP, name)
+        assert hold is not None
+        assert self.store.cleaned(hold)
+
     def left(self) -> list[str]:
         """The keys that lines and turns have in Redis."""
         keys = (self.broker.command("KEYS", f"{PREFIX}{kind}*") for kind in ("line", "turn"))

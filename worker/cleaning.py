@@ -11,6 +11,7 @@ from producer.options import MediaFormat
 from worker import places
 from worker.calling import in_turn
 from worker.errors import Permanent, Transient
+from worker.results import discard_results
 from worker.stages import Work
 
 log = structlog.get_logger()
@@ -39,7 +40,7 @@ def abort_uploads(work: Work) -> None:
         Transient: as AWS's error is sorted.
     """
     job, settings = work.job, work.worker.settings
-    if job.request.is_on_s3 or job.state is JobState.COMPLETED:
+    if job.request.is_on_s3 or job.state is JobState.COMPLETED or not _was_uploaded(job):
         return
     storage, where = work.worker.storage, (job, settings.bucket, settings.prefix)
     try:
@@ -54,10 +55,15 @@ def abort_uploads(work: Work) -> None:
         log.info("cleanup.aborted_uploads", number=aborted)
 
 
+def _was_uploaded(job: Job) -> bool:
+    """Whether any of it may be in S3; there is nothing of one that waited for that in vain."""
+    return JobState.UPLOADING in job.times or job.media_uri is not None
+
+
 def delete_audio(work: Work) -> None:
     """Delete the audio if this job put it there; an object we did not create stays."""
     job, settings = work.job, work.worker.settings
-    if job.request.is_on_s3:
+    if job.request.is_on_s3 or not _was_uploaded(job):
         return
     # Of an upload that was stopped on its way, the record does not tell where it went.
     candidates = (
@@ -76,20 +82,48 @@ def delete_audio(work: Work) -> None:
 
 
 def delete_results(work: Work) -> None:
-    """Delete the objects that Transcribe wrote for this job."""
+    """Delete the objects that Transcribe wrote for this job, in its own folder for any attempt."""
     job, settings = work.job, work.worker.settings
-    if job.result_uri is None or job.adopted:
+    if job.adopted or not job.was_at_transcribe:
         return
-    output = places.output_uri(job, settings.bucket, settings.prefix)
-    written = [
-        each.uri
-        for each in places.written_objects(job, output)
+    uris = [job.result_uri] if job.result_uri is not None else []
+    for attempt in _attempts(job):
+        output = places.output_uri(attempt, settings.bucket, settings.prefix)
         # What a job was completed without stays where it can still be fetched.
-        if job.state is not JobState.COMPLETED or each.kind in job.files
-    ]
-    for uri in dict.fromkeys([job.result_uri, *written, places.write_check_uri(output)]):
+        is_result = job.state is JobState.COMPLETED and attempt.attempt == job.attempt
+        uris += [
+            each.uri
+            for each in places.written_objects(attempt, output)
+            if not is_result or each.kind in job.files
+        ]
+        uris.append(places.write_check_uri(output))
+    for uri in dict.fromkeys(uris):
         work.lease.fence()
         work.worker.storage.delete(uri)
+
+
+def _attempts(job: Job) -> list[Job]:
+    """The attempts of a job that may have had something written, each as the job at that time."""
+    if job.request.key is None:
+        return [job.model_copy(update={"attempt": each + 1}) for each in range(job.attempt)]
+    # Beside a key lies what others have, too: of an attempt that was not started nothing is ours.
+    return [job] if job.result_uri is not None else []
+
+
+def discard_files(work: Work) -> None:
+    """Take back files of a job that was stopped, should whoever wrote them be gone.
+
+    Raises:
+        LeaseLost: if the job may have been retried meanwhile.
+        Transient: if the disk does not let go of them.
+        Permanent: the same, for good.
+    """
+    job = work.job
+    collected_at = job.times.get(JobState.COLLECTING)
+    is_stopped = job.state is not JobState.COMPLETED
+    if is_stopped and collected_at is not None and collected_at >= job.created_at:
+        work.lease.fence()
+        discard_results(job, work.worker.settings.results_dir)
 
 
 def delete_job(work: Work) -> None:
@@ -101,7 +135,7 @@ def delete_job(work: Work) -> None:
         Permanent: if AWS refuses.
     """
     job, worker = work.job, work.worker
-    if job.adopted or not _was_at_transcribe(job):
+    if job.adopted or not job.was_at_transcribe:
         return
     for name in job.aws_names:
         if job.state is not JobState.COMPLETED or name != job.aws_name:
@@ -110,12 +144,6 @@ def delete_job(work: Work) -> None:
             if status is None or status.media_uri != job.media_uri:
                 continue
         _delete(work, name)
-
-
-def _was_at_transcribe(job: Job) -> bool:
-    """Whether Transcribe may know it; what was rebuilt after a loss never was UPLOADING."""
-    at_transcribe = {JobState.STARTING, JobState.TRANSCRIBING, JobState.COLLECTING}
-    return not at_transcribe.isdisjoint(job.times) or JobState.UPLOADING not in job.times
 
 
 def _delete(work: Work, name: str) -> None:

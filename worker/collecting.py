@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -78,28 +78,34 @@ def _make_room(work: Work, size: int) -> None:
 
 
 def keep(work: Work, transcript: Transcript) -> dict[str, Path]:
-    """Write the files and keep the text in Redis; returns the files' paths by format."""
+    """Write the files and keep the text in Redis; returns the files' paths by format.
+
+    Raises:
+        LeaseLost: if the job is not ours any more: then nothing is kept in Redis.
+        Transient, Permanent: as `write_results` has it.
+    """
     job, settings = work.job, work.worker.settings
     with noted_if_unwritable(work):
         files = write_results(job, transcript, settings.results_dir)
-    work.worker.kept_results.keep(
-        job.id,
+    if not work.worker.kept_results.keep(
+        work.hold,
         transcript.to_text(),
         transcript.to_json().encode(),
         most=settings.kept_result_bytes,
-    )
+    ):
+        raise LeaseLost
     return files
 
 
 @contextmanager
-def discarded_if_stopped(work: Work, files: Mapping[str, Path]) -> Iterator[None]:
-    """Of a job that turns out to have been stopped, keep none of these files."""
+def discarded_if_stopped(work: Work) -> Iterator[None]:
+    """Of a job that turns out to have been stopped, keep no file."""
     try:
         yield
     except LeaseLost:
         now = work.worker.store.get_many([work.job.id])[work.job.id]
         if now is not None and now.state in {JobState.CANCELLED, JobState.FAILED}:
-            discard_results(files.values())
+            discard_results(work.job, work.worker.settings.results_dir)
         raise
 
 
@@ -124,7 +130,7 @@ def complete(work: Work, files: dict[str, Path], not_written: Sequence[str] = ()
         not_written: kinds that the request asks for, and that Transcribe did not write.
 
     Raises:
-        LeaseLost: if the job is not ours to move any more; of one that was stopped, no file stays.
+        LeaseLost: if the job is not ours to move any more.
     """
     fields: dict[str, Argument] = {
         "files": json.dumps({kind: str(path) for kind, path in files.items()})
@@ -132,5 +138,4 @@ def complete(work: Work, files: dict[str, Path], not_written: Sequence[str] = ()
     if not_written:
         fields["not_written"] = json.dumps(not_written)
     follows: Follows = Stage.CLEANUP if work.job.request.cleanup else ""
-    with discarded_if_stopped(work, files):
-        work.advance(JobState.COMPLETED, follows, **fields)
+    work.advance(JobState.COMPLETED, follows, **fields)

@@ -10,7 +10,7 @@ import structlog
 
 from worker import places
 from worker.calling import in_turn
-from worker.collecting import discarded_if_stopped, noted_if_unwritable
+from worker.collecting import noted_if_unwritable
 from worker.errors import Transient
 from worker.objects import OpenObject
 from worker.ownership import is_since_start, job_named_in
@@ -43,13 +43,12 @@ def fetch_beside(work: Work) -> Beside:
     output = places.output_of(job, job.result_uri or "")
     files: dict[str, Path] = {}
     absent: list[str] = []
-    with discarded_if_stopped(work, files):
-        for each in places.written_objects(job, output)[1:]:
-            path = _fetch(work, each)
-            if path is None:
-                absent.append(each.kind)
-            else:
-                files[each.kind] = path
+    for each in places.written_objects(job, output)[1:]:
+        path = _fetch(work, each)
+        if path is None:
+            absent.append(each.kind)
+        else:
+            files[each.kind] = path
     if not absent:
         return Beside(files)
     _see_that_it_has_ended(work)

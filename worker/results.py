@@ -75,15 +75,19 @@ def write_fetched(job: Job, kind: str, pieces: Iterable[bytes], root: Path) -> P
         return _write(folder, kind, pieces)
 
 
-def discard_results(files: Iterable[Path]) -> None:
-    """Take back what was just written for a job that has been stopped meanwhile."""
-    folders = set()
-    for path in files:
-        path.unlink(missing_ok=True)
-        folders.add(path.parent)
-    for folder in folders:
-        with suppress(OSError):  # there is something else in it
-            folder.rmdir()
+def discard_results(job: Job, root: Path) -> None:
+    """Take back what was written for a job that has been stopped, also what is not whole yet.
+
+    Raises:
+        Transient, Permanent: as for `write_results`.
+    """
+    folder = results_folder(job, root)
+    with _disk_errors_sorted(root):
+        whole = [folder / file_name(kind) for kind in (*RENDERED, *FETCHED)]
+        for path in (*whole, *folder.glob(f".*{TEMPORARY}")):
+            path.unlink(missing_ok=True)
+    with suppress(OSError):  # it is not there, or there is something else in it
+        folder.rmdir()
 
 
 def results_folder(job: Job, root: Path) -> Path:

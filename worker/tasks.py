@@ -15,6 +15,7 @@ from worker import (
     cleaning,
     collecting,
     door,
+    earlier_life,
     fetching,
     polling,
     retrying,
@@ -75,14 +76,17 @@ def collect(work: Work) -> None:
             raise
         retrying.go_on_without_result(work)
         return
-    beside = fetching.fetch_beside(work)
-    files = collecting.keep(work, transcript)
-    collecting.complete(work, files | beside.files, beside.not_written)
+    with collecting.discarded_if_stopped(work):
+        beside = fetching.fetch_beside(work)
+        files = collecting.keep(work, transcript)
+        collecting.complete(work, files | beside.files, beside.not_written)
 
 
 @stage(app, Stage.CLEANUP)
 def cleanup(work: Work) -> None:
-    """Delete what is ours: audio we uploaded, result objects, the Transcribe job."""
+    """Delete what is ours: audio we uploaded, result objects, the Transcribe job; stray files."""
+    if earlier_life.is_found(work):  # it is cleaned up once that has ended at AWS
+        return
     cleaning.abort_uploads(work)
     if cleaning.audio_may_go(work.job):
         cleaning.delete_audio(work)
@@ -90,6 +94,7 @@ def cleanup(work: Work) -> None:
         cleaning.delete_results(work)
     if cleaning.transcription_may_go(work.job):
         cleaning.delete_job(work)
+    cleaning.discard_files(work)
     work.worker.store.cleaned(work.hold)
 
 

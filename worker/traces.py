@@ -36,6 +36,11 @@ class Traces:
     #: whether Transcribe was told to write here
     written_to: bool = False
 
+    @classmethod
+    def of_key(cls, job_id: str, uri: str, stored: StoredObject) -> Traces:
+        """Of a job whose request names a key: it has no folder, only the audio there."""
+        return cls(job_id, uri, ListedObject(uri, stored.modified_at), stored)
+
     def marked(self, stored: StoredObject | None) -> Traces:
         """The same, with what S3 says of the audio."""
         return replace(self, marks=stored)

@@ -58,6 +58,8 @@ local function seats(stage) return P .. 'seats:' .. stage end
 local function for_seats(stage) return 'seats:' .. stage end
 local function list(queue) return queue == CONTROL_QUEUE and CONTROL_LIST or queue end
 local function arrival(number) return P .. 'arrival:' .. number end
+-- What producers are given of a result: its `text` and its `document`.
+local function kept(kind, id) return P .. kind .. ':' .. id end
 local function index(state) return P .. 'state:' .. state end
 local function line(state, tenant)
   return P .. 'line:' .. state .. (tenant == '' and '' or ':' .. tenant)
@@ -231,14 +233,15 @@ local function set_state(id, from, to, at, retention)
   if TERMINAL[to] then
     redis.call('ZREM', P .. 'deadlines', id)
     redis.call('EXPIRE', key, retention)
+    -- Whoever collected it may have kept it already; nobody can keep it any more.
+    if to ~= 'COMPLETED' then redis.call('DEL', kept('text', id), kept('document', id)) end
   end
 end
 
--- Whether Transcribe may know a job; one that was rebuilt after a loss never was UPLOADING.
+-- Whether Transcribe may know a job, by any of its attempts.
 local function was_at_transcribe(id)
-  local times = redis.call('HMGET', job_key(id), 'at.STARTING', 'at.TRANSCRIBING', 'at.COLLECTING',
-    'at.UPLOADING')
-  return times[1] or times[2] or times[3] or not times[4]
+  local known = redis.call('HMGET', job_key(id), 'at.STARTING', 'result_uri', 'attempt')
+  return known[1] or (known[2] or '') ~= '' or known[3] ~= '1'
 end
 
 local function set_deadline(id, at, seconds)

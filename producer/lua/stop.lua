@@ -11,6 +11,8 @@ forget('upload', id)
 forget('collect', id)
 set_fields(id, 5)
 set_state(id, state, to, at, retention)
+-- Of one that was never taken up there may be an earlier life, which Redis has forgotten.
+if state == 'QUEUED' and to == 'CANCELLED' then wait_until('cleanup', id, at - AHEAD) end
 -- STARTING and TRANSCRIBING keep their entry, and so the slot that AWS still counts, until the
 -- start task and the poll have seen how it ends there; then they hand it to cleanup.
 if state == 'UPLOADING' then

@@ -9,6 +9,7 @@ from waiting import until
 
 from producer.contract import JobState, Stage
 from producer.schedule import clock
+from producer.store import PREFIX
 from worker import cleaning, collecting, starting, uploading
 from worker.context import Context
 from worker.leases import LeaseLost
@@ -52,22 +53,65 @@ def test_a_cleanup_that_wakes_up_late_deletes_nothing(stack: Stack, worker: Cont
     assert stack.objects() == []
 
 
-def test_a_result_written_for_a_job_that_was_stopped_is_taken_back(
-    stack: Stack, worker: Context
-) -> None:
+def collecting_one(stack: Stack, worker: Context) -> Work:
+    """The work of collecting a result that is there."""
     uploaded(worker, stack)
     worker.admission.admit()
     start = taken_up(worker, Stage.START, "one")
     fields = starting.start_job(start)
     start.advance(JobState.COLLECTING, Stage.COLLECT, **fields)
     until(lambda: worker.storage.find(fields["result_uri"]))
-    collect = taken_up(worker, Stage.COLLECT, "one")
-    files = collecting.keep(collect, collecting.fetch(collect))
-    assert all(path.is_file() for path in files.values())
-    stack.client.cancel("one")
+    return taken_up(worker, Stage.COLLECT, "one")
+
+
+def kept_of(stack: Stack) -> list[str]:
+    """What is left of a job's result on the worker's disk and in Redis."""
+    keys = [
+        key
+        for kind in ("text", "document")
+        for key in stack.broker.command("KEYS", f"{PREFIX}{kind}:*")
+    ]
+    return [str(path) for path in stack.results.rglob("*")] + keys
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_a_result_written_for_a_job_that_was_stopped_is_taken_back(
+    stack: Stack, worker: Context, *, late: bool
+) -> None:
+    collect = collecting_one(stack, worker)
+    transcript = collecting.fetch(collect)
+    if late:
+        stack.client.cancel("one")
+
+    def end() -> None:
+        with collecting.discarded_if_stopped(collect):
+            files = collecting.keep(collect, transcript)
+            assert len(kept_of(stack)) == 1 + len(files) + 2, "folder, files, text, document"
+            stack.client.cancel("one")
+            collecting.complete(collect, files)
+
     with pytest.raises(LeaseLost):
-        collecting.complete(collect, files)
-    assert list(stack.results.iterdir()) == []
+        end()
+    assert kept_of(stack) == []
+
+
+def test_a_result_that_a_dead_worker_wrote_for_a_job_that_was_stopped_is_taken_back(
+    stack: Stack, worker: Context
+) -> None:
+    collect = collecting_one(stack, worker)
+    files = collecting.keep(collect, collecting.fetch(collect))
+    half = files["txt"].with_name(".half.part")
+    half.touch()
+    assert kept_of(stack)
+    stack.client.cancel("one")
+    late = taken_up(worker, Stage.CLEANUP, "one")
+    paused(late)
+    # It may be a later attempt's result by now.
+    with pytest.raises(LeaseLost):
+        cleaning.discard_files(late)
+    assert half.exists()
+    cleaning.discard_files(taken_up(worker, Stage.CLEANUP, "one"))
+    assert kept_of(stack) == []
 
 
 def test_audio_that_is_put_again_by_a_late_upload_does_not_make_a_job_anothers(

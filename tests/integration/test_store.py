@@ -353,14 +353,33 @@ def test_lists_are_newest_first_and_by_state(stack: Stack) -> None:
     assert [job.id for job in stack.client.list([JobState.QUEUED], 1)] == ["three"]
 
 
-def test_a_kept_result_is_bounded(stack: Stack) -> None:
+def test_a_kept_result_is_bounded(stack: Stack, schedule: Schedule) -> None:
     kept = KeptResults(stack.broker, retention=60)
-    kept.keep("one", "hello", b"{}" * 10, most=1000)
+    one = bring_to(stack, schedule, "one", JobState.COLLECTING)
+    assert kept.keep(one, "hello", b"{}" * 10, most=1000)
     assert kept.get("one", "text") == b"hello"
+    assert 0 < stack.broker.command("TTL", f"{PREFIX}text:one") <= 60
     incompressible = bytes(number * 7919 % 251 for number in range(5000))
-    kept.keep("two", "hello", incompressible * 3, most=100)
-    assert kept.get("two", "text") == b"hello"
-    assert kept.get("two", "document") is None
+    assert kept.keep(one, "goodbye", incompressible * 3, most=100)
+    assert kept.get("one", "text") == b"goodbye"
+    assert kept.get("one", "document") is None
+
+
+@pytest.mark.parametrize("to", [JobState.CANCELLED, JobState.FAILED])
+def test_of_a_stopped_job_no_result_is_kept(stack: Stack, schedule: Schedule, to: JobState) -> None:
+    kept = KeptResults(stack.broker, retention=60)
+    hold = bring_to(stack, schedule, "one", JobState.COLLECTING)
+    assert kept.keep(hold, "hello", b"{}", most=1000)
+    if to is JobState.CANCELLED:
+        stack.client.cancel("one")
+    else:
+        stack.broker.command("ZADD", f"{PREFIX}deadlines", stack.now() - 1, "one")
+        assert stack.store.fail_overdue() == ["one"]
+    for _ in range(2):
+        assert stack.broker.command("KEYS", f"{PREFIX}text:*") == []
+        assert stack.broker.command("KEYS", f"{PREFIX}document:*") == []
+        # Whoever collects it has not heard of it yet.
+        assert not kept.keep(hold, "hello", b"{}", most=1000)
 
 
 def test_an_entry_without_a_record_is_forgotten(stack: Stack, schedule: Schedule) -> None:

@@ -301,6 +301,7 @@ class _World:
             self._cancel([name for *_, name in line])
         elif what == "retry" and self.retriable:
             name = self.retriable.pop(number % len(self.retriable))
+            self.lines.clean_up(name)
             self.lines.store.retry(name, 3600)
             self.model.enter("QUEUED", *self.jobs[name], name)
         elif what == "put back" and self.admitted:

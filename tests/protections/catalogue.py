@@ -36,6 +36,7 @@ _CALLING = "tests/integration/test_calling.py::"
 _MESSAGES = "tests/acceptance/test_messages.py::"
 _EVERY_CALL = "tests/acceptance/test_aws_every_call.py::"
 _RESULTS = "tests/acceptance/test_lost_results.py::"
+_EARLIER = "tests/acceptance/test_earlier_life.py::"
 _RETRY = "tests/acceptance/test_retry.py::"
 _BAD_DAYS = "tests/acceptance/test_redis_bad_days.py::"
 _HOSTILE = "tests/acceptance/test_hostile_messages.py::"
@@ -366,8 +367,51 @@ AWS = (
         "test_audio_that_is_put_after_the_job_was_cleaned_up_is_taken_back",
     ),
     Protection(
+        "worker/cleaning.py",
+        "        discard_results(job, work.worker.settings.results_dir)\n",
+        "        pass\n",
+        "tests/integration/test_fence.py::"
+        "test_a_result_that_a_dead_worker_wrote_for_a_job_that_was_stopped_is_taken_back",
+    ),
+    Protection(
+        "producer/lua/prelude.lua",
+        "redis.call('DEL', kept('text', id), kept('document', id)) end\n",
+        "end\n",
+        _STORE + "test_of_a_stopped_job_no_result_is_kept[FAILED]",
+    ),
+    Protection(
+        "producer/lua/keep_result.lua",
+        "if redis.call('HGET', holder('collect'), id) ~= ARGV[2] then return 0 end\n",
+        "",
+        _STORE + "test_of_a_stopped_job_no_result_is_kept[FAILED]",
+    ),
+    Protection(
+        "worker/tasks.py",
+        "    if earlier_life.is_found(work):",
+        "    if False:",
+        _EARLIER + "test_what_an_earlier_life_left_is_deleted",
+    ),
+    Protection(
+        "worker/earlier_life.py",
+        "    if job.request.is_on_s3:\n        return None",
+        "    if False:\n        return None",
+        _EARLIER + "test_what_others_have_under_the_name_stays",
+    ),
+    Protection(
+        "worker/earlier_life.py",
+        "    if there is None or there.owner != job.id:\n",
+        "    if there is None:\n",
+        _EARLIER + "test_what_others_have_under_the_name_stays",
+    ),
+    Protection(
+        "worker/cleaning.py",
+        "    if job.request.is_on_s3 or not _was_uploaded(job):\n",
+        "    if job.request.is_on_s3:\n",
+        _EARLIER + "test_thousands_that_were_never_taken_up_cost_transcribe_no_call",
+    ),
+    Protection(
         "worker/collecting.py",
-        "            discard_results(files.values())\n",
+        "            discard_results(work.job, work.worker.settings.results_dir)\n",
         "            pass\n",
         "tests/integration/test_fence.py::"
         "test_a_result_written_for_a_job_that_was_stopped_is_taken_back",
@@ -995,7 +1039,7 @@ SECURITY = (
     ),
     Protection(
         "worker/cleaning.py",
-        "        if job.state is not JobState.COMPLETED or each.kind in job.files\n",
+        "            if not is_result or each.kind in job.files\n",
         "",
         _FETCHED + "test_a_document_that_aws_did_not_write_is_awaited_and_then_said_to_be_missing",
     ),
