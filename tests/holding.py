@@ -18,7 +18,12 @@ def worker_of(
 ) -> Context:
     """A worker's context without its threads, so that nothing renews its leases."""
     stack.start_aws("--recogniser", recogniser, "--quota", "start=off")
-    for name, value in stack.environment.items():
+    return offline_worker(stack, monkeypatch)
+
+
+def offline_worker(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Context:
+    """The same for what asks Redis only: there is no AWS unless somebody has started one."""
+    for name, value in {"AWS_DEFAULT_REGION": "us-east-1", **stack.environment}.items():
         monkeypatch.setenv(name, value)
     return Context(WorkerSettings.load())
 

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import get_args
 
 import pytest
-from holding import started, taken_up, uploaded, worker_of
+from holding import offline_worker, started, taken_up, uploaded, worker_of
 from stack import Stack
 from waiting import until
 
@@ -37,6 +37,11 @@ def worker(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Context:
     return worker_of(stack, monkeypatch)
 
 
+@pytest.fixture
+def offline(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Context:
+    return offline_worker(stack, monkeypatch)
+
+
 def taken(worker: Context, operation: Operation, number: int) -> list[Permit]:
     """So many permits, all of them to be had sooner or later."""
     permits = [worker.admission.take(operation, _FAR) for _ in range(number)]
@@ -47,26 +52,26 @@ def taken(worker: Context, operation: Operation, number: int) -> list[Permit]:
 @pytest.mark.redis
 @pytest.mark.parametrize("operation", get_args(Operation))
 def test_there_are_as_many_permits_as_calls_a_second_and_no_more(
-    worker: Context, operation: Operation
+    offline: Context, operation: Operation
 ) -> None:
-    permits = taken(worker, operation, _QUOTAS[operation])
+    permits = taken(offline, operation, _QUOTAS[operation])
     assert {permit.wait for permit in permits} == {0.0}, "a burst is allowed"
     # However long the answers are on their way.
-    assert worker.admission.take(operation, _FAR).id == ""
+    assert offline.admission.take(operation, _FAR).id == ""
 
 
 @pytest.mark.redis
-def test_a_permit_can_be_taken_again_a_second_after_the_answer(worker: Context) -> None:
+def test_a_permit_can_be_taken_again_a_second_after_the_answer(offline: Context) -> None:
     number = _QUOTAS["DeleteTranscriptionJob"]
-    permits = taken(worker, "DeleteTranscriptionJob", number)
+    permits = taken(offline, "DeleteTranscriptionJob", number)
     began = time.monotonic()
     for permit in permits:
-        worker.admission.give(permit)
+        offline.admission.give(permit)
     # All at once, each once: nobody else gets them in the meantime.
-    again = taken(worker, "DeleteTranscriptionJob", number)
+    again = taken(offline, "DeleteTranscriptionJob", number)
     for permit in again:
         assert float(permit.usable_at) > float(permits[0].usable_at) + 1
-    assert worker.admission.take("DeleteTranscriptionJob", _FAR).id == ""
+    assert offline.admission.take("DeleteTranscriptionJob", _FAR).id == ""
     assert all(permit.wait > 1 - (time.monotonic() - began) for permit in again)
 
 
@@ -86,51 +91,51 @@ def test_a_call_has_its_permit_until_its_answer_has_come(stack: Stack, worker: C
 
 
 @pytest.mark.redis
-def test_a_permit_that_was_not_used_is_at_once_anothers(worker: Context) -> None:
-    permits = taken(worker, "ListTranscriptionJobs", _QUOTAS["ListTranscriptionJobs"])
-    worker.admission.give(permits[0], used=False)
-    assert taken(worker, "ListTranscriptionJobs", 1)[0].wait == 0
+def test_a_permit_that_was_not_used_is_at_once_anothers(offline: Context) -> None:
+    permits = taken(offline, "ListTranscriptionJobs", _QUOTAS["ListTranscriptionJobs"])
+    offline.admission.give(permits[0], used=False)
+    assert taken(offline, "ListTranscriptionJobs", 1)[0].wait == 0
     # But one that was waited for rests for as long as it would have.
     for permit in permits[1:]:
-        worker.admission.give(permit)
-    (waited_for,) = taken(worker, "ListTranscriptionJobs", 1)
+        offline.admission.give(permit)
+    (waited_for,) = taken(offline, "ListTranscriptionJobs", 1)
     assert waited_for.wait > 0
-    worker.admission.give(waited_for, used=False)
-    assert worker.admission.take("ListTranscriptionJobs", 0).id == ""
+    offline.admission.give(waited_for, used=False)
+    assert offline.admission.take("ListTranscriptionJobs", 0).id == ""
 
 
-def test_a_permit_is_not_taken_by_whoever_would_not_wait_for_it(worker: Context) -> None:
-    for permit in taken(worker, "DeleteTranscriptionJob", _QUOTAS["DeleteTranscriptionJob"]):
-        worker.admission.give(permit)
+def test_a_permit_is_not_taken_by_whoever_would_not_wait_for_it(offline: Context) -> None:
+    for permit in taken(offline, "DeleteTranscriptionJob", _QUOTAS["DeleteTranscriptionJob"]):
+        offline.admission.give(permit)
     for _ in range(2 * _QUOTAS["DeleteTranscriptionJob"]):
-        told = worker.admission.take("DeleteTranscriptionJob", 0)
+        told = offline.admission.take("DeleteTranscriptionJob", 0)
         assert (told.id, 0 < told.wait <= 1.1) == ("", True)
-    taken(worker, "DeleteTranscriptionJob", _QUOTAS["DeleteTranscriptionJob"])
+    taken(offline, "DeleteTranscriptionJob", _QUOTAS["DeleteTranscriptionJob"])
 
 
 @pytest.mark.redis
 def test_permits_of_a_dead_worker_come_back_and_those_of_a_slow_one_do_not(
-    stack: Stack, worker: Context, monkeypatch: pytest.MonkeyPatch
+    stack: Stack, offline: Context, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     operation: Operation = "DeleteTranscriptionJob"
     for name, seconds in (("_PERMIT_LASTS", 3.0), ("_SENT_WITHIN", 0.0)):
         monkeypatch.setattr(f"worker.admission.{name}", seconds)
     dead = Context(WorkerSettings.load())
     taken(dead, operation, 2)
-    taken(worker, operation, 3)
+    taken(offline, operation, 3)
     # The living one says of its calls that they take longer.
     monkeypatch.setattr("worker.admission._PERMIT_LASTS", 600.0)
-    worker.admission.renew()
-    assert worker.admission.take(operation, 0).id == ""
-    until(lambda: worker.admission.take(operation, 0).id)
-    until(lambda: worker.admission.take(operation, 0).id)
+    offline.admission.renew()
+    assert offline.admission.take(operation, 0).id == ""
+    until(lambda: offline.admission.take(operation, 0).id)
+    until(lambda: offline.admission.take(operation, 0).id)
     lapsed_at = stack.now() + 3.0
     until(lambda: stack.now() > lapsed_at)
-    assert worker.admission.take(operation, 0).id == "", "calls of living workers go on"
+    assert offline.admission.take(operation, 0).id == "", "calls of living workers go on"
 
 
 def test_a_stage_in_a_process_of_its_own_keeps_its_permits(
-    stack: Stack, worker: Context, monkeypatch: pytest.MonkeyPatch
+    stack: Stack, offline: Context, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name, seconds in (("admission._PERMIT_LASTS", 3.0), ("admission._SENT_WITHIN", 0.0)):
         monkeypatch.setattr(f"worker.{name}", seconds)
@@ -143,8 +148,8 @@ def test_a_stage_in_a_process_of_its_own_keeps_its_permits(
         renewing = threads.submit(probation.renew, ours, ended)
         try:
             # The others', of whom nobody is heard, come back, though they were taken later.
-            taken(worker, operation, 4)
-            others = until(lambda: worker.admission.take(operation, 0).id)
+            taken(offline, operation, 4)
+            others = until(lambda: offline.admission.take(operation, 0).id)
             out = stack.broker.command("ZRANGE", f"{PREFIX}permits:out:{operation}", 0, -1)
         finally:
             ended.set()
@@ -164,36 +169,36 @@ def test_a_rate_need_not_be_a_whole_number(
     seconds: float,
 ) -> None:
     monkeypatch.setenv("TRANSCRIBE_LIST_RATE", str(rate))
-    worker = worker_of(stack, monkeypatch)
+    worker = offline_worker(stack, monkeypatch)
     for permit in taken(worker, "ListTranscriptionJobs", number):
         worker.admission.give(permit)
     (later,) = taken(worker, "ListTranscriptionJobs", 1)
     assert seconds - 1 < later.wait <= seconds * 1.01
 
 
-def test_whoever_is_throttled_slows_all_calls_down(worker: Context) -> None:
-    worker.admission.throttled("GetTranscriptionJob", 30)
-    assert 29 < worker.admission.take("GetTranscriptionJob", _FAR).wait <= 30
-    assert worker.admission.take("ListTranscriptionJobs", 0).wait == 0
+def test_whoever_is_throttled_slows_all_calls_down(offline: Context) -> None:
+    offline.admission.throttled("GetTranscriptionJob", 30)
+    assert 20 < offline.admission.take("GetTranscriptionJob", _FAR).wait <= 30
+    assert offline.admission.take("ListTranscriptionJobs", 0).wait == 0
 
 
-def test_refusals_that_come_together_halve_the_rate_once(worker: Context) -> None:
+def test_refusals_that_come_together_halve_the_rate_once(offline: Context) -> None:
     for _ in range(5):
-        worker.admission.throttled("GetTranscriptionJob", 0)
-    permits = taken(worker, "GetTranscriptionJob", 15)
+        offline.admission.throttled("GetTranscriptionJob", 0)
+    permits = taken(offline, "GetTranscriptionJob", 15)
     assert {permit.wait for permit in permits} == {0.0}
-    assert worker.admission.take("GetTranscriptionJob", 0).id == ""
+    assert offline.admission.take("GetTranscriptionJob", 0).id == ""
     # One in twenty more each second.
-    until(lambda: worker.admission.take("GetTranscriptionJob", 0).id)
+    until(lambda: offline.admission.take("GetTranscriptionJob", 0).id)
 
 
-def test_what_is_refused_again_is_halved_again_but_never_all_gone(worker: Context) -> None:
+def test_what_is_refused_again_is_halved_again_but_never_all_gone(offline: Context) -> None:
     for _ in range(4):
         until_halved = time.monotonic() + 1.1
-        worker.admission.throttled("ListTranscriptionJobs", 0)
+        offline.admission.throttled("ListTranscriptionJobs", 0)
         until(lambda when=until_halved: time.monotonic() > when)
-    assert worker.admission.take("ListTranscriptionJobs", _FAR).id
-    assert worker.admission.take("ListTranscriptionJobs", _FAR).id == ""
+    assert offline.admission.take("ListTranscriptionJobs", _FAR).id
+    assert offline.admission.take("ListTranscriptionJobs", _FAR).id == ""
 
 
 def test_a_call_that_is_not_answered_keeps_its_permit_for_longer(

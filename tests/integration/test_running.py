@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from holding import worker_of
+from holding import offline_worker
 from stack import Stack
 
 from producer.attempts import attempt_name
@@ -141,7 +141,7 @@ def test_where_all_last_long_no_start_brings_the_next_look_forward(
 def test_a_further_attempt_has_no_slot_of_others(
     stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    worker = worker_of(stack, monkeypatch)
+    worker = offline_worker(stack, monkeypatch)
     run(stack, "v1.2", "talk")
     ours = [attempt_name(name, attempt) for name in ("v1.2", "talk") for attempt in (1, 2, 12)]
     assert worker.admission.saw_running(ours) == 0

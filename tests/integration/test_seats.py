@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from holding import taken_up, uploaded, worker_of
+from holding import offline_worker, taken_up, uploaded, worker_of
 from stack import BUCKET, Stack
 from waiting import until
 
@@ -19,14 +19,17 @@ from worker.seats import Seats
 from worker.stages import Work
 from worker.transfer import PART_BYTES
 
-pytestmark = pytest.mark.redis
-
 LINE = f"{PREFIX}seats:upload"
 
 
 @pytest.fixture
 def worker(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Context:
     return worker_of(stack, monkeypatch)
+
+
+@pytest.fixture
+def offline(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Context:
+    return offline_worker(stack, monkeypatch)
 
 
 def seated(worker: Context, work: Work) -> Work:
@@ -39,61 +42,66 @@ def in_line(worker: Context, stack: Stack, name: str, priority: int) -> None:
     assert worker.schedule.stand_in_line(taken_up(worker, Stage.UPLOAD, name).hold)
 
 
+@pytest.mark.redis
 def test_the_line_goes_by_priority_and_age_and_passes_over_who_left_it(
-    stack: Stack, worker: Context
+    stack: Stack, offline: Context
 ) -> None:
     for name, priority in (("old", 5), ("young", 5), ("stopped", 1), ("urgent", 1)):
-        in_line(worker, stack, name, priority)
+        in_line(offline, stack, name, priority)
     stack.client.cancel("stopped")
-    found = [worker.schedule.next_in_line(Stage.UPLOAD) for _ in range(4)]
+    found = [offline.schedule.next_in_line(Stage.UPLOAD) for _ in range(4)]
     assert found == ["urgent", "old", "young", ""]
     # Each may be begun at once, by whoever was told.
-    assert worker.schedule.begin(Stage.UPLOAD, "young") is not None
+    assert offline.schedule.begin(Stage.UPLOAD, "young") is not None
 
 
-def test_who_gives_way_again_keeps_his_place(stack: Stack, worker: Context) -> None:
+@pytest.mark.redis
+def test_who_gives_way_again_keeps_his_place(stack: Stack, offline: Context) -> None:
     for name in ("old", "young"):
-        in_line(worker, stack, name, 5)
-    assert worker.schedule.next_in_line(Stage.UPLOAD) == "old"
-    hold = worker.schedule.begin(Stage.UPLOAD, "old")
+        in_line(offline, stack, name, 5)
+    assert offline.schedule.next_in_line(Stage.UPLOAD) == "old"
+    hold = offline.schedule.begin(Stage.UPLOAD, "old")
     assert hold is not None
-    assert worker.schedule.stand_in_line(hold)
-    assert worker.schedule.next_in_line(Stage.UPLOAD) == "old"
+    assert offline.schedule.stand_in_line(hold)
+    assert offline.schedule.next_in_line(Stage.UPLOAD) == "old"
 
 
-def test_who_is_in_line_is_due_by_himself_before_long(stack: Stack, worker: Context) -> None:
-    in_line(worker, stack, "one", 5)
-    upload = taken_up(worker, Stage.UPLOAD, "one")
+@pytest.mark.redis
+def test_who_is_in_line_is_due_by_himself_before_long(stack: Stack, offline: Context) -> None:
+    in_line(offline, stack, "one", 5)
+    upload = taken_up(offline, Stage.UPLOAD, "one")
     # Nobody takes from the line what is being done.
-    assert worker.schedule.next_in_line(Stage.UPLOAD) == ""
+    assert offline.schedule.next_in_line(Stage.UPLOAD) == ""
     upload.advance(JobState.READY, "ready")
     assert not stack.broker.command("EXISTS", LINE)
 
 
+@pytest.mark.redis
 def test_what_is_suspected_of_its_workers_deaths_stays_so_in_line(
-    stack: Stack, worker: Context
+    stack: Stack, offline: Context
 ) -> None:
-    in_line(worker, stack, "one", 5)
+    in_line(offline, stack, "one", 5)
     stack.broker.command("HSET", f"{PREFIX}lapses:upload", "one", 1)
-    assert worker.schedule.next_in_line(Stage.UPLOAD) == "one"
-    hold = worker.schedule.begin(Stage.UPLOAD, "one")
+    assert offline.schedule.next_in_line(Stage.UPLOAD) == "one"
+    hold = offline.schedule.begin(Stage.UPLOAD, "one")
     assert hold is not None
-    assert worker.schedule.failed_try(hold, 5, 0) == 1
-    hold = worker.schedule.begin(Stage.UPLOAD, "one")
+    assert offline.schedule.failed_try(hold, 5, 0) == 1
+    hold = offline.schedule.begin(Stage.UPLOAD, "one")
     assert hold is not None
-    assert worker.schedule.stand_in_line(hold)
-    assert worker.schedule.next_in_line(Stage.UPLOAD) == "one"
-    hold = worker.schedule.begin(Stage.UPLOAD, "one")
+    assert offline.schedule.stand_in_line(hold)
+    assert offline.schedule.next_in_line(Stage.UPLOAD) == "one"
+    hold = offline.schedule.begin(Stage.UPLOAD, "one")
     assert hold is not None
     assert hold.lapses == 1
-    assert worker.schedule.failed_try(hold, 5, 0) == 2
+    assert offline.schedule.failed_try(hold, 5, 0) == 2
 
 
-def test_a_hold_that_was_lost_puts_nothing_in_line(stack: Stack, worker: Context) -> None:
+@pytest.mark.redis
+def test_a_hold_that_was_lost_puts_nothing_in_line(stack: Stack, offline: Context) -> None:
     stack.client.submit(stack.sample("silence.wav"), name="one")
-    late = taken_up(worker, Stage.UPLOAD, "one")
-    assert worker.schedule.put_off(late.hold, 0)
-    assert not worker.schedule.stand_in_line(late.hold)
+    late = taken_up(offline, Stage.UPLOAD, "one")
+    assert offline.schedule.put_off(late.hold, 0)
+    assert not offline.schedule.stand_in_line(late.hold)
     assert not stack.broker.command("EXISTS", LINE)
 
 
