@@ -16,6 +16,7 @@ from waiting import DEADLINE, until
 
 from localaws.fixed import PERSONAL_WORD
 from producer.contract import Job, JobState
+from worker.settings import WorkerSettings
 
 PATIENCE = 2
 MB = 1024 * 1024
@@ -172,7 +173,7 @@ def test_where_nothing_was_said_there_are_no_subtitles_and_nobody_waits_for_them
     assert set(job.files) == {"json", "txt"}
     assert job.not_written == ("aws.srt", "aws.vtt")
     waited = job.times[JobState.COMPLETED] - job.times[JobState.COLLECTING]
-    assert waited.total_seconds() < 30
+    assert waited.total_seconds() < WorkerSettings.model_fields["result_patience"].default
     until(lambda: not [key for key in pipeline.objects() if "silent" in key])
 
 

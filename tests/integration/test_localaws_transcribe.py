@@ -73,7 +73,7 @@ def test_the_fixed_recogniser_takes_the_time_it_is_given(account: Account):
 
     job = account.ended("one")
 
-    assert 0.4 <= (job["CompletionTime"] - job["StartTime"]).total_seconds() < 5
+    assert 0.4 <= (job["CompletionTime"] - job["StartTime"]).total_seconds() < 60
 
 
 def test_the_service_leaves_its_access_check_beside_the_document(account: Account):
