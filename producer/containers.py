@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import codecs
+import re
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import BinaryIO
@@ -26,6 +28,8 @@ from producer.media import (
 
 #: So much is read at the beginning, after each tag, and nothing else.
 _WINDOW = 64 * 1024
+#: What no text has: control characters but for white space and escapes.
+_CONTROLS = re.compile("[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]")
 #: Some programs put a new tag before the old one.
 _MOST_TAGS = 8
 
@@ -113,6 +117,23 @@ def detect_container(file: BinaryIO) -> Container | None:
     # with a frame of it; of the other layers there are few, but much text begins with FF FE.
     is_layer_3 = offset == 0 and mpeg_frame(data, 0) is not None and data[1] & 6 == 2
     return MP3 if is_tagged or is_layer_3 else None
+
+
+def is_text(file: BinaryIO) -> bool:
+    """Whether a file is text, as settings, keys and transcripts are, and no recording can be.
+
+    Reads 64 KiB; where the file stands afterwards is left open.
+
+    Raises:
+        OSError: of reading.
+    """
+    file.seek(0)
+    try:
+        # A character that the end of the window cuts in two is left out.
+        text = codecs.getincrementaldecoder("utf-8")().decode(file.read(_WINDOW))
+    except UnicodeDecodeError:
+        return False
+    return _CONTROLS.search(text) is None
 
 
 def _by_beginning(data: bytes) -> Container | None:

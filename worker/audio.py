@@ -11,7 +11,7 @@ from io import BufferedReader
 from pathlib import Path
 from typing import Self
 
-from producer.containers import detect_container
+from producer.containers import detect_container, is_text
 from producer.media import MAX_BYTES, refusal
 from producer.options import MediaFormat
 from worker.errors import Permanent, Transient
@@ -152,7 +152,12 @@ def _check_size(size: int, name: str) -> None:
 
 def _format(file: BufferedReader, name: str, said: MediaFormat | None) -> MediaFormat:
     if said is not None:
-        # Transcribe looks itself; who knows the recording may know better than our look at it.
+        # Transcribe looks itself; who knows the recording may know better than our look at it. But
+        # no message has us upload the settings or transcripts that lie beneath the audio roots.
+        if is_text(file):
+            raise Permanent(
+                "NotAudio", f"{name} is text, not a recording, whatever media_format says."
+            )
         return said
     found = detect_container(file)
     if found is None or found.media_format is None:

@@ -997,6 +997,12 @@ SECURITY = (
     ),
     Protection(
         "worker/audio.py",
+        "        if is_text(file):\n",
+        "        if False:\n",
+        "tests/unit/test_audio.py::test_text_is_no_recording_whatever_a_message_says[settings]",
+    ),
+    Protection(
+        "worker/audio.py",
         "    if opened.exists() and not _beneath(opened.readlink(), roots):\n",
         "    if False:\n",
         "tests/unit/test_audio.py::test_a_symlink_swapped_between_check_and_open_is_seen",

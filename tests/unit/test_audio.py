@@ -122,6 +122,25 @@ def test_what_the_user_says_wins(root: Path, before: bytes) -> None:
         assert audio.format == "mp4"
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"AWS_SECRET_ACCESS_KEY=not-a-key\n",
+        b'{"jobName":"another-s","results":{}}',
+        "1\n00:00:00,000 --> 00:00:01,000\n\u00e9t\u00e9\n".encode(),
+        # the window that is looked at cuts a character in two
+        b"a" + "\u00e9".encode() * 40_000,
+    ],
+    ids=["settings", "transcript", "subtitles", "cut"],
+)
+def test_text_is_no_recording_whatever_a_message_says(root: Path, text: bytes) -> None:
+    (root / "a").write_bytes(text)
+    with pytest.raises(Permanent) as caught:
+        open_audio(str(root / "a"), [root], "mp3")
+    assert caught.value.code == "NotAudio"
+    assert "is text" in caught.value.message
+
+
 def test_a_container_that_transcribe_does_not_take_is_refused_by_its_name(root: Path) -> None:
     (root / "a.mp3").write_bytes(id3(10) + encoded("adts", "aac", 44100))
     with pytest.raises(Permanent) as caught:
