@@ -21,7 +21,7 @@ from producer.errors import TranscribeQueueError
 EXIT_CODES = """\b
 Exit codes:
   0    all is well
-  1    a job failed or has no result, an adoption failed, or doctor found a problem
+  1    a job, an adoption or a check of doctor failed, or something that was named is left out
   2    the command, a request or a setting is wrong
   3    the time given with --timeout is over
   4    Redis cannot be reached

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,18 +13,38 @@ from typing import Any
 import click
 from pydantic import JsonValue
 
-from producer.cli import output
+from producer.cli.folders import files_beneath
+from producer.cli.left_out import LeftOut
 from producer.containers import detect_container
 from producer.contract import TranscriptionRequest
 from producer.errors import InvalidRequest
-from producer.media import MAX_BYTES, READABLE, refusal
+from producer.media import MAX_BYTES, refusal
 from producer.script_settings import read_request
 
 _NOTHING_NAMED = "name a FILE, a DIRECTORY with --recursive, s3://BUCKET/KEY, or -"
-_EXTENSIONS = frozenset({".mp3", ".mp4", ".m4a", ".wav", ".flac", ".ogg", ".amr", ".webm"})
-
+_NEEDS_RECURSIVE = "is a directory: add --recursive to take all beneath it."
+_NOT_UTF_8 = "has a name that is not UTF-8, which no request can hold: rename it."
 
 Watch = Callable[[Sequence[Any]], Iterable[Any]]
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What is taken of all that was named, and what is not."""
+
+    requests: list[TranscriptionRequest]
+    left_out: LeftOut
+
+
+@dataclass(frozen=True)
+class _Found:
+    """Something that was named, or lies beneath a folder that was."""
+
+    audio: str
+    #: a file to look at
+    path: Path | None = None
+    #: the folder that was named
+    folder: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -39,39 +60,74 @@ class Named:
     #: look at the files; False if only workers can see them
     here: bool = True
 
-    def requests(
-        self, *, may_be_none: bool = False, watch: Watch = iter
-    ) -> list[TranscriptionRequest]:
-        """A request for each recording.
+    def selection(self, *, may_be_none: bool = False, watch: Watch = iter) -> Selection:
+        """A request for each recording, and what is left out because it can never be transcribed.
 
         Args:
             may_be_none: nothing need be named.
             watch: sees what is looked at, such as thousands of files, pass through it.
 
         Raises:
-            InvalidRequest: for what is missing, empty, too large, or no recording.
+            InvalidRequest: if nothing of what was named can be taken, or an option is wrong.
             InvalidSettings: if the settings file is missing.
             UsageError: if nothing was named, or one name for several recordings.
         """
-        if "-" in self.files:
-            raise click.UsageError("- takes all requests from stdin; name no files beside it")
-        files, fields = self.files, dict(self.options)
-        if self.env_file is not None:
-            fields = {**read_request(self.env_file), **fields}
-            audio = fields.pop("audio", None)
-            if not files and audio is None:
-                raise InvalidRequest(f"{self.env_file} sets no LOCAL_AUDIO; name a file.")
-            files = files or (str(audio),)
-        if not files and not may_be_none:
+        files, fields = self._files_and_fields()
+        if not files:
+            if may_be_none:
+                return Selection([], LeftOut())
             raise click.UsageError(_NOTHING_NAMED)
+        # Wrong options are wrong for all.
+        TranscriptionRequest.parse({"audio": "/any", **fields})
+        left_out = LeftOut()
+        bare: set[Path] = set()
+        found = [each for name in files for each in self._found(name, bare, left_out)]
         # Who says what a recording is knows better than what can be seen of it.
         said = "media_format" in fields
-        found = list(
-            _recordings(files, recursive=self.recursive, here=self.here, said=said, watch=watch)
-        )
-        if len(found) > 1 and ("name" in fields or "key" in fields):
+        requests = []
+        for each in watch(found):
+            try:
+                if each.path is not None:
+                    _check(each.path, detect=each.folder is not None or not said)
+                requests.append(_request(each, fields))
+                bare.discard(each.folder or Path())
+            except _NotTaken as reason:
+                left_out.add(each.path or each.audio, str(reason), named=each.folder is None)
+        if len(requests) > 1 and ("name" in fields or "key" in fields):
             raise click.UsageError("a name or key is for one recording; several were named")
-        return [TranscriptionRequest.parse({"audio": audio, **fields}) for audio in found]
+        for folder in sorted(bare):
+            left_out.add(folder, "has no recording that can be taken.", named=True)
+        if not requests:
+            raise left_out.refusal()
+        return Selection(requests, left_out)
+
+    def _files_and_fields(self) -> tuple[tuple[str, ...], dict[str, object]]:
+        if "-" in self.files:
+            raise click.UsageError("- takes all requests from stdin; name no files beside it")
+        if self.env_file is None:
+            return self.files, dict(self.options)
+        fields = {**read_request(self.env_file), **self.options}
+        audio = fields.pop("audio", None)
+        if not self.files and audio is None:
+            raise InvalidRequest(f"{self.env_file} sets no LOCAL_AUDIO; name a file.")
+        return self.files or (str(audio),), fields
+
+    def _found(self, name: str, bare: set[Path], left_out: LeftOut) -> Iterator[_Found]:
+        """What a name stands for; notes folders, in which nothing has been found fit yet."""
+        if "://" in name:
+            yield _Found(name)
+            return
+        path = Path(name)
+        if not self.here:
+            yield _Found(str(path.absolute()))
+        elif not os.path.isdir(name):  # noqa: PTH112 - does not raise where we may not look
+            yield _Found(str(path.absolute()), path)
+        elif not self.recursive:
+            left_out.add(path, _NEEDS_RECURSIVE, named=True)
+        else:
+            bare.add(path)
+            for each in files_beneath(path, left_out):
+                yield _Found(str(each.absolute()), each, path)
 
 
 def options(
@@ -105,8 +161,10 @@ def options(
     return fields
 
 
-def json_lines(lines: Iterable[str]) -> list[TranscriptionRequest]:
+def json_lines(lines: Iterable[bytes]) -> list[TranscriptionRequest]:
     """One request a line; empty lines are passed over.
+
+    A program has written them, and may write them again: if one is wrong, none is taken.
 
     Raises:
         InvalidRequest: with the number of the line that is wrong, or if there is none.
@@ -116,7 +174,9 @@ def json_lines(lines: Iterable[str]) -> list[TranscriptionRequest]:
         if not line.strip():
             continue
         try:
-            requests.append(TranscriptionRequest.parse(json.loads(line)))
+            requests.append(TranscriptionRequest.parse(json.loads(line.decode())))
+        except UnicodeDecodeError:
+            raise InvalidRequest(f"Line {number} is not UTF-8.") from None
         except (ValueError, RecursionError):
             raise InvalidRequest(f"Line {number} is not a JSON object.") from None
         except InvalidRequest as error:
@@ -136,83 +196,40 @@ def _field(assignment: str) -> tuple[str, JsonValue]:
         return name, value
 
 
-@dataclass(frozen=True)
-class _Found:
-    """Something that was named, or lies beneath a folder that was."""
-
-    audio: str
-    #: a file to look at
-    path: Path | None = None
-    #: the folder that was named
-    folder: Path | None = None
+class _NotTaken(Exception):
+    """Something can never be transcribed; says why, in words that follow its name."""
 
 
-def _recordings(
-    named: Iterable[str], *, recursive: bool, here: bool, said: bool, watch: Watch
-) -> Iterator[str]:
-    found = [each for name in named for each in _found(name, recursive=recursive, here=here)]
-    folders = {each.folder: False for each in found if each.folder is not None}
-    for each in watch(found):
-        if each.path is not None:
-            try:
-                _check(each.path, detect=each.folder is not None or not said)
-            except InvalidRequest as error:
-                if each.folder is None:
-                    raise
-                # One bad file is no reason to leave out the others.
-                output.chatter(f"left out: {error}")
-                continue
-        if each.folder is not None:
-            folders[each.folder] = True
-        yield each.audio
-    for folder, has_some in folders.items():
-        if not has_some:
-            raise _no_recordings(folder)
-
-
-def _found(name: str, *, recursive: bool, here: bool) -> list[_Found]:
-    if "://" in name:
-        return [_Found(name)]
-    path = Path(name)
-    if not here:
-        return [_Found(str(path.absolute()))]
-    if not os.path.isdir(name):  # noqa: PTH112 - does not raise where we may not look
-        return [_Found(str(path.absolute()), path)]
-    if not recursive:
-        raise InvalidRequest(f"{path} is a directory: add --recursive to take all beneath it.")
-    beneath = [
-        _Found(str(each.absolute()), each, path)
-        for each in sorted(path.rglob("*"))
-        if each.suffix.lower() in _EXTENSIONS
-        and not any(part.startswith(".") for part in each.relative_to(path).parts)
-        and each.is_file()
-    ]
-    if not beneath:
-        raise _no_recordings(path)
-    return beneath
-
-
-def _no_recordings(folder: Path) -> InvalidRequest:
-    return InvalidRequest(f"There are no recordings ({READABLE}) beneath {folder}.")
+def _request(found: _Found, fields: Mapping[str, object]) -> TranscriptionRequest:
+    try:
+        found.audio.encode()
+    except UnicodeEncodeError:
+        raise _NotTaken(_NOT_UTF_8) from None
+    try:
+        return TranscriptionRequest.parse({"audio": found.audio, **fields})
+    except InvalidRequest as error:
+        raise _NotTaken(f"is refused. {error}") from None
 
 
 def _check(path: Path, *, detect: bool) -> None:
     """Say at once what a worker would say later; with `detect` also of what the file is."""
     try:
-        if path.exists() and not path.is_file():
-            raise InvalidRequest(f"{path} is a device or pipe, not a recording.")
-        size = path.stat().st_size
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            raise _NotTaken("is a device or pipe, not a recording.")
         with path.open("rb") as file:
             problem = refusal(detect_container(file)) if detect else None
     except FileNotFoundError:
-        raise InvalidRequest(f"There is no file {path}.") from None
+        raise _NotTaken(
+            "leads to a file that does not exist." if path.is_symlink() else "does not exist."
+        ) from None
     except OSError as error:
-        raise InvalidRequest(f"{path} cannot be read: {error.strerror}.") from None
+        raise _NotTaken(f"cannot be read: {error.strerror}.") from None
     except ValueError:
-        raise InvalidRequest(f"{path!s} is not a path.") from None
-    if size == 0:
-        raise InvalidRequest(f"{path} is empty.")
-    if size > MAX_BYTES:
-        raise InvalidRequest(f"{path} is over 2 GB, the most Amazon Transcribe takes.")
+        raise _NotTaken("is not a path.") from None
+    if status.st_size == 0:
+        raise _NotTaken("is empty.")
+    if status.st_size > MAX_BYTES:
+        raise _NotTaken("is over 2 GB, the most Amazon Transcribe takes.")
     if problem is not None:
-        raise InvalidRequest(f"{path} {problem}")
+        raise _NotTaken(problem)

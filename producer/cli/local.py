@@ -49,7 +49,9 @@ _NEEDED = ("worker", "boto3", "structlog")
 @click.option("--language", help="A code (en-US), `auto`, or codes to choose from.")
 @click.option("--format", "formats", help="Files to write: txt,srt,vtt,json.  [default: txt]")
 @click.option("--cleanup", is_flag=True, help="Delete audio, result and job at AWS when done.")
-@click.option("--recursive", is_flag=True, help="Take all recordings beneath a directory.")
+@click.option(
+    "--recursive", is_flag=True, help="Take all beneath a directory that is a recording by content."
+)
 @click.option("--set", "settings", multiple=True, metavar="FIELD=VALUE", help="Any other field.")
 @click.option(
     "--results",
@@ -78,7 +80,8 @@ def local(
     """Transcribe recordings on this machine: starts Redis, a stand-in for AWS and a worker, prints
     each transcript, and stops all it started.
 
-    Without files it stays up as a sandbox for other terminals.
+    What cannot be transcribed is left out, and listed at the end. Without files it stays up as a
+    sandbox for other terminals.
 
     \b
     Examples:
@@ -90,12 +93,13 @@ def local(
     """
     if (env_file or bucket) and not aws:
         raise click.UsageError("--env-file and --bucket go with --aws")
-    requests = inputs.Named(
+    selection = inputs.Named(
         files=files,
         env_file=env_file,
         recursive=recursive,
         options=inputs.options(settings, language=language, formats=formats, cleanup=cleanup),
-    ).requests(may_be_none=env_file is None)
+    ).selection(may_be_none=env_file is None)
+    requests = selection.requests
     check_installed(_NEEDED if aws else (*_NEEDED, "localaws", "moto"), "local")
     environment = {**_dotenv(), **_worker_settings(requests, results, env_file, bucket)}
     with interruptible() as until_the_end, Sandbox() as sandbox, until_the_end:
@@ -110,7 +114,8 @@ def local(
                 _stay(sandbox, environment)
             named = bulk.with_names(requests)
             remains = Remains(client, [str(each.name) for each in named], _region(env_file))
-            with remains.listed_on_failure(sandbox) if aws else nullcontext():
+            listed = remains.listed_on_failure(sandbox) if aws else nullcontext()
+            with selection.left_out.listed_at_the_end(len(requests)), listed:
                 good = _transcribe(client, sandbox, named, remains, timeout, as_json=as_json)
                 output.chatter(f"results are in {results}/")
                 if not good:

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from producer.cli import bulk, inputs, output
+from producer.cli.left_out import LeftOut
 from producer.client import Client
 from producer.contract import JobState
 
@@ -21,7 +22,9 @@ from producer.contract import JobState
 @click.option("--output", "folder", help="A folder beneath the workers' results root.")
 @click.option("--tenant", help="Whose jobs they are: tenants that share a queue take turns.")
 @click.option("--cleanup", is_flag=True, help="Delete audio, result and job at AWS when done.")
-@click.option("--recursive", is_flag=True, help="Take all recordings beneath a directory.")
+@click.option(
+    "--recursive", is_flag=True, help="Take all beneath a directory that is a recording by content."
+)
 @click.option("--remote", is_flag=True, help="Only workers can see the files: do not look here.")
 @click.option("--set", "settings", multiple=True, metavar="FIELD=VALUE", help="Any other field.")
 @click.option(
@@ -51,7 +54,11 @@ def submit(
 ) -> None:
     """Submit recordings; prints the job ids, one a line.
 
-    With `-`, reads requests from stdin, one JSON object a line (see `transcribe schema`).
+    What cannot be transcribed is left out, and listed at the end with the reason; the exit code is
+    then 1 if it was named, not only found beneath a directory.
+
+    With `-`, reads requests from stdin, one JSON object a line (see `transcribe schema`); if one is
+    wrong, none is submitted.
 
     \b
     Examples:
@@ -74,16 +81,17 @@ def submit(
     if files == ("-",):
         if options or env_file:
             raise click.UsageError("with - each line says all of its request; leave out options")
-        requests = inputs.json_lines(sys.stdin)
+        selection = inputs.Selection(inputs.json_lines(sys.stdin.buffer), LeftOut())
     else:
         named = inputs.Named(files, env_file, options, recursive, here=not remote)
         with output.progress_bar(shown=not as_json) as progress:
-            requests = named.requests(
+            selection = named.selection(
                 watch=lambda found: (
                     progress.track(found, description="looking") if len(found) > 1 else found
                 )
             )
-    with Client() as client:
+    requests, left_out = selection.requests, selection.left_out
+    with left_out.listed_at_the_end(len(requests)), Client() as client:
         if len(requests) > 1:
             ids = bulk.submit(client, requests, as_json=as_json, waits=waits)
         else:
@@ -91,7 +99,8 @@ def submit(
             bulk.tell(zip(ids, requests, strict=True), as_json=as_json, waits=waits)
         if waits:
             good = print_as_they_end(client, ids, timeout, as_json=as_json)
-            raise click.exceptions.Exit(0 if good else 1)
+            if not good:
+                raise click.exceptions.Exit(1)
 
 
 def print_as_they_end(

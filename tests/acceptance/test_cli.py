@@ -53,7 +53,7 @@ def bad_inputs(folder: Path) -> dict[str, tuple[list[str], str]]:
     Path(good).write_bytes((SAMPLES / "silence.wav").read_bytes())
     os.mkfifo(folder / "pipe.wav")
     return {
-        "missing": ([str(folder / "none.wav")], "There is no file"),
+        "missing": ([str(folder / "none.wav")], "does not exist"),
         "directory": ([str(folder)], "--recursive"),
         "text": ([str(text)], "not a recording"),
         "empty": ([str(empty)], "empty"),
@@ -202,7 +202,7 @@ def test_doctor_finds_what_is_there_and_what_is_missing(served: Stack, stack: St
 
 def test_file_names_cannot_play_with_the_terminal(served: Stack) -> None:
     ran = served.transcribe("submit", str(served.audio / "\x1b]0;owned\x07\nfake.wav"))
-    refused(ran, 2, "There is no file")
+    refused(ran, 2, "does not exist")
     assert "\x1b" not in ran.stderr
 
 

@@ -104,7 +104,8 @@ def test_a_terminal_sees_bars_and_stdout_has_the_ids_alone(stack: Stack) -> None
     assert "submitting" in shown
     assert "1200/1200" in shown
     # What a person is told does not get lost in the bar.
-    for part in ("left out: ", "notes.wav is not a recording", "empty.wav is empty"):
+    parts = ("left out: each of 2, such as ", ", is not a recording", "empty.wav is empty")
+    for part in (*parts, "3 left out of 1203."):
         assert part in re.sub(r"\s+", " ", shown)
 
 
@@ -114,7 +115,9 @@ def test_a_pipe_sees_no_bar(stack: Stack, options: list[str]) -> None:
     ran = stack.transcribe("submit", str(folder), "--recursive", *options)
     assert ran.returncode == 0
     assert len(ran.stdout.splitlines()) == 600
-    assert [line.partition(":")[0] for line in ran.stderr.splitlines()] == ["left out"] * 2
+    *lines, count = ran.stderr.splitlines()
+    assert [line.partition(":")[0] for line in lines] == ["left out"] * 2
+    assert count == "3 left out of 603."
 
 
 def test_json_is_not_for_people_who_watch(stack: Stack) -> None:

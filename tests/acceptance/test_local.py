@@ -132,7 +132,8 @@ def test_nobody_else_reaches_the_sandbox(tmp_path: Path) -> None:
         for path in ("/transcribe-local?list-type=2", "/_localaws/jobs"):
             with pytest.raises(HTTPError) as caught:
                 urlopen(told["AWS_ENDPOINT_URL"] + path)  # noqa: S310 - our own endpoint
-            assert caught.value.code in {401, 403}
+            with caught.value as refusal:
+                assert refusal.code in {401, 403}
         # What is secret is on no command line, and in no file that others may read.
         secrets = [str(url.password), told["AWS_ACCESS_KEY_ID"], told["AWS_SECRET_ACCESS_KEY"]]
         assert all(len(secret) >= 16 for secret in secrets)

@@ -46,6 +46,7 @@ _TRANSFER = "tests/integration/test_transfer.py::"
 _SEATS = "tests/integration/test_seats.py::"
 _FOREIGN = "tests/acceptance/test_foreign_objects.py::"
 _WHOSE = "tests/integration/test_whose_result.py::"
+_FOLDERS = "tests/acceptance/test_cli_folders.py::"
 _LEFT = "tests/acceptance/test_left_at_aws.py::"
 _TURNS = "tests/integration/test_seat_turns.py::"
 _FILES = "tests/acceptance/test_result_files.py::"
@@ -887,6 +888,30 @@ COMMAND_LINE = (
         "is_clean = job.cleaned_at is not None\n",
         "is_clean = False\n",
         _LEFT + "test_what_was_cleaned_up_is_not_listed",
+    ),
+    Protection(
+        "producer/cli/inputs.py",
+        "            except _NotTaken as reason:\n",
+        "            except KeyError as reason:\n",
+        _FOLDERS + "test_one_bad_name_stops_no_other[notes.txt]",
+    ),
+    Protection(
+        "producer/cli/folders.py",
+        "            else:\n                yield",
+        "            elif entry.name.endswith('.wav'):\n                yield",
+        _FOLDERS + "test_every_recording_is_taken_whatever_it_is_called",
+    ),
+    Protection(
+        "producer/cli/inputs.py",
+        "        found.audio.encode()\n",
+        "        found.audio.encode(errors='surrogateescape')\n",
+        _FOLDERS + "test_names_that_are_not_utf_8_do_not_stop_a_folder",
+    ),
+    Protection(
+        "producer/cli/folders.py",
+        "            if (status.st_dev, status.st_ino) in seen:\n",
+        "            if False:\n",
+        _FOLDERS + "test_symlinked_folders_are_followed_and_loops_end",
     ),
 )
 

@@ -1,0 +1,50 @@
+"""All files beneath a folder, whatever they are called."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from producer.cli.left_out import LeftOut
+
+_HIDDEN = "is hidden: its name begins with a dot."
+_SEEN = "leads to a folder that is taken already."
+
+
+def files_beneath(folder: Path, left_out: LeftOut) -> Iterator[Path]:
+    """Each file beneath a folder, in order; what is not looked at is noted.
+
+    Symlinks to folders are followed, after all that is there without them, and each folder is taken
+    once, so a loop ends.
+    """
+    waiting, links, seen = [folder], list[Path](), set[tuple[int, int]]()
+    while waiting or links:
+        here = waiting.pop() if waiting else links.pop(0)
+        try:
+            status = here.stat()
+            if (status.st_dev, status.st_ino) in seen:
+                left_out.add(here, _SEEN, named=False)
+                continue
+            seen.add((status.st_dev, status.st_ino))
+            with os.scandir(here) as entries:
+                found = sorted(entries, key=lambda entry: entry.name)
+        except OSError as error:
+            left_out.add(here, f"cannot be read: {error.strerror}.", named=False)
+            continue
+        folders: list[Path] = []
+        for entry in found:
+            if entry.name.startswith("."):
+                left_out.add(entry.path, _HIDDEN, named=False)
+            elif _is_folder(entry):
+                (links if entry.is_symlink() else folders).append(Path(entry.path))
+            else:
+                yield Path(entry.path)
+        waiting += reversed(folders)
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a loop of symlinks: whoever opens it will see
+        return False

@@ -1,0 +1,188 @@
+"""What `submit` takes of what is named or lies beneath a folder, and what it says of the rest."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+from local_command import TRANSCRIBE
+from recordings import bare_mp3, encoded, wav
+from stack import Stack
+
+WAV = wav(1.0)
+
+
+def fill(folder: Path, files: dict[str, bytes]) -> Path:
+    for name, content in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    return folder
+
+
+def submit(stack: Stack, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    ran = stack.transcribe("submit", "--json", *map(str, arguments))
+    assert "Traceback" not in ran.stderr
+    return ran
+
+
+def taken(ran: subprocess.CompletedProcess[str], folder: Path) -> list[str]:
+    paths = [Path(json.loads(line)["audio"]) for line in ran.stdout.splitlines()]
+    return sorted(str(path.relative_to(folder)) for path in paths)
+
+
+def test_every_recording_is_taken_whatever_it_is_called(stack: Stack) -> None:
+    opus = encoded("ogg", "libopus", 48000)
+    recordings = {
+        "voice.opus": opus,
+        "voice.oga": opus,
+        "no-extension": WAV,
+        "LOUD.WAV": WAV,
+        "wrong.txt": WAV,
+        "deep/er/talk.mp3": bare_mp3(),
+        "call.mka": encoded("webm", "libopus", 48000),
+        "talk.m4b": encoded("ipod", "aac", 44100),
+    }
+    others = {
+        "raw.aac": encoded("adts", "aac", 44100),
+        "old.aiff": encoded("aiff", "pcm_s16be", 44100),
+        "windows.wma": encoded("asf", "libmp3lame", 44100),
+        "phone.mov": encoded("mov", "aac", 44100),
+        "phone.3gp": encoded("3gp", "aac", 44100),
+        "notes.wav": b"This is no recording.",
+        "more/notes.wav": b"Nor is this.",
+        "empty.wav": b"",
+        ".hidden.wav": WAV,
+        ".git/config": b"",
+    }
+    folder = fill(stack.audio / "all", recordings | others)
+    ran = submit(stack, folder, "--recursive")
+    assert taken(ran, folder) == sorted(recordings)
+    # Found, and not named: it does not fail.
+    assert ran.returncode == 0
+    *lines, count = ran.stderr.splitlines()
+    assert count == "10 left out of 18."
+    for name, why in {
+        "raw.aac": "AAC without a container",
+        "old.aiff": "AIFF, which Amazon Transcribe does not take",
+        "windows.wma": "Windows Media (wma, asf), which",
+        "phone.mov": "QuickTime (mov), which",
+        "phone.3gp": "3GP, which",
+        "empty.wav": "is empty",
+    }.items():
+        (line,) = [line for line in lines if f"/{name} " in line]
+        assert why in line
+    # One line a reason.
+    (line,) = [line for line in lines if "is not a recording" in line]
+    assert line.startswith(f"left out: each of 2, such as {folder}/")
+    (line,) = [line for line in lines if "hidden" in line]
+    assert "each of 2" in line
+
+
+def test_what_is_named_is_taken_as_in_a_folder(stack: Stack) -> None:
+    files = {"voice.opus": encoded("ogg", "libopus", 48000), "no-extension": WAV, "a.wav": WAV}
+    folder = fill(stack.audio / "named", files)
+    assert taken(submit(stack, *(folder / name for name in files)), folder) == sorted(files)
+    assert taken(submit(stack, folder, "--recursive"), folder) == sorted(files)
+
+
+@pytest.mark.parametrize(
+    ("bad", "why"),
+    [
+        ("notes.txt", "is not a recording"),
+        ("none.wav", "does not exist"),
+        ("empty.wav", "is empty"),
+        ("broken-link.wav", "leads to a file that does not exist"),
+        ("folder", "is a directory: add --recursive"),
+        ("pipe", "is a device or pipe"),
+        ("loop.wav", "cannot be read: Too many levels of symbolic links"),
+        ("x" * 300, "cannot be read: File name too long"),
+        ("\udcfcber.wav", "has a name that is not UTF-8"),
+        ("s3://bucket", "s3://bucket/key"),
+    ],
+    ids=lambda text: text[:10].encode(errors="backslashreplace").decode(),
+)
+def test_one_bad_name_stops_no_other(stack: Stack, bad: str, why: str) -> None:
+    folder = fill(stack.audio / "some", {"good.wav": WAV, "notes.txt": b"text", "empty.wav": b""})
+    (folder / "folder").mkdir()
+    os.mkfifo(folder / "pipe")
+    (folder / "broken-link.wav").symlink_to("none.wav")
+    (folder / "loop.wav").symlink_to("loop.wav")
+    (folder / "\udcfcber.wav").write_bytes(WAV)
+    named = bad if "://" in bad else str(folder / bad)
+    ran = submit(stack, named, folder / "good.wav")
+    assert taken(ran, folder) == ["good.wav"]
+    assert ran.returncode == 1
+    line, count = ran.stderr.splitlines()
+    assert line.startswith("left out: ")
+    assert why in line
+    assert count == "1 left out of 2."
+    # By itself it is an error of the command.
+    alone = submit(stack, named)
+    assert (alone.returncode, alone.stdout) == (2, "")
+    assert len(alone.stderr.splitlines()) == 1
+    assert why in alone.stderr
+
+
+def test_names_that_are_not_utf_8_do_not_stop_a_folder(stack: Stack) -> None:
+    folder = fill(stack.audio / "latin", {"good.wav": WAV})
+    (folder / "\udcfcber.wav").write_bytes(WAV)
+    (folder / "caf\udce9").mkdir()
+    (folder / "caf\udce9" / "talk.wav").write_bytes(WAV)
+    ran = submit(stack, folder, "--recursive")
+    assert ran.returncode == 0
+    assert taken(ran, folder) == ["good.wav"]
+    assert "each of 2" in ran.stderr
+    assert "not UTF-8, which no request can hold: rename it" in ran.stderr
+    assert "/\\xfcber.wav" in ran.stderr
+
+
+def test_symlinked_folders_are_followed_and_loops_end(stack: Stack) -> None:
+    elsewhere = fill(stack.folder / "elsewhere", {"far.wav": WAV})
+    folder = fill(stack.audio / "links", {"near/a.wav": WAV})
+    (folder / "far").symlink_to(elsewhere)
+    (folder / "near" / "up").symlink_to(folder)
+    (folder / "twice").symlink_to(elsewhere)
+    (elsewhere / "back").symlink_to(folder / "near")
+    ran = submit(stack, folder, "--recursive")
+    assert ran.returncode == 0
+    assert taken(ran, folder) == ["far/far.wav", "near/a.wav"]
+    assert "leads to a folder that is taken already" in ran.stderr
+
+
+def test_a_folder_with_nothing_in_it_is_an_error_only_by_itself(stack: Stack) -> None:
+    empty = fill(stack.audio / "empty", {"notes.txt": b"text", "more.txt": b"text"})
+    good = fill(stack.audio / "good", {"a.wav": WAV})
+    alone = submit(stack, empty, "--recursive")
+    assert (alone.returncode, alone.stdout) == (2, "")
+    assert f"{empty} has no recording that can be taken" in alone.stderr
+    assert "each of 2" in alone.stderr
+    both = submit(stack, empty, good, "--recursive")
+    assert both.returncode == 1
+    assert taken(both, good) == ["a.wav"]
+    assert f"{empty} has no recording" in both.stderr
+
+
+def test_a_folder_that_may_not_be_read_is_said(stack: Stack) -> None:
+    folder = fill(stack.audio / "secret", {"a.wav": WAV})
+    (folder / "loop").symlink_to("loop")
+    ran = submit(stack, folder, "--recursive")
+    assert taken(ran, folder) == ["a.wav"]
+    assert "loop cannot be read: Too many levels of symbolic links" in ran.stderr
+
+
+def test_stdin_that_is_not_utf_8_is_one_sentence(stack: Stack) -> None:
+    good = json.dumps({"audio": str(stack.audio / "a.wav")}).encode()
+    ran = subprocess.run(
+        [TRANSCRIBE, "submit", "-"],
+        env={**os.environ, **stack.environment},
+        input=good + b"\n" + b'{"audio": "/audio/\xfcber.wav"}',
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+    assert (ran.returncode, ran.stdout) == (2, b"")
+    assert ran.stderr == b"transcribe: Line 2 is not UTF-8.\n"
