@@ -89,23 +89,26 @@ def test_what_is_named_is_taken_as_in_a_folder(stack: Stack) -> None:
     assert taken(submit(stack, folder, "--recursive"), folder) == sorted(files)
 
 
+#: Names that cannot be taken, and what the sentence must speak of.
+BAD = {
+    "notes.txt": "is not a recording",
+    "none.wav": "does not exist",
+    "empty.wav": "is empty",
+    "broken-link.wav": "leads to a file that does not exist",
+    "folder": "is a directory: add --recursive",
+    "pipe": "is a device or pipe",
+    "loop.wav": "cannot be read: Too many levels of symbolic links",
+    "x" * 300: "cannot be read: File name too long",
+    "\udcfcber.wav": "has a name that is not UTF-8",
+    "s3://bucket": "s3://bucket/key",
+}
+
+
 @pytest.mark.parametrize(
-    ("bad", "why"),
-    [
-        ("notes.txt", "is not a recording"),
-        ("none.wav", "does not exist"),
-        ("empty.wav", "is empty"),
-        ("broken-link.wav", "leads to a file that does not exist"),
-        ("folder", "is a directory: add --recursive"),
-        ("pipe", "is a device or pipe"),
-        ("loop.wav", "cannot be read: Too many levels of symbolic links"),
-        ("x" * 300, "cannot be read: File name too long"),
-        ("\udcfcber.wav", "has a name that is not UTF-8"),
-        ("s3://bucket", "s3://bucket/key"),
-    ],
-    ids=lambda text: text[:10].encode(errors="backslashreplace").decode(),
+    "bad", BAD, ids=lambda name: name[:10].encode(errors="backslashreplace").decode()
 )
-def test_one_bad_name_stops_no_other(stack: Stack, bad: str, why: str) -> None:
+def test_one_bad_name_stops_no_other(stack: Stack, bad: str) -> None:
+    why = BAD[bad]
     folder = fill(stack.audio / "some", {"good.wav": WAV, "notes.txt": b"text", "empty.wav": b""})
     (folder / "folder").mkdir()
     os.mkfifo(folder / "pipe")
