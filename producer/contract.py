@@ -141,6 +141,8 @@ class Job(BaseModel):
     not_written: tuple[str, ...] = ()
     #: the Transcribe job was there before this job was submitted; it is used and left alone
     adopted: bool = False
+    #: an empty file with which AWS tests its right to write lay beside the key before this job
+    keeps_write_check: bool = False
     cleaned_at: datetime | None = None
     #: why cleaning up did not succeed, if it did not
     cleanup_error: str | None = None

@@ -183,7 +183,10 @@ class JobStore:
         )
 
     def hold_key(self, key: str, job_id: str) -> str:
-        """Reserve an S3 key for a job; returns '', or the id of the unfinished job that has it."""
+        """Reserve what stands for an S3 key and for all that is written beside it for a job.
+
+        Returns '', or the id of the unfinished job that has it.
+        """
         return str(self.broker.run("hold_key", key, job_id, KEY_REMEMBERED))
 
     def settle(

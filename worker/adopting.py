@@ -19,6 +19,7 @@ from worker.judging import Judge
 from worker.leases import LeaseLost
 from worker.patience import Patience
 from worker.rebuilding import Verdict, rebuild
+from worker.s3_keys import reserved_with
 from worker.stages import Work
 from worker.traces import Traces, attempt_of, folders
 
@@ -141,7 +142,7 @@ class Search:
                 self._work.hold,
                 found,
                 deadline=request.deadline or settings.deadline,
-                key=request.key or "",
+                key=reserved_with(request.key) if request.key is not None else "",
                 fields=fields,
             )
         if answer == "lost":

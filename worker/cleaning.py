@@ -8,7 +8,7 @@ import structlog
 
 from producer.contract import Job, JobState, Stage
 from producer.options import MediaFormat
-from worker import places
+from worker import ownership, places
 from worker.calling import in_turn
 from worker.errors import Permanent, Transient
 from worker.results import discard_results
@@ -76,38 +76,29 @@ def delete_audio(work: Work) -> None:
     )
     for uri in dict.fromkeys(candidates):
         work.lease.fence()
-        there = work.worker.storage.find(uri)
-        if there is not None and there.owner == job.id:
-            work.worker.storage.delete(uri)
+        ownership.delete_audio(work, uri)
 
 
 def delete_results(work: Work) -> None:
-    """Delete the objects that Transcribe wrote for this job, in its own folder for any attempt."""
+    """Delete the objects that Transcribe wrote for any attempt of this job, and nobody else's."""
     job, settings = work.job, work.worker.settings
     if job.adopted or not job.was_at_transcribe:
         return
     uris = [job.result_uri] if job.result_uri is not None else []
-    for attempt in _attempts(job):
+    for number in range(1, job.attempt + 1):
+        attempt = job.model_copy(update={"attempt": number})
         output = places.output_uri(attempt, settings.bucket, settings.prefix)
         # What a job was completed without stays where it can still be fetched.
-        is_result = job.state is JobState.COMPLETED and attempt.attempt == job.attempt
+        is_result = job.state is JobState.COMPLETED and number == job.attempt
         uris += [
             each.uri
             for each in places.written_objects(attempt, output)
             if not is_result or each.kind in job.files
         ]
         uris.append(places.write_check_uri(output))
-    for uri in dict.fromkeys(uris):
+    for uri in ownership.ours(work, uris):
         work.lease.fence()
         work.worker.storage.delete(uri)
-
-
-def _attempts(job: Job) -> list[Job]:
-    """The attempts of a job that may have had something written, each as the job at that time."""
-    if job.request.key is None:
-        return [job.model_copy(update={"attempt": each + 1}) for each in range(job.attempt)]
-    # Beside a key lies what others have, too: of an attempt that was not started nothing is ours.
-    return [job] if job.result_uri is not None else []
 
 
 def discard_files(work: Work) -> None:

@@ -11,7 +11,7 @@ from worker import places
 from worker.errors import Permanent
 from worker.inventory import Description, ListedJob, ListedObject
 from worker.objects import StoredObject
-from worker.ownership import job_named_in
+from worker.ownership import HEAD_BYTES, job_named_in
 from worker.patience import Patience
 from worker.rebuilding import Verdict, noted_request
 from worker.stages import Work
@@ -19,9 +19,6 @@ from worker.traces import Traces
 from worker.transcribe import Failed, Running
 
 log = structlog.get_logger()
-
-#: Enough of a document to see whose it is.
-_HEAD_BYTES = 1024
 
 
 class Judge:
@@ -103,7 +100,7 @@ class Judge:
         if not traces.outlive(result.modified_at):
             return False
         try:
-            peek = partial(self._worker.storage.peek, result.uri, _HEAD_BYTES)
+            peek = partial(self._worker.storage.peek, result.uri, HEAD_BYTES)
             _, head = self._patience.call(peek)
         except Permanent:
             return False

@@ -8,12 +8,7 @@ from urllib.parse import unquote, urlsplit
 from producer.attempts import attempt_name
 from producer.contract import Job
 from producer.options import MediaFormat
-from worker.s3_keys import requested_key
-
-#: What Transcribe puts before the name of a redacted document.
-REDACTED = "redacted-"
-#: With this AWS tests its right to write, where Transcribe was told to put a result.
-WRITE_CHECK = ".write_access_check_file.temp"
+from worker.s3_keys import REDACTED, WRITE_CHECK, requested_key
 
 
 @dataclass(frozen=True)

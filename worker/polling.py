@@ -37,6 +37,8 @@ _SAMPLE = 25
 _PATIENCE = 0.5
 #: Attempts of a job that the service itself broke.
 MOST_ATTEMPTS = 3
+#: What a record says of an attempt that another one does not share.
+_NEW = {"result_uri": "", "started_at": "", "adopted": "", "keeps_write_check": ""}
 
 
 def ended_jobs(work: Work, look: Look) -> Iterator[tuple[Job, Status | None]]:
@@ -149,7 +151,7 @@ def _result_uri(work: Work, job: Job, done: Done) -> str:
 def _failed(work: Work, job: Job, outcome: Failed) -> None:
     if outcome.is_internal and job.attempt < MOST_ATTEMPTS:
         log.warning("job.restarted", job_id=job.id, reason=outcome.reason)
-        work.advance_other(job, JobState.READY, "ready", attempt=job.attempt + 1, result_uri="")
+        work.advance_other(job, JobState.READY, "ready", attempt=job.attempt + 1, **_NEW)
     else:
         work.fail(job, "TranscriptionFailed", f"Amazon Transcribe: {outcome.reason}")
 

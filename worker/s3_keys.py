@@ -4,10 +4,18 @@ from __future__ import annotations
 
 import posixpath
 
+from producer.attempts import split_attempt
 from producer.contract import Job
 from worker.errors import Permanent
 from worker.objects import parse_uri
 from worker.settings import WorkerSettings
+
+#: What Transcribe puts before the name of a redacted document.
+REDACTED = "redacted-"
+#: With this AWS tests its right to write, where Transcribe was told to put a result.
+WRITE_CHECK = ".write_access_check_file.temp"
+#: The kinds of objects that Transcribe writes beside a key.
+_WRITTEN = (".json", ".srt", ".vtt")
 
 
 def is_beneath(key: str, folder: str) -> bool:
@@ -37,6 +45,12 @@ def requested_key(job: Job, prefix: str) -> str | None:
         Permanent: if it lies beneath our own prefix, where every job has a folder of its own.
     """
     key = job.request.key
+    if key is not None and key.rpartition("/")[2] == WRITE_CHECK:
+        raise Permanent(
+            "KeyReserved",
+            f"Amazon Transcribe writes an empty {WRITE_CHECK} beside each result, so no audio can "
+            "lie there: choose another key, or leave it out.",
+        )
     if key is not None and is_beneath(key, prefix):
         raise Permanent(
             "KeyReserved",
@@ -44,6 +58,22 @@ def requested_key(job: Job, prefix: str) -> str | None:
             "(TRANSCRIBE_PREFIX): choose a key elsewhere, or leave it out.",
         )
     return key
+
+
+def reserved_with(key: str) -> str:
+    """What stands for a key and for all that is written beside it: one job at a time has it.
+
+    `a`, `a.json`, `a.srt`, `redacted-a.json` and `a--try-2.json` are the same, for the audio of a
+    request with the key `a.json` would lie where the result of one with the key `a` does.
+    """
+    folder, slash, name = key.rpartition("/")
+    while True:
+        stem = split_attempt(name)[0].removeprefix(REDACTED)
+        for kind in _WRITTEN:
+            stem = stem.removesuffix(kind)
+        if stem == name:
+            return f"{folder}{slash}{name}"
+        name = stem
 
 
 def check_audio(job: Job, uri: str, settings: WorkerSettings, *, rebuilt: bool) -> None:

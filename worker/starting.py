@@ -12,6 +12,7 @@ from worker.calling import in_turn
 from worker.errors import Permanent
 from worker.leases import LeaseLost
 from worker.objects import StoredObject
+from worker.ownership import check_free
 from worker.parameters import start_parameters
 from worker.stages import Work
 from worker.transcribe import NameTakenError, Status, taken_by_another
@@ -43,6 +44,13 @@ def start_job(work: Work) -> dict[str, str]:
         job.request, name=job.aws_name, media_uri=media_uri, output_uri=output
     )
     try:
+        keeps_write_check = check_free(work, output)
+    except Permanent:
+        # What lies there may be of this very job, if an earlier call has started it.
+        if (status := status_if_ours(work, job)) is not None:
+            return adopted(work, status)
+        raise
+    try:
         gate = in_turn(work, "StartTranscriptionJob")
         started_at = work.worker.transcribe.start(parameters, gate)
     except NameTakenError:
@@ -50,17 +58,18 @@ def start_job(work: Work) -> dict[str, str]:
         if status is None:
             raise taken_by_another(job.aws_name) from None
         return adopted(work, status)
-    return _fields(work, started_at, foreign=False)
+    kept = {"keeps_write_check": "yes"} if keeps_write_check else {}
+    return _fields(work, started_at) | kept
 
 
 def adopted(work: Work, status: Status) -> dict[str, str]:
     """The fields for the record of a job that Transcribe has already."""
     foreign = _is_foreign(work, work.job, status)
     log.info("start.adopted", foreign=foreign)
-    return _fields(work, status.created_at, foreign=foreign)
+    return _fields(work, status.created_at) | {"adopted": "yes" if foreign else ""}
 
 
-def _fields(work: Work, started_at: datetime | None, *, foreign: bool) -> dict[str, str]:
+def _fields(work: Work, started_at: datetime | None) -> dict[str, str]:
     job, settings = work.job, work.worker.settings
     # By AWS's clock, so that a result's time, which is S3's, compares with it.
     since = started_at or datetime.fromtimestamp(work.hold.begun_at, UTC) - _CLOCKS
@@ -68,7 +77,6 @@ def _fields(work: Work, started_at: datetime | None, *, foreign: bool) -> dict[s
     return {
         "result_uri": places.result_uri(job, output),
         "started_at": f"{since.timestamp():.3f}",
-        "adopted": "yes" if foreign else "",
     }
 
 

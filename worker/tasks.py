@@ -17,6 +17,7 @@ from worker import (
     door,
     earlier_life,
     fetching,
+    ownership,
     polling,
     retrying,
     starting,
@@ -85,6 +86,7 @@ def collect(work: Work) -> None:
 @stage(app, Stage.CLEANUP)
 def cleanup(work: Work) -> None:
     """Delete what is ours: audio we uploaded, result objects, the Transcribe job; stray files."""
+    ownership.hold_key(work)  # what lies beside it may be another job's by now
     if earlier_life.is_found(work):  # it is cleaned up once that has ended at AWS
         return
     cleaning.abort_uploads(work)

@@ -14,7 +14,7 @@ from producer.options import MediaFormat
 from producer.request import is_name
 from worker.inventory import ListedObject
 from worker.objects import StoredObject
-from worker.places import REDACTED, WRITE_CHECK
+from worker.s3_keys import REDACTED, WRITE_CHECK
 
 #: S3 tells times to the second, and its clock and Transcribe's may differ a little.
 _SLACK = timedelta(seconds=2)

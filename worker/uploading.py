@@ -14,8 +14,9 @@ from worker.audio import LocalAudio, open_audio
 from worker.errors import NotYet, Permanent, Transient
 from worker.leases import LeaseLost
 from worker.objects import parse_uri
+from worker.ownership import delete_audio, hold_key
 from worker.results import results_folder
-from worker.s3_keys import check_audio, requested_key
+from worker.s3_keys import check_audio
 from worker.stages import Work
 from worker.stamp import Stamp
 from worker.storage import Storage
@@ -35,7 +36,7 @@ def place_audio(work: Work) -> str:
     """
     request, settings = work.job.request, work.worker.settings
     results_folder(work.job, settings.results_dir)  # refused now, not once it is paid for
-    _hold_key(work)
+    hold_key(work)
     if request.is_on_s3:
         rebuilt = "rebuilt" in work.hold.record
         check_audio(work.job, request.audio, settings, rebuilt=rebuilt)
@@ -70,19 +71,12 @@ def hand_on(work: Work, media_uri: str) -> None:
         now = work.worker.store.get_many([work.job.id])[work.job.id]
         if not work.job.request.is_on_s3 and now is not None and _is_cleaned(now):
             log.info("upload.taken_back", uri=media_uri)
-            work.worker.storage.delete(media_uri)
+            delete_audio(work, media_uri)
         raise
 
 
 def _is_cleaned(job: Job) -> bool:
     return job.state is JobState.CANCELLED or (job.state.is_terminal and job.request.cleanup)
-
-
-def _hold_key(work: Work) -> None:
-    key = requested_key(work.job, work.worker.settings.prefix)
-    other = work.worker.store.hold_key(key, work.job.id) if key is not None else ""
-    if other:
-        raise Transient("KeyInUse", f"The key {key} is in use by job {other}; this one waits.")
 
 
 def _wait_until_quiet(work: Work, stamp: Stamp) -> None:

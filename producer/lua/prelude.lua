@@ -256,7 +256,7 @@ local function start_anew(id, from, at)
   local key = job_key(id)
   redis.call('HINCRBY', key, 'attempt', 1)
   redis.call('HDEL', key, 'media_uri', 'result_uri', 'started_at', 'cleaned_at', 'cleanup_error',
-    'adopted')
+    'adopted', 'keeps_write_check')
   set_state(id, from, 'QUEUED', at)
   enter_line('QUEUED', id, at)
 end

@@ -80,6 +80,9 @@ def set_faults(stack: Stack, kind: str) -> None:
     # So that there is time to cancel it.
     slow = about(name_of("AbortMultipartUpload", kind))
     stack.fault(kind="timeout", operation="UploadPart", seconds=5, times=1, match=slow)
+    # A job is asked for by its name where its result is not there yet.
+    late = about(name_of("GetTranscriptionJob", kind))
+    stack.fault(kind="no_result", seconds=8, times=1, match=late)
 
 
 def requests(short: Path, long: Path) -> Iterator[dict[str, object]]:
@@ -88,9 +91,7 @@ def requests(short: Path, long: Path) -> Iterator[dict[str, object]]:
         for kind in KINDS:
             name = name_of(operation, kind)
             audio = long if "Upload" in operation else short
-            # A job that names its key is asked for by itself, and not looked for by its result.
-            key = {"key": f"keys/{name}/a.wav"} if operation == "GetTranscriptionJob" else {}
-            yield {"audio": str(audio), "name": name, "cleanup": True, **key}
+            yield {"audio": str(audio), "name": name, "cleanup": True}
 
 
 def break_off(stack: Stack, names: set[str]) -> None:

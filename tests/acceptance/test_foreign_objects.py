@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Iterator
+from itertools import pairwise
 
 import pytest
 from conftest import make_stack
@@ -17,6 +18,7 @@ from waiting import DEADLINE, until
 
 from producer.contract import CONTROL_QUEUE, Job, JobState
 from producer.errors import JobNotFound
+from worker.transfer import PART_BYTES
 
 PREFIX = "transcribe-queue/"
 IN_PLACE = f"s3://{BUCKET}/theirs/talk.wav"
@@ -189,3 +191,119 @@ def test_a_document_of_an_earlier_job_of_the_name_is_not_the_result(shared: Stac
     until(lambda: shared.now() > planted_at + 7)
     for name in several(shared, "daily"):
         assert refused(shared, name)[0] == "TranscriptionFailed"
+
+
+# -- objects beside a key that a request names -----------------------------------------------------
+
+
+def keyed(stack: Stack, name: str, key: str, **options: object) -> Job:
+    """Send a request for audio that is on S3, and wait for its end."""
+    send(stack, audio=IN_PLACE, name=name, key=key, cleanup=True, **options)
+    return ended(stack, name)
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "written"),
+    [
+        ("document", {}, "config.json"),
+        ("redacted", {"content_redaction": {}}, "redacted-config.json"),
+        ("srt", {"subtitles": {"formats": ["srt", "vtt"]}}, "config.srt"),
+        ("vtt", {"subtitles": {"formats": ["srt", "vtt"]}}, "config.vtt"),
+        ("write-check", {}, ".write_access_check_file.temp"),
+    ],
+    ids=["document", "redacted", "srt", "vtt", "write-check"],
+)
+@pytest.mark.parametrize(
+    "held", [b"theirs", document("someone-elses")], ids=["bytes", "transcript"]
+)
+def test_nothing_of_others_beside_a_key_is_overwritten_or_deleted(
+    shared: Stack, name: str, options: dict[str, object], written: str, held: bytes
+) -> None:
+    job_id = f"over-{name}-{len(held)}"
+    folder = f"important/{job_id}"
+    put(shared, f"{folder}/{written}", held)
+    before = shared.objects()
+    job = keyed(shared, job_id, f"{folder}/config", **options)
+    assert job.error is not None
+    assert (job.state, job.error.code) == (JobState.FAILED, "KeyTaken")
+    assert written in job.error.message
+    assert content(shared, f"{folder}/{written}") == held
+    assert shared.objects() == before
+    assert job_id not in {each["name"] for each in shared.account()["jobs"]}
+
+
+def test_what_is_written_beside_a_key_is_cleaned_up_and_nothing_else(shared: Stack) -> None:
+    folder = "beside"
+    theirs = [f"{folder}/{each}" for each in ("b.json", "a.txt", "a.json.bak", "a.srt")]
+    for key in theirs:
+        put(shared, key)
+    job = keyed(shared, "beside", f"{folder}/a", subtitles={"formats": ["vtt"]})
+    assert (job.state, job.cleanup_error) == (JobState.COMPLETED, None)
+    left = [key for key in shared.objects() if key.startswith(f"{folder}/")]
+    assert left == sorted(theirs)
+
+
+def test_a_write_check_file_that_was_there_before_stays(shared: Stack) -> None:
+    put(shared, "checked/.write_access_check_file.temp", b"")
+    job = keyed(shared, "checked", "checked/a")
+    assert (job.state, job.cleanup_error) == (JobState.COMPLETED, None)
+    left = [key for key in shared.objects() if key.startswith("checked/")]
+    assert left == ["checked/.write_access_check_file.temp"]
+
+
+def test_keys_whose_objects_would_lie_in_one_place_take_turns(stack: Stack) -> None:
+    stack.start_aws("--recogniser", "fixed:1")
+    stack.start_worker()
+    recording = str(stack.sample("silence.wav"))
+    keys = {"one": "calls/a", "two": "calls/a.json", "three": "calls/redacted-a.json"}
+    for name, key in keys.items():
+        send(stack, audio=recording, name=name, key=key, cleanup=True)
+    times = {}
+    for name in keys:
+        job = ended(stack, name)
+        assert (job.state, job.cleanup_error) == (JobState.COMPLETED, None), job.error
+        assert name in stack.client.text(name)
+        times[job.times[JobState.READY]] = job.cleaned_at
+    begun = sorted(times)
+    for earlier, later in pairwise(begun):
+        cleaned_at = times[earlier]
+        assert cleaned_at is not None
+        assert later > cleaned_at
+    assert stack.objects() == []
+
+
+def test_a_second_run_under_the_same_key_and_name_works(stack: Stack) -> None:
+    """As of the original script's settings file, whose cleanup leaves the result."""
+    stack.start_aws("--recogniser", "fixed:0.3")
+    stack.start_worker()
+    request = {"key": "path/in/bucket", "name": "hello-world", "subtitles": {"formats": ["srt"]}}
+    for cleanup in (False, True):
+        send(stack, audio=str(stack.sample("silence.wav")), cleanup=cleanup, **request)
+        job = ended(stack, "hello-world")
+        assert job.state is JobState.COMPLETED, job.error
+        assert not job.adopted
+        if not cleanup:
+            stack.aws("transcribe").delete_transcription_job(TranscriptionJobName="hello-world")
+            stack.aws("s3").delete_object(Bucket=BUCKET, Key="path/in/bucket")
+            assert {"path/in/bucket.json", "path/in/bucket.srt"} <= set(stack.objects())
+            stack.broker.command("DEL", "transcribe:job:hello-world")
+    # What was there before stays.
+    assert stack.objects() == ["path/in/.write_access_check_file.temp"]
+
+
+def test_whoever_waits_for_a_key_aborts_no_upload_there(stack: Stack) -> None:
+    stack.start_aws("--recogniser", "fixed:0.3")
+    stack.fault(operation="UploadPart", kind="timeout", seconds=6, times=2)
+    recording = stack.sample("silence.wav")
+    with recording.open("ab") as file:
+        file.truncate(3 * PART_BYTES)
+    stack.start_worker()
+    send(stack, audio=str(recording), name="first", key="calls/a")
+    s3 = stack.aws("s3")
+    until(lambda: s3.list_multipart_uploads(Bucket=BUCKET).get("Uploads"))
+    send(stack, audio=str(recording), name="second", key="calls/a")
+    until(lambda: stack.log() and "KeyInUse" in {each.get("code") for each in stack.log()})
+    stack.client.cancel("second")
+    assert ended(stack, "first").state is JobState.COMPLETED
+    until(lambda: stack.client.get("second").cleaned_at)
+    assert stack.account()["calls"]["CreateMultipartUpload"]["count"] == 1

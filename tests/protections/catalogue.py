@@ -45,6 +45,7 @@ _LARGE = "tests/acceptance/test_large_work.py::"
 _TRANSFER = "tests/integration/test_transfer.py::"
 _SEATS = "tests/integration/test_seats.py::"
 _FOREIGN = "tests/acceptance/test_foreign_objects.py::"
+_OWNERSHIP = "tests/integration/test_ownership.py::"
 _WHOSE = "tests/integration/test_whose_result.py::"
 _FOLDERS = "tests/acceptance/test_cli_folders.py::"
 _LEFT = "tests/acceptance/test_left_at_aws.py::"
@@ -362,7 +363,7 @@ AWS = (
     ),
     Protection(
         "worker/uploading.py",
-        "            work.worker.storage.delete(media_uri)\n",
+        "            delete_audio(work, media_uri)\n",
         "            pass\n",
         "tests/integration/test_fence.py::"
         "test_audio_that_is_put_after_the_job_was_cleaned_up_is_taken_back",
@@ -800,7 +801,7 @@ JOBS = (
         _STOPPED + "test_an_upload_in_parts_that_was_killed_is_aborted_by_the_next",
     ),
     Protection(
-        "worker/uploading.py",
+        "worker/ownership.py",
         "    if other:\n",
         "    if False:\n",
         _STOPPED + "test_two_jobs_with_one_key_take_turns",
@@ -921,6 +922,62 @@ SECURITY = (
         "    request = _unsigned(request)\n",
         "",
         _OPTIONS + "test_the_signature_of_a_presigned_address_in_a_message_is_not_kept",
+    ),
+    Protection(
+        "worker/ownership.py",
+        "        if not mine:\n            raise _taken(uri)\n",
+        "",
+        _FOREIGN + "test_nothing_of_others_beside_a_key_is_overwritten_or_deleted[bytes-document]",
+    ),
+    Protection(
+        "worker/ownership.py",
+        "if present.get(uri) or uri.startswith(folder)]",
+        "]",
+        _OWNERSHIP + "test_a_document_of_others_that_has_come_since_is_not_deleted[bytes]",
+    ),
+    Protection(
+        "worker/ownership.py",
+        "    return any(abs(there.modified_at - moment) <= _TOGETHER for moment in documents)\n",
+        "    return True\n",
+        _OWNERSHIP + "test_subtitles_of_others_that_have_come_since_are_not_deleted",
+    ),
+    Protection(
+        "worker/ownership.py",
+        " and not job.keeps_write_check\n",
+        "\n",
+        _FOREIGN + "test_a_write_check_file_that_was_there_before_stays",
+    ),
+    Protection(
+        "worker/uploading.py",
+        "            delete_audio(work, media_uri)\n",
+        "            work.worker.storage.delete(media_uri)\n",
+        _OWNERSHIP + "test_audio_of_others_at_the_key_is_not_taken_back",
+    ),
+    Protection(
+        "worker/ownership.py",
+        "hold_key(reserved_with(key), work.job.id)",
+        "hold_key(key, work.job.id)",
+        _FOREIGN + "test_keys_whose_objects_would_lie_in_one_place_take_turns",
+    ),
+    Protection(
+        "worker/tasks.py",
+        "    ownership.hold_key(work)  # what lies beside it may be another job's by now\n",
+        "",
+        _FOREIGN + "test_whoever_waits_for_a_key_aborts_no_upload_there",
+    ),
+    Protection(
+        "worker/starting.py",
+        "        if (status := status_if_ours(work, job)) is not None:\n"
+        "            return adopted(work, status)\n"
+        "        raise\n",
+        "        raise\n",
+        _OWNERSHIP + "test_a_start_whose_answer_was_lost_finds_its_own_objects",
+    ),
+    Protection(
+        "worker/ownership.py",
+        "            mine = attempt_of(job_named_in(head), job.id) is not None\n",
+        "            mine = False\n",
+        _FOREIGN + "test_a_second_run_under_the_same_key_and_name_works",
     ),
     Protection(
         "producer/s3_address.py",

@@ -6,6 +6,7 @@ import pytest
 
 from producer import Job, TranscriptionRequest
 from worker import places
+from worker.s3_keys import reserved_with
 
 REDACTED: dict[str, Any] = {"content_redaction": {"redaction_output": "redacted"}}
 BOTH: dict[str, Any] = {"content_redaction": {"redaction_output": "redacted_and_unredacted"}}
@@ -52,3 +53,37 @@ def test_the_write_check_file_lies_beside_the_result() -> None:
         "s3://b/deep/.write_access_check_file.temp"
     )
     assert places.write_check_uri("s3://b/t.json") == "s3://b/.write_access_check_file.temp"
+
+
+@pytest.mark.parametrize(
+    ("key", "reserved"),
+    [
+        ("calls/a", "calls/a"),
+        ("calls/a.wav", "calls/a.wav"),
+        ("calls/a.json", "calls/a"),
+        ("calls/redacted-a", "calls/a"),
+        ("calls/redacted-a.vtt", "calls/a"),
+        ("calls/a--try-2.json", "calls/a"),
+        ("calls/redacted-a--try-3.json.srt", "calls/a"),
+        ("a.json/b", "a.json/b"),
+        ("a", "a"),
+        (".json", ""),
+    ],
+)
+def test_a_key_is_reserved_with_all_that_is_written_beside_it(key: str, reserved: str) -> None:
+    assert reserved_with(key) == reserved
+
+
+@pytest.mark.parametrize(
+    "options", [{}, SUBTITLES, {**BOTH, "subtitles": {"formats": ["srt", "vtt"]}}]
+)
+@pytest.mark.parametrize("attempt", [1, 2])
+def test_no_written_object_is_outside_the_reservation(
+    options: dict[str, Any], attempt: int
+) -> None:
+    request = TranscriptionRequest(audio="/a.wav", name="t", key="calls/a", **options)
+    record = {"request": request.canonical(), "state": "READY", "attempt": str(attempt)}
+    job = Job.from_record("t", record)
+    output = places.output_uri(job, "b", "ours/")
+    for each in places.written_objects(job, output):
+        assert reserved_with(each.uri.removeprefix("s3://b/")) == "calls/a"

@@ -1,0 +1,110 @@
+"""Beside a key that a request names, only what is the job's own is deleted."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+
+import pytest
+from holding import taken_up, worker_of
+from stack import BUCKET, Stack, until
+
+from producer.contract import JobState, Stage
+from worker import cleaning, ownership, starting, uploading
+from worker.context import Context
+from worker.leases import LeaseLost
+from worker.stages import Work
+
+KEY = "calls/talk.wav"
+
+
+@pytest.fixture
+def worker(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Context:
+    return worker_of(stack, monkeypatch)
+
+
+def upload(worker: Context, stack: Stack, name: str = "one", **options: object) -> Work:
+    stack.client.submit(stack.sample("silence.wav"), name=name, key=KEY, **options)
+    return taken_up(worker, Stage.UPLOAD, name)
+
+
+def transcribed(worker: Context, stack: Stack, **options: object) -> Work:
+    """The work of a start whose job has ended, with all its objects beside the key."""
+    work = upload(worker, stack, **options)
+    work.advance(JobState.READY, "ready", media_uri=uploading.place_audio(work))
+    until(lambda: "one" in worker.admission.admit())
+    start = taken_up(worker, Stage.START, "one")
+    fields = starting.start_job(start)
+    until(lambda: f"{KEY}.json" in stack.objects())
+    start.advance(JobState.COLLECTING, Stage.COLLECT, **fields)
+    collect = taken_up(worker, Stage.COLLECT, "one")
+    files = {"json": "", "aws.srt": "", "aws.vtt": ""}
+    collect.advance(JobState.COMPLETED, Stage.CLEANUP, files=json.dumps(files))
+    return taken_up(worker, Stage.CLEANUP, "one")
+
+
+def put(stack: Stack, key: str, body: bytes) -> None:
+    stack.aws("s3").put_object(Bucket=BUCKET, Key=key, Body=body)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"theirs", json.dumps({"jobName": "two"}).encode()],
+    ids=["bytes", "transcript"],
+)
+def test_a_document_of_others_that_has_come_since_is_not_deleted(
+    stack: Stack, worker: Context, body: bytes
+) -> None:
+    cleanup = transcribed(worker, stack, subtitles={"formats": ["srt"]})
+    put(stack, f"{KEY}.json", body)
+    cleaning.delete_results(cleanup)
+    # Nothing tells any more whose the subtitles are.
+    assert stack.objects() == [KEY, f"{KEY}.json", f"{KEY}.srt"]
+
+
+def test_subtitles_of_others_that_have_come_since_are_not_deleted(
+    stack: Stack, worker: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    transcribed(worker, stack, subtitles={"formats": ["srt", "vtt"]})
+    put(stack, "calls/.write_access_check_file.temp", b"theirs")
+    monkeypatch.setattr(ownership, "_TOGETHER", timedelta(seconds=3))
+    ended_at = stack.now()
+    until(lambda: stack.now() > ended_at + 6)
+    put(stack, f"{KEY}.srt", b"theirs")
+    cleaning.delete_results(taken_up(worker, Stage.CLEANUP, "one"))
+    left = ["calls/.write_access_check_file.temp", KEY, f"{KEY}.srt"]
+    assert stack.objects() == left
+
+
+def test_a_cleanup_that_breaks_off_can_be_done_again(stack: Stack, worker: Context) -> None:
+    cleanup = transcribed(worker, stack, subtitles={"formats": ["srt"]})
+    stack.fault(operation="DeleteObject", kind="access_denied", times=1, match=f"{KEY}.srt")
+    with pytest.raises(Exception, match="may not call DeleteObject"):
+        cleaning.delete_results(cleanup)
+    cleaning.delete_results(cleanup)
+    assert stack.objects() == [KEY]
+
+
+def test_audio_of_others_at_the_key_is_not_taken_back(stack: Stack, worker: Context) -> None:
+    body = stack.sample("silence.wav").read_bytes()
+    put(stack, KEY, body)
+    late = upload(worker, stack)
+    uri = uploading.place_audio(late)
+    stack.client.cancel("one")
+    with pytest.raises(LeaseLost):
+        uploading.hand_on(late, uri)
+    assert stack.objects() == [KEY]
+
+
+def test_a_start_whose_answer_was_lost_finds_its_own_objects(stack: Stack, worker: Context) -> None:
+    work = upload(worker, stack, subtitles={"formats": ["srt"]})
+    work.advance(JobState.READY, "ready", media_uri=uploading.place_audio(work))
+    until(lambda: "one" in worker.admission.admit())
+    start = taken_up(worker, Stage.START, "one")
+    starting.start_job(start)
+    until(lambda: f"{KEY}.json" in stack.objects())
+    # As if the subtitles alone were there yet.
+    stack.aws("s3").delete_object(Bucket=BUCKET, Key=f"{KEY}.json")
+    fields = starting.start_job(start)
+    assert fields["adopted"] == ""
+    assert stack.account()["accepted"] == 1
