@@ -26,8 +26,8 @@ class SlowProxy:
         self.delay = 0.0
         #: the same for each request, anew
         self.detour: Callable[[], float] = lambda: 0.0
-        #: answers that came so far
-        self.answers = 0
+        #: answers that came so far, and connections
+        self.answers = self.connections = 0
         self._flows = threading.Event()
         self._flows.set()
         self._dead: set[socket.socket] = set()
@@ -64,6 +64,7 @@ class SlowProxy:
                 far = socket.create_connection(("127.0.0.1", self._port))
             except OSError:
                 return
+            self.connections += 1
             self._sockets += [near, far]
             for source, target, late in ((near, far, False), (far, near, True)):
                 arguments = (source, target, late)
