@@ -15,26 +15,38 @@ from producer.errors import InvalidSettings
 def read_request(path: Path) -> dict[str, object]:
     """The file as fields of a request: LOCAL_AUDIO, S3_OBJECT and TRANSCRIPTION_JOB.
 
-    LOCAL_AUDIO is relative to the current folder, as the script had it.
+    LOCAL_AUDIO is relative to the current folder, as the script had it. Where it is not set, the
+    audio is the object.
 
     Raises:
-        InvalidSettings: if there is no such file, or it names no audio.
+        InvalidSettings: if there is no such file.
     """
-    if not path.is_file():
-        raise InvalidSettings(f"There is no settings file {path}.")
-    try:
-        values = dotenv_values(path)
-    except UnicodeDecodeError:
-        raise InvalidSettings(f"{path} is not a settings file: it is not text.") from None
+    values = _values(path)
     fields: dict[str, object] = {}
-    bucket, key = values.get("S3_BUCKET"), values.get("S3_OBJECT")
-    if audio := values.get("LOCAL_AUDIO"):
+    if audio := values.get("LOCAL_AUDIO") or object_in_place(path):
         fields["audio"] = audio
-    elif bucket and key:
-        # The script uploads only what is not there yet.
-        fields["audio"] = f"s3://{bucket}/{key}"
-    if key:
+    if key := values.get("S3_OBJECT"):
         fields["key"] = key
     if name := values.get("TRANSCRIPTION_JOB"):
         fields["name"] = name
     return fields
+
+
+def object_in_place(path: Path) -> str | None:
+    """The s3:// address of the object that S3_BUCKET and S3_OBJECT name; None if they do not.
+
+    Raises:
+        InvalidSettings: if there is no such file.
+    """
+    values = _values(path)
+    bucket, key = values.get("S3_BUCKET"), values.get("S3_OBJECT")
+    return f"s3://{bucket}/{key}" if bucket and key else None
+
+
+def _values(path: Path) -> dict[str, str | None]:
+    if not path.is_file():
+        raise InvalidSettings(f"There is no settings file {path}.")
+    try:
+        return dotenv_values(path)
+    except UnicodeDecodeError:
+        raise InvalidSettings(f"{path} is not a settings file: it is not text.") from None

@@ -7,6 +7,7 @@ request names, each object is looked at before it is overwritten or deleted.
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
@@ -87,12 +88,18 @@ def check_free(work: Work, output: str) -> bool:
     hold_key(work)
     written = [each.uri for each in places.written_objects(work.job, output)]
     for uri, mine in _present(work, written).items():
-        if not mine:
+        if not mine and not may_replace(work):
             raise _taken(uri)
     check = work.worker.storage.find(places.write_check_uri(output))
     if check is not None and check.size > 0:
         raise _taken(places.write_check_uri(output))
     return check is not None
+
+
+def may_replace(work: Work) -> bool:
+    """Whether the operator lets jobs overwrite what others have at this job's key."""
+    key = work.job.request.key
+    return key is not None and key == work.worker.settings.replace_key
 
 
 def ours(work: Work, uris: Iterable[str]) -> list[str]:
@@ -161,5 +168,5 @@ def _taken(uri: str) -> Permanent:
     return Permanent(
         "KeyTaken",
         f"{uri} is no result of this job, and Amazon Transcribe would overwrite it. It was left "
-        "alone; choose another key, or move it away.",
+        f"alone; choose another key, or delete it: {shlex.join(['aws', 's3', 'rm', uri])}",
     )

@@ -40,6 +40,11 @@ class WorkerSettings(ProducerSettings):
         description="Buckets in which `s3://` audio may lie, separated by `,`; only "
         "`TRANSCRIBE_BUCKET` if none is named.",
     )
+    replace_key: str = Field(
+        default="",
+        description="The one `key` at which jobs may overwrite what is not their own; `transcribe "
+        "local --replace` sets it.",
+    )
     audio_roots: Annotated[tuple[Path, ...], NoDecode] = Field(
         default=(Path(),),
         description="Folders beneath which local audio may lie, separated by `:`.",

@@ -14,7 +14,7 @@ from worker.audio import LocalAudio, open_audio
 from worker.errors import NotYet, Permanent, Transient
 from worker.leases import LeaseLost
 from worker.objects import parse_uri
-from worker.ownership import delete_audio, hold_key
+from worker.ownership import delete_audio, hold_key, may_replace
 from worker.results import results_folder
 from worker.s3_keys import check_audio
 from worker.stages import Work
@@ -108,11 +108,12 @@ def _upload(work: Work, audio: LocalAudio, uri: str) -> None:
             if storage.holds(there, uri, audio.file, audio.size):
                 log.info("upload.skipped", uri=uri, reason="the same bytes are there")
                 return
-            if not key_is_ours and there.owner != work.job.id:
+            if not key_is_ours and there.owner != work.job.id and not may_replace(work):
                 raise Permanent(
                     "KeyTaken",
-                    f"{uri} holds something else than {audio.path.name}. It was left alone; "
-                    "choose another key.",
+                    f"{uri} holds something else than {audio.path.name}. It was left alone; choose "
+                    "another key, or, where the key is of a settings file (--env-file), transcribe "
+                    "what lies there with --use-existing, or overwrite it with --replace.",
                 )
         # What has come meanwhile may be ours, of a call whose answer was lost: look once more.
         if _put(work, audio, uri, only_new=there is None):

@@ -15,6 +15,7 @@ from pydantic import JsonValue
 
 from producer.cli.folders import files_beneath
 from producer.cli.left_out import LeftOut
+from producer.cli.script_file import audio_of
 from producer.containers import detect_container
 from producer.contract import TranscriptionRequest
 from producer.errors import InvalidRequest
@@ -59,6 +60,8 @@ class Named:
     recursive: bool = False
     #: look at the files; False if only workers can see them
     here: bool = True
+    #: take the object that the settings file names, whatever lies here
+    use_existing: bool = False
 
     def selection(self, *, may_be_none: bool = False, watch: Watch = iter) -> Selection:
         """A request for each recording, and what is left out because it can never be transcribed.
@@ -107,10 +110,11 @@ class Named:
         if self.env_file is None:
             return self.files, dict(self.options)
         fields = {**read_request(self.env_file), **self.options}
-        audio = fields.pop("audio", None)
-        if not self.files and audio is None:
-            raise InvalidRequest(f"{self.env_file} sets no LOCAL_AUDIO; name a file.")
-        return self.files or (str(audio),), fields
+        fields.pop("audio", None)
+        if self.files:
+            return self.files, fields
+        audio = audio_of(self.env_file, here=self.here, use_existing=self.use_existing)
+        return (audio,), fields
 
     def _found(self, name: str, bare: set[Path], left_out: LeftOut) -> Iterator[_Found]:
         """What a name stands for; notes folders, in which nothing has been found fit yet."""

@@ -15,7 +15,7 @@ from typing import NoReturn
 import click
 from dotenv import dotenv_values
 
-from producer.cli import bulk, inputs, output
+from producer.cli import bulk, inputs, output, script_file
 from producer.cli.interruption import interruptible
 from producer.cli.remains import Remains
 from producer.cli.sandbox import Sandbox, check_installed
@@ -45,6 +45,16 @@ _NEEDED = ("worker", "boto3", "structlog")
     type=click.Path(path_type=Path, dir_okay=False),
     help="The original script's settings file (with --aws).",
 )
+@click.option(
+    "--use-existing",
+    is_flag=True,
+    help="Of --env-file: transcribe what lies at S3_OBJECT, whatever LOCAL_AUDIO is.",
+)
+@click.option(
+    "--replace",
+    is_flag=True,
+    help="Of --env-file: overwrite what lies at S3_OBJECT and S3_OBJECT.json, whosever it is.",
+)
 @click.option("--bucket", help="The S3 bucket (with --aws).  [default: TRANSCRIBE_BUCKET]")
 @click.option("--language", help="A code (en-US), `auto`, or codes to choose from.")
 @click.option("--format", "formats", help="Files to write: txt,srt,vtt,json.  [default: txt]")
@@ -67,6 +77,8 @@ def local(
     *,
     aws: bool,
     env_file: Path | None,
+    use_existing: bool,
+    replace: bool,
     bucket: str | None,
     language: str | None,
     formats: str | None,
@@ -93,15 +105,19 @@ def local(
     """
     if (env_file or bucket) and not aws:
         raise click.UsageError("--env-file and --bucket go with --aws")
+    script_file.check_options(env_file, files, use_existing=use_existing, replace=replace)
     selection = inputs.Named(
         files=files,
         env_file=env_file,
         recursive=recursive,
+        use_existing=use_existing,
         options=inputs.options(settings, language=language, formats=formats, cleanup=cleanup),
     ).selection(may_be_none=env_file is None)
     requests = selection.requests
     check_installed(_NEEDED if aws else (*_NEEDED, "localaws", "moto"), "local")
     environment = {**_dotenv(), **_worker_settings(requests, results, env_file, bucket)}
+    if replace:
+        environment["TRANSCRIBE_REPLACE_KEY"] = requests[0].key or ""
     with interruptible() as until_the_end, Sandbox() as sandbox, until_the_end:
         environment["TRANSCRIBE_REDIS_URL"] = _redis(sandbox)
         if not aws:

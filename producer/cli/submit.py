@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from producer.cli import bulk, inputs, output
+from producer.cli import bulk, inputs, output, script_file
 from producer.cli.left_out import LeftOut
 from producer.client import Client
 from producer.contract import JobState
@@ -32,6 +32,16 @@ from producer.contract import JobState
     type=click.Path(path_type=Path, dir_okay=False),
     help="Take audio, S3 key and name from the original script's settings file.",
 )
+@click.option(
+    "--use-existing",
+    is_flag=True,
+    help="Of --env-file: transcribe what lies at S3_OBJECT, whatever LOCAL_AUDIO is.",
+)
+@click.option(
+    "--replace",
+    is_flag=True,
+    help="Of --env-file: only `transcribe local --aws` may do this; says what to type here.",
+)
 @click.option("--wait", "waits", is_flag=True, help="Wait, and print each transcript.")
 @click.option("--timeout", type=click.FloatRange(min=0), help="Seconds to wait at most.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
@@ -48,6 +58,8 @@ def submit(
     remote: bool,
     settings: tuple[str, ...],
     env_file: Path | None,
+    use_existing: bool,
+    replace: bool,
     waits: bool,
     timeout: float | None,
     as_json: bool,
@@ -69,6 +81,9 @@ def submit(
       transcribe submit --env-file transcribe.env --cleanup --wait
       jq -c '{audio: .path}' files.json | transcribe submit -
     """
+    script_file.check_options(env_file, files, use_existing=use_existing, replace=replace)
+    if replace and env_file is not None:
+        raise click.UsageError(script_file.how_to_replace(env_file))
     options = inputs.options(
         settings,
         name=name,
@@ -83,7 +98,9 @@ def submit(
             raise click.UsageError("with - each line says all of its request; leave out options")
         selection = inputs.Selection(inputs.json_lines(sys.stdin.buffer), LeftOut())
     else:
-        named = inputs.Named(files, env_file, options, recursive, here=not remote)
+        named = inputs.Named(
+            files, env_file, options, recursive, here=not remote, use_existing=use_existing
+        )
         with output.progress_bar(shown=not as_json) as progress:
             selection = named.selection(
                 watch=lambda found: (

@@ -153,3 +153,89 @@ def test_the_commands_of_a_service(folder: Stack) -> None:
     assert started(folder) == 1
     other = folder.transcribe("submit", "--env-file", "transcribe.env", "--language", "de-DE")
     assert other.returncode == 2
+
+
+def there(stack: Stack, key: str = "path/in/bucket") -> bytes:
+    body: bytes = stack.aws("s3").get_object(Bucket=BUCKET, Key=key)["Body"].read()
+    return body
+
+
+def put(stack: Stack, body: bytes, key: str = "path/in/bucket") -> None:
+    stack.aws("s3").put_object(Bucket=BUCKET, Key=key, Body=body)
+
+
+def test_a_recording_that_is_gone_is_taken_from_where_the_script_put_it(folder: Stack) -> None:
+    recording = folder.folder / "hello-world.m4a"
+    put(folder, recording.read_bytes())
+    recording.unlink()
+    ran = run(folder, *LOCAL, "--cleanup")
+    assert ran.returncode == 0, ran
+    assert "job hello-world" in ran.stdout
+    assert "taking what lies at s3://my-recordings/path/in/bucket" in ran.stderr
+    assert objects(folder) == {"path/in/bucket"}
+
+
+def test_a_recording_that_is_nowhere_is_said_to_be_so(folder: Stack) -> None:
+    (folder.folder / "hello-world.m4a").unlink()
+    ran = run(folder, *LOCAL)
+    assert (ran.returncode, ran.stdout) == (1, ""), ran
+    assert "There is no object s3://my-recordings/path/in/bucket" in ran.stderr
+
+
+def test_other_bytes_are_used_or_replaced_only_by_command(folder: Stack) -> None:
+    mine, theirs = (SAMPLES / name for name in ("hello-world.m4a", "weather-report.mp3"))
+    put(folder, theirs.read_bytes())
+    ran = run(folder, *LOCAL)
+    assert (ran.returncode, ran.stdout) == (1, ""), ran
+    assert "--use-existing" in ran.stderr
+    assert "--replace" in ran.stderr
+    assert started(folder) == 0
+
+    ran = run(folder, *LOCAL, "--use-existing")
+    assert ran.returncode == 0, ran
+    assert started(folder) == 1
+    assert there(folder) == theirs.read_bytes()
+
+    folder.aws("transcribe").delete_transcription_job(TranscriptionJobName="hello-world")
+    put(folder, b'{"jobName": "somebody-elses"}', "path/in/bucket.json")
+    ran = run(folder, *LOCAL, "--replace")
+    assert ran.returncode == 0, ran
+    assert started(folder) == 2
+    assert there(folder) == mine.read_bytes()
+    assert b'"hello-world"' in there(folder, "path/in/bucket.json")
+
+
+def test_of_workers_of_others_nobody_can_ask_to_replace(folder: Stack) -> None:
+    put(folder, b"theirs")
+    folder.start_worker(
+        env_file=str(folder.folder / "transcribe.env"), audio_roots=str(folder.folder)
+    )
+    ran = folder.transcribe("submit", "--env-file", "transcribe.env", "--replace")
+    assert (ran.returncode, ran.stdout) == (2, ""), ran
+    assert "aws s3 cp hello-world.m4a s3://my-recordings/path/in/bucket" in ran.stderr
+    assert "transcribe local --aws --env-file transcribe.env --replace" in ran.stderr
+    ran = folder.transcribe("submit", "--env-file", "transcribe.env", "--wait")
+    assert ran.returncode == 1, ran
+    assert there(folder) == b"theirs"
+    put(folder, (SAMPLES / "hello-world.m4a").read_bytes())
+    ran = folder.transcribe(
+        "submit", "--env-file", "transcribe.env", "--use-existing", "--wait", "--name", "another"
+    )
+    assert ran.returncode == 0, ran
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["submit", "--use-existing"], "go with --env-file"),
+        (["submit", "--env-file", "transcribe.env", "--use-existing", "--replace"], "exclude"),
+        (["submit", "--env-file", "transcribe.env", "--use-existing", "a.wav"], "name no files"),
+        (["local", "--aws", "--replace"], "go with --env-file"),
+    ],
+)
+def test_options_about_the_object_that_do_not_fit(
+    folder: Stack, words: list[str], says: str
+) -> None:
+    ran = run(folder, *words)
+    assert (ran.returncode, ran.stdout) == (2, ""), ran
+    assert says in ran.stderr

@@ -918,6 +918,13 @@ COMMAND_LINE = (
 
 SECURITY = (
     Protection(
+        "worker/uploading.py",
+        "there.owner != work.job.id and not may_replace(work):\n",
+        "False:\n",
+        "tests/acceptance/test_script_guide.py::"
+        "test_of_workers_of_others_nobody_can_ask_to_replace",
+    ),
+    Protection(
         "worker/door.py",
         "    request = _unsigned(request)\n",
         "",
@@ -925,7 +932,7 @@ SECURITY = (
     ),
     Protection(
         "worker/ownership.py",
-        "        if not mine:\n            raise _taken(uri)\n",
+        "        if not mine and not may_replace(work):\n            raise _taken(uri)\n",
         "",
         _FOREIGN + "test_nothing_of_others_beside_a_key_is_overwritten_or_deleted[bytes-document]",
     ),

@@ -1,0 +1,74 @@
+"""The original script's settings file on the command line: which recording it names."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from pathlib import Path
+
+import click
+
+from producer.cli import output
+from producer.errors import InvalidRequest
+from producer.script_settings import object_in_place, read_request
+
+
+def audio_of(env_file: Path, *, here: bool, use_existing: bool) -> str:
+    """The recording that a settings file names: LOCAL_AUDIO, or what lies at S3_OBJECT already.
+
+    Args:
+        env_file: the settings file.
+        here: whether LOCAL_AUDIO would be on this machine; where it is gone, the object is taken.
+        use_existing: take the object, whatever LOCAL_AUDIO is.
+
+    Raises:
+        InvalidRequest: if it names none.
+        InvalidSettings: if there is no such file.
+    """
+    there = object_in_place(env_file)
+    if use_existing:
+        if there is None:
+            raise InvalidRequest(
+                f"--use-existing takes the object that S3_BUCKET and S3_OBJECT in {env_file} name, "
+                "and they are not both set."
+            )
+        return there
+    audio = read_request(env_file).get("audio")
+    if audio is None:
+        raise InvalidRequest(f"{env_file} sets no LOCAL_AUDIO; name a file.")
+    path = str(audio)
+    is_here = os.path.exists(path)  # noqa: PTH110 - does not raise where we may not look
+    if is_here or not here or there is None or path == there:
+        return path
+    # As the script did, which looked at S3 first.
+    output.chatter(f"there is no file {path}: taking what lies at {there}")
+    return there
+
+
+def check_options(
+    env_file: Path | None, files: tuple[str, ...], *, use_existing: bool, replace: bool
+) -> None:
+    """Check the options that say what to do where S3_OBJECT is there already.
+
+    Raises:
+        UsageError: if they do not go together.
+    """
+    if not (use_existing or replace):
+        return
+    if env_file is None:
+        raise click.UsageError("--use-existing and --replace go with --env-file")
+    if use_existing and replace:
+        raise click.UsageError("--use-existing and --replace exclude each other")
+    if files:
+        raise click.UsageError("--use-existing and --replace are about LOCAL_AUDIO; name no files")
+
+
+def how_to_replace(env_file: Path) -> str:
+    """What to type to overwrite an object, which no request may ask of a worker."""
+    local = shlex.join(["transcribe", "local", "--aws", "--env-file", str(env_file), "--replace"])
+    audio, there = read_request(env_file).get("audio"), object_in_place(env_file)
+    copy = shlex.join(["aws", "s3", "cp", str(audio), str(there)])
+    return (
+        "no request may have workers overwrite what is not its own: type "
+        f"`{local}`, or `{copy}` and submit with --use-existing"
+    )
