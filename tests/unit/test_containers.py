@@ -183,8 +183,8 @@ def test_a_person_who_says_what_it_is_is_believed(tmp_path: Path) -> None:
     path = tmp_path / "talk.mov"
     path.write_bytes(encoded("mov", "aac", 44100))
     with pytest.raises(InvalidRequest, match=r"talk.mov is QuickTime .* ffmpeg"):
-        Named((str(path),), None, {}).requests()
-    request = Named((str(path),), None, {"media_format": "mp4"}).requests()[0]
+        Named((str(path),), None, {}).selection()
+    request = Named((str(path),), None, {"media_format": "mp4"}).selection().requests[0]
     assert request.media_format == "mp4"
 
 
