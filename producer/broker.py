@@ -3,29 +3,24 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from importlib import resources
 from typing import Any
-from urllib.parse import urlsplit
 
 import redis
 from redis.backoff import ConstantBackoff
 from redis.commands.core import Script
 from redis.retry import Retry
 
-from producer.errors import BrokerUnavailable, InvalidSettings
+from producer.errors import BrokerUnusable
+from producer.redis_address import RedisAddress
+from producer.redis_errors import explained
 
 Argument = str | bytes | int | float
 
 _SCRIPTS = resources.files("producer") / "lua"
-#: With these words Redis refuses work that it may take later: it is full, loading, or no master.
-_REFUSALS = re.compile(
-    r"\b(OOM|MISCONF|NOREPLICAS|BUSY|READONLY|LOADING|CLUSTERDOWN|MASTERDOWN|TRYAGAIN)\b"
-)
-
-#: The same, where redis-py knows the word and takes it away.
-_REFUSED = (redis.exceptions.OutOfMemoryError, redis.exceptions.ReadOnlyError)
+_CALL = re.compile(r"redis\.call\('([A-Z]+)'")
 
 
 class Broker:
@@ -39,42 +34,49 @@ class Broker:
         Raises:
             InvalidSettings: if `url` is not a Redis URL.
         """
-        try:
-            self._redis = redis.Redis.from_url(
-                url,
-                decode_responses=True,
-                socket_timeout=timeout,
-                socket_connect_timeout=min(timeout, 5.0),
-                socket_keepalive=True,
-                # A PING before a command would be tried twice within each of two tries to connect,
-                # and find a dead connection no sooner than the command itself.
-                health_check_interval=0,
-                retry=Retry(ConstantBackoff(0.1), 1),
-            )
-        except ValueError:
-            raise InvalidSettings(
-                "TRANSCRIBE_REDIS_URL must look like redis://host:6379/0 or rediss://… for TLS."
-            ) from None
+        self._address = RedisAddress.parse(url)
+        self._redis = redis.Redis.from_url(
+            self._address.url,
+            decode_responses=True,
+            socket_timeout=timeout,
+            socket_connect_timeout=min(timeout, 5.0),
+            # A PING before a command would be tried twice within each of two tries to connect,
+            # and find a dead connection no sooner than the command itself.
+            health_check_interval=0,
+            retry=Retry(ConstantBackoff(0.1), 1),
+            **({} if self._address.socket else {"socket_keepalive": True}),
+        )
         self._timeout = timeout
-        parts = urlsplit(url)
         #: where Redis is, without any password
-        self.address = f"{parts.hostname or parts.path}:{parts.port or 6379}"
+        self.address = self._address.shown
         self._scripts: dict[str, Script] = {}
 
     def run(self, script: str, *arguments: Argument) -> Any:
         """Run `producer/lua/<script>.lua`.
 
         Raises:
-            BrokerUnavailable: if Redis does not answer.
+            BrokerUnavailable: if Redis does not answer, or refuses.
         """
         with self._reachable():
             return self._script(script)(args=list(arguments))
+
+    def run_once(self, script: str, *arguments: Argument) -> Any:
+        """The same for a script that is seldom run: Redis does not keep it.
+
+        Raises:
+            BrokerUnavailable: if Redis does not answer, or refuses.
+        """
+        with self._reachable():
+            with suppress(redis.exceptions.NoScriptError):
+                # All others are run by their digest: whoever may not do that learns it here.
+                self._redis.evalsha("-", 0)
+            return self._redis.eval(_source(script), 0, *arguments)
 
     def run_many(self, script: str, calls: Iterable[Sequence[Argument]]) -> list[Any]:
         """Run one script many times in one round trip.
 
         Raises:
-            BrokerUnavailable: if Redis does not answer.
+            BrokerUnavailable: if Redis does not answer, or refuses.
         """
         with self._reachable(), self._redis.pipeline(transaction=False) as pipeline:
             registered = self._script(script)
@@ -86,7 +88,7 @@ class Broker:
         """Send one command; with `raw` the answer stays bytes.
 
         Raises:
-            BrokerUnavailable: if Redis does not answer.
+            BrokerUnavailable: if Redis does not answer, or refuses.
         """
         with self._reachable():
             options = {"NEVER_DECODE": True} if raw else {}
@@ -96,7 +98,7 @@ class Broker:
         """Send many commands in one round trip.
 
         Raises:
-            BrokerUnavailable: if Redis does not answer.
+            BrokerUnavailable: if Redis does not answer, or refuses.
         """
         with self._reachable(), self._redis.pipeline(transaction=False) as pipeline:
             for words in calls:
@@ -109,7 +111,7 @@ class Broker:
         """Wait up to `seconds` for entries of a stream after an id; empty if none came.
 
         Raises:
-            BrokerUnavailable: if Redis does not answer.
+            BrokerUnavailable: if Redis does not answer, or refuses.
         """
         # The answer must not be awaited longer than the socket is willing to wait.
         block = max(1, int(min(seconds, self._timeout / 2) * 1000))
@@ -120,39 +122,55 @@ class Broker:
         entries = answer[0][1] if isinstance(answer, list) else next(iter(answer.values()))[0]
         return [(str(entry), dict(fields)) for entry, fields in entries]
 
+    def subscribe_once(self, suffix: str) -> None:
+        """Subscribe to the channel of this database that ends so, as kombu names them, and leave.
+
+        Raises:
+            BrokerUnavailable: if Redis does not answer, or refuses.
+        """
+        with self._reachable(), self._redis.pubsub() as channels:
+            channels.psubscribe(f"/{self._address.database}.{suffix}")
+            channels.parse_response()
+
+    def script_commands(self) -> set[str]:
+        """The commands that our scripts use."""
+        sources = (each.read_text(encoding="utf-8") for each in _SCRIPTS.iterdir())
+        return {name for source in sources for name in _CALL.findall(source)}
+
+    def judge(self, answers: Mapping[str, str]) -> None:
+        """Judge errors that Redis gave to a script, by the command or key that each was met by.
+
+        Raises:
+            BrokerUnusable: if one of them stays until somebody changes a setting.
+        """
+        for said in answers.values():
+            alike = [what for what, other in answers.items() if other == said]
+            ours = explained(redis.ResponseError(said), self._address, alike)
+            if isinstance(ours, BrokerUnusable):
+                raise ours
+
     def close(self) -> None:
         """Close the connections."""
         self._redis.close()
 
     def _script(self, name: str) -> Script:
         if name not in self._scripts:
-            prelude = (_SCRIPTS / "prelude.lua").read_text(encoding="utf-8")
-            body = (_SCRIPTS / f"{name}.lua").read_text(encoding="utf-8")
-            self._scripts[name] = self._redis.register_script(f"{prelude}\n{body}")
+            self._scripts[name] = self._redis.register_script(_source(name))
         return self._scripts[name]
 
     @contextmanager
     def _reachable(self) -> Iterator[None]:
         try:
             yield
-        except redis.AuthenticationError:
-            raise BrokerUnavailable(
-                f"Redis at {self.address} refuses the password in TRANSCRIBE_REDIS_URL."
-            ) from None
-        except (redis.ConnectionError, redis.TimeoutError) as error:
-            raise self._unavailable(error) from error
-        except redis.ResponseError as error:
-            if not (isinstance(error, _REFUSED) or _REFUSALS.search(str(error))):
+        except redis.RedisError as error:
+            ours = explained(error, self._address)
+            if ours is None:
                 raise
-            raise self._unavailable(error, refused=True) from error
+            # What Redis says of a command that it refuses has the whole request in it.
+            raise ours from (None if ours.refused else error)
 
-    def _unavailable(self, error: Exception, *, refused: bool = False) -> BrokerUnavailable:
-        text = str(error).split("\n", 1)[0]
-        # A refusal comes wrapped in the command that it was met by, with the whole request in it.
-        said = _REFUSALS.search(text)
-        reason = text[said.start() if said else 0 :][:200].rstrip(".")
-        return BrokerUnavailable(
-            f"Redis at {self.address} is not to be had ({reason}). "
-            "Check that it runs and that TRANSCRIBE_REDIS_URL is right.",
-            refused=refused,
-        )
+
+def _source(script: str) -> str:
+    prelude = (_SCRIPTS / "prelude.lua").read_text(encoding="utf-8")
+    body = (_SCRIPTS / f"{script}.lua").read_text(encoding="utf-8")
+    return f"{prelude}\n{body}"

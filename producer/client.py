@@ -18,6 +18,7 @@ from producer.errors import (
 )
 from producer.fleet import Fleet
 from producer.kept_results import KeptResults
+from producer.redis_access import check_access
 from producer.settings import ProducerSettings
 from producer.store import JobStore, taken
 from producer.submission import Submission
@@ -41,6 +42,8 @@ class Client:
             settings = settings.model_copy(update={"redis_url": redis_url})
         self._settings = settings
         self._broker = Broker(settings.redis_url)
+        #: whether Redis lets us do all that we need, as was seen before the first submission
+        self._allowed = False
         self._store = JobStore(self._broker, retention=settings.retention, lease=settings.lease)
         self._results = KeptResults(self._broker, retention=settings.retention)
         #: the workers, as their heartbeats tell
@@ -73,6 +76,7 @@ class Client:
         Raises:
             InvalidRequest: if the request can never be carried out as written.
             JobExists: if its name is taken by a different request.
+            BrokerUnusable: if Redis answers, and refuses until somebody changes a setting.
             BrokerUnavailable: if Redis does not answer, after some 10 seconds. Its `accepted` says
                 whether the job may have been taken; under its name, which is in `job_ids`,
                 submitting again is always safe.
@@ -129,7 +133,11 @@ class Client:
         reached = False
         conflicts: list[str] = []
         try:
-            self._broker.command("PING")
+            if self._allowed:
+                self._broker.command("PING")
+            else:
+                check_access(self._broker, worker=False)
+                self._allowed = True
             reached = True
             for batch in self._store.record(
                 submissions, deadline=self._settings.deadline, at_once=at_once
@@ -311,7 +319,7 @@ def _unsure(
         None: f"Whether {jobs} got recorded is not known: submit again under {names}, which is "
         "safe.",
     }[accepted]
-    unsure = BrokerUnavailable(f"{error} {known}", refused=error.refused)
+    unsure = error.extended(known)
     unsure.accepted, unsure.job_ids = accepted, tuple(ids)
     return unsure
 

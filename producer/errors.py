@@ -13,9 +13,13 @@ TranscribeQueueError
 ├── AdoptionFailed        what Redis has forgotten could not be looked for
 ├── WaitTimeout           the jobs did not end within the time given
 └── BrokerUnavailable     Redis did not answer
+    └── BrokerUnusable    Redis answers, and refuses us until somebody changes a setting
 """
 
 from __future__ import annotations
+
+from copy import copy
+from typing import Self
 
 
 class TranscribeQueueError(Exception):
@@ -95,3 +99,18 @@ class BrokerUnavailable(TranscribeQueueError):
         super().__init__(message)
         #: whether Redis said so itself
         self.refused = refused
+
+    def extended(self, sentence: str) -> Self:
+        """The same error, that says one sentence more."""
+        more = copy(self)
+        more.args = (f"{self} {sentence}",)
+        return more
+
+
+class BrokerUnusable(BrokerUnavailable):
+    """Redis answers, and refuses us until somebody changes a setting, ours or its own."""
+
+    exit_code = 2
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, refused=True)

@@ -10,6 +10,8 @@ from pydantic import BaseModel, ConfigDict
 
 from producer.broker import Broker
 from producer.contract import CONTROL_LIST, CONTROL_QUEUE, QUEUES, Stage
+from producer.errors import BrokerUnusable
+from producer.redis_access import check_access
 from producer.store import PREFIX
 
 _WORKERS = f"{PREFIX}workers"
@@ -22,13 +24,15 @@ SILENCE = 20.0
 #: Seconds for which work may be due and none of it be claimed: at a low rate it has its turn later.
 UNCLAIMED_AFTER = 120.0
 
+Subject = Literal["credentials", "bucket", "region", "results", "audio roots", "redis"]
+
 
 class Check(BaseModel):
     """One thing a worker looked at: fine, or what to do about it."""
 
     model_config = ConfigDict(frozen=True)
 
-    subject: Literal["credentials", "bucket", "region", "results", "audio roots", "redis"]
+    subject: Subject
     ok: bool
     #: what was found, or what to do
     message: str
@@ -168,10 +172,22 @@ class Fleet:
         )
         return str(answers[1])
 
-    def redis_version(self) -> str:
-        """The version Redis says it has."""
-        info = self._broker.command("INFO", "server")
+    def redis_version(self) -> str | None:
+        """The version Redis says it has; None if its user may not ask."""
+        try:
+            info = self._broker.command("INFO", "server")
+        except BrokerUnusable:
+            return None
         return str(info["redis_version"])
+
+    def check_access(self, *, worker: bool = False) -> None:
+        """See that Redis lets a producer, or a worker, do all that it needs.
+
+        Raises:
+            BrokerUnusable: if not; its sentence says what to change.
+            BrokerUnavailable: if Redis does not answer, or cannot work now.
+        """
+        check_access(self._broker, worker=worker)
 
     def _now(self) -> float:
         seconds, micros = self._broker.command("TIME")

@@ -24,7 +24,8 @@ class ProducerSettings(BaseSettings):
     redis_url: str = Field(
         default="redis://127.0.0.1:6379/0",
         repr=False,  # it may hold a password
-        description="Redis of the records, the schedule and the messages; `rediss://` for TLS.",
+        description="Redis of the records, the schedule and the messages; `rediss://` for TLS, "
+        "`unix:///PATH?db=0` for a socket.",
     )
     retention: float = Field(
         default=7 * 86400.0,

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 
 from producer.contract import Job, JobState
-from producer.errors import BrokerUnavailable, JobNotFound, WaitTimeout
+from producer.errors import BrokerUnavailable, BrokerUnusable, JobNotFound, WaitTimeout
 from producer.store import JobStore
 
 #: This often, in seconds, the records are looked at without an event, which may have been trimmed.
@@ -43,7 +43,9 @@ def as_they_end(
             last = last or store.last_event()
             ended = _ended(store, suspects, cleaned=cleaned)
             reached = time.monotonic()
-        except BrokerUnavailable:
+        except BrokerUnavailable as error:
+            if isinstance(error, BrokerUnusable) and not last:
+                raise
             # A restart of Redis is no reason for whoever waits to give up.
             if time.monotonic() - reached > (_PATIENCE if last else _PATIENCE_AT_FIRST):
                 raise

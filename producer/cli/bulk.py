@@ -43,7 +43,7 @@ def submit(
     except BrokerUnavailable as error:
         if error.accepted is False:
             raise
-        raise BrokerUnavailable(f"{error} {_rest(named, recorded)}") from error
+        raise error.extended(_rest(named, recorded)) from error
     except Interrupted:
         raise Interrupted(f"interrupted. {_rest(named, recorded)}") from None
     finally:

@@ -9,6 +9,7 @@ import click
 from producer.cli import output
 from producer.client import Client
 from producer.contract import QUEUES, JobState
+from producer.errors import BrokerUnusable
 from producer.fleet import Account, WorkerReport
 
 Finding = tuple[str, bool, str]
@@ -19,7 +20,7 @@ Finding = tuple[str, bool, str]
 def doctor(*, as_json: bool) -> None:
     """Check Redis, the workers, the queues, and what the workers say of AWS.
 
-    Exits with 1 if something needs mending, with 4 if Redis cannot be reached.
+    Exits with 1 if something needs mending, with 4 if Redis cannot be reached or is still loading.
 
     \b
     Examples:
@@ -28,18 +29,30 @@ def doctor(*, as_json: bool) -> None:
     """
     healthy = True
     with Client() as client:
-        for subject, ok, message in _findings(client):
-            healthy = healthy and ok
-            if as_json:
-                output.record({"check": subject, "ok": ok, "message": message})
-            else:
-                output.line(f"{'ok  ' if ok else 'FIX '} {subject}: {message}")
+        try:
+            client.fleet.check_access()
+        except BrokerUnusable as error:
+            _tell(("redis", False, str(error)), as_json=as_json)
+            raise click.exceptions.Exit(1) from None
+        for finding in _findings(client):
+            healthy = healthy and finding[1]
+            _tell(finding, as_json=as_json)
         _account(client.fleet.account(), as_json=as_json)
     raise click.exceptions.Exit(0 if healthy else 1)
 
 
+def _tell(finding: Finding, *, as_json: bool) -> None:
+    subject, ok, message = finding
+    if as_json:
+        output.record({"check": subject, "ok": ok, "message": message})
+    else:
+        output.line(f"{'ok  ' if ok else 'FIX '} {subject}: {message}")
+
+
 def _findings(client: Client) -> Iterator[Finding]:
-    yield "redis", True, f"version {client.fleet.redis_version()} at {client.fleet.address}"
+    version = client.fleet.redis_version()
+    known = f"version {version}" if version else "a version that this user may not ask for,"
+    yield "redis", True, f"{known} at {client.fleet.address}"
     workers = client.fleet.alive()
     if not workers:
         yield "workers", False, "none is alive: start one with `celery -A worker worker`"

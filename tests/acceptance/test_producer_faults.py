@@ -45,7 +45,7 @@ def test_a_full_redis_has_recorded_nothing(stack: Stack) -> None:
 
 def test_a_lost_answer_is_unsure_and_submitting_again_is_safe(stack: Stack) -> None:
     with (
-        proxied(stack, lost_after=b"EVALSHA") as proxy,
+        proxied(stack, lost_after=b"EVALSHA\r\n$40") as proxy,
         client_of(proxy.url) as far,
         pytest.raises(BrokerUnavailable, match="is not known") as caught,
     ):
@@ -60,7 +60,7 @@ def test_a_lost_answer_is_unsure_and_submitting_again_is_safe(stack: Stack) -> N
 def test_many_with_a_lost_answer_can_be_submitted_again(stack: Stack) -> None:
     requests = [{"audio": f"/audio/{number}.wav"} for number in range(20)]
     with (
-        proxied(stack, lost_after=b"EVALSHA") as proxy,
+        proxied(stack, lost_after=b"EVALSHA\r\n$40") as proxy,
         client_of(proxy.url) as far,
         pytest.raises(BrokerUnavailable) as caught,
     ):
@@ -73,7 +73,7 @@ def test_many_with_a_lost_answer_can_be_submitted_again(stack: Stack) -> None:
 
 def test_a_job_that_was_recorded_but_cannot_be_read_is_said_to_be(stack: Stack) -> None:
     with (
-        proxied(stack, lost_after=b"HGETALL") as proxy,
+        proxied(stack, lost_after=b"*2\r\n$7\r\nHGETALL") as proxy,
         client_of(proxy.url) as far,
         pytest.raises(BrokerUnavailable, match="was recorded") as caught,
     ):

@@ -157,6 +157,6 @@ def test_a_wrong_password_is_refused_without_showing_it(stack: Stack, authority:
     with over_tls(stack, authority) as port:
         stack.environment["TRANSCRIBE_REDIS_URL"] = url(port, authority, "wr0ng-one")
         done = stack.transcribe("list")
-        assert done.returncode == 4
+        assert done.returncode == 2
         assert "refuses the password" in done.stderr
         assert "wr0ng-one" not in done.stderr
