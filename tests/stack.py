@@ -208,7 +208,14 @@ class Stack:
         """The tracebacks in the logs of all workers."""
         logs = [path.stem for path in self.sandbox.folder.glob("*.log")]
         lines = [line for name in logs for line in self.log(name)]
-        ours = ("stage.crashed", "dispatcher.crashed", "Unrecoverable", "Task ")
+        ours = (
+            "stage.crashed",
+            "dispatcher.crashed",
+            "background.crashed",
+            "health.crashed",
+            "Unrecoverable",
+            "Task ",
+        )
         return [
             str(line["exception"])
             for line in lines

@@ -32,6 +32,7 @@ from botocore.exceptions import ConnectionError as BotoConnectionError
 from botocore.parsers import ResponseParserError
 from botocore.utils import parse_timestamp
 
+from worker.answers import AnswerParsers
 from worker.errors import Permanent, StageError, Throttled, Transient
 
 if TYPE_CHECKING:
@@ -106,8 +107,9 @@ class Aws:
         key, secret = settings.credentials or (None, None)
         try:
             core = botocore.session.get_session()
-            factory = core.get_component("response_parser_factory")
-            factory.set_parser_defaults(timestamp_parser=moment)
+            parsers = AnswerParsers()
+            parsers.set_parser_defaults(timestamp_parser=moment)
+            core.register_component("response_parser_factory", parsers)
             self.session = boto3.Session(
                 botocore_session=core,
                 aws_access_key_id=key.get_secret_value() if key else None,
@@ -164,7 +166,13 @@ class Aws:
         """
         with errors_sorted("GetCallerIdentity"):
             sts = self.session.client("sts", config=self._config(attempts=1, read_timeout=10))
-            return str(sts.get_caller_identity()["Arn"])
+            answer = sts.get_caller_identity()
+        if not (whose := answer.get("Arn") or answer.get("Account")):
+            raise Transient(
+                "StrangeAnswer",
+                "What answered GetCallerIdentity does not say it; a proxy may stand in between.",
+            )
+        return str(whose)
 
     def _config(self, *, attempts: int, read_timeout: int) -> Config:
         return Config(
@@ -227,6 +235,11 @@ def sorted_error(error: Exception, operation: str) -> StageError:
     if isinstance(error, _NO_CREDENTIALS):
         return Transient(
             "CredentialsMissing", "The worker has no AWS credentials; the job waits for them."
+        )
+    if isinstance(error, ResponseParserError):
+        return Transient(
+            UNREACHABLE,
+            f"What answered {operation} was not understood; a proxy may stand in between.",
         )
     if isinstance(error, _BROKEN_OFF):
         return Transient(UNREACHABLE, f"AWS could not be reached for {operation}.")

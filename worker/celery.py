@@ -4,10 +4,17 @@ A Celery message is a hint; the schedule and the records in Redis are the truth.
 promises delivery: no retries, countdowns, chains or results of Celery's own.
 """
 
+# ruff: noqa: E402 - signals are answered before all that takes time
 from __future__ import annotations
 
-import os
 import sys
+
+from worker.early_stop import answer_early, refuse
+
+answer_early(sys.argv[1:])
+
+import os
+from functools import cached_property
 from typing import Any
 
 from celery import Celery, signals
@@ -15,6 +22,7 @@ from kombu.entity import Exchange, Queue
 
 from producer.contract import QUEUES
 from producer.errors import TranscribeQueueError
+from producer.redis_address import RedisAddress
 from worker import logs
 from worker.context import context
 from worker.errors import StageError
@@ -25,7 +33,7 @@ def _settings() -> WorkerSettings:
     try:
         return context().settings
     except (TranscribeQueueError, StageError) as error:
-        sys.exit(f"worker: {error}")
+        refuse(str(error))
 
 
 #: Source of each: measurements on Celery's and kombu's Redis transport, version 5.7.
@@ -45,8 +53,21 @@ TRANSPORT_OPTIONS = {
 os.environ.pop("CELERY_BROKER_URL", None)
 settings = _settings()
 
-app = Celery(
-    "worker", broker=settings.redis_url, include=["worker.tasks"], amqp="worker.transport:Amqp"
+
+class App(Celery):
+    """Celery's, which runs a worker of ours."""
+
+    @cached_property
+    def Worker(self) -> Any:  # noqa: N802 - Celery's name for it
+        """The program `celery worker`."""
+        return self.subclass_with_self("worker.program:Worker")
+
+
+app = App(
+    "worker",
+    broker=RedisAddress.parse(settings.redis_url).celery_url,
+    include=["worker.tasks"],
+    amqp="worker.transport:Amqp",
 )
 app.conf.update(
     # Threads suit calls to AWS, each of which is bounded by boto3's own timeouts.
@@ -81,11 +102,12 @@ app.conf.update(
 
 
 @signals.setup_logging.connect
-def _log(**_: Any) -> None:
-    logs.configure(settings.log_format, settings.log_level)
+def _log(logfile: str | None = None, **_: Any) -> None:
+    now = context().settings  # options may have changed them
+    logs.configure(now.log_format, now.log_level, logfile)
 
 
 # After `app`, for its steps need one.
-from worker.dispatcher import DispatcherStep  # noqa: E402
+from worker.dispatcher import DispatcherStep
 
 app.steps["worker"].add(DispatcherStep)

@@ -25,7 +25,7 @@ from worker.leases import STOPPING
 from worker.memory import Memory
 from worker.quotas import QuotaReader
 from worker.stages import admit
-from worker.stopping import Departure, take_signals
+from worker.stopping import Departure
 
 log = structlog.get_logger()
 
@@ -37,6 +37,7 @@ _PERMITS_EVERY = 3.0
 _STANDING_EVERY = 1.0
 _QUOTAS_EVERY = 900.0
 _DROP_EVERY = 60.0
+_AFTER_CRASH = 1.0
 
 
 class Dispatcher(threading.Thread):
@@ -59,22 +60,29 @@ class Dispatcher(threading.Thread):
 
     def run(self) -> None:
         """Look, every dispatch interval, at what is to be done."""
-        settings = self._worker.settings
-        while not self._done.wait(settings.dispatch_interval):
+        while not self._done.wait(self._worker.settings.dispatch_interval):
             try:
-                self._every("renew", settings.lease / 3, self._worker.leases.renew)
-                self._every("permits", _PERMITS_EVERY, self._worker.admission.renew)
-                if self._health.checks() is not self._told:
-                    self._due.pop("heartbeat", None)  # news are told at once
-                self._every("heartbeat", _HEARTBEAT_EVERY, self._heartbeat)
-                if not STOPPING.is_set():
-                    self._dispatch()
+                self._look()
                 self._recovered()
             except BrokerUnavailable as error:
                 self._lost(error)
             except Exception:  # without this thread leases lapse and nothing is claimed
                 log.exception("dispatcher.crashed")
-                self._done.wait(1.0)
+                self._done.wait(_AFTER_CRASH)
+
+    def _look(self) -> None:
+        self._every("renew", self._worker.settings.lease / 3, self._worker.leases.renew)
+        self._every("permits", _PERMITS_EVERY, self._worker.admission.renew)
+        if self._health.checks() is not self._told:
+            self._due.pop("heartbeat", None)  # news are told at once
+        self._every("heartbeat", _HEARTBEAT_EVERY, self._heartbeat)
+        if not STOPPING.is_set():
+            self._every("admit", 0.0, lambda: admit(self._worker))
+            self._every("claim", 0.0, self._claim)
+            self._every("standing", _STANDING_EVERY, self._worker.admission.tell)
+            self._every("quotas", _QUOTAS_EVERY, self._quotas.look)
+            self._every("sweep", _SWEEP_EVERY, self._sweep)
+            self._every("drop", _DROP_EVERY, self._worker.store.drop_expired)
 
     def stop(self) -> None:
         """End the thread and take the worker off the list."""
@@ -85,18 +93,13 @@ class Dispatcher(threading.Thread):
         except BrokerUnavailable:
             log.info("dispatcher.left_without_word")
 
-    def _dispatch(self) -> None:
+    def _claim(self) -> None:
         worker = self._worker
-        admit(worker)
         worker.schedule.claim(
             _ROOM * self._pool,
             worker.admission.told("DeleteTranscriptionJob"),
             worker.settings.tenant_weights,
         )
-        self._every("standing", _STANDING_EVERY, worker.admission.tell)
-        self._every("quotas", _QUOTAS_EVERY, self._quotas.look)
-        self._every("sweep", _SWEEP_EVERY, self._sweep)
-        self._every("drop", _DROP_EVERY, worker.store.drop_expired)
 
     def _sweep(self) -> None:
         for job_id in self._worker.store.fail_overdue():
@@ -119,9 +122,17 @@ class Dispatcher(threading.Thread):
         )
 
     def _every(self, what: str, seconds: float, action: Callable[[], None]) -> None:
-        if time.monotonic() >= self._due.get(what, 0.0):
+        """Do what is due; an error that nobody expects holds up nothing but this."""
+        if time.monotonic() < self._due.get(what, 0.0):
+            return
+        try:
             action()
             self._due[what] = time.monotonic() + seconds
+        except BrokerUnavailable:
+            raise
+        except Exception:
+            log.exception("dispatcher.crashed", at=what)
+            self._due[what] = time.monotonic() + max(seconds, _AFTER_CRASH)
 
     def _lost(self, error: BrokerUnavailable) -> None:
         if not self._unavailable:
@@ -148,14 +159,11 @@ class DispatcherStep(bootsteps.StartStopStep):
 
     def start(self, parent: Any) -> None:
         """Start once the pool is there, so that what is claimed can be taken up."""
-        if type(parent.pool).__module__ != "celery.concurrency.thread":
-            raise SystemExit("worker: only the thread pool keeps leases alive: leave out -P.")
         worker = context()
         queues = tuple(sorted(parent.app.amqp.queues.consume_from))
         self._dispatcher = Dispatcher(worker, parent.hostname, queues, parent.concurrency)
         self._dispatcher.start()
-        take_signals()
-        Departure(worker, parent.hostname).start()
+        Departure(worker, self._dispatcher.stop).start()
         # Not at `stop`, which comes before the pool has drained: leases are renewed until then.
         signals.worker_shutdown.connect(self._leave, weak=False)
 

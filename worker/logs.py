@@ -15,9 +15,11 @@ Format = Literal["auto", "json", "console"]
 _SAME_LINE_EVERY = 10.0
 
 
-def configure(log_format: Format, level: str) -> None:
-    """Send our own and every library's log lines through structlog to stderr."""
-    to_terminal = log_format == "console" or (log_format == "auto" and sys.stderr.isatty())
+def configure(log_format: Format, level: str, file: str | None = None) -> None:
+    """Send our own and every library's log lines through structlog to stderr, or to a file."""
+    handler = logging.StreamHandler(sys.stderr) if file is None else logging.FileHandler(file)
+    on_terminal = file is None and sys.stderr.isatty()
+    to_terminal = log_format == "console" or (log_format == "auto" and on_terminal)
     renderer: structlog.typing.Processor = (
         structlog.dev.ConsoleRenderer()
         if to_terminal
@@ -34,7 +36,6 @@ def configure(log_format: Format, level: str) -> None:
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=True,
     )
-    handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[*shared, structlog.stdlib.add_logger_name],

@@ -26,9 +26,9 @@ from typing import IO, cast
 import structlog
 
 from producer.contract import Stage
-from producer.errors import BrokerUnavailable
 from producer.schedule import Hold
 from worker import logs
+from worker.background import guarded, run_in_background
 from worker.context import Context, context
 from worker.leases import Lease
 
@@ -98,7 +98,7 @@ def main() -> None:
     # It ends before there is garbage worth looking for, which with much in memory takes long.
     gc.disable()
     logs.configure(ours.settings.log_format, ours.settings.log_level)
-    threading.Thread(target=renew, args=(ours, threading.Event()), daemon=True).start()
+    run_in_background("renew", lambda: renew(ours, threading.Event()))
     # What each stage does is told by `tasks`; `stages` itself imports this module.
     import_module("worker.tasks")
     import_module("worker.stages").run_here(ours, hold)
@@ -113,11 +113,10 @@ def _end_with_parent(parent: int) -> None:
 def renew(worker: Context, ended: threading.Event) -> None:
     """Renew the leases and permits of this process, as elsewhere the dispatcher does."""
     while not ended.wait(min(worker.settings.lease / 3, _RENEW_EVERY)):
-        try:
+        with guarded("leases"):
             worker.leases.renew()
+        with guarded("permits"):
             worker.admission.renew()
-        except BrokerUnavailable as error:
-            log.warning("redis.unavailable", reason=str(error))
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ import structlog
 from producer.errors import BrokerUnavailable
 from worker.admission import Operation
 from worker.aws import errors_sorted
+from worker.background import run_in_background
 from worker.context import Context
 from worker.errors import StageError
 
@@ -38,8 +39,7 @@ class QuotaReader:
     def look(self) -> None:
         """Begin to read them, unless that is still going on; returns at once."""
         if self._reading is None or not self._reading.is_alive():
-            self._reading = threading.Thread(target=self._read, name="quotas", daemon=True)
-            self._reading.start()
+            self._reading = run_in_background("quotas", self._read)
 
     def _read(self) -> None:
         try:

@@ -112,7 +112,7 @@ class WorkerSettings(ProducerSettings):
     log_format: Literal["auto", "json", "console"] = Field(
         default="auto", description="`auto` is JSON unless the log goes to a terminal."
     )
-    log_level: Literal["debug", "info", "warning", "error"] = Field(
+    log_level: Literal["debug", "info", "warning", "error", "critical"] = Field(
         default="info", description="The least severe messages to log."
     )
 

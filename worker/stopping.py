@@ -10,12 +10,15 @@ from __future__ import annotations
 import os
 import signal
 import threading
+from collections.abc import Callable
 from types import FrameType
 
 import structlog
 
 from producer.errors import BrokerUnavailable
+from worker.background import guarded, run_in_background
 from worker.context import Context
+from worker.early_stop import STOP_SIGNALS
 from worker.leases import STOPPING
 
 log = structlog.get_logger()
@@ -41,34 +44,36 @@ def take_signals() -> None:
             warm_shutdown(signal.SIGTERM, frame)
 
     # By SIGHUP Celery would start a worker anew once its threads have ended, which they may not.
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):
+    for number in STOP_SIGNALS:
         signal.signal(number, stop)
 
 
 class Departure(threading.Thread):
     """Waits for the end of a worker, and sees to it that it comes in time."""
 
-    def __init__(self, worker: Context, name: str) -> None:
+    def __init__(self, worker: Context, sign_off: Callable[[], None]) -> None:
+        """Wait for the end of `worker`; `sign_off` ends its heartbeat and takes it off the list."""
         super().__init__(name="departure", daemon=True)
         self._worker = worker
-        self._name = name
+        self._sign_off = sign_off
 
     def run(self) -> None:
         """End the process at the latest when the grace is over."""
         STOPPING.wait()
-        grace = self._worker.settings.stop_grace
-        log.info("worker.stopping", grace=grace, at_work=len(self._worker.leases))
-        HURRY.wait(grace)
-        leaving = threading.Thread(target=self._leave, name="hand-back", daemon=True)
-        leaving.start()
-        leaving.join(_HAND_BACK_SECONDS)
-        # Threads that wait for AWS cannot be ended otherwise. They hold nothing any more.
-        os._exit(0)
+        try:
+            with guarded("departure"):
+                grace = self._worker.settings.stop_grace
+                log.info("worker.stopping", grace=grace, at_work=len(self._worker.leases))
+                HURRY.wait(grace)
+                run_in_background("hand-back", self._leave).join(_HAND_BACK_SECONDS)
+        finally:
+            # Threads that wait for AWS cannot be ended otherwise. They hold nothing any more.
+            os._exit(0)
 
     def _leave(self) -> None:
         try:
             handed_back = self._worker.leases.hand_back()
-            self._worker.fleet.leave(self._name)
+            self._sign_off()
         except BrokerUnavailable as error:
             log.warning("worker.left_without_word", reason=str(error))
         else:

@@ -8,28 +8,62 @@ our own scripts put there and nothing else: what others leave there is taken in 
 from __future__ import annotations
 
 import json
+import math
+import threading
+import time
 from typing import Any
 
 import structlog
 from celery.app import amqp
 from kombu.connection import Connection as KombuConnection
 from kombu.transport import redis, virtual
+from redis import UnixDomainSocketConnection
 
 from producer.contract import CONTROL_LIST, CONTROL_QUEUE, QUEUES
 from producer.dead_letters import MOST_CHARACTERS
+from producer.redis_address import RedisAddress
 from worker.context import context
 from worker.envelope import Envelope, NotForUs, parsed
 
 log = structlog.get_logger()
 
+#: Seconds between two connections of the consumer.
+_RECONNECT_EVERY = 2.0
+#: What kombu says of a connection, and a unix socket has not.
+_OF_TCP = frozenset(
+    {
+        "host",
+        "port",
+        "socket_connect_timeout",
+        "socket_keepalive",
+        "socket_keepalive_options",
+    }
+)
+
 
 class Connection(KombuConnection):
     """A connection that looks for Redis every few seconds, however long it has been away."""
 
+    #: when Celery's consumer was connected last
+    _connected_at = -math.inf
+
     def ensure_connection(self, *arguments: Any, **options: Any) -> Any:
-        """Celery leaves the waits to kombu, which comes to look every 30 s only."""
+        """Celery leaves the waits to kombu, which comes to look every 30 s only.
+
+        And a Redis that takes a connection but refuses what is sent, it asks all the time.
+        """
+        if threading.current_thread() is threading.main_thread():
+            time.sleep(max(0.0, Connection._connected_at + _RECONNECT_EVERY - time.monotonic()))
         waits = {"interval_start": 1, "interval_step": 1, "interval_max": 2}
-        return super().ensure_connection(*arguments, **(waits | options))
+        connected = super().ensure_connection(*arguments, **(waits | options))
+        Connection._connected_at = time.monotonic()
+        return connected
+
+    def as_uri(self, *arguments: Any, **options: Any) -> str:
+        """Where Redis is, for the banner and the log."""
+        if options.get("include_password"):
+            return str(super().as_uri(*arguments, **options))
+        return f"redis at {RedisAddress.parse(context().settings.redis_url).shown}"
 
 
 class Amqp(amqp.AMQP):
@@ -63,7 +97,12 @@ class Channel(redis.Channel):
         # remote control on takes the worker with it.
         if self.connection.client is None:
             raise ConnectionError("the connection to Redis was closed meanwhile")
-        return super()._connparams(asynchronous=asynchronous)
+        socket = RedisAddress.parse(context().settings.redis_url).socket
+        if not socket:
+            return super()._connparams(asynchronous=asynchronous)
+        self.connection_class = UnixDomainSocketConnection  # type: ignore[assignment]
+        found = super()._connparams(asynchronous=asynchronous)
+        return {key: found[key] for key in found if key not in _OF_TCP} | {"path": socket}
 
     def _receive_one(self, client: Any) -> Any:
         try:

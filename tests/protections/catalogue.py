@@ -56,6 +56,9 @@ _FETCHING = "tests/integration/test_fetching.py::"
 _DEAD = "tests/integration/test_dead_holders.py::"
 _OPTIONS = "tests/acceptance/test_options.py::"
 
+_RIGHTS = "tests/acceptance/test_redis_rights.py::"
+_STRANGE = "tests/integration/test_strange_answers.py::"
+
 WORKERS = (
     Protection(
         "producer/lua/prelude.lua",
@@ -120,7 +123,7 @@ WORKERS = (
     ),
     Protection(
         "worker/dispatcher.py",
-        'self._every("renew", settings.lease / 3, self._worker.leases.renew)',
+        'self._every("renew", self._worker.settings.lease / 3, self._worker.leases.renew)',
         "pass",
         _RECOVERY + "test_a_long_upload_keeps_its_lease_and_is_not_taken_over",
     ),
@@ -157,9 +160,9 @@ WORKERS = (
         _STOPPING + "test_a_second_signal_does_not_wait_for_the_grace",
     ),
     Protection(
-        "worker/stopping.py",
-        ", signal.SIGHUP):",
-        "):",
+        "worker/early_stop.py",
+        "signal.SIGQUIT, signal.SIGHUP, signal.SIGTERM)",
+        "signal.SIGQUIT, signal.SIGTERM)",
         _STOPPING + "test_sighup_does_not_start_an_idle_worker_anew",
     ),
     Protection(
@@ -167,6 +170,20 @@ WORKERS = (
         "        STOPPING.set()\n        if callable",
         "        os._exit(0)\n        if callable",
         _STOPPING + "test_a_rolling_restart_under_load_costs_no_job_a_lease",
+    ),
+    Protection(
+        "worker/celery.py",
+        "\nanswer_early(sys.argv[1:])\n",
+        "\n",
+        "tests/acceptance/test_stopping_early.py::test_at_every_moment_it_ends_with_0"
+        "[answers-SIGTERM]",
+    ),
+    Protection(
+        "worker/program.py",
+        "        _check_options(options)\n",
+        "",
+        "tests/acceptance/test_worker_options.py::"
+        "test_what_cannot_work_is_refused_in_one_sentence[--autoscale=8,2-]",
     ),
 )
 
@@ -293,6 +310,30 @@ REDIS = (
         "    handler.addFilter(_Flood())\n",
         "",
         "tests/unit/test_logs.py::test_a_librarys_complaint_is_not_repeated_all_the_time",
+    ),
+    Protection(
+        "producer/redis_access.py",
+        '    broker.command("EXISTS", f"{PREFIX}access", QUEUES[0])\n',
+        "",
+        _RIGHTS + "test_a_cluster_of_one_node_is_refused",
+    ),
+    Protection(
+        "producer/redis_access.py",
+        "    broker.judge(dict(zip(answers[::2], answers[1::2], strict=True)))\n",
+        "",
+        _RIGHTS + "test_a_right_that_is_missing_is_named_before_anything_is_done[command]",
+    ),
+    Protection(
+        "worker/health.py",
+        '            "redis": self._redis,\n',
+        "",
+        _RIGHTS + "test_a_right_that_is_taken_away_while_a_worker_runs",
+    ),
+    Protection(
+        "producer/redis_errors.py",
+        '        r"\\bDB index is out of range|invalid DB index",\n',
+        '        r"nothing",\n',
+        "tests/integration/test_redis_errors.py::test_settings_that_are_wrong",
     ),
 )
 
@@ -639,6 +680,18 @@ AWS = (
         "            pass\n",
         "tests/integration/test_health.py::test_a_disk_without_room_is_a_problem",
     ),
+    Protection(
+        "worker/answers.py",
+        "            except Exception as error:\n",
+        "            except ZeroDivisionError as error:\n",
+        _STRANGE + "test_a_strange_answer_of_transcribe_is_waited_out[garbage]",
+    ),
+    Protection(
+        "worker/health.py",
+        "        except Exception as error:\n",
+        "        except ZeroDivisionError as error:\n",
+        _STRANGE + "test_what_nobody_expects_of_one_look_is_a_finding_and_the_others_are_there",
+    ),
 )
 
 RECORDINGS = (
@@ -790,7 +843,7 @@ JOBS = (
     ),
     Protection(
         "worker/dispatcher.py",
-        '        self._every("sweep", _SWEEP_EVERY, self._sweep)\n',
+        '            self._every("sweep", _SWEEP_EVERY, self._sweep)\n',
         "",
         _STOPPED + "test_a_job_past_its_deadline_fails_wherever_it_is[TRANSCRIBING]",
     ),

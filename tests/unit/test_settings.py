@@ -333,7 +333,10 @@ def test_the_region_is_found_as_other_tools_find_it(monkeypatch: pytest.MonkeyPa
                 "AWS_DEFAULT_REGION": "eu-west-1",
                 "TRANSCRIBE_REDIS_URL": "http://x",
             },
-            "TRANSCRIBE_REDIS_URL must look like redis://host:6379/0 or rediss://… for TLS.",
+            (
+                "TRANSCRIBE_REDIS_URL must begin with redis://, rediss:// (TLS) or unix:///, "
+                "as in redis://127.0.0.1:6379/0."
+            ),
         ),
     ],
 )
@@ -357,7 +360,7 @@ def test_a_worker_that_cannot_start_says_why_in_one_line(
         check=False,
     )
 
-    assert (run.returncode, run.stdout, run.stderr) == (1, "", f"worker: {says}\n")
+    assert (run.returncode, run.stdout, run.stderr) == (2, "", f"worker: {says}\n")
 
 
 def test_secrets_reach_no_log_even_at_debug(script: Path, tmp_path: Path) -> None:
