@@ -18,7 +18,7 @@ import subprocess
 import sys
 import threading
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from importlib import import_module
 from pathlib import Path
 from typing import IO, cast
@@ -26,7 +26,8 @@ from typing import IO, cast
 import structlog
 
 from producer.contract import Stage
-from producer.schedule import Hold
+from producer.errors import BrokerUnavailable
+from producer.schedule import Hold, clock
 from worker import logs
 from worker.background import guarded, run_in_background
 from worker.context import Context, context
@@ -101,7 +102,24 @@ def main() -> None:
     run_in_background("renew", lambda: renew(ours, threading.Event()))
     # What each stage does is told by `tasks`; `stages` itself imports this module.
     import_module("worker.tasks")
-    import_module("worker.stages").run_here(ours, hold)
+    stages = import_module("worker.stages")
+    if (held := _still_held(ours, hold)) is not None:
+        stages.run_here(ours, held)
+
+
+def _still_held(worker: Context, hold: Hold) -> Hold | None:
+    """The hold with all of its lease before it; None if it was lost.
+
+    Waiting for a place and starting this process may have taken longer than a lease, which only the
+    worker beside it has renewed.
+    """
+    until = clock() + worker.schedule.lease
+    try:
+        (kept,) = worker.schedule.renew([hold])
+    except BrokerUnavailable as error:
+        log.warning("redis.unavailable", reason=str(error))
+        return None
+    return replace(hold, until=until) if kept else None
 
 
 def _end_with_parent(parent: int) -> None:

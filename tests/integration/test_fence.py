@@ -13,6 +13,7 @@ from producer.store import PREFIX
 from worker import cleaning, collecting, starting, uploading
 from worker.context import Context
 from worker.leases import LeaseLost
+from worker.probation import run_apart
 from worker.stages import Work
 
 
@@ -37,6 +38,20 @@ def test_a_start_that_wakes_up_late_is_not_sent(stack: Stack, worker: Context) -
     assert stack.account()["accepted"] == 0
     starting.start_job(taken_up(worker, Stage.START, "one"))
     assert stack.account()["accepted"] == 1
+
+
+def test_a_process_of_its_own_that_starts_slowly_does_its_work(
+    stack: Stack, worker: Context
+) -> None:
+    uploaded(worker, stack)
+    worker.admission.admit()
+    start = taken_up(worker, Stage.START, "one")
+    # As long as it waited for a place, and for its process, the worker has renewed its lease.
+    paused(start)
+    assert worker.schedule.renew([start.hold]) == [True]
+    run_apart(start.hold, start.lease)
+    assert stack.account()["accepted"] == 1
+    assert stack.client.get("one").state is JobState.TRANSCRIBING
 
 
 def test_a_cleanup_that_wakes_up_late_deletes_nothing(stack: Stack, worker: Context) -> None:

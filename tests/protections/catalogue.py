@@ -40,6 +40,7 @@ _EARLIER = "tests/acceptance/test_earlier_life.py::"
 _RETRY = "tests/acceptance/test_retry.py::"
 _BAD_DAYS = "tests/acceptance/test_redis_bad_days.py::"
 _HOSTILE = "tests/acceptance/test_hostile_messages.py::"
+_FENCE = "tests/integration/test_fence.py::"
 _STORE = "tests/integration/test_store.py::"
 _LARGE = "tests/acceptance/test_large_work.py::"
 _TRANSFER = "tests/integration/test_transfer.py::"
@@ -140,6 +141,12 @@ WORKERS = (
         "    elif hold.lapses >= 5:\n"
         "        _hold(worker, hold, lambda work: give_up(work, Permanent('WorkerLost', 'x')))\n",
         _RECOVERY + "test_workers_that_are_killed_by_others_cost_no_job",
+    ),
+    Protection(
+        "worker/probation.py",
+        "    return replace(hold, until=until) if kept else None\n",
+        "    return hold\n",
+        _FENCE + "test_a_process_of_its_own_that_starts_slowly_does_its_work",
     ),
     Protection(
         "worker/stopping.py",
