@@ -24,6 +24,8 @@ from producer.script_settings import read_request
 
 _NOTHING_NAMED = "name a FILE, a DIRECTORY with --recursive, s3://BUCKET/KEY, or -"
 _NEEDS_RECURSIVE = "is a directory: add --recursive to take all beneath it."
+_TAKEN = "is a recording that is taken already, and is transcribed once."
+_NO_NAME = "is no name: a variable of the shell may not be set."
 _NOT_UTF_8 = "has a name that is not UTF-8, which no request can hold: rename it."
 
 Watch = Callable[[Sequence[Any]], Iterable[Any]]
@@ -88,12 +90,20 @@ class Named:
         # Who says what a recording is knows better than what can be seen of it.
         said = "media_format" in fields
         requests = []
+        taken: set[str] = set()
         for each in watch(found):
             try:
                 if each.path is not None:
                     _check(each.path, detect=each.folder is not None or not said)
-                requests.append(_request(each, fields))
+                request = _request(each, fields)
                 bare.discard(each.folder or Path())
+                # By a symlink, or named beside its folder, it would be paid for twice.
+                audio = request.audio if each.path is None else os.path.realpath(each.path)
+                if audio in taken:
+                    left_out.add(each.path or each.audio, _TAKEN, named=False)
+                else:
+                    taken.add(audio)
+                    requests.append(request)
             except _NotTaken as reason:
                 left_out.add(each.path or each.audio, str(reason), named=each.folder is None)
         if len(requests) > 1 and ("name" in fields or "key" in fields):
@@ -106,7 +116,10 @@ class Named:
 
     def _files_and_fields(self) -> tuple[tuple[str, ...], dict[str, object]]:
         if "-" in self.files:
-            raise click.UsageError("- takes all requests from stdin; name no files beside it")
+            raise click.UsageError(
+                "- is for `transcribe submit -` by itself, which takes all requests from stdin; "
+                "a file of that name is ./-"
+            )
         if self.env_file is None:
             return self.files, dict(self.options)
         fields = {**read_request(self.env_file), **self.options}
@@ -118,6 +131,9 @@ class Named:
 
     def _found(self, name: str, bare: set[Path], left_out: LeftOut) -> Iterator[_Found]:
         """What a name stands for; notes folders, in which nothing has been found fit yet."""
+        if not name:
+            left_out.add("''", _NO_NAME, named=True)
+            return
         if "://" in name:
             yield _Found(name)
             return

@@ -66,7 +66,7 @@ def bad_inputs(folder: Path) -> dict[str, tuple[list[str], str]]:
         "slash": ([good, "--name", "a/b"], "name"),
         "dots": ([good, "--name", ".."], "name"),
         "format": ([good, "--format", "doc"], "format"),
-        "two names": ([good, good, "--name", "one"], "one recording"),
+        "two names": ([good, "s3://bucket/b.wav", "--name", "one"], "one recording"),
         "uri": (["s3://bucket"], "s3://bucket/key"),
         "http": (["https://example.com/a.wav"], "s3://bucket/key"),
         "nothing": ([], "name a FILE"),

@@ -156,6 +156,30 @@ def test_symlinked_folders_are_followed_and_loops_end(stack: Stack) -> None:
     assert "leads to a folder that is taken already" in ran.stderr
 
 
+def test_a_recording_that_is_named_in_several_ways_is_transcribed_once(stack: Stack) -> None:
+    folder = fill(stack.audio / "once", {"a.wav": WAV, "b.wav": WAV})
+    (folder / "link.wav").symlink_to("a.wav")
+    names = [folder / "a.wav", folder, folder / "link.wav", folder / "b.wav", f"{folder}/./a.wav"]
+    names += ["s3://bucket/c.wav", "https://bucket.s3.amazonaws.com/c.wav"]
+    ran = submit(stack, *names, "--recursive")
+    assert ran.returncode == 0
+    audio = [json.loads(line)["audio"] for line in ran.stdout.splitlines()]
+    assert audio == [f"{folder}/a.wav", f"{folder}/b.wav", "s3://bucket/c.wav"]
+    assert "each of 6, such as" in ran.stderr
+    assert "is taken already, and is transcribed once" in ran.stderr
+    # Nor is a name, which is for one recording, refused then.
+    assert submit(stack, names[0], names[0], "--name", "once").returncode == 0
+    # A folder whose recordings are all taken already is not one without any.
+    assert submit(stack, *folder.glob("*"), folder, "--recursive").returncode == 0
+
+
+@pytest.mark.parametrize("options", [(), ("--recursive",), ("--remote",)])
+def test_an_empty_name_is_not_the_folder_here(stack: Stack, options: tuple[str, ...]) -> None:
+    ran = submit(stack, "", *options)
+    assert (ran.returncode, ran.stdout) == (2, "")
+    assert ran.stderr == "transcribe: '' is no name: a variable of the shell may not be set.\n"
+
+
 def test_a_folder_with_nothing_in_it_is_an_error_only_by_itself(stack: Stack) -> None:
     empty = fill(stack.audio / "empty", {"notes.txt": b"text", "more.txt": b"text"})
     good = fill(stack.audio / "good", {"a.wav": WAV})
