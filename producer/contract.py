@@ -141,6 +141,8 @@ class Job(BaseModel):
     not_written: tuple[str, ...] = ()
     #: the Transcribe job was there before this job was submitted; it is used and left alone
     adopted: bool = False
+    #: attempts whose Transcribe job is known to be this job's, not one of others under its name
+    own_attempts: tuple[int, ...] = ()
     #: an empty file with which AWS tests its right to write lay beside the key before this job
     keeps_write_check: bool = False
     cleaned_at: datetime | None = None
@@ -205,7 +207,8 @@ class Job(BaseModel):
             if fields.get(moment):
                 fields[moment] = _moment(cast("str", fields[moment]))
         fields["files"] = json.loads(record.get("files") or "{}")
-        fields["not_written"] = json.loads(record.get("not_written") or "[]")
+        for numbers_or_kinds in ("not_written", "own_attempts"):
+            fields[numbers_or_kinds] = json.loads(record.get(numbers_or_kinds) or "[]")
         if record.get("error.code"):
             fields["error"] = {
                 part: record.get(f"error.{part}", "") for part in ("code", "message", "stage")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import get_args
 
 import structlog
 
 from producer.contract import Job, JobState, Stage
 from producer.options import MediaFormat
-from worker import ownership, places
+from worker import ownership, places, starting
 from worker.calling import in_turn
 from worker.errors import Permanent, Transient
 from worker.results import discard_results
@@ -85,7 +86,7 @@ def delete_results(work: Work) -> None:
     if job.adopted or not job.was_at_transcribe:
         return
     uris = [job.result_uri] if job.result_uri is not None else []
-    for number in range(1, job.attempt + 1):
+    for number in _attempts_that_wrote(job):
         attempt = job.model_copy(update={"attempt": number})
         output = places.output_uri(attempt, settings.bucket, settings.prefix)
         # What a job was completed without stays where it can still be fetched.
@@ -99,6 +100,15 @@ def delete_results(work: Work) -> None:
     for uri in ownership.ours(work, uris):
         work.lease.fence()
         work.worker.storage.delete(uri)
+
+
+def _attempts_that_wrote(job: Job) -> Iterable[int]:
+    # Of an earlier attempt others may have had the name, and the place beside the key.
+    return (
+        range(1, job.attempt + 1)
+        if job.request.key is None
+        else sorted({*job.own_attempts, job.attempt})
+    )
 
 
 def discard_files(work: Work) -> None:
@@ -126,13 +136,20 @@ def delete_job(work: Work) -> None:
         Permanent: if AWS refuses.
     """
     job, worker = work.job, work.worker
-    if job.adopted or not job.was_at_transcribe:
+    if not job.was_at_transcribe:
         return
-    for name in job.aws_names:
-        if job.state is not JobState.COMPLETED or name != job.aws_name:
+    for number, name in enumerate(job.aws_names, start=1):
+        is_last = number == job.attempt
+        if is_last and job.adopted:
+            continue
+        if job.state is not JobState.COMPLETED or not is_last:
             # It may never have been started, and then the name may be somebody else's.
             status = worker.transcribe.status(name, in_turn(work, "GetTranscriptionJob"))
             if status is None or status.media_uri != job.media_uri:
+                continue
+            if number not in job.own_attempts and (
+                not is_last or starting.is_foreign(work, job, status)
+            ):
                 continue
         _delete(work, name)
 

@@ -6,6 +6,7 @@ when it is started; one that is cancelled before that has to look, or nobody eve
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 
 import structlog
@@ -47,6 +48,7 @@ def is_found(work: Work) -> bool:
     output = places.output_uri(earlier, settings.bucket, settings.prefix)
     fields = {
         "attempt": str(last),
+        "own_attempts": json.dumps(list(range(1, last + 1))),
         "media_uri": traces.audio.uri if traces.audio is not None else job.request.audio,
         "result_uri": places.result_uri(earlier, output),
     }

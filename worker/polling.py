@@ -15,7 +15,7 @@ import structlog
 from producer.contract import Job, JobState, Stage
 from producer.running import Look
 from producer.schedule import clock
-from worker import places
+from worker import places, starting
 from worker.aws import UNREACHABLE
 from worker.cadence import ask_each, seconds_between_looks
 from worker.calling import PATIENCE, in_turn
@@ -126,10 +126,11 @@ def move_on(work: Work, job: Job, outcome: Status | None) -> None:
     try:
         if job.state is not JobState.TRANSCRIBING:
             # Cancelled or overdue while it ran; now that it has ended, its slot is free.
-            work.worker.store.settle(work.hold, job.id, "ended")
+            fields = _done(work, job, outcome) if isinstance(outcome, Done) else {}
+            work.worker.store.settle(work.hold, job.id, "ended", fields)
         elif isinstance(outcome, Done):
-            result_uri = _result_uri(work, job, outcome)
-            work.advance_other(job, JobState.COLLECTING, Stage.COLLECT, result_uri=result_uri)
+            fields = _done(work, job, outcome)
+            work.advance_other(job, JobState.COLLECTING, Stage.COLLECT, **fields)
         elif isinstance(outcome, Failed):
             _failed(work, job, outcome)
         else:
@@ -140,12 +141,15 @@ def move_on(work: Work, job: Job, outcome: Status | None) -> None:
         log.info("poll.moved_meanwhile", job_id=job.id)
 
 
-def _result_uri(work: Work, job: Job, done: Done) -> str:
-    """Where the result is: an adopted job may have been told another place than ours."""
-    told = None
+def _done(work: Work, job: Job, done: Done) -> dict[str, str]:
+    """Where the result is, and what that tells of whose it is.
+
+    A job that we adopted may have been told another place than ours.
+    """
+    found = job.result_uri
     if done.transcript_uri is not None:
-        told = places.uri_from_url(done.transcript_uri, work.worker.settings.bucket)
-    return told or job.result_uri or ""
+        found = places.uri_from_url(done.transcript_uri, work.worker.settings.bucket)
+    return {"result_uri": found or job.result_uri or ""} | starting.ended_with(job, found)
 
 
 def _failed(work: Work, job: Job, outcome: Failed) -> None:

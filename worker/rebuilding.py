@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -57,6 +58,7 @@ def rebuild(
     fields: Fields = {
         "request": request.canonical(),
         "attempt": verdict.attempt,
+        "own_attempts": json.dumps(_own_attempts(traces, verdict)),
         "priority": request.priority,
         "tenant": request.tenant,
         "media_uri": traces.audio.uri if traces.audio is not None else verdict.media_uri,
@@ -68,6 +70,11 @@ def rebuild(
     if verdict.became is Became.FAILED:
         fields |= error_fields("TranscriptionFailed", verdict.message, "adopt")
     return request, fields
+
+
+def _own_attempts(traces: Traces, verdict: Verdict) -> list[int]:
+    # With audio that was used in place, an earlier attempt may have met a job of others.
+    return list(range(1, verdict.attempt + 1)) if traces.is_marked else [verdict.attempt]
 
 
 def _created_at(verdict: Verdict) -> datetime | None:

@@ -16,7 +16,7 @@ from celery import Celery
 from producer.broker import Argument
 from producer.contract import Job, JobState, Stage
 from producer.errors import BrokerUnavailable
-from producer.schedule import Hold
+from producer.schedule import Hold, clock
 from producer.store import Follows, error_fields
 from worker import door
 from worker.context import Context, context
@@ -111,6 +111,11 @@ class Work:
         """Seconds to wait after a hiccup: longer the longer the job has been in this state."""
         longer = max(1.0, self.waited / 2)
         return min(_LONGEST_BACKOFF, longer) * random.uniform(0.7, 1.3)  # noqa: S311
+
+    def now(self) -> float:
+        """The time by Redis's clock, in seconds since 1970."""
+        begun = self.hold.until - self.worker.schedule.lease
+        return self.hold.begun_at + clock() - begun
 
     @property
     def waited(self) -> float:

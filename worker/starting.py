@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 
 import structlog
@@ -15,12 +16,12 @@ from worker.objects import StoredObject
 from worker.ownership import check_free
 from worker.parameters import start_parameters
 from worker.stages import Work
-from worker.transcribe import NameTakenError, Status, taken_by_another
+from worker.transcribe import Done, NameTakenError, Status, taken_by_another
 
 log = structlog.get_logger()
 
 
-#: S3 tells times to the second, and its clock and Transcribe's may differ a little.
+#: S3 and HTTP tell times to the second, and AWS's clocks may differ a little.
 _SLACK = timedelta(seconds=2)
 #: By so much AWS's clock and Redis's may differ.
 _CLOCKS = timedelta(minutes=2)
@@ -59,14 +60,35 @@ def start_job(work: Work) -> dict[str, str]:
             raise taken_by_another(job.aws_name) from None
         return adopted(work, status)
     kept = {"keeps_write_check": "yes"} if keeps_write_check else {}
-    return _fields(work, started_at) | kept
+    return _fields(work, started_at) | kept | _own(job)
 
 
 def adopted(work: Work, status: Status) -> dict[str, str]:
     """The fields for the record of a job that Transcribe has already."""
-    foreign = _is_foreign(work, work.job, status)
+    foreign = is_foreign(work, work.job, status)
     log.info("start.adopted", foreign=foreign)
-    return _fields(work, status.created_at) | {"adopted": "yes" if foreign else ""}
+    whose = {"adopted": "yes"} if foreign else _own(work.job)
+    return _fields(work, status.created_at) | whose
+
+
+def ended_with(job: Job, result_uri: str | None) -> dict[str, str]:
+    """The fields for the record of a job that Transcribe has done, which tells where the result is.
+
+    Nobody else has Transcribe write into the job's folder; and what writes elsewhere than this job
+    says is not of this job.
+
+    Args:
+        job: whose record says where it is to be.
+        result_uri: where it is; None if that is not our bucket.
+    """
+    if result_uri != job.result_uri:
+        return {"adopted": "yes"}
+    return _own(job) if job.request.key is None else {}
+
+
+def _own(job: Job) -> dict[str, str]:
+    numbers = sorted({*job.own_attempts, job.attempt})
+    return {"adopted": "", "own_attempts": json.dumps(numbers)}
 
 
 def _fields(work: Work, started_at: datetime | None) -> dict[str, str]:
@@ -103,16 +125,38 @@ def settle(work: Work) -> None:
         work.worker.store.settle(work.hold, work.job.id, "running", adopted(work, status))
 
 
-def _is_foreign(work: Work, job: Job, status: Status) -> bool:
-    """Whether somebody else started a job that we adopt.
+def is_foreign(work: Work, job: Job, status: Status) -> bool:
+    """Whether somebody else started a Transcribe job that has this job's name and audio.
 
-    Made before ours was submitted, it is no fruit of a call of this job; but it may be one of a job
-    of the same name whose record is gone, and then the audio bears our mark.
+    Others may use the same recording, and any message may name their job. Theirs writes elsewhere,
+    or was made before a call of this job can have been sent. But one that was made before may be
+    of a job of the same name whose record is gone: then the audio bears our mark, or the result
+    lies in the job's folder.
     """
-    if status.created_at is None or status.created_at >= job.created_at - _CLOCKS:
+    settings = work.worker.settings
+    folder = places.own_folder(job, settings.bucket, settings.prefix)
+    if (job.media_uri or "").startswith(folder):
+        return False
+    if isinstance(status, Done) and status.transcript_uri is not None:
+        output = places.output_uri(job, settings.bucket, settings.prefix)
+        result = places.result_uri(job, output)
+        if places.uri_from_url(status.transcript_uri, settings.bucket) != result:
+            return True
+        if result.startswith(folder):
+            return False
+    if status.created_at is None or status.created_at >= _sent_since(work, job, status):
         return False
     audio = _audio(work, job)
     return audio is None or audio.owner != job.id
+
+
+def _sent_since(work: Work, job: Job, status: Status) -> datetime:
+    """Since when a call of this job may have been sent, by the service's clock."""
+    since = max(job.created_at, job.times.get(JobState.STARTING, job.created_at))
+    if status.seen_at is None:
+        return since - _CLOCKS
+    ago = datetime.fromtimestamp(work.now(), UTC) - since
+    return status.seen_at - ago - _SLACK
 
 
 def status_if_ours(work: Work, job: Job) -> Status | None:

@@ -9,8 +9,9 @@ import re
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
@@ -54,6 +55,8 @@ class Running:
     media_uri: str
     #: when it was created, if the service says so
     created_at: datetime | None = None
+    #: when the service said so, by its own clock
+    seen_at: datetime | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)
@@ -64,6 +67,7 @@ class Done:
     #: where the service says the document is, if it does: https:// or s3://
     transcript_uri: str | None
     created_at: datetime | None = None
+    seen_at: datetime | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)
@@ -73,6 +77,7 @@ class Failed:
     media_uri: str
     reason: str
     created_at: datetime | None = None
+    seen_at: datetime | None = field(default=None, compare=False)
 
     @property
     def is_internal(self) -> bool:
@@ -142,7 +147,11 @@ class Transcribe:
                 if is_unknown_job(error):
                     return None
                 raise
-        return status_of(answer["TranscriptionJob"])
+        sent_at = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date")
+        return replace(
+            status_of(answer["TranscriptionJob"]),
+            seen_at=parsedate_to_datetime(sent_at) if sent_at else None,
+        )
 
     def running(self, gate: Gate) -> Listed | None:
         """All jobs that are at work; None if there are too many to see.

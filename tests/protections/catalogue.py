@@ -46,6 +46,7 @@ _LARGE = "tests/acceptance/test_large_work.py::"
 _TRANSFER = "tests/integration/test_transfer.py::"
 _SEATS = "tests/integration/test_seats.py::"
 _FOREIGN = "tests/acceptance/test_foreign_objects.py::"
+_FOREIGN_JOBS = "tests/acceptance/test_foreign_jobs.py::"
 _OWNERSHIP = "tests/integration/test_ownership.py::"
 _WHOSE = "tests/integration/test_whose_result.py::"
 _FOLDERS = "tests/acceptance/test_cli_folders.py::"
@@ -1045,6 +1046,30 @@ SECURITY = (
         "        raise\n",
         "        raise\n",
         _OWNERSHIP + "test_a_start_whose_answer_was_lost_finds_its_own_objects",
+    ),
+    Protection(
+        "worker/cleaning.py",
+        "        if is_last and job.adopted:\n            continue\n",
+        "",
+        _FOREIGN_JOBS + "test_one_that_has_just_been_made_is_not_taken_for_ours",
+    ),
+    Protection(
+        "worker/starting.py",
+        "    return status.seen_at - ago - _SLACK\n",
+        "    return since - _CLOCKS\n",
+        _FOREIGN_JOBS + "test_one_that_writes_where_a_key_says_is_not_taken_for_ours",
+    ),
+    Protection(
+        "worker/cleaning.py",
+        "not is_last or starting.is_foreign(work, job, status)",
+        "not is_last",
+        _FOREIGN_JOBS + "test_one_whose_name_a_job_bears_that_was_never_started_stays",
+    ),
+    Protection(
+        "worker/cleaning.py",
+        "            if number not in job.own_attempts and (\n",
+        "            if False and (\n",
+        _FOREIGN_JOBS + "test_one_that_had_the_name_of_an_earlier_attempt_stays",
     ),
     Protection(
         "worker/ownership.py",
