@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import atexit
 import sys
 
 import click
@@ -10,11 +10,13 @@ import click
 from producer.cli.adopt import adopt
 from producer.cli.dead import dead
 from producer.cli.doctor import doctor
+from producer.cli.interruption import end_like_ctrl_c
 from producer.cli.jobs import cancel, list_jobs, result, retry, status, wait
 from producer.cli.local import local
-from producer.cli.output import printable
+from producer.cli.output import chatter
 from producer.cli.policy import policy
 from producer.cli.schema import schema
+from producer.cli.streams import GuardedGroup, Unread, forget_unwritten, open_closed_streams
 from producer.cli.submit import submit
 from producer.errors import TranscribeQueueError
 
@@ -25,10 +27,12 @@ Exit codes:
   2    the command, a request or a setting is wrong
   3    the time given with --timeout is over
   4    Redis cannot be reached
-  130  Ctrl-C, SIGTERM or a closed terminal ended it"""
+  130  Ctrl-C, SIGTERM or a closed terminal ended it
+  141  nobody reads its output any more"""
 
 
 @click.group(
+    cls=GuardedGroup,
     epilog=EXIT_CODES,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
@@ -63,8 +67,13 @@ for command in (
 
 def main() -> None:
     """Run the command line; every error we know ends in one sentence and its exit code."""
+    open_closed_streams()
+    atexit.register(forget_unwritten)
+    end_like_ctrl_c()
     try:
         code = transcribe.main(prog_name="transcribe", standalone_mode=False)
+    except Unread as error:
+        sys.exit(error.exit_code)
     except TranscribeQueueError as error:
         _end(str(error), error.exit_code)
     except click.exceptions.NoArgsIsHelpError as error:
@@ -78,13 +87,9 @@ def main() -> None:
         _end(error.format_message(), 2)
     except (click.Abort, KeyboardInterrupt):
         _end("interrupted.", 130)
-    except BrokenPipeError:
-        # Whoever read our output has seen enough.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
     sys.exit(code if isinstance(code, int) else 0)
 
 
 def _end(sentence: str, code: int) -> None:
-    click.echo(f"transcribe: {printable(' '.join(sentence.split()))}", err=True)
+    chatter(f"transcribe: {' '.join(sentence.split())}")
     sys.exit(code)

@@ -12,13 +12,14 @@ from contextlib import contextmanager
 from types import FrameType
 
 from producer.cli import output
+from producer.cli.interruption import stop_signals
 from producer.client import Client
 from producer.contract import TranscriptionRequest
 from producer.errors import BrokerUnavailable, TranscribeQueueError
 
 
 class Interrupted(TranscribeQueueError):
-    """Ctrl-C came before all jobs were recorded."""
+    """Ctrl-C, or another signal that ends us, came before all jobs were recorded."""
 
     exit_code = 130
 
@@ -31,7 +32,7 @@ def submit(
     Raises:
         JobExists: if a name is taken by a different request; all others were recorded.
         BrokerUnavailable: if Redis does not answer. It tells how to submit the others.
-        Interrupted: if Ctrl-C was pressed. It tells the same.
+        Interrupted: if Ctrl-C or another signal ended it. It tells the same.
     """
     named = with_names(requests)
     recorded: set[str] = set()
@@ -96,7 +97,7 @@ def _rest(named: Sequence[TranscriptionRequest], recorded: set[str]) -> str:
 
 @contextmanager
 def _interrupts() -> Iterator[threading.Event]:
-    """Ctrl-C is noted, so that no answer of Redis is missed; a second one counts at once."""
+    """What ends the command is noted, so that no answer of Redis is missed; a second one counts."""
     noted = threading.Event()
 
     def note(_number: int, _frame: FrameType | None) -> None:
@@ -104,8 +105,9 @@ def _interrupts() -> Iterator[threading.Event]:
             raise KeyboardInterrupt
         noted.set()
 
-    before = signal.signal(signal.SIGINT, note)
+    before = {number: signal.signal(number, note) for number in stop_signals()}
     try:
         yield noted
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)

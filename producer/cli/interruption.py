@@ -11,6 +11,18 @@ from types import FrameType
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
+def stop_signals() -> tuple[signal.Signals, ...]:
+    """Those that shall end the command: who starts it with `nohup` wants it to stay."""
+    stays = signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+    return tuple(each for each in STOP_SIGNALS if each != signal.SIGHUP or not stays)
+
+
+def end_like_ctrl_c() -> None:
+    """Have every signal that ends the command do so as Ctrl-C does, with the same exit code."""
+    for number in stop_signals():
+        signal.signal(number, signal.default_int_handler)
+
+
 @contextmanager
 def interruptible() -> Iterator[AbstractContextManager[None]]:
     """Ctrl-C, SIGTERM and a closed terminal all end the command by way of its `with`s.
@@ -32,10 +44,8 @@ def interruptible() -> Iterator[AbstractContextManager[None]]:
         finally:
             ending = True
 
-    for number in STOP_SIGNALS:
-        # Who started us with `nohup` wants us to stay.
-        if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
-            signal.signal(number, interrupt)
+    for number in stop_signals():
+        signal.signal(number, interrupt)
     yield until_the_end()
 
 

@@ -6,6 +6,7 @@ import json
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 
 import click
 from rich.console import Console
@@ -43,8 +44,9 @@ def record(fields: object) -> None:
 
 
 def chatter(text: str) -> None:
-    """Tell a person something; never parsed."""
-    click.echo(one_line(text), err=True)
+    """Tell a person something; never parsed, and no reason to end if nobody is there to read it."""
+    with suppress(OSError):
+        click.echo(one_line(text), err=True)
 
 
 def job_fields(job: Job) -> dict[str, object]:

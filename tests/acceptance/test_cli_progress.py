@@ -19,6 +19,7 @@ from slow_proxy import SlowProxy
 from stack import SAMPLES, Stack
 from waiting import DEADLINE, until
 
+from producer.cli.interruption import STOP_SIGNALS
 from producer.contract import JobState
 
 
@@ -128,7 +129,10 @@ def test_json_is_not_for_people_who_watch(stack: Stack) -> None:
     assert "submitting" not in shown
 
 
-def test_a_command_that_was_interrupted_says_what_is_recorded_and_goes_on(stack: Stack) -> None:
+@pytest.mark.parametrize("number", STOP_SIGNALS, ids=[each.name for each in STOP_SIGNALS])
+def test_a_command_that_was_interrupted_says_what_is_recorded_and_goes_on(
+    stack: Stack, number: signal.Signals
+) -> None:
     folder = folder_of(stack, 3000)
     with late(stack) as proxy:
         proxy.delay = 0.3
@@ -136,7 +140,7 @@ def test_a_command_that_was_interrupted_says_what_is_recorded_and_goes_on(stack:
             stack, "submit", str(folder), "--recursive", TRANSCRIBE_REDIS_URL=proxy.url
         )
         until(lambda: recorded(stack))
-        terminal.process.send_signal(signal.SIGINT)
+        terminal.process.send_signal(number)
         code, ids, shown = terminal.end()
     assert code == 130
     said = re.sub(r"\s+", " ", shown)

@@ -50,6 +50,7 @@ _FOREIGN_JOBS = "tests/acceptance/test_foreign_jobs.py::"
 _OWNERSHIP = "tests/integration/test_ownership.py::"
 _WHOSE = "tests/integration/test_whose_result.py::"
 _FOLDERS = "tests/acceptance/test_cli_folders.py::"
+_STREAMS = "tests/acceptance/test_cli_streams.py::"
 _LEFT = "tests/acceptance/test_left_at_aws.py::"
 _TURNS = "tests/integration/test_seat_turns.py::"
 _FILES = "tests/acceptance/test_result_files.py::"
@@ -241,10 +242,10 @@ REDIS = (
     ),
     Protection(
         "producer/cli/bulk.py",
-        "    before = signal.signal(signal.SIGINT, note)\n",
-        "    before = signal.getsignal(signal.SIGINT)\n",
+        "    before = {number: signal.signal(number, note) for number in stop_signals()}\n",
+        "    before = {}\n",
         "tests/acceptance/test_cli_progress.py::"
-        "test_a_command_that_was_interrupted_says_what_is_recorded_and_goes_on",
+        "test_a_command_that_was_interrupted_says_what_is_recorded_and_goes_on[SIGINT]",
     ),
     Protection(
         "producer/lua/prelude.lua",
@@ -980,6 +981,30 @@ COMMAND_LINE = (
         "                if audio in taken:\n",
         "                if False:\n",
         _FOLDERS + "test_a_recording_that_is_named_in_several_ways_is_transcribed_once",
+    ),
+    Protection(
+        "producer/cli/__init__.py",
+        "    end_like_ctrl_c()\n",
+        "",
+        _STREAMS + "test_each_signal_ends_a_command_as_ctrl_c_does[SIGTERM]",
+    ),
+    Protection(
+        "producer/cli/streams.py",
+        "    except BrokenPipeError:\n",
+        "    except KeyError:\n",
+        _STREAMS + "test_an_output_that_nobody_reads_is_no_failed_job[list]",
+    ),
+    Protection(
+        "producer/cli/streams.py",
+        "    except OSError as error:\n",
+        "    except KeyError as error:\n",
+        _STREAMS + "test_an_output_without_room_is_one_sentence[schema]",
+    ),
+    Protection(
+        "producer/cli/__init__.py",
+        "    open_closed_streams()\n",
+        "",
+        _STREAMS + "test_a_closed_stream_is_an_empty_one[stdout]",
     ),
 )
 

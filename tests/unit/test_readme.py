@@ -212,8 +212,8 @@ def test_the_exit_codes_are_the_errors() -> None:
     for kind in classes:
         classes += [each for each in kind.__subclasses__() if each.__module__ == errors.__name__]
     assert told == {kind.__name__: kind.exit_code for kind in classes[1:]}
-    interrupted = 128 + signal.SIGINT
-    assert [int(number) for number, _, _ in rows] == sorted({0, *told.values(), interrupted})
+    signals = {128 + signal.SIGINT, 128 + signal.SIGPIPE}
+    assert [int(number) for number, _, _ in rows] == sorted({0, *told.values(), *signals})
     # And the help tells the same.
     in_help = re.findall(r"^  (\d+) +(.*)$", str(transcribe.epilog), re.MULTILINE)
     assert [(number, text.split(";")[0].replace("`", "")) for number, text, _ in rows] == in_help
