@@ -11,12 +11,13 @@ from datetime import timedelta
 
 import structlog
 
-from producer.contract import JobState
+from producer.contract import Job, JobState
 from worker import places
 from worker.calling import in_turn
 from worker.leases import LeaseLost
 from worker.stages import Work
 from worker.traces import Traces, folders
+from worker.transcribe import Status
 
 log = structlog.get_logger()
 
@@ -42,14 +43,15 @@ def is_found(work: Work) -> bool:
     if traces is None or not _is_earlier(work, traces):
         return False
     last = max([job.attempt, *traces.results])
-    while _is_at_transcribe(work, traces, last + 1):
-        last += 1
+    known = None if traces.audio is not None else _at_transcribe(work, traces, last)
+    while (further := _at_transcribe(work, traces, last + 1)) is not None:
+        last, known = last + 1, further
     earlier = job.model_copy(update={"attempt": last})
     output = places.output_uri(earlier, settings.bucket, settings.prefix)
     fields = {
         "attempt": str(last),
         "own_attempts": json.dumps(list(range(1, last + 1))),
-        "media_uri": traces.audio.uri if traces.audio is not None else job.request.audio,
+        "media_uri": _media_uri(job, traces, known),
         "result_uri": places.result_uri(earlier, output),
     }
     if not work.worker.store.settle(work.hold, job.id, "running", fields):
@@ -83,10 +85,23 @@ def _is_earlier(work: Work, traces: Traces) -> bool:
     return JobState.UPLOADING not in job.times or audio.modified_at < job.created_at - _CLOCKS
 
 
-def _is_at_transcribe(work: Work, traces: Traces, attempt: int) -> bool:
+def _at_transcribe(work: Work, traces: Traces, attempt: int) -> Status | None:
+    """What Transcribe has of an attempt, if it is this job's."""
     name = work.job.model_copy(update={"attempt": attempt}).aws_name
     gate = in_turn(work, "GetTranscriptionJob")
     status = work.worker.transcribe.status(name, gate)
     settings = work.worker.settings
     prefix = f"s3://{settings.bucket}/{settings.prefix}"
-    return status is not None and traces.fit(status.media_uri, prefix)
+    return status if status is not None and traces.fit(status.media_uri, prefix) else None
+
+
+def _media_uri(job: Job, traces: Traces, known: Status | None) -> str:
+    """What the earlier life had transcribed; '' if nobody knows that any more.
+
+    Its audio may be gone: the present job's upload found it, and took it back as that was cancelled.
+    """
+    if traces.audio is not None:
+        return traces.audio.uri
+    if known is not None:
+        return known.media_uri
+    return job.request.audio if job.request.is_on_s3 else ""

@@ -113,6 +113,22 @@ def test_what_an_upload_met_is_deleted(apart: Stack) -> None:
     assert uploader.poll() is None
 
 
+def test_what_lost_its_audio_is_deleted(apart: Stack) -> None:
+    """As where the upload of the present job found that audio, and took it back when stopped."""
+    uploader = apart.start_worker("uploader", "-Q", Stage.UPLOAD.queue)
+    submit(apart, "mute")
+    job = apart.client.wait("mute", timeout=60)["mute"]
+    uploader.kill()
+    uploader.wait()
+    forget(apart)
+    assert job.media_uri is not None
+    apart.aws("s3").delete_object(Bucket=BUCKET, Key=job.media_uri.removeprefix(f"s3://{BUCKET}/"))
+    submit(apart, "mute")
+    apart.client.cancel("mute")
+    cleaned(apart, "mute")
+    assert left(apart, "mute") == []
+
+
 def test_what_others_have_under_the_name_stays(apart: Stack) -> None:
     s3, transcribe = apart.aws("s3"), apart.aws("transcribe")
     s3.upload_file(str(apart.sample("silence.wav")), BUCKET, "calls/theirs.wav")

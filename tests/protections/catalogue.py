@@ -445,6 +445,12 @@ AWS = (
     ),
     Protection(
         "worker/earlier_life.py",
+        "        return known.media_uri\n",
+        "        return job.request.audio\n",
+        _EARLIER + "test_what_lost_its_audio_is_deleted",
+    ),
+    Protection(
+        "worker/earlier_life.py",
         "    if job.request.is_on_s3:\n        return None",
         "    if False:\n        return None",
         _EARLIER + "test_what_others_have_under_the_name_stays",
