@@ -11,11 +11,12 @@ import click
 
 from producer.cli import output
 from producer.errors import InvalidRequest
+from producer.s3_address import without_signature
 
 
 def shown(path: str | os.PathLike[str]) -> str:
-    """A path as it can be printed, also where its name is not UTF-8."""
-    return os.fsencode(path).decode("utf-8", "backslashreplace")
+    """A path or address as it can be printed: also a name that is not UTF-8, no signature."""
+    return without_signature(os.fsencode(path).decode("utf-8", "backslashreplace"))
 
 
 @dataclass

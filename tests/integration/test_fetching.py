@@ -91,6 +91,6 @@ def test_nothing_unredacted_stays_of_a_job_that_was_stopped(
     files = collecting.keep(work, transcript) | beside.files
     assert files["unredacted.json"].is_file()
     stack.client.cancel("one")
-    with pytest.raises(LeaseLost):
+    with pytest.raises(LeaseLost), collecting.discarded_if_stopped(work):
         collecting.complete(work, files)
     assert list(stack.results.iterdir()) == []
