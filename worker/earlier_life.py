@@ -98,7 +98,7 @@ def _at_transcribe(work: Work, traces: Traces, attempt: int) -> Status | None:
 def _media_uri(job: Job, traces: Traces, known: Status | None) -> str:
     """What the earlier life had transcribed; '' if nobody knows that any more.
 
-    Its audio may be gone: the present job's upload found it, and took it back as that was cancelled.
+    Its audio may be gone: the present job's upload found it, and took it back when stopped.
     """
     if traces.audio is not None:
         return traces.audio.uri
