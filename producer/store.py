@@ -189,6 +189,19 @@ class JobStore:
         """
         return str(self.broker.run("hold_key", key, job_id, KEY_REMEMBERED))
 
+    def note_upload(self, hold: Hold, upload_id: str) -> bool:
+        """Note that an upload in parts was begun for a job; False if the hold was lost."""
+        return bool(
+            self.broker.run("note_upload", hold.stage, hold.member, hold.generation, upload_id)
+        )
+
+    def uploads(self, job_id: str) -> frozenset[str]:
+        """S3's ids of the uploads in parts that were begun for a job."""
+        fields = self.broker.command("HKEYS", f"{PREFIX}job:{job_id}")
+        return frozenset(
+            name.removeprefix("upload.") for name in fields if name.startswith("upload.")
+        )
+
     def settle(
         self,
         hold: Hold,

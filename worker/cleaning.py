@@ -14,6 +14,7 @@ from worker.calling import in_turn
 from worker.errors import Permanent, Transient
 from worker.results import discard_results
 from worker.stages import Work
+from worker.uploading import noted_uploads
 
 log = structlog.get_logger()
 
@@ -48,7 +49,8 @@ def abort_uploads(work: Work) -> None:
         if job.request.key is None:
             aborted = storage.abort_uploads(places.own_folder(*where), beneath=True)
         else:
-            aborted = storage.abort_uploads(places.audio_uri(*where, "wav"))
+            uri = places.audio_uri(*where, "wav")
+            aborted = storage.abort_uploads(uri, only=noted_uploads(work))
     except Permanent as error:
         # A policy from before this was needed: what can be deleted shall be, all the same.
         log.warning("cleanup.uploads_unseen", code=error.code, reason=error.message)

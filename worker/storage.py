@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import closing, contextmanager, suppress
 from io import BufferedReader
 from typing import TYPE_CHECKING
@@ -14,7 +14,7 @@ from worker.errors import Permanent, StageError, Transient
 from worker.etag import content_etag
 from worker.objects import NOTE, OWNER, OpenObject, StoredObject, parse_uri, stored_object
 from worker.payload import Progress
-from worker.transfer import Sender
+from worker.transfer import Begun, Sender
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -107,6 +107,7 @@ class Storage:
         progress: Progress,
         note: str = "",
         *,
+        begun: Begun = str,
         only_new: bool = False,
     ) -> bool:
         """Send a file to S3, in parts if it is large; it is read once, and memory stays flat.
@@ -118,6 +119,7 @@ class Storage:
             progress: called with each number of bytes sent; what it raises ends the upload, and
                 S3 keeps nothing of it.
             note: a further word to leave on the object: ASCII, with the owner below S3's 2 KB.
+            begun: called with the id of an upload in parts as it begins; as for `progress`.
             only_new: leave alone what is there already. Where an endpoint knows no conditional
                 writes it is overwritten all the same, so look first if that may not be.
 
@@ -132,7 +134,7 @@ class Storage:
         to = {"Bucket": bucket, "Key": key, "Metadata": marks}
         try:
             with _bucket_awaited(), errors_sorted("PutObject"):
-                return self._sender.send(file, to, progress, only_new=only_new)
+                return self._sender.send(file, to, progress, begun, only_new=only_new)
         except StageError as error:
             # botocore takes what `progress` raises for a fault of the connection.
             progress(0)
@@ -143,12 +145,15 @@ class Storage:
                 raise Transient(error.code, "Somebody else puts something there now.") from error
             raise
 
-    def abort_uploads(self, uri: str, *, beneath: bool = False) -> int:
+    def abort_uploads(
+        self, uri: str, *, beneath: bool = False, only: Collection[str] | None = None
+    ) -> int:
         """Abort uploads in parts that were never ended, which S3 keeps, and bills, for ever.
 
         Args:
             uri: the object that was to come of them.
             beneath: it is a folder, and all that was to lie in it is meant.
+            only: S3's ids of those that are meant; None for all.
 
         Returns how many there were.
 
@@ -163,6 +168,7 @@ class Storage:
                 for page in pages.paginate(Bucket=bucket, Prefix=key)
                 for upload in page.get("Uploads", [])
                 if beneath or upload["Key"] == key
+                if only is None or upload["UploadId"] in only
             ]
         for found, upload_id in uploads:
             with errors_sorted("AbortMultipartUpload"):

@@ -8,6 +8,7 @@ Both kinds have memory of their own, so that no small file waits for a large one
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from io import BufferedReader
@@ -32,6 +33,10 @@ PARTS_AT_ONCE = 8
 _WHOLE_BYTES = 4 * PART_BYTES
 
 
+#: Called with S3's id of an upload in parts.
+Begun = Callable[[str], object]
+
+
 class Stopped(Exception):
     """Another part of the same file could not be sent."""
 
@@ -50,7 +55,13 @@ class Sender:
         self._trying_conditions = threading.Lock()
 
     def send(
-        self, file: BufferedReader, to: dict[str, Any], progress: Progress, *, only_new: bool
+        self,
+        file: BufferedReader,
+        to: dict[str, Any],
+        progress: Progress,
+        begun: Begun,
+        *,
+        only_new: bool,
     ) -> bool:
         """Send a file from its beginning; returns False if something was there that is left alone.
 
@@ -58,6 +69,7 @@ class Sender:
             file: what to send.
             to: Bucket, Key and Metadata.
             progress: called with each number of bytes sent; what it raises ends the sending.
+            begun: called with S3's id of an upload in parts before any is sent; the same.
             only_new: leave alone what is there, if the endpoint can do that.
 
         Raises:
@@ -65,10 +77,10 @@ class Sender:
             ClientError, BotoCoreError: of boto3; also if `progress` raised.
         """
         if not only_new or self.heeds_conditions is False:
-            self._send(file, to, progress, {})
+            self._send(file, to, progress, begun, {})
             return True
         try:
-            self._send(file, to, progress, {"IfNoneMatch": "*"})
+            self._send(file, to, progress, begun, {"IfNoneMatch": "*"})
         except ClientError as error:
             if error_code(error) == "PreconditionFailed":
                 return False
@@ -76,17 +88,22 @@ class Sender:
                 raise
             # Conditional writes are younger than many an endpoint that speaks S3.
             self.heeds_conditions = False
-            self._send(file, to, progress, {})
+            self._send(file, to, progress, begun, {})
         return True
 
     def _send(
-        self, file: BufferedReader, to: dict[str, Any], progress: Progress, on: dict[str, Any]
+        self,
+        file: BufferedReader,
+        to: dict[str, Any],
+        progress: Progress,
+        begun: Begun,
+        on: dict[str, Any],
     ) -> None:
         reading = Reading(file)
         if reading.size < PART_BYTES:
             self._send_whole(reading, to, progress, on)
         else:
-            self._send_in_parts(reading, to, progress, on)
+            self._send_in_parts(reading, to, progress, begun, on)
 
     def _send_whole(
         self, reading: Reading, to: dict[str, Any], progress: Progress, on: dict[str, Any]
@@ -119,11 +136,19 @@ class Sender:
             self._trying_conditions.release()
 
     def _send_in_parts(
-        self, reading: Reading, to: dict[str, Any], progress: Progress, on: dict[str, Any]
+        self,
+        reading: Reading,
+        to: dict[str, Any],
+        progress: Progress,
+        begun: Begun,
+        on: dict[str, Any],
     ) -> None:
-        begun = self._client.create_multipart_upload(ChecksumAlgorithm="CRC32", **to)
-        upload = {"Bucket": to["Bucket"], "Key": to["Key"], "UploadId": begun["UploadId"]}
+        upload_id = self._client.create_multipart_upload(ChecksumAlgorithm="CRC32", **to)[
+            "UploadId"
+        ]
+        upload = {"Bucket": to["Bucket"], "Key": to["Key"], "UploadId": upload_id}
         try:
+            begun(upload_id)
             parts = _Parts(self._client, self._threads, self._parts, upload, progress)
             sent = parts.send(reading)
             reading.check_unchanged()

@@ -54,7 +54,7 @@ def place_audio(work: Work) -> str:
         _upload(work, audio, uri)
         audio.check_unchanged()
     if audio.size >= PART_BYTES:
-        _abort_others(work.worker.storage, uri)
+        _abort_others(work, uri)
     return uri
 
 
@@ -124,16 +124,34 @@ def _upload(work: Work, audio: LocalAudio, uri: str) -> None:
 def _put(work: Work, audio: LocalAudio, uri: str, *, only_new: bool) -> bool:
     note = notes.encode(work.hold.record["request"])
     check = work.lease.check
-    put = work.worker.storage.put(audio.file, uri, work.job.id, check, note, only_new=only_new)
+
+    def begun(upload_id: str) -> None:
+        if not key_is_ours and not work.worker.store.note_upload(work.hold, upload_id):
+            raise LeaseLost
+
+    key_is_ours = work.job.request.key is None
+    put = work.worker.storage.put(
+        audio.file, uri, work.job.id, check, note, begun=begun, only_new=only_new
+    )
     if put:
         log.info("upload.done", uri=uri, bytes=audio.size)
     return put
 
 
-def _abort_others(storage: Storage, uri: str) -> None:
+def noted_uploads(work: Work) -> frozenset[str] | None:
+    """S3's ids of the uploads in parts that may be aborted where the job's audio goes.
+
+    None for all: in the job's own folder nobody else has any. At a key that a request names other
+    software may have one under way, so those that are the job's are noted before a part is sent.
+    What was killed before that has no parts, which costs nothing.
+    """
+    return None if work.job.request.key is None else work.worker.store.uploads(work.job.id)
+
+
+def _abort_others(work: Work, uri: str) -> None:
     """A worker that was killed, or whose answer was lost, left an upload in parts unended."""
     try:
-        storage.abort_uploads(uri)
+        work.worker.storage.abort_uploads(uri, only=noted_uploads(work))
     except Permanent as error:
         # A policy from before this was needed is no reason not to go on.
         log.warning("upload.others_unseen", code=error.code, reason=error.message)

@@ -291,6 +291,27 @@ def test_a_second_run_under_the_same_key_and_name_works(stack: Stack) -> None:
     assert stack.objects() == ["path/in/.write_access_check_file.temp"]
 
 
+def test_uploads_in_parts_of_others_at_the_very_key_go_on(stack: Stack) -> None:
+    stack.start_aws("--recogniser", "fixed:0.3")
+    stack.start_worker()
+    large, s3 = stack.sample("silence.wav", as_="large.wav"), stack.aws("s3")
+    with large.open("ab") as file:
+        file.truncate(2 * PART_BYTES)
+    theirs = {
+        key: s3.create_multipart_upload(Bucket=BUCKET, Key=key)["UploadId"]
+        for key in ("videos/large", "videos/stopped")
+    }
+    send(stack, audio=str(large), name="large", key="videos/large")
+    stack.fault(kind="limit", operation="StartTranscriptionJob", match="^stopped$")
+    small = str(stack.sample("silence.wav"))
+    send(stack, audio=small, name="stopped", key="videos/stopped", deadline=3)
+    assert refused(stack, "stopped")[0] == "DeadlineExceeded"
+    until(lambda: stack.client.get("stopped").cleaned_at)
+    assert ended(stack, "large").state is JobState.COMPLETED
+    listed = s3.list_multipart_uploads(Bucket=BUCKET)["Uploads"]
+    assert {each["Key"]: each["UploadId"] for each in listed} == theirs
+
+
 def test_whoever_waits_for_a_key_aborts_no_upload_there(stack: Stack) -> None:
     stack.start_aws("--recogniser", "fixed:0.3")
     stack.fault(operation="UploadPart", kind="timeout", seconds=6, times=2)

@@ -129,10 +129,13 @@ def test_an_upload_in_parts_is_aborted_even_if_its_worker_was_killed(
     until(lambda: not traces(stack), what=f"nothing left: {traces(stack)}")
 
 
-def test_an_upload_in_parts_that_was_killed_is_aborted_by_the_next(stack: Stack) -> None:
+@pytest.mark.parametrize("key", [None, "calls/a"])
+def test_an_upload_in_parts_that_was_killed_is_aborted_by_the_next(
+    stack: Stack, key: str | None
+) -> None:
     big_upload(stack)
     worker = stack.start_worker("killed")
-    stack.client.submit(stack.audio / "silence.wav", name=NAME)
+    stack.client.submit(stack.audio / "silence.wav", name=NAME, key=key)
     until(lambda: uploads(stack))
     worker.kill()
     worker.wait()

@@ -555,7 +555,7 @@ AWS = (
     ),
     Protection(
         "worker/uploading.py",
-        "        _abort_others(work.worker.storage, uri)\n",
+        "        _abort_others(work, uri)\n",
         "        pass\n",
         _EVERY_CALL
         + "test_a_call_that_fails_costs_its_job_seconds_only"
@@ -864,9 +864,21 @@ JOBS = (
     ),
     Protection(
         "worker/uploading.py",
-        "        _abort_others(work.worker.storage, uri)\n",
+        "        _abort_others(work, uri)\n",
         "        pass\n",
-        _STOPPED + "test_an_upload_in_parts_that_was_killed_is_aborted_by_the_next",
+        _STOPPED + "test_an_upload_in_parts_that_was_killed_is_aborted_by_the_next[None]",
+    ),
+    Protection(
+        "worker/uploading.py",
+        "        if not key_is_ours and not work.worker.store.note_upload(work.hold, upload_id):\n",
+        "        if False:\n",
+        _STOPPED + "test_an_upload_in_parts_that_was_killed_is_aborted_by_the_next[calls/a]",
+    ),
+    Protection(
+        "worker/storage.py",
+        '                if only is None or upload["UploadId"] in only\n',
+        "",
+        _FOREIGN + "test_uploads_in_parts_of_others_at_the_very_key_go_on",
     ),
     Protection(
         "worker/ownership.py",
