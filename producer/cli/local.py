@@ -16,6 +16,7 @@ import click
 from dotenv import dotenv_values
 
 from producer.cli import bulk, inputs, output, script_file
+from producer.cli.findings import Findings
 from producer.cli.interruption import interruptible
 from producer.cli.remains import Remains
 from producer.cli.sandbox import Sandbox, check_installed
@@ -152,7 +153,9 @@ def _transcribe(
     def watch() -> None:
         _refuse_fallen(sandbox)
         remains.keep_up()
+        findings.show_new()
 
+    findings = Findings(client)
     ids = client.submit_many(requests)
     try:
         return print_as_they_end(client, ids, timeout, as_json=as_json, meanwhile=watch)

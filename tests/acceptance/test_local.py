@@ -113,6 +113,26 @@ def test_with_aws_what_is_missing_is_said_at_once(stack: Stack) -> None:
     assert "Traceback" not in ran.stderr
 
 
+def test_what_its_jobs_wait_for_is_said(stack: Stack, tmp_path: Path) -> None:
+    """Nobody can ask `doctor` there, for its Redis has a password that is not printed."""
+    (tmp_path / "a.wav").write_bytes((SAMPLES / "silence.wav").read_bytes())
+    results = tmp_path / "results"
+    # A file that was written just now waits so long.
+    waits = {"TRANSCRIBE_QUIET_PERIOD": "600", "TRANSCRIBE_REDIS_URL": stack.redis_url}
+    with local(tmp_path, "a.wav", "--results", str(results), **waits) as process:
+        until(lambda: sum(stack.client.counts().values()))
+        results.touch()
+
+        def said() -> int:
+            chatter = (tmp_path / "stderr").read_text()
+            return chatter.count(f"the jobs wait: The worker cannot write to {results} (")
+
+        until(said)
+        assert said() == 1
+        process.send_signal(signal.SIGINT)
+        assert process.wait(DEADLINE) == 130
+
+
 def test_nobody_else_reaches_the_sandbox(tmp_path: Path) -> None:
     with local(tmp_path) as process:
         children = up(tmp_path, process)

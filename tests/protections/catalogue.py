@@ -1007,6 +1007,12 @@ COMMAND_LINE = (
         _STREAMS + "test_each_signal_ends_a_command_as_ctrl_c_does[SIGTERM]",
     ),
     Protection(
+        "producer/cli/local.py",
+        "        findings.show_new()\n",
+        "",
+        "tests/acceptance/test_local.py::test_what_its_jobs_wait_for_is_said",
+    ),
+    Protection(
         "producer/cli/streams.py",
         "    except BrokenPipeError:\n",
         "    except KeyError:\n",
