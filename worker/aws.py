@@ -134,7 +134,8 @@ class Aws:
         config = self._config(attempts=attempts, read_timeout=read_timeout)
         # `Storage` sees to it that an address is one, and calls to S3 are most of the work.
         config = config.merge(Config(parameter_validation=False))
-        client = self.session.client("s3", config=config)
+        with _settings_sorted():
+            client = self.session.client("s3", config=config)
         if client.meta.endpoint_url.startswith("https:"):
             # TLS and a checksum tell all that hashing each body for its signature would.
             config = cast("Any", client.meta.config)
@@ -151,12 +152,14 @@ class Aws:
         """
         read_timeout = _QUICK if quick else 30
         config = self._config(attempts=1, read_timeout=read_timeout)
-        return self.session.client("transcribe", config=config)
+        with _settings_sorted():
+            return self.session.client("transcribe", config=config)
 
     def service_quotas(self) -> ServiceQuotasClient:
         """A client for Service Quotas that gives up after a few seconds."""
         config = self._config(attempts=1, read_timeout=10)
-        return self.session.client("service-quotas", config=config)
+        with _settings_sorted():
+            return self.session.client("service-quotas", config=config)
 
     def identity(self) -> str:
         """Whose credentials these are: an ARN, never a key.
@@ -164,7 +167,7 @@ class Aws:
         Raises:
             Transient: if AWS does not say.
         """
-        with errors_sorted("GetCallerIdentity"):
+        with errors_sorted("GetCallerIdentity"), _settings_sorted():
             sts = self.session.client("sts", config=self._config(attempts=1, read_timeout=10))
             answer = sts.get_caller_identity()
         if not (whose := answer.get("Arn") or answer.get("Account")):
@@ -184,6 +187,23 @@ class Aws:
             # tenth of the CPU of a small one.
             user_agent=f"transcribe-queue/{version('transcribe-queue')} boto3/{boto3.__version__}",
         )
+
+
+@contextmanager
+def _settings_sorted() -> Iterator[None]:
+    """Let a client be made of what boto3 found in the environment and in ~/.aws.
+
+    Raises:
+        Permanent: if an endpoint or a region there is no such thing.
+    """
+    try:
+        yield
+    except ValueError as error:
+        raise Permanent(
+            "BadEndpoint",
+            f"AWS cannot be used ({str(error).rstrip('.')}): correct AWS_ENDPOINT_URL, "
+            "AWS_DEFAULT_REGION or the profile in ~/.aws.",
+        ) from error
 
 
 def moment(value: float | str) -> datetime:

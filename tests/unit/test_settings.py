@@ -331,6 +331,24 @@ def test_the_region_is_found_as_other_tools_find_it(monkeypatch: pytest.MonkeyPa
             {
                 "TRANSCRIBE_BUCKET": "b-1",
                 "AWS_DEFAULT_REGION": "eu-west-1",
+                "AWS_ENDPOINT_URL": "nonsense",
+            },
+            (
+                "AWS cannot be used (Invalid endpoint: nonsense): correct AWS_ENDPOINT_URL, "
+                "AWS_DEFAULT_REGION or the profile in ~/.aws."
+            ),
+        ),
+        (
+            {"TRANSCRIBE_BUCKET": "b-1", "AWS_DEFAULT_REGION": "eu west"},
+            (
+                "AWS cannot be used (Provided region_name 'eu west' doesn't match a supported "
+                "format): correct AWS_ENDPOINT_URL, AWS_DEFAULT_REGION or the profile in ~/.aws."
+            ),
+        ),
+        (
+            {
+                "TRANSCRIBE_BUCKET": "b-1",
+                "AWS_DEFAULT_REGION": "eu-west-1",
                 "TRANSCRIBE_REDIS_URL": "http://x",
             },
             (
