@@ -36,8 +36,8 @@ def place_audio(work: Work) -> str:
     """
     request, settings = work.job.request, work.worker.settings
     results_folder(work.job, settings.results_dir)  # refused now, not once it is paid for
-    hold_key(work)
     if request.is_on_s3:
+        hold_key(work)
         rebuilt = "rebuilt" in work.hold.record
         check_audio(work.job, request.audio, settings, rebuilt=rebuilt)
         _check_object(work, request.audio)
@@ -51,6 +51,7 @@ def place_audio(work: Work) -> str:
         if audio.size >= PART_BYTES:
             work.take_seat()
         uri = places.audio_uri(work.job, settings.bucket, settings.prefix, audio.format)
+        hold_key(work)  # not while it waits: others may have their recordings ready
         _upload(work, audio, uri)
         audio.check_unchanged()
     if audio.size >= PART_BYTES:

@@ -12,6 +12,7 @@ from stack import BUCKET, Stack, until
 from producer.contract import JobState, Stage
 from worker import cleaning, ownership, starting, uploading
 from worker.context import Context
+from worker.errors import NotYet
 from worker.leases import LeaseLost
 from worker.stages import Work
 
@@ -45,6 +46,17 @@ def transcribed(worker: Context, stack: Stack, **options: object) -> Work:
 
 def put(stack: Stack, key: str, body: bytes) -> None:
     stack.aws("s3").put_object(Bucket=BUCKET, Key=key, Body=body)
+
+
+def test_a_job_whose_recording_is_still_written_keeps_no_key_from_others(
+    stack: Stack, worker: Context
+) -> None:
+    waiting, ready = upload(worker, stack), upload(worker, stack, "two")
+    worker.settings = worker.settings.model_copy(update={"quiet_period": 3600.0})
+    with pytest.raises(NotYet):
+        uploading.place_audio(waiting)
+    worker.settings = worker.settings.model_copy(update={"quiet_period": 0.0})
+    assert uploading.place_audio(ready) == f"s3://{BUCKET}/{KEY}"
 
 
 @pytest.mark.parametrize(

@@ -1077,6 +1077,12 @@ SECURITY = (
         _OWNERSHIP + "test_audio_of_others_at_the_key_is_not_taken_back",
     ),
     Protection(
+        "worker/uploading.py",
+        "    if request.is_on_s3:\n        hold_key(work)\n",
+        "    hold_key(work)\n    if request.is_on_s3:\n",
+        _OWNERSHIP + "test_a_job_whose_recording_is_still_written_keeps_no_key_from_others",
+    ),
+    Protection(
         "worker/ownership.py",
         "hold_key(reserved_with(key), work.job.id)",
         "hold_key(key, work.job.id)",
