@@ -189,6 +189,14 @@ class Fleet:
         """
         check_access(self._broker, worker=worker)
 
+    def check_writes(self) -> None:
+        """See that Redis takes writes now: it may be full, or a replica.
+
+        Raises:
+            BrokerUnavailable: if it does not; `refused` says whether it has answered.
+        """
+        self._broker.command("SET", f"{PREFIX}access", "", "EX", "1")
+
     def _now(self) -> float:
         seconds, micros = self._broker.command("TIME")
         return float(seconds) + float(micros) / 1e6

@@ -9,7 +9,7 @@ import click
 from producer.cli import output
 from producer.client import Client
 from producer.contract import QUEUES, JobState
-from producer.errors import BrokerUnusable
+from producer.errors import BrokerUnavailable, BrokerUnusable
 from producer.fleet import Account, WorkerReport
 
 Finding = tuple[str, bool, str]
@@ -52,7 +52,14 @@ def _tell(finding: Finding, *, as_json: bool) -> None:
 def _findings(client: Client) -> Iterator[Finding]:
     version = client.fleet.redis_version()
     known = f"version {version}" if version else "a version that this user may not ask for,"
-    yield "redis", True, f"{known} at {client.fleet.address}"
+    try:
+        client.fleet.check_writes()
+    except BrokerUnavailable as error:
+        if not error.refused:
+            raise
+        yield "redis", False, str(error)
+    else:
+        yield "redis", True, f"{known} at {client.fleet.address}"
     workers = client.fleet.alive()
     if not workers:
         yield "workers", False, "none is alive: start one with `celery -A worker worker`"

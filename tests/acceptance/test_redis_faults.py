@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import signal
 from pathlib import Path
@@ -115,3 +116,21 @@ def test_a_redis_that_lost_everything_takes_new_work(stack: Stack) -> None:
     assert doctor.returncode == 1
     assert "transcribe adopt" in doctor.stdout
     assert worker.poll() is None
+
+
+@pytest.mark.parametrize(
+    ("command", "says"),
+    [
+        (("CONFIG", "SET", "maxmemory", "1"), "is full"),
+        (("REPLICAOF", "127.0.0.1", "1"), "is a replica"),
+    ],
+    ids=["full", "replica"],
+)
+def test_doctor_says_that_redis_takes_no_writes(
+    stack: Stack, command: tuple[str, ...], says: str
+) -> None:
+    assert "ok   redis: version" in stack.transcribe("doctor").stdout
+    stack.broker.command(*command)
+    doctor = stack.transcribe("doctor")
+    assert (doctor.returncode, doctor.stderr) == (1, "")
+    assert re.search(rf"^FIX  redis: .* {says}", doctor.stdout)

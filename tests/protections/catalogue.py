@@ -145,6 +145,12 @@ WORKERS = (
         _RECOVERY + "test_workers_that_are_killed_by_others_cost_no_job",
     ),
     Protection(
+        "producer/cli/doctor.py",
+        "        client.fleet.check_writes()\n",
+        "        pass\n",
+        _REDIS + "test_doctor_says_that_redis_takes_no_writes[full]",
+    ),
+    Protection(
         "worker/probation.py",
         "    return replace(hold, until=until) if kept else None\n",
         "    return hold\n",
