@@ -21,6 +21,7 @@ DIRECT_COMMANDS = (
     "HEXISTS",
     "HGET",
     "HGETALL",
+    "HKEYS",
     "HSET",
     "HVALS",
     "LLEN",

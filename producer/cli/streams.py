@@ -50,8 +50,8 @@ class GuardedGroup(click.Group):
 def _system_errors() -> Iterator[None]:
     try:
         yield
-        for stream in (sys.stdout, sys.stderr):
-            stream.flush()
+        # Of stderr, which only has chatter, what cannot be written is forgotten at the end.
+        sys.stdout.flush()
     except BrokenPipeError:
         raise Unread("Nobody reads the output any more.") from None
     except OSError as error:

@@ -20,7 +20,8 @@ def with_streams(stack: Stack, redirections: str, *arguments: str) -> tuple[int,
     """Run the command with redirections of a shell; returns its exit code and what else is said."""
     ran = subprocess.run(
         ["sh", "-c", f'exec "$@" {redirections}', "sh", TRANSCRIBE, *arguments],
-        env={**os.environ, **stack.environment},
+        # Whoever runs the tests may have it, and then nothing stays to be written at the end.
+        env={**os.environ, **stack.environment, "PYTHONUNBUFFERED": ""},
         cwd=stack.folder,
         capture_output=True,
         text=True,

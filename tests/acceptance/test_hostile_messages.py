@@ -7,6 +7,7 @@ import json
 import pickle
 import uuid
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -198,8 +199,8 @@ def test_nothing_is_unpickled(target: Stack) -> None:
     for content_type in ("application/x-python-serialize", "application/json"):
         entry = json.dumps(message | {"content-type": content_type})
         target.broker.command("LPUSH", CONTROL_QUEUE, entry)
-        # The same, as a remote command.
-        assert target.broker.command("PUBLISH", "/0.celery.pidbox", entry) > 0
+        # The same, as a remote command, to which a worker listens a while after it reports.
+        until(partial(target.broker.command, "PUBLISH", "/0.celery.pidbox", entry))
     until(lambda: target.broker.command("LLEN", DEAD) == 2)
     reasons = [letter.reason for letter in target.client.dead_letters.all()]
     assert sorted("content-type" in reason for reason in reasons) == [False, True]
