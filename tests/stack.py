@@ -17,6 +17,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import boto3
+from botocore.config import Config
 from waiting import DEADLINE, until
 
 from producer import Client
@@ -104,9 +105,10 @@ class Stack:
         }
 
     def aws(self, service: str) -> Any:
-        """A boto3 client of the endpoint."""
+        """A boto3 client of the endpoint. Workers call it, too, so it waits if it is throttled."""
         return boto3.client(  # type: ignore[call-overload]
             service,
+            config=Config(retries={"mode": "standard", "total_max_attempts": 10}),
             endpoint_url=self.endpoint,
             region_name="us-east-1",
             **{name.lower(): key for name, key in self.sandbox.aws_keys.items()},
