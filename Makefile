@@ -15,7 +15,7 @@ test: $(VENV)/.dev
 
 # A quarter of an hour: kills whatever can be killed, under load, and audits what is left.
 chaos: $(VENV)/.dev
-	cd tests && ../$(BIN)/python -m chaos $(STORM)
+	$(BIN)/python -m tests.chaos $(STORM)
 
 # Ten minutes: us and two baselines on the same work. Options: make bench BENCH="--jobs 200 --large".
 bench: $(VENV)/.dev
@@ -23,7 +23,7 @@ bench: $(VENV)/.dev
 
 # Half an hour: sees that what docs/reliability.md promises is really tested.
 protections: $(VENV)/.dev
-	cd tests && ../$(BIN)/python -m protections
+	$(BIN)/python -m tests.protections
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

@@ -174,7 +174,7 @@ def _package_of(file: str) -> str | None:
     """
     if not file.endswith(".py"):
         return None
-    if file == "worker/transport.py":
+    if file == "worker/ingress/transport.py":
         return "Celery"  # ours, but a part of its transport
     first = file.split("/", maxsplit=1)[0].removesuffix(".py")
     if first in _PACKAGES:

@@ -19,10 +19,10 @@ from benchmarks.measures import Run
 from benchmarks.processes import Cost, cost, rss
 from benchmarks.profile import Profiler
 from benchmarks.systems import System
-from localaws import delays
 from localaws.quotas import Quotas
+from localaws.recognition import delays
 from producer import Client
-from producer.broker import Broker
+from producer.backend.connection import Broker
 from producer.cli.sandbox import Sandbox
 
 ROOT = Path(__file__).parent.parent

@@ -16,12 +16,12 @@ from collections.abc import Callable
 from celery import Celery
 
 from producer import Client
-from producer.broker import Broker
+from producer.backend.connection import Broker
+from producer.backend.job_store import JobStore
 from producer.cli.sandbox import Sandbox
-from producer.contract import JobState, TranscriptionRequest
+from producer.contract.job import JobState, TranscriptionRequest
+from producer.contract.submission import Submission
 from producer.settings import ProducerSettings
-from producer.store import JobStore
-from producer.submission import Submission
 
 #: Jobs a second, on two cores.
 GOAL = 3000

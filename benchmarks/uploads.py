@@ -31,11 +31,11 @@ from botocore.exceptions import ClientError
 
 from producer import Client
 from producer.cli.sandbox import Sandbox
-from producer.contract import Job, JobState
+from producer.contract.job import Job, JobState
 from producer.settings import ProducerSettings
-from worker.aws import Aws
+from worker.aws.s3 import Storage
+from worker.aws.session import Aws
 from worker.settings import WorkerSettings
-from worker.storage import Storage
 
 KB, MB = 1024, 1024 * 1024
 BUCKET = "benchmark"

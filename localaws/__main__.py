@@ -7,11 +7,11 @@ import signal
 import sys
 from typing import NoReturn
 
-import localaws
 from localaws.errors import UsageError
 from localaws.faults import CALL_KINDS, JOB_KINDS, Fault
+from localaws.http.signatures import Credentials
 from localaws.quotas import Quotas
-from localaws.signatures import Credentials
+from localaws.server import serve
 
 
 def _kinds(kinds: dict[str, str]) -> str:
@@ -118,7 +118,7 @@ def main(arguments: list[str] | None = None) -> int:
         faults = _faults(options.fail, options.throttle)
         stop = _stop_signals()
         # Only now is the server loaded, and with it moto, which takes longer than all the rest.
-        with localaws.serve(
+        with serve(
             options.port,
             host=options.host,
             recogniser=options.recogniser,

@@ -7,26 +7,26 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from localaws import delays
-from localaws.admin import Admin, CallCounts
-from localaws.api import TranscribeApi
 from localaws.errors import UsageError
 from localaws.faults import Fault, FaultBook
-from localaws.fixed import FixedRecogniser
-from localaws.jobs import JobTable
-from localaws.lifecycle import Ending, Lifecycle, Recogniser
-from localaws.light_server import LightServer
-from localaws.light_services import LightServices
-from localaws.memory_s3 import MemoryS3
-from localaws.memory_store import MemoryStore
-from localaws.objects import ObjectStore
-from localaws.processes import ProcessRecogniser
+from localaws.http.admin import Admin, CallCounts
+from localaws.http.light_server import LightServer
+from localaws.http.light_services import LightServices
+from localaws.http.routing import Application, Router
+from localaws.http.signatures import Credentials, Guard
 from localaws.quotas import Quotas, RateLimiter
-from localaws.routing import Application, Router
-from localaws.signatures import Credentials, Guard
+from localaws.recognition import delays
+from localaws.recognition.fixed import FixedRecogniser
+from localaws.recognition.processes import ProcessRecogniser
+from localaws.s3.memory_s3 import MemoryS3
+from localaws.s3.memory_store import MemoryStore
+from localaws.s3.objects import ObjectStore
+from localaws.transcribe.api import TranscribeApi
+from localaws.transcribe.jobs import JobTable
+from localaws.transcribe.lifecycle import Ending, Lifecycle, Recogniser
 
 if TYPE_CHECKING:
-    from localaws.httpserver import HttpServer
+    from localaws.http.server_threads import HttpServer
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +107,7 @@ def _moto_s3() -> tuple[ObjectStore, Application]:
         create_backend_app,
     )
 
-    from localaws.moto_objects import MotoStore  # noqa: PLC0415
+    from localaws.s3.moto_objects import MotoStore  # noqa: PLC0415
 
     return MotoStore(), DomainDispatcherApplication(create_backend_app)
 
@@ -117,7 +117,7 @@ def _server(
 ) -> "HttpServer | LightServer":
     if light:
         return LightServer(host, port, router, verbose=verbose)
-    from localaws.httpserver import HttpServer  # noqa: PLC0415 - brings moto
+    from localaws.http.server_threads import HttpServer  # noqa: PLC0415 - brings moto
 
     return HttpServer(host, port, router, verbose=verbose)
 

@@ -10,7 +10,7 @@
 from __future__ import annotations
 
 from producer.client import Client
-from producer.contract import Job, JobError, JobState, TranscriptionRequest
+from producer.contract.job import Job, JobError, JobState, TranscriptionRequest
 from producer.errors import (
     AdoptionFailed,
     BadTranscript,
@@ -27,7 +27,7 @@ from producer.errors import (
     WaitTimeout,
     WrongState,
 )
-from producer.transcript import Transcript
+from producer.transcript.transcript import Transcript
 
 __all__ = [
     "AdoptionFailed",

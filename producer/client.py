@@ -6,23 +6,23 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
-from producer.adoption import Adoptions
-from producer.broker import Broker
-from producer.contract import Job, JobState, TranscriptionRequest
-from producer.dead_letters import DeadLetters
+from producer.backend.access import check_access
+from producer.backend.connection import Broker
+from producer.backend.dead_letters import DeadLetters
+from producer.backend.job_store import JobStore, taken
+from producer.backend.kept_results import KeptResults
+from producer.backend.recoveries import Adoptions
+from producer.backend.workers import Fleet
+from producer.contract.job import Job, JobState, TranscriptionRequest
+from producer.contract.submission import Submission
 from producer.errors import (
     BrokerUnavailable,
     InvalidRequest,
     JobFailed,
     ResultUnavailable,
 )
-from producer.fleet import Fleet
-from producer.kept_results import KeptResults
-from producer.redis_access import check_access
 from producer.settings import ProducerSettings
-from producer.store import JobStore, taken
-from producer.submission import Submission
-from producer.transcript import Transcript
+from producer.transcript.transcript import Transcript
 from producer.waiting import as_they_end
 
 

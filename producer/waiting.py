@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator
 
-from producer.contract import Job, JobState
+from producer.backend.job_store import JobStore
+from producer.contract.job import Job, JobState
 from producer.errors import BrokerUnavailable, BrokerUnusable, JobNotFound, WaitTimeout
-from producer.store import JobStore
 
 #: This often, in seconds, the records are looked at without an event, which may have been trimmed.
 _RECHECK = 30.0

@@ -8,10 +8,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-import redis_servers
-from stack import Stack
 
 from producer.cli.sandbox import Sandbox
+from tests.support import redis_servers
+from tests.support.stack import Stack
 
 for _name in [name for name in os.environ if name.startswith(("AWS_", "TRANSCRIBE_", "CELERY_"))]:
     del os.environ[_name]

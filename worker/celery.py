@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sys
 
-from worker.early_stop import answer_early, refuse
+from worker.runtime.early_stop import answer_early, refuse
 
 answer_early(sys.argv[1:])
 
@@ -20,12 +20,12 @@ from typing import Any
 from celery import Celery, signals
 from kombu.entity import Exchange, Queue
 
-from producer.contract import QUEUES
+from producer.backend.address import RedisAddress
+from producer.contract.job import QUEUES
 from producer.errors import TranscribeQueueError
-from producer.redis_address import RedisAddress
 from worker import logs
-from worker.context import context
 from worker.errors import StageError
+from worker.runtime.context import context
 from worker.settings import WorkerSettings
 
 
@@ -60,14 +60,14 @@ class App(Celery):
     @cached_property
     def Worker(self) -> Any:  # noqa: N802 - Celery's name for it
         """The program `celery worker`."""
-        return self.subclass_with_self("worker.program:Worker")
+        return self.subclass_with_self("worker.runtime.program:Worker")
 
 
 app = App(
     "worker",
     broker=RedisAddress.parse(settings.redis_url).celery_url,
     include=["worker.tasks"],
-    amqp="worker.transport:Amqp",
+    amqp="worker.ingress.transport:Amqp",
 )
 app.conf.update(
     # Threads suit calls to AWS, each of which is bounded by boto3's own timeouts.
@@ -91,7 +91,7 @@ app.conf.update(
     broker_channel_error_retry=True,
     broker_transport_options=TRANSPORT_OPTIONS,
     # What is no message for us must neither end a worker nor vanish.
-    broker_transport="worker.transport:Transport",
+    broker_transport="worker.ingress.transport:Transport",
     # For `celery inspect` and Flower. That Celery 5.7.0 dies of it when Redis restarts is mended in
     # our transport.
     worker_enable_remote_control=True,
@@ -108,6 +108,6 @@ def _log(logfile: str | None = None, **_: Any) -> None:
 
 
 # After `app`, for its steps need one.
-from worker.dispatcher import DispatcherStep
+from worker.runtime.dispatcher import DispatcherStep
 
 app.steps["worker"].add(DispatcherStep)

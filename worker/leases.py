@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from producer.schedule import Hold, Schedule, clock
+from producer.backend.schedule import Hold, Schedule, clock
 
 #: Set when the worker was told to stop: long stages hand their job back at once.
 STOPPING = threading.Event()

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import posixpath
 
-from producer.attempts import split_attempt
-from producer.contract import Job
+from producer.contract.attempts import split_attempt
+from producer.contract.job import Job
+from worker.aws.objects import parse_uri
 from worker.errors import Permanent
-from worker.objects import parse_uri
 from worker.settings import WorkerSettings
 
 #: What Transcribe puts before the name of a redacted document.

@@ -9,29 +9,24 @@ twice, so whatever breaks off is simply done again.
 
 from __future__ import annotations
 
-from producer.contract import Stage
-from worker import (
-    adopting,
-    cleaning,
-    collecting,
-    door,
-    earlier_life,
-    fetching,
-    ownership,
-    polling,
-    retrying,
-    starting,
-    uploading,
-)
+from producer.contract.job import Stage
 from worker.celery import app
 from worker.errors import Permanent
-from worker.stages import Work, admit, stage
+from worker.ingress import accept
+from worker.recovery import scan
+from worker.runtime.runner import Work, admit, stage
+from worker.stages import cleanup as cleaning
+from worker.stages import collect as collecting
+from worker.stages import earlier_life, fetching, ownership, retrying
+from worker.stages import poll as polling
+from worker.stages import start as starting
+from worker.stages import upload as uploading
 
 
 @stage(app, Stage.SUBMIT)
 def submit(work: Work) -> None:
     """The door for other languages: check a message, record its request, queue its upload."""
-    door.take_in(work.worker, work.hold.member)
+    accept.take_in(work.worker, work.hold.member)
     work.finish()
 
 
@@ -103,4 +98,4 @@ def cleanup(work: Work) -> None:
 @stage(app, Stage.ADOPT)
 def adopt(work: Work) -> None:
     """Not of one job: records anew what Redis has forgotten and AWS still knows, if asked to."""
-    adopting.adopt(work)
+    scan.adopt(work)

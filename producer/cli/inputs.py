@@ -16,11 +16,11 @@ from pydantic import JsonValue
 from producer.cli.folders import files_beneath
 from producer.cli.left_out import LeftOut
 from producer.cli.script_file import audio_of
-from producer.containers import detect_container
-from producer.contract import TranscriptionRequest
+from producer.contract.containers import detect_container
+from producer.contract.job import TranscriptionRequest
+from producer.contract.media import MAX_BYTES, refusal
 from producer.errors import InvalidRequest
-from producer.media import MAX_BYTES, refusal
-from producer.script_settings import read_request
+from producer.legacy_env_file import read_request
 
 _NOTHING_NAMED = "name a FILE, a DIRECTORY with --recursive, s3://BUCKET/KEY, or -"
 _NEEDS_RECURSIVE = "is a directory: add --recursive to take all beneath it."

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 import click
 
 from producer.cli import output
+from producer.contract.s3_address import without_signature
 from producer.errors import InvalidRequest
-from producer.s3_address import without_signature
 
 
 def shown(path: str | os.PathLike[str]) -> str:

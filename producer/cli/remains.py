@@ -10,7 +10,7 @@ from producer.cli import output
 from producer.cli.interruption import signals_held
 from producer.cli.sandbox import Sandbox
 from producer.client import Client
-from producer.contract import Job, JobState
+from producer.contract.job import Job, JobState
 from producer.errors import BrokerUnavailable
 
 #: Seconds between two readings of the records, at least and at most; between them so many times as

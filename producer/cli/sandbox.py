@@ -20,7 +20,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Self
 
-from producer.broker import Broker
+from producer.backend.connection import Broker
 from producer.cli.interruption import STOP_SIGNALS, signals_held
 from producer.errors import BrokerUnavailable, InvalidSettings, TranscribeQueueError
 

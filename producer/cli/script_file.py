@@ -10,7 +10,7 @@ import click
 
 from producer.cli import output
 from producer.errors import InvalidRequest
-from producer.script_settings import object_in_place, read_request
+from producer.legacy_env_file import object_in_place, read_request
 
 
 def audio_of(env_file: Path, *, here: bool, use_existing: bool) -> str:

@@ -5,12 +5,11 @@ from __future__ import annotations
 import socket
 import time
 
-from slow_proxy import slowly
-from stack import Stack
-from waiting import DEADLINE, until
-
-from producer.contract import CONTROL_QUEUE, QUEUES, Job, JobState
-from producer.store import PREFIX
+from producer.backend.job_store import PREFIX
+from producer.contract.job import CONTROL_QUEUE, QUEUES, Job, JobState
+from tests.support.slow_proxy import slowly
+from tests.support.stack import Stack
+from tests.support.waiting import DEADLINE, until
 
 #: Objects that are deleted of a job: audio, result, and what AWS leaves of its trial.
 _OBJECTS = 3

@@ -8,13 +8,13 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from conftest import make_stack
-from stack import BUCKET, SAMPLES, Stack
-from waiting import DEADLINE, until
 
-from producer.contract import Job, JobState, Stage
+from producer.backend.job_store import PREFIX
+from producer.contract.job import Job, JobState, Stage
 from producer.errors import JobExists
-from producer.store import PREFIX
+from tests.conftest import make_stack
+from tests.support.stack import BUCKET, SAMPLES, Stack
+from tests.support.waiting import DEADLINE, until
 
 IN_PLACE = f"s3://{BUCKET}/theirs/talk.wav"
 RICH = {

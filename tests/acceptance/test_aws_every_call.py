@@ -9,12 +9,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import make_stack
-from stack import BUCKET, Stack
-from waiting import DEADLINE, until
 
-from producer.contract import Job, JobState
-from worker.transfer import PART_BYTES
+from producer.contract.job import Job, JobState
+from tests.conftest import make_stack
+from tests.support.stack import BUCKET, Stack
+from tests.support.waiting import DEADLINE, until
+from worker.aws.transfer import PART_BYTES
 
 KINDS = ("error500", "error500_after", "timeout", "timeout_after")
 #: Calls that are about one job, and how often they fail. S3's own client tries thrice before we do.

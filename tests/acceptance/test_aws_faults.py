@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from stack import BUCKET, Stack
-from waiting import DEADLINE, until
 
-from producer.contract import Job, JobState
+from producer.contract.job import Job, JobState
+from tests.support.stack import BUCKET, Stack
+from tests.support.waiting import DEADLINE, until
 
 
 def run(stack: Stack, name: str, **options: object) -> Job:

@@ -9,8 +9,9 @@ import sys
 from pathlib import Path
 
 import psutil
-from stack import ROOT
-from waiting import DEADLINE
+
+from tests.support.stack import ROOT
+from tests.support.waiting import DEADLINE
 
 JOBS = 6
 

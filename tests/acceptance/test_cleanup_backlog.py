@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import signal
 
-from stack import Stack
-from waiting import until
-
-from producer.store import PREFIX
+from producer.backend.job_store import PREFIX
+from tests.support.stack import Stack
+from tests.support.waiting import until
 
 #: More cleanups than a dispatcher looks at when it looks for some that need not wait.
 NUMBER = 230

@@ -8,10 +8,9 @@ import re
 import subprocess
 from pathlib import Path
 
-from stack import SAMPLES, Stack
-from waiting import DEADLINE, until
-
-from producer.contract import JobState
+from producer.contract.job import JobState
+from tests.support.stack import SAMPLES, Stack
+from tests.support.waiting import DEADLINE, until
 
 
 def refused(

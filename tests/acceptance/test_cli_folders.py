@@ -8,9 +8,10 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from local_command import TRANSCRIBE
-from recordings import bare_mp3, encoded, wav
-from stack import Stack
+
+from tests.support.local_command import TRANSCRIBE
+from tests.support.recordings import bare_mp3, encoded, wav
+from tests.support.stack import Stack
 
 WAV = wav(1.0)
 

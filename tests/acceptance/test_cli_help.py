@@ -7,7 +7,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from waiting import DEADLINE
+
+from tests.support.waiting import DEADLINE
 
 TRANSCRIBE = str(Path(sys.executable).parent / "transcribe")
 

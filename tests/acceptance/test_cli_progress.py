@@ -15,12 +15,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from slow_proxy import SlowProxy
-from stack import SAMPLES, Stack
-from waiting import DEADLINE, until
 
 from producer.cli.interruption import STOP_SIGNALS
-from producer.contract import JobState
+from producer.contract.job import JobState
+from tests.support.slow_proxy import SlowProxy
+from tests.support.stack import SAMPLES, Stack
+from tests.support.waiting import DEADLINE, until
 
 
 class Terminal:

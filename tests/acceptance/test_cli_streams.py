@@ -7,13 +7,13 @@ import signal
 import subprocess
 
 import pytest
-from local_command import TRANSCRIBE
-from recordings import wav
-from stack import Stack
-from waiting import DEADLINE, until
 
 from producer.cli.interruption import STOP_SIGNALS
-from producer.contract import JobState
+from producer.contract.job import JobState
+from tests.support.local_command import TRANSCRIBE
+from tests.support.recordings import wav
+from tests.support.stack import Stack
+from tests.support.waiting import DEADLINE, until
 
 
 def with_streams(stack: Stack, redirections: str, *arguments: str) -> tuple[int, str]:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from stack import BUCKET, Stack, until
 
-from producer.contract import QUEUES, JobState, Stage
-from producer.store import PREFIX
+from producer.backend.job_store import PREFIX
+from producer.contract.job import QUEUES, JobState, Stage
+from tests.support.stack import BUCKET, Stack, until
 
 IN_PLACE = f"s3://{BUCKET}/theirs/talk.wav"
 #: How a job names its audio and its key, and what it may look like when it is forgotten.

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import make_stack
-from stack import BUCKET, Stack
-from waiting import DEADLINE, until
 
-from localaws.fixed import PERSONAL_WORD
-from producer.contract import Job, JobState
+from localaws.recognition.fixed import PERSONAL_WORD
+from producer.contract.job import Job, JobState
+from tests.conftest import make_stack
+from tests.support.stack import BUCKET, Stack
+from tests.support.waiting import DEADLINE, until
 from worker.settings import WorkerSettings
 
 PATIENCE = 2

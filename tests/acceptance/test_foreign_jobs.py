@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from conftest import make_stack
-from messages import raw_message
-from stack import BUCKET, SAMPLES, Stack
-from waiting import DEADLINE, until
 
-from producer.contract import CONTROL_QUEUE, Job, JobState
+from producer.contract.job import CONTROL_QUEUE, Job, JobState
 from producer.errors import JobNotFound
+from tests.conftest import make_stack
+from tests.support.messages import raw_message
+from tests.support.stack import BUCKET, SAMPLES, Stack
+from tests.support.waiting import DEADLINE, until
 
 IN_PLACE = f"s3://{BUCKET}/theirs/talk.wav"
 

@@ -11,14 +11,14 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 import pytest
-from conftest import make_stack
-from messages import raw_message
-from stack import BUCKET, SAMPLES, Stack
-from waiting import DEADLINE, until
 
-from producer.contract import CONTROL_QUEUE, Job, JobState
+from producer.contract.job import CONTROL_QUEUE, Job, JobState
 from producer.errors import JobNotFound
-from worker.transfer import PART_BYTES
+from tests.conftest import make_stack
+from tests.support.messages import raw_message
+from tests.support.stack import BUCKET, SAMPLES, Stack
+from tests.support.waiting import DEADLINE, until
+from worker.aws.transfer import PART_BYTES
 
 PREFIX = "transcribe-queue/"
 IN_PLACE = f"s3://{BUCKET}/theirs/talk.wav"

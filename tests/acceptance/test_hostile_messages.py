@@ -13,14 +13,14 @@ from typing import Any
 
 import psutil
 import pytest
-from conftest import make_stack
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from stack import Stack
-from waiting import until
 
-from producer.contract import CONTROL_QUEUE, QUEUES, JobState, Stage
-from producer.dead_letters import MOST_CHARACTERS, MOST_LETTERS
+from producer.backend.dead_letters import MOST_CHARACTERS, MOST_LETTERS
+from producer.contract.job import CONTROL_QUEUE, QUEUES, JobState, Stage
+from tests.conftest import make_stack
+from tests.support.stack import Stack
+from tests.support.waiting import until
 
 DEAD = "transcribe:dead"
 MB = 1024 * 1024

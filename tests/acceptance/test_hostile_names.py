@@ -10,11 +10,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import make_stack
-from stack import Stack
-from waiting import until
 
-from producer.contract import CONTROL_QUEUE, JobState
+from producer.contract.job import CONTROL_QUEUE, JobState
+from tests.conftest import make_stack
+from tests.support.stack import Stack
+from tests.support.waiting import until
 
 TITLE = "\x1b]0;owned\x07"
 NAME = f"{TITLE}\nFORGED  COMPLETED\r\u2028.wav"

@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from stack import BUCKET, Stack
-from waiting import until
-
-from producer.contract import Job, JobState
-from worker.collecting import HUGE_DOCUMENT
-from worker.transfer import PART_BYTES
+from producer.contract.job import Job, JobState
+from tests.support.stack import BUCKET, Stack
+from tests.support.waiting import until
+from worker.aws.transfer import PART_BYTES
+from worker.stages.collect import HUGE_DOCUMENT
 
 MB = 1024 * 1024
 LARGE = [f"large-{number}" for number in range(6)]

@@ -11,9 +11,10 @@ from pathlib import Path
 import psutil
 import pytest
 import redis
-from local_command import descendants, in_terminal, running, temporary
-from stack import BUCKET, SAMPLES, Stack
-from waiting import DEADLINE, until
+
+from tests.support.local_command import descendants, in_terminal, running, temporary
+from tests.support.stack import BUCKET, SAMPLES, Stack
+from tests.support.waiting import DEADLINE, until
 
 SEE = "aws transcribe list-transcription-jobs --status IN_PROGRESS"
 REMOVE = ("aws s3 rm ADDRESS", "aws transcribe delete-transcription-job")

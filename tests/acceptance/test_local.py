@@ -12,9 +12,18 @@ from urllib.request import urlopen
 
 import pytest
 import redis
-from local_command import TRANSCRIBE, descendants, local, running, temporary, up, variables
-from stack import SAMPLES, Stack
-from waiting import DEADLINE, until
+
+from tests.support.local_command import (
+    TRANSCRIBE,
+    descendants,
+    local,
+    running,
+    temporary,
+    up,
+    variables,
+)
+from tests.support.stack import SAMPLES, Stack
+from tests.support.waiting import DEADLINE, until
 
 
 def test_it_transcribes_prints_and_leaves_only_the_results(tmp_path: Path) -> None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from conftest import make_stack
-from stack import BUCKET, Stack
-from waiting import DEADLINE, until
 
-from producer.contract import Job, JobState
+from producer.contract.job import Job, JobState
+from tests.conftest import make_stack
+from tests.support.stack import BUCKET, Stack
+from tests.support.waiting import DEADLINE, until
 
 PATIENCE = 4
 SPOILT = {

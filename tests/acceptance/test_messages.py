@@ -7,12 +7,12 @@ import json
 from typing import Any
 
 import pytest
-from messages import raw_message
-from stack import Stack
-from waiting import DEADLINE, until
 
-from producer.contract import CONTROL_QUEUE, JobState, Stage
-from producer.dead_letters import MOST_CHARACTERS
+from producer.backend.dead_letters import MOST_CHARACTERS
+from producer.contract.job import CONTROL_QUEUE, JobState, Stage
+from tests.support.messages import raw_message
+from tests.support.stack import Stack
+from tests.support.waiting import DEADLINE, until
 
 
 def encoded(body: bytes) -> str:

@@ -6,11 +6,11 @@ import json
 from typing import Any
 
 import pytest
-from messages import raw_message
-from stack import BUCKET, SAMPLES, Stack
-from waiting import until
 
-from producer.contract import JobState
+from producer.contract.job import JobState
+from tests.support.messages import raw_message
+from tests.support.stack import BUCKET, SAMPLES, Stack
+from tests.support.waiting import until
 
 ROLE = "arn:aws:iam::123456789012:role/Transcribe"
 

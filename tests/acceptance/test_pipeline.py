@@ -10,13 +10,13 @@ import time
 from typing import Any
 
 import pytest
-from stack import BUCKET, SAMPLES, Stack
-from waiting import DEADLINE, until
 
-from producer.contract import JobState
+from producer.backend.job_store import PREFIX
+from producer.backend.schedule import SEEN
+from producer.contract.job import JobState
 from producer.errors import JobFailed
-from producer.schedule import SEEN
-from producer.store import PREFIX
+from tests.support.stack import BUCKET, SAMPLES, Stack
+from tests.support.waiting import DEADLINE, until
 from worker.stamp import Stamp
 
 

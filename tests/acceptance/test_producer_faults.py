@@ -7,16 +7,16 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from proxy import proxied
-from stack import LEASE, Stack
-from waiting import DEADLINE, until
 
 from producer import Client
-from producer.contract import JobState
+from producer.backend.job_store import JobStore
+from producer.contract.job import JobState
 from producer.errors import BrokerUnavailable
 from producer.settings import ProducerSettings
-from producer.store import JobStore
 from producer.waiting import as_they_end
+from tests.support.proxy import proxied
+from tests.support.stack import LEASE, Stack
+from tests.support.waiting import DEADLINE, until
 
 
 def client_of(url: str) -> Client:

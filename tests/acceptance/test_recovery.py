@@ -11,14 +11,14 @@ from pathlib import Path
 
 import psutil
 import pytest
-from messages import raw_message
-from stack import LEASE, Stack
-from waiting import DEADLINE, until
 
-from producer.contract import CONTROL_QUEUE, JobState, Stage
-from producer.schedule import FLEET, Schedule
-from producer.store import PREFIX
-from worker.stages import MOST_DEATHS, SUSPECT_AFTER
+from producer.backend.job_store import PREFIX
+from producer.backend.schedule import FLEET, Schedule
+from producer.contract.job import CONTROL_QUEUE, JobState, Stage
+from tests.support.messages import raw_message
+from tests.support.stack import LEASE, Stack
+from tests.support.waiting import DEADLINE, until
+from worker.runtime.runner import MOST_DEATHS, SUSPECT_AFTER
 
 
 def recordings(stack: Stack, number: int) -> list[Path]:
@@ -256,7 +256,7 @@ def test_a_job_that_takes_workers_down_is_failed_and_takes_down_no_more(stack: S
     def ended_with_its_processes() -> bool:
         for process in psutil.Process(last.pid).children():
             with suppress(psutil.NoSuchProcess):  # ended meanwhile
-                if "worker.probation" in process.cmdline() and process.pid not in killed:
+                if "worker.runtime.isolation" in process.cmdline() and process.pid not in killed:
                     process.kill()
                     killed.add(process.pid)
         return stack.client.get(job.id).state is JobState.FAILED

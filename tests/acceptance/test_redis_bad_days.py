@@ -9,14 +9,14 @@ import time
 from pathlib import Path
 
 import pytest
-from slow_proxy import slowly
-from stack import Stack
-from waiting import DEADLINE, until
 
 from producer import Client
-from producer.contract import JobState
+from producer.contract.job import JobState
 from producer.errors import BrokerUnavailable, JobNotFound
 from producer.settings import ProducerSettings
+from tests.support.slow_proxy import slowly
+from tests.support.stack import Stack
+from tests.support.waiting import DEADLINE, until
 
 #: Seconds after which a worker takes up jobs again, once Redis is back: so much more than always.
 BACK_WITHIN = 15.0

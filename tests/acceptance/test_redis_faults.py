@@ -8,14 +8,14 @@ import signal
 from pathlib import Path
 
 import pytest
-from proxy import proxied
-from stack import Stack
-from waiting import DEADLINE, until
 
 from producer import Client
-from producer.contract import JobState
+from producer.contract.job import JobState
 from producer.errors import BrokerUnavailable
 from producer.settings import ProducerSettings
+from tests.support.proxy import proxied
+from tests.support.stack import Stack
+from tests.support.waiting import DEADLINE, until
 
 pytestmark = pytest.mark.redis
 

@@ -11,14 +11,14 @@ import time
 
 import pytest
 import redis
-from redis_server import redis_server
-from stack import ROOT, Stack, until
 
 from producer import Client
-from producer.broker import Broker
-from producer.contract import JobState
+from producer.backend.connection import Broker
+from producer.contract.job import JobState
 from producer.errors import BrokerUnusable
 from producer.settings import ProducerSettings
+from tests.support.redis_server import redis_server
+from tests.support.stack import ROOT, Stack, until
 
 DOCUMENTED = re.findall(r"^ACL SETUSER (.+)$", (ROOT / "docs/redis.md").read_text(), re.MULTILINE)
 

@@ -7,10 +7,9 @@ import signal
 import subprocess
 import sys
 
-from stack import Stack
-from waiting import DEADLINE, until
-
-from producer.contract import JobState
+from producer.contract.job import JobState
+from tests.support.stack import Stack
+from tests.support.waiting import DEADLINE, until
 
 
 def ping(stack: Stack) -> bool:

@@ -8,12 +8,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import make_stack
-from messages import raw_message
-from stack import Stack
-from waiting import DEADLINE, until
 
-from producer.contract import CONTROL_QUEUE, JobState
+from producer.contract.job import CONTROL_QUEUE, JobState
+from tests.conftest import make_stack
+from tests.support.messages import raw_message
+from tests.support.stack import Stack
+from tests.support.waiting import DEADLINE, until
 
 
 @pytest.fixture(scope="module")

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from conftest import make_stack
-from stack import Stack
-from waiting import DEADLINE, until
 
-from producer.contract import Job, JobState
+from producer.backend.job_store import PREFIX
+from producer.contract.job import Job, JobState
 from producer.errors import WrongState
-from producer.store import PREFIX
+from tests.conftest import make_stack
+from tests.support.stack import Stack
+from tests.support.waiting import DEADLINE, until
 
 PATIENCE = 4
 

@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import make_stack
 from dotenv import dotenv_values
-from guides import blocks, commands_of
-from stack import ROOT, SAMPLES, Stack
-from waiting import DEADLINE
 
-from producer.contract import JobState
+from producer.contract.job import JobState
+from tests.conftest import make_stack
+from tests.support.guides import blocks, commands_of
+from tests.support.stack import ROOT, SAMPLES, Stack
+from tests.support.waiting import DEADLINE
 
 GUIDE = (ROOT / "docs/coming-from-the-script.md").read_text()
 (SETTINGS,) = blocks("text", GUIDE)

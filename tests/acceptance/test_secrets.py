@@ -11,13 +11,13 @@ import traceback
 from pathlib import Path
 
 import pytest
-from stack import Stack
-from waiting import DEADLINE, until
 
 from producer import Client
-from producer.contract import JobState
+from producer.contract.job import JobState
 from producer.errors import BrokerUnavailable
 from producer.settings import ProducerSettings
+from tests.support.stack import Stack
+from tests.support.waiting import DEADLINE, until
 from worker.settings import WorkerSettings
 
 PASSWORD = "hunter2-of-redis"

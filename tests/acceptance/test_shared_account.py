@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 
 import pytest
-from stack import BUCKET, Stack
-from waiting import DEADLINE, until
 
-from producer.contract import JobState
-from producer.fleet import Account, Rate
+from producer.backend.workers import Account, Rate
+from producer.contract.job import JobState
+from tests.support.stack import BUCKET, Stack
+from tests.support.waiting import DEADLINE, until
 
 
 def submit(stack: Stack, number: int) -> list[str]:

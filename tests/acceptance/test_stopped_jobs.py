@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from stack import BUCKET, Stack
-from waiting import DEADLINE, until
 
-from producer.contract import STAGE_OF, JobState, Stage
-from producer.store import PREFIX
-from worker.transfer import PART_BYTES
+from producer.backend.job_store import PREFIX
+from producer.contract.job import STAGE_OF, JobState, Stage
+from tests.support.stack import BUCKET, Stack
+from tests.support.waiting import DEADLINE, until
+from worker.aws.transfer import PART_BYTES
 
 NAME = "stopped"
 

@@ -9,10 +9,10 @@ import signal
 import subprocess
 
 import pytest
-from stack import Stack
-from waiting import DEADLINE, until
 
-from producer.contract import JobState
+from producer.contract.job import JobState
+from tests.support.stack import Stack
+from tests.support.waiting import DEADLINE, until
 
 LEASE = "300"
 

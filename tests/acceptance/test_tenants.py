@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from stack import Stack
-from waiting import DEADLINE
-
-from producer.contract import Job, JobState
+from producer.contract.job import Job, JobState
+from tests.support.stack import Stack
+from tests.support.waiting import DEADLINE
 
 
 def started(jobs: list[Job]) -> list[Job]:

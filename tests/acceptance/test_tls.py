@@ -16,9 +16,10 @@ from urllib.parse import quote
 
 import pytest
 import redis
-from certificates import Authority
-from stack import Stack
-from waiting import DEADLINE, until
+
+from tests.support.certificates import Authority
+from tests.support.stack import Stack
+from tests.support.waiting import DEADLINE, until
 
 PASSWORD = "p@ss:w/rd #1"
 USER = "queue"

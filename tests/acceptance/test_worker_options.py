@@ -8,9 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from stack import Stack, until
 
-from producer.contract import QUEUES, JobState
+from producer.contract.job import QUEUES, JobState
+from tests.support.stack import Stack, until
 
 
 def run_worker(stack: Stack, *options: str) -> subprocess.CompletedProcess[str]:

@@ -8,11 +8,10 @@ import tempfile
 from collections import Counter
 from pathlib import Path
 
-from conftest import make_stack
-
-from chaos.audit import Audit
-from chaos.plan import plan
-from chaos.storm import Storm
+from tests.chaos.audit import Audit
+from tests.chaos.plan import plan
+from tests.chaos.storm import Storm
+from tests.conftest import make_stack
 
 
 def main() -> int:

@@ -9,13 +9,12 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from stack import BUCKET
-
-from chaos.plan import Job, Kind
-from chaos.storm import MALFORMED, QUOTA, Storm
-from producer.contract import CONTROL_LIST, QUEUES, JobState
-from producer.contract import Job as Record
-from producer.store import PREFIX
+from producer.backend.job_store import PREFIX
+from producer.contract.job import CONTROL_LIST, QUEUES, JobState
+from producer.contract.job import Job as Record
+from tests.chaos.plan import Job, Kind
+from tests.chaos.storm import MALFORMED, QUOTA, Storm
+from tests.support.stack import BUCKET
 
 #: The state, or the states, in which a job of a kind may end; FAILED ones with their code.
 _ENDS: dict[Kind, set[tuple[JobState, str]]] = {

@@ -7,14 +7,13 @@ import time
 from collections import Counter
 from collections.abc import Callable
 
-from messages import raw_message
-from stack import BUCKET, Stack
-from waiting import until
-
-from chaos.plan import WORKERS, Blow, Job, Kind, Plan, Step
-from producer.contract import CONTROL_QUEUE, JobState, Stage
+from producer.backend.job_store import PREFIX
+from producer.contract.job import CONTROL_QUEUE, JobState, Stage
 from producer.errors import BrokerUnavailable, WrongState
-from producer.store import PREFIX
+from tests.chaos.plan import WORKERS, Blow, Job, Kind, Plan, Step
+from tests.support.messages import raw_message
+from tests.support.stack import BUCKET, Stack
+from tests.support.waiting import until
 
 QUOTA = 30
 MALFORMED = ("not JSON", '{"body": 7}', '"text"', '{"headers": {"task": "no.such"}}', "[" * 50_000)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from stack import Stack
 
-from chaos.audit import Audit
-from chaos.plan import plan
-from chaos.storm import Storm
+from tests.chaos.audit import Audit
+from tests.chaos.plan import plan
+from tests.chaos.storm import Storm
+from tests.support.stack import Stack
 
 
 def test_a_seed_decides_everything() -> None:

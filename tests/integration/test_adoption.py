@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from stack import LEASE, Stack
 
-from producer.adoption import Became, Found
-from producer.contract import JobState, Stage
+from producer.backend.job_store import ANY_AUDIO
+from producer.backend.recoveries import Became, Found
+from producer.backend.schedule import FLEET, Hold, Schedule
+from producer.contract.job import JobState, Stage
 from producer.errors import AdoptionFailed, JobExists, WaitTimeout
-from producer.schedule import FLEET, Hold, Schedule
-from producer.store import ANY_AUDIO
+from tests.support.stack import LEASE, Stack
 
 pytestmark = pytest.mark.redis
 

@@ -8,19 +8,23 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import get_args
 
 import pytest
-from holding import offline_worker, started, taken_up, uploaded, worker_of
-from stack import Stack
-from waiting import until
 
-from producer.contract import JobState, Stage
-from producer.schedule import FLEET
-from producer.store import PREFIX
-from worker import calling, cleaning, polling, probation, starting
-from worker.admission import Operation, Permit
-from worker.aws import UNREACHABLE
-from worker.context import Context
+from producer.backend.job_store import PREFIX
+from producer.backend.schedule import FLEET
+from producer.contract.job import JobState, Stage
+from tests.support.holding import offline_worker, started, taken_up, uploaded, worker_of
+from tests.support.stack import Stack
+from tests.support.waiting import until
+from worker.account import calls
+from worker.account.admission import Operation, Permit
+from worker.aws.session import UNREACHABLE
 from worker.errors import NotYet, Transient
+from worker.runtime import isolation
+from worker.runtime.context import Context
 from worker.settings import WorkerSettings
+from worker.stages import cleanup as cleaning
+from worker.stages import poll as polling
+from worker.stages import start as starting
 
 _QUOTAS: dict[Operation, int] = {
     "StartTranscriptionJob": 25,
@@ -79,7 +83,7 @@ def test_a_call_has_its_permit_until_its_answer_has_come(stack: Stack, worker: C
     started(worker, stack)
     poll = taken_up(worker, Stage.POLL, FLEET)
     stack.fault(operation="GetTranscriptionJob", kind="timeout_after", seconds=3)
-    gate = calling.in_turn(poll, "GetTranscriptionJob")
+    gate = calls.in_turn(poll, "GetTranscriptionJob")
     with ThreadPoolExecutor(1) as threads:
         asking = threads.submit(worker.transcribe.status, "one", gate)
         until(lambda: "GetTranscriptionJob" in stack.account()["calls"])
@@ -119,12 +123,12 @@ def test_permits_of_a_dead_worker_come_back_and_those_of_a_slow_one_do_not(
 ) -> None:
     operation: Operation = "DeleteTranscriptionJob"
     for name, seconds in (("_PERMIT_LASTS", 3.0), ("_SENT_WITHIN", 0.0)):
-        monkeypatch.setattr(f"worker.admission.{name}", seconds)
+        monkeypatch.setattr(f"worker.account.admission.{name}", seconds)
     dead = Context(WorkerSettings.load())
     taken(dead, operation, 2)
     taken(offline, operation, 3)
     # The living one says of its calls that they take longer.
-    monkeypatch.setattr("worker.admission._PERMIT_LASTS", 600.0)
+    monkeypatch.setattr("worker.account.admission._PERMIT_LASTS", 600.0)
     offline.admission.renew()
     assert offline.admission.take(operation, 0).id == ""
     until(lambda: offline.admission.take(operation, 0).id)
@@ -138,14 +142,14 @@ def test_a_stage_in_a_process_of_its_own_keeps_its_permits(
     stack: Stack, offline: Context, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name, seconds in (("admission._PERMIT_LASTS", 3.0), ("admission._SENT_WITHIN", 0.0)):
-        monkeypatch.setattr(f"worker.{name}", seconds)
-    monkeypatch.setattr("worker.probation._RENEW_EVERY", 0.2)
+        monkeypatch.setattr(f"worker.account.{name}", seconds)
+    monkeypatch.setattr("worker.runtime.isolation._RENEW_EVERY", 0.2)
     operation: Operation = "DeleteTranscriptionJob"
     ours = Context(WorkerSettings.load())
     (kept,) = taken(ours, operation, 1)
     ended = threading.Event()
     with ThreadPoolExecutor(1) as threads:
-        renewing = threads.submit(probation.renew, ours, ended)
+        renewing = threads.submit(isolation.renew, ours, ended)
         try:
             # The others', of whom nobody is heard, come back, though they were taken later.
             taken(offline, operation, 4)
@@ -224,7 +228,7 @@ def test_whoever_waits_for_permits_leaves_threads_for_other_work(
 
     def call(_: int) -> str:
         try:
-            with calling.permit(poll, "DeleteTranscriptionJob"):
+            with calls.permit(poll, "DeleteTranscriptionJob"):
                 return "waited"
         except NotYet:
             return "came too early"

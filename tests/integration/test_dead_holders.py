@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from lines import NO_LIMIT, Lines
-from stack import Stack
-from waiting import until
 
-from producer.contract import JobState, Stage
-from producer.store import PREFIX
+from producer.backend.job_store import PREFIX
+from producer.contract.job import JobState, Stage
+from tests.support.lines import NO_LIMIT, Lines
+from tests.support.stack import Stack
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.redis
 

@@ -8,14 +8,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import make_stack
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from stack import Stack
 
-from producer.contract import JobState
-from worker.context import Context
-from worker.door import let_in
+from producer.contract.job import JobState
+from tests.conftest import make_stack
+from tests.support.stack import Stack
+from worker.ingress.accept import let_in
+from worker.runtime.context import Context
 from worker.settings import WorkerSettings
 
 pytestmark = pytest.mark.redis

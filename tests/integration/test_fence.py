@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import pytest
-from holding import taken_up, uploaded, worker_of
-from stack import LEASE, Stack
-from waiting import until
 
-from producer.contract import JobState, Stage
-from producer.schedule import clock
-from producer.store import PREFIX
-from worker import cleaning, collecting, starting, uploading
-from worker.context import Context
+from producer.backend.job_store import PREFIX
+from producer.backend.schedule import clock
+from producer.contract.job import JobState, Stage
+from tests.support.holding import taken_up, uploaded, worker_of
+from tests.support.stack import LEASE, Stack
+from tests.support.waiting import until
 from worker.leases import LeaseLost
-from worker.probation import run_apart
-from worker.stages import Work
+from worker.runtime.context import Context
+from worker.runtime.isolation import run_apart
+from worker.runtime.runner import Work
+from worker.stages import cleanup, upload
+from worker.stages import collect as collecting
+from worker.stages import start as starting
 
 
 @pytest.fixture
@@ -61,10 +63,10 @@ def test_a_cleanup_that_wakes_up_late_deletes_nothing(stack: Stack, worker: Cont
     paused(late)
     # It may be a later attempt's audio by now.
     with pytest.raises(LeaseLost):
-        cleaning.delete_audio(late)
+        cleanup.delete_audio(late)
     (key,) = stack.objects()
     assert key.startswith("transcribe-queue/one/audio")
-    cleaning.delete_audio(taken_up(worker, Stage.CLEANUP, "one"))
+    cleanup.delete_audio(taken_up(worker, Stage.CLEANUP, "one"))
     assert stack.objects() == []
 
 
@@ -123,9 +125,9 @@ def test_a_result_that_a_dead_worker_wrote_for_a_job_that_was_stopped_is_taken_b
     paused(late)
     # It may be a later attempt's result by now.
     with pytest.raises(LeaseLost):
-        cleaning.discard_files(late)
+        cleanup.discard_files(late)
     assert half.exists()
-    cleaning.discard_files(taken_up(worker, Stage.CLEANUP, "one"))
+    cleanup.discard_files(taken_up(worker, Stage.CLEANUP, "one"))
     assert kept_of(stack) == []
 
 
@@ -140,7 +142,7 @@ def test_audio_that_is_put_again_by_a_late_upload_does_not_make_a_job_anothers(
     until(lambda: stack.now() > began + 4)
     audio = (stack.audio / "silence.wav").open("rb")
     with audio:
-        worker.storage.put(audio, uploading.place_audio(late), "one", lambda _: None)
+        worker.storage.put(audio, upload.place_audio(late), "one", lambda _: None)
     again = taken_up(worker, Stage.START, "one")
     assert starting.start_job(again)["adopted"] == ""
     assert stack.account()["accepted"] == 1
@@ -153,8 +155,8 @@ def test_audio_that_is_put_after_the_job_was_cleaned_up_is_taken_back(
     late = taken_up(worker, Stage.UPLOAD, "one")
     stack.client.cancel("one")
     # As by a worker that was paused as it sent the last byte.
-    uri = uploading.place_audio(late)
+    uri = upload.place_audio(late)
     assert len(stack.objects()) == 1
     with pytest.raises(LeaseLost):
-        uploading.hand_on(late, uri)
+        upload.hand_on(late, uri)
     assert stack.objects() == []

@@ -6,17 +6,19 @@ import json
 from typing import Any
 
 import pytest
-from holding import taken_up, worker_of
-from stack import BUCKET, Stack
-from waiting import until
 
-from producer.contract import JobState, Stage
-from producer.store import PREFIX
-from worker import collecting, fetching, starting, uploading
-from worker.context import Context
+from producer.backend.job_store import PREFIX
+from producer.contract.job import JobState, Stage
+from tests.support.holding import taken_up, worker_of
+from tests.support.stack import BUCKET, Stack
+from tests.support.waiting import until
 from worker.errors import Transient
 from worker.leases import LeaseLost
-from worker.stages import Work
+from worker.runtime.context import Context
+from worker.runtime.runner import Work
+from worker.stages import collect, fetching
+from worker.stages import start as starting
+from worker.stages import upload as uploading
 
 SUBTITLES: dict[str, Any] = {"subtitles": {"formats": ["srt", "vtt"]}}
 BOTH: dict[str, Any] = {"content_redaction": {"redaction_output": "redacted_and_unredacted"}}
@@ -86,11 +88,11 @@ def test_nothing_unredacted_stays_of_a_job_that_was_stopped(
     at_transcribe(worker, stack, **BOTH, **SUBTITLES)
     work = taken_up(worker, Stage.COLLECT, "one")
     ended(worker, work)
-    transcript = collecting.fetch(work)
+    transcript = collect.fetch(work)
     beside = fetching.fetch_beside(work)
-    files = collecting.keep(work, transcript) | beside.files
+    files = collect.keep(work, transcript) | beside.files
     assert files["unredacted.json"].is_file()
     stack.client.cancel("one")
-    with pytest.raises(LeaseLost), collecting.discarded_if_stopped(work):
-        collecting.complete(work, files)
+    with pytest.raises(LeaseLost), collect.discarded_if_stopped(work):
+        collect.complete(work, files)
     assert list(stack.results.iterdir()) == []

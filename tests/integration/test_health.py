@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-from holding import worker_of
-from stack import Stack
-from waiting import until
 
-from worker.health import Health
+from tests.support.holding import worker_of
+from tests.support.stack import Stack
+from tests.support.waiting import until
+from worker.runtime.health import Health
 
 
 @contextmanager

@@ -18,9 +18,9 @@ import psutil
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
-from waiting import DEADLINE, until
 
 from localaws.faults import KINDS, Fault
+from tests.support.waiting import DEADLINE, until
 
 COMMAND = [sys.executable, "-m", "localaws"]
 

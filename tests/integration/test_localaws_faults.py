@@ -16,16 +16,17 @@ import pytest
 from boto3.s3.transfer import TransferConfig
 from botocore.config import Config
 from botocore.exceptions import ClientError, ConnectionClosedError, ReadTimeoutError
-from waiting import until
 
-import localaws
+from localaws.faults import Fault
+from localaws.server import Endpoint, serve
+from tests.support.waiting import until
 
 UNLIMITED = "jobs=off,start=off,get=off,list=off,delete=off"
 MEDIA = {"MediaFileUri": "s3://media/a.wav"}
 
 
 class Account:
-    def __init__(self, endpoint: localaws.Endpoint) -> None:
+    def __init__(self, endpoint: Endpoint) -> None:
         self.url = endpoint.url
         self.s3 = self.client("s3")
         self.transcribe = self.client("transcribe")
@@ -63,9 +64,7 @@ def light(request: pytest.FixtureRequest) -> bool:
 
 @pytest.fixture
 def account(light: bool) -> Iterator[Account]:
-    with localaws.serve(
-        recogniser="fixed:600", quota=UNLIMITED, buckets=["media"], light=light
-    ) as endpoint:
+    with serve(recogniser="fixed:600", quota=UNLIMITED, buckets=["media"], light=light) as endpoint:
         account = Account(endpoint)
         yield account
         account.s3.close()
@@ -236,8 +235,8 @@ def test_cleared_faults_strike_no_more(account: Account):
 
 
 def test_jobs_can_be_told_to_fail():
-    fault = localaws.Fault("fail", match="^bad", reason="Internal failure of the test.")
-    with localaws.serve(
+    fault = Fault("fail", match="^bad", reason="Internal failure of the test.")
+    with serve(
         recogniser="fixed:0", quota=UNLIMITED, buckets=["media"], faults=[fault]
     ) as endpoint:
         account = Account(endpoint)
@@ -267,7 +266,7 @@ def ended(account: Account, *names: str) -> None:
 @pytest.fixture
 def quick() -> Iterator[Account]:
     """An account whose jobs end at once."""
-    with localaws.serve(recogniser="fixed:0", quota=UNLIMITED, buckets=["media"]) as endpoint:
+    with serve(recogniser="fixed:0", quota=UNLIMITED, buckets=["media"]) as endpoint:
         account = Account(endpoint)
         yield account
         account.s3.close()

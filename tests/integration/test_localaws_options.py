@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from account import UNLIMITED, Account, client
 from botocore.exceptions import ClientError
-from waiting import until
 
-import localaws
+from localaws.server import serve
+from tests.support.account import UNLIMITED, Account, client
+from tests.support.waiting import until
 
 ROLE = "arn:aws:iam::123456789012:role/Transcribe"
 TEXT = "[localaws fixed recogniser: no speech was recognised; job one]"
@@ -26,7 +26,7 @@ BOTH = {"ContentRedaction": {"RedactionType": "PII", "RedactionOutput": "redacte
 @pytest.fixture(params=[False, True], ids=["moto", "light"])
 def account(request: pytest.FixtureRequest) -> Iterator[Account]:
     """An account of both ways to serve: what is tested here is the same in each."""
-    with localaws.serve(
+    with serve(
         buckets=["media"], light=request.param, recogniser="fixed:0.2", quota=UNLIMITED
     ) as endpoint:
         account = Account(endpoint)
@@ -287,9 +287,7 @@ def test_a_region_knows_nothing_of_anothers_jobs(account: Account):
 
 
 def test_each_region_has_places_of_its_own():
-    with localaws.serve(
-        buckets=["media"], recogniser="fixed:0.2", quota=f"{UNLIMITED},jobs=1"
-    ) as endpoint:
+    with serve(buckets=["media"], recogniser="fixed:0.2", quota=f"{UNLIMITED},jobs=1") as endpoint:
         here, elsewhere = Account(endpoint), Account(endpoint, region="us-east-1")
         here.start("one")
         assert elsewhere.start("two")["TranscriptionJobStatus"] == "IN_PROGRESS"

@@ -17,16 +17,16 @@ from urllib.request import urlopen
 import boto3
 import psutil
 import pytest
-from waiting import until
 
-import localaws
+from localaws.server import Endpoint, serve
+from tests.support.waiting import until
 
 SAMPLES = Path(__file__).parents[2] / "samples"
 UNLIMITED = "jobs=off,start=off,get=off,list=off,delete=off"
 
 
 class Account:
-    def __init__(self, endpoint: localaws.Endpoint) -> None:
+    def __init__(self, endpoint: Endpoint) -> None:
         self.url = endpoint.url
         keys = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
         options = {"endpoint_url": self.url, "region_name": "us-east-1", **keys}
@@ -80,7 +80,7 @@ class Account:
 
 @pytest.fixture(scope="module")
 def account() -> Iterator[Account]:
-    with localaws.serve(buckets=["media"], quota=UNLIMITED) as endpoint:
+    with serve(buckets=["media"], quota=UNLIMITED) as endpoint:
         account = Account(endpoint)
         yield account
         account.s3.close()
@@ -256,7 +256,7 @@ def test_a_killed_zygote_fails_what_ran_and_is_replaced(account: Account, tmp_pa
 
 
 def test_more_jobs_than_workers_wait_and_the_end_kills_them_all(tmp_path: Path):
-    with localaws.serve(buckets=["media"], quota=UNLIMITED, workers=2) as endpoint:
+    with serve(buckets=["media"], quota=UNLIMITED, workers=2) as endpoint:
         account = Account(endpoint)
         media = long_speech(tmp_path)
         names = [account.start(media) for _ in range(3)]

@@ -14,9 +14,9 @@ import pytest
 from boto3.s3.transfer import TransferConfig
 from botocore.config import Config
 from botocore.exceptions import ClientError
-from waiting import DEADLINE
 
-import localaws
+from localaws.server import Endpoint, serve
+from tests.support.waiting import DEADLINE
 
 BUCKET = "media"
 PART = 5 * 1024 * 1024
@@ -24,25 +24,25 @@ ODD_KEYS = ["a b", "a+b", "a&b<c>", "grüße/ß", "per%20cent", "quo'te\"s"]
 
 
 @pytest.fixture(params=[False, True], ids=["moto", "light"])
-def endpoint(request: pytest.FixtureRequest) -> Iterator[localaws.Endpoint]:
-    with localaws.serve(recogniser="fixed:0", buckets=[BUCKET], light=request.param) as served:
+def endpoint(request: pytest.FixtureRequest) -> Iterator[Endpoint]:
+    with serve(recogniser="fixed:0", buckets=[BUCKET], light=request.param) as served:
         yield served
 
 
 @pytest.fixture
-def light() -> Iterator[localaws.Endpoint]:
-    with localaws.serve(recogniser="fixed:0", buckets=[BUCKET], light=True) as served:
+def light() -> Iterator[Endpoint]:
+    with serve(recogniser="fixed:0", buckets=[BUCKET], light=True) as served:
         yield served
 
 
 @pytest.fixture
-def s3(endpoint: localaws.Endpoint) -> Iterator[Any]:
+def s3(endpoint: Endpoint) -> Iterator[Any]:
     client = client_of(endpoint)
     yield client
     client.close()
 
 
-def client_of(endpoint: localaws.Endpoint) -> Any:
+def client_of(endpoint: Endpoint) -> Any:
     return boto3.client(
         "s3",
         endpoint_url=endpoint.url,
@@ -208,7 +208,7 @@ def test_boto3_uploads_a_large_file_in_parts(s3: Any) -> None:
 
 @pytest.mark.parametrize("framing", ["length", "chunks"])
 def test_a_streamed_body_with_its_checksum_at_the_end_is_taken(
-    endpoint: localaws.Endpoint, s3: Any, framing: str
+    endpoint: Endpoint, s3: Any, framing: str
 ) -> None:
     """As boto3 sends it over TLS, which localaws does not speak."""
     streamed = b"5\r\nsound\r\n3\r\n on\r\n0\r\nx-amz-checksum-crc32:g4g9yw==\r\n\r\n"
@@ -233,7 +233,7 @@ def test_a_streamed_body_with_its_checksum_at_the_end_is_taken(
     assert s3.get_object(Bucket=BUCKET, Key="streamed")["Body"].read() == b"sound on"
 
 
-def test_many_clients_at_once_get_each_their_own(endpoint: localaws.Endpoint, s3: Any) -> None:
+def test_many_clients_at_once_get_each_their_own(endpoint: Endpoint, s3: Any) -> None:
     def round_trip(number: int) -> bool:
         body = str(number).encode() * 1000
         s3.put_object(Bucket=BUCKET, Key=f"k{number}", Body=body)
@@ -243,7 +243,7 @@ def test_many_clients_at_once_get_each_their_own(endpoint: localaws.Endpoint, s3
         assert all(pool.map(round_trip, range(100)))
 
 
-def test_light_refuses_what_it_does_not_know(light: localaws.Endpoint) -> None:
+def test_light_refuses_what_it_does_not_know(light: Endpoint) -> None:
     s3 = client_of(light)
     with pytest.raises(ClientError) as error:
         s3.put_object_tagging(Bucket=BUCKET, Key="k", Tagging={"TagSet": []})
@@ -255,7 +255,7 @@ def test_light_refuses_what_it_does_not_know(light: localaws.Endpoint) -> None:
 
 
 def test_light_answers_requests_that_come_in_pieces_and_several_at_once(
-    light: localaws.Endpoint,
+    light: Endpoint,
 ) -> None:
     request = b"GET /_localaws/health HTTP/1.1\r\nHost: x\r\n\r\n"
     with socket.create_connection((light.host, light.port), timeout=DEADLINE) as connection:
@@ -270,7 +270,7 @@ def test_light_answers_requests_that_come_in_pieces_and_several_at_once(
     assert answers.count(b"HTTP/1.1 200 OK\r\n") == 3
 
 
-def test_light_hangs_up_on_what_is_not_http(light: localaws.Endpoint) -> None:
+def test_light_hangs_up_on_what_is_not_http(light: Endpoint) -> None:
     with socket.create_connection((light.host, light.port), timeout=DEADLINE) as connection:
         connection.sendall(b"\x16\x03\x01 hello\r\n\r\n")
         assert connection.recv(1000).startswith(b"HTTP/1.1 400 ")

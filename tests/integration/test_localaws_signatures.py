@@ -17,10 +17,10 @@ import boto3
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
-from waiting import until
 
-import localaws
-from localaws import Credentials, Endpoint
+from localaws.http.signatures import Credentials
+from localaws.server import Endpoint, serve
+from tests.support.waiting import until
 
 OURS = Credentials("LOCALAWSKEY", "a+secret/of=ours")
 SILENCE = Path(__file__).parents[2] / "samples" / "silence.wav"
@@ -28,7 +28,7 @@ SILENCE = Path(__file__).parents[2] / "samples" / "silence.wav"
 
 @pytest.fixture(scope="module", params=[False, True], ids=["moto", "light"])
 def guarded(request: pytest.FixtureRequest) -> Iterator[Endpoint]:
-    with localaws.serve(
+    with serve(
         recogniser="fixed:0", buckets=["media"], light=request.param, credentials=OURS
     ) as endpoint:
         yield endpoint

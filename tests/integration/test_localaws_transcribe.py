@@ -13,11 +13,11 @@ from urllib.request import Request, urlopen
 
 import psutil
 import pytest
-from account import UNLIMITED, Account, client
 from botocore.exceptions import ClientError
-from waiting import until
 
-import localaws
+from localaws.server import serve
+from tests.support.account import UNLIMITED, Account, client
+from tests.support.waiting import until
 
 ROLE = "arn:aws:iam::123456789012:role/Transcribe"
 
@@ -32,7 +32,7 @@ def light(request: pytest.FixtureRequest) -> bool:
 def account(request: pytest.FixtureRequest, light: bool) -> Iterator[Account]:
     """An account; parametrize indirectly with arguments of serve()."""
     options = {"recogniser": "fixed:0", "quota": UNLIMITED, **getattr(request, "param", {})}
-    with localaws.serve(buckets=["media"], light=light, **options) as endpoint:
+    with serve(buckets=["media"], light=light, **options) as endpoint:
         account = Account(endpoint)
         yield account
         account.s3.close()
@@ -385,14 +385,14 @@ def test_many_fixed_jobs_need_no_thread_and_no_process_each(account: Account):
 
 def test_nothing_is_left_after_the_end():
     threads = set(threading.enumerate())
-    with localaws.serve(recogniser="fixed:600", buckets=["media"], quota=UNLIMITED) as endpoint:
+    with serve(recogniser="fixed:600", buckets=["media"], quota=UNLIMITED) as endpoint:
         account = Account(endpoint)
         account.start("one")
         account.s3.close()
     account.transcribe.close()
 
     assert set(threading.enumerate()) <= threads
-    with localaws.serve(recogniser="fixed:0") as endpoint:
+    with serve(recogniser="fixed:0") as endpoint:
         assert client("s3", endpoint).list_buckets()["Buckets"] == []
 
 
@@ -408,7 +408,7 @@ def test_nothing_is_left_after_the_end():
     ],
 )
 def test_settings_that_make_no_sense_are_refused(options: dict[str, Any]):
-    with pytest.raises(ValueError, match=r"[a-z]"), localaws.serve(**options):
+    with pytest.raises(ValueError, match=r"[a-z]"), serve(**options):
         pass
 
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from holding import taken_up, worker_of
-from stack import BUCKET, Stack
 
-from producer.contract import JobState, Stage, TranscriptionRequest
-from producer.running import RunningJobs
-from producer.schedule import FLEET
-from producer.store import PREFIX
-from worker import polling
-from worker.context import Context
+from producer.backend.job_store import PREFIX
+from producer.backend.running import RunningJobs
+from producer.backend.schedule import FLEET
+from producer.contract.job import JobState, Stage, TranscriptionRequest
+from tests.support.holding import taken_up, worker_of
+from tests.support.stack import BUCKET, Stack
+from worker.runtime.context import Context
+from worker.stages import poll as polling
 
 A_PAGE = 100
 

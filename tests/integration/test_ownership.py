@@ -6,15 +6,18 @@ import json
 from datetime import timedelta
 
 import pytest
-from holding import taken_up, worker_of
-from stack import BUCKET, Stack, until
 
-from producer.contract import JobState, Stage
-from worker import cleaning, ownership, starting, uploading
-from worker.context import Context
+from producer.contract.job import JobState, Stage
+from tests.support.holding import taken_up, worker_of
+from tests.support.stack import BUCKET, Stack, until
 from worker.errors import NotYet
 from worker.leases import LeaseLost
-from worker.stages import Work
+from worker.runtime.context import Context
+from worker.runtime.runner import Work
+from worker.stages import cleanup as cleaning
+from worker.stages import ownership
+from worker.stages import start as starting
+from worker.stages import upload as uploading
 
 KEY = "calls/talk.wav"
 

@@ -9,16 +9,16 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from holding import taken_up, worker_of
-from recordings import wav, wav_header
-from stack import SAMPLES, Stack
 
-from producer.contract import Stage
-from producer.store import PREFIX
-from worker import uploading
-from worker.context import Context
+from producer.backend.job_store import PREFIX
+from producer.contract.job import Stage
+from tests.support.holding import taken_up, worker_of
+from tests.support.recordings import wav, wav_header
+from tests.support.stack import SAMPLES, Stack
+from worker.aws.transfer import PART_BYTES
 from worker.errors import NotYet, Permanent, Transient
-from worker.transfer import PART_BYTES
+from worker.runtime.context import Context
+from worker.stages import upload
 
 #: Seconds; short, as some tests see it pass.
 PERIOD = 0.4
@@ -49,7 +49,7 @@ def look(worker: Context) -> str | NotYet:
     """What the next look of a worker comes to: the address of the audio, or a snooze."""
     work = taken_up(worker, Stage.UPLOAD, "one")
     try:
-        return uploading.place_audio(work)
+        return upload.place_audio(work)
     except NotYet as error:
         work.later(error.seconds, seen=error.seen)
         return error
@@ -174,11 +174,11 @@ def test_what_changes_once_it_is_read_is_uploaded_again(
         events.register(call, strike)
     work = taken_up(worker, Stage.UPLOAD, "one")
     with pytest.raises(Transient) as caught:
-        uploading.place_audio(work)
+        upload.place_audio(work)
     assert caught.value.code == "FileChanged"
     assert path.read_bytes() != whole
     aged(path, HOUR)
-    uri = uploading.place_audio(work)
+    uri = upload.place_audio(work)
     assert worker.storage.read(uri) == path.read_bytes()
 
 
@@ -204,5 +204,5 @@ def test_a_link_out_of_the_roots_that_takes_its_place_is_refused(
 
     worker.storage._client.meta.events.register("before-send.s3.PutObject", swap)
     with pytest.raises(Permanent) as caught:
-        uploading.place_audio(taken_up(worker, Stage.UPLOAD, "one"))
+        upload.place_audio(taken_up(worker, Stage.UPLOAD, "one"))
     assert caught.value.code == "OutsideAudioRoots"

@@ -6,15 +6,16 @@ import json
 from dataclasses import replace
 
 import pytest
-from holding import started, taken_up, worker_of
-from stack import BUCKET, Stack
-from waiting import until
 
-from producer.contract import JobState, Stage
-from producer.schedule import FLEET
-from worker import collecting, polling
-from worker.context import Context
+from producer.backend.schedule import FLEET
+from producer.contract.job import JobState, Stage
+from tests.support.holding import started, taken_up, worker_of
+from tests.support.stack import BUCKET, Stack
+from tests.support.waiting import until
+from worker.runtime.context import Context
 from worker.settings import WorkerSettings
+from worker.stages import collect as collecting
+from worker.stages import poll as polling
 
 NAME = "daily"
 KEY = f"transcribe-queue/{NAME}/{NAME}.json"

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 import redis
-from redis_server import redis_server
-from stack import Stack
 
-from producer.broker import Broker
+from producer.backend.access import DIRECT_COMMANDS, check_access
+from producer.backend.connection import Broker
 from producer.errors import BrokerUnavailable, BrokerUnusable
-from producer.redis_access import DIRECT_COMMANDS, check_access
+from tests.support.redis_server import redis_server
+from tests.support.stack import Stack
 
 ROOT = Path(__file__).parents[2]
 
@@ -198,7 +198,7 @@ def test_a_call_of_ours_that_is_wrong_is_not_explained_away(stack: Stack) -> Non
 
 
 def test_every_command_that_is_sent_is_tried_beforehand(stack: Stack) -> None:
-    sources = [path.read_text() for path in (ROOT / "producer").glob("*.py")]
+    sources = [path.read_text() for path in (ROOT / "producer").rglob("*.py")]
     calls = "".join(source for source in sources if re.search(r"import .*Broker\n", source))
     sent = set(re.findall(r'\(\[?\(?"([A-Z]{3,})"', calls))
     assert "HGETALL" in sent

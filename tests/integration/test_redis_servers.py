@@ -5,9 +5,9 @@ from __future__ import annotations
 import subprocess
 
 import pytest
-from stack import Stack
 
 from producer.cli.sandbox import bundled_redis
+from tests.support.stack import Stack
 
 
 def version(program: str) -> str:

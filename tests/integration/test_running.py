@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import pytest
-from holding import offline_worker
-from stack import Stack
 
-from producer.attempts import attempt_name
-from producer.contract import JobState, Stage, TranscriptionRequest
-from producer.running import Look, RunningJobs
-from producer.schedule import FLEET, Schedule
-from producer.store import PREFIX
+from producer.backend.job_store import PREFIX
+from producer.backend.running import Look, RunningJobs
+from producer.backend.schedule import FLEET, Schedule
+from producer.contract.attempts import attempt_name
+from producer.contract.job import JobState, Stage, TranscriptionRequest
+from tests.support.holding import offline_worker
+from tests.support.stack import Stack
 
 pytestmark = pytest.mark.redis
 

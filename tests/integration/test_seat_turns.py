@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections import Counter
 
 import pytest
-from lines import Lines, numbered, owners
-from stack import Stack
 
-from producer.contract import JobState, Stage
-from producer.schedule import Hold
-from producer.store import PREFIX
+from producer.backend.job_store import PREFIX
+from producer.backend.schedule import Hold
+from producer.contract.job import JobState, Stage
+from tests.support.lines import Lines, numbered, owners
+from tests.support.stack import Stack
 
 pytestmark = pytest.mark.redis
 

@@ -5,19 +5,21 @@ from __future__ import annotations
 import json
 
 import pytest
-from holding import offline_worker, taken_up, uploaded, worker_of
-from stack import BUCKET, Stack
-from waiting import until
 
-from producer.contract import JobState, Stage
-from producer.store import PREFIX
-from worker import collecting, starting, uploading
-from worker.context import Context
+from producer.backend.job_store import PREFIX
+from producer.contract.job import JobState, Stage
+from tests.support.holding import offline_worker, taken_up, uploaded, worker_of
+from tests.support.stack import BUCKET, Stack
+from tests.support.waiting import until
+from worker.aws.transfer import PART_BYTES
 from worker.errors import NoSeat
-from worker.probation import ProcessWanted
-from worker.seats import Seats
-from worker.stages import Work
-from worker.transfer import PART_BYTES
+from worker.runtime.concurrency import Seats
+from worker.runtime.context import Context
+from worker.runtime.isolation import ProcessWanted
+from worker.runtime.runner import Work
+from worker.stages import collect
+from worker.stages import start as starting
+from worker.stages import upload as uploading
 
 LINE = f"{PREFIX}seats:upload"
 
@@ -183,16 +185,16 @@ def collected(worker: Context, stack: Stack, size: int) -> Work:
 def test_one_large_document_is_read_at_a_time_and_a_huge_one_elsewhere(
     stack: Stack, worker: Context
 ) -> None:
-    large = collected(worker, stack, collecting.LARGE_DOCUMENT)
+    large = collected(worker, stack, collect.LARGE_DOCUMENT)
     other = worker.seats.seat(Stage.COLLECT)
     other.take()
     with pytest.raises(NoSeat):
-        collecting.fetch(large)
-    assert collecting.fetch(collected(worker, stack, 1000)).words is not None
+        collect.fetch(large)
+    assert collect.fetch(collected(worker, stack, 1000)).words is not None
     other.leave()
-    assert collecting.fetch(large).to_json().endswith('x"}')
-    huge = collected(worker, stack, collecting.HUGE_DOCUMENT)
+    assert collect.fetch(large).to_json().endswith('x"}')
+    huge = collected(worker, stack, collect.HUGE_DOCUMENT)
     with pytest.raises(NoSeat):
-        collecting.fetch(huge)  # the other has its seat until its work ends
+        collect.fetch(huge)  # the other has its seat until its work ends
     with pytest.raises(ProcessWanted):
-        collecting.fetch(Work(worker, huge.hold, huge.lease))
+        collect.fetch(Work(worker, huge.hold, huge.lease))

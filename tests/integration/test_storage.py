@@ -20,13 +20,13 @@ from urllib.request import Request, urlopen
 import pytest
 from moto.moto_server.threaded_moto_server import ThreadedMotoServer
 
-from worker.aws import Aws
+from worker.aws.etag import content_etag
+from worker.aws.objects import StoredObject, parse_uri
+from worker.aws.s3 import Storage
+from worker.aws.session import Aws
+from worker.aws.transfer import PART_BYTES
 from worker.errors import Permanent, Transient
-from worker.etag import content_etag
-from worker.objects import StoredObject, parse_uri
 from worker.settings import WorkerSettings
-from worker.storage import Storage
-from worker.transfer import PART_BYTES
 
 MB = 1024 * 1024
 URI = "s3://storage-test/folder/talk.wav"
@@ -424,7 +424,7 @@ def test_memory_stays_flat_however_large_the_file(s3: Any, tmp_path: Path) -> No
         file.truncate(300 * MB)
     code = f"""
 from pathlib import Path
-from worker.aws import Aws
+from worker.aws.session import Aws
 from worker.settings import WorkerSettings
 from worker.storage import Storage
 storage = Storage(Aws(WorkerSettings.load()).s3())

@@ -5,14 +5,14 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from stack import Stack
-from waiting import DEADLINE, until
 
-from producer.contract import JobState, Stage, TranscriptionRequest
+from producer.backend.job_store import PREFIX, SUBMIT_ROOM
+from producer.backend.kept_results import KeptResults
+from producer.backend.schedule import FLEET, Hold, Schedule
+from producer.contract.job import JobState, Stage, TranscriptionRequest
 from producer.errors import JobExists, JobNotFound, WaitTimeout, WrongState
-from producer.kept_results import KeptResults
-from producer.schedule import FLEET, Hold, Schedule
-from producer.store import PREFIX, SUBMIT_ROOM
+from tests.support.stack import Stack
+from tests.support.waiting import DEADLINE, until
 
 pytestmark = pytest.mark.redis
 

@@ -9,16 +9,16 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import ClassVar
 
 import pytest
-from holding import worker_of
-from stack import Stack, until
 from structlog.testing import capture_logs
 
-from producer.contract import JobState
-from producer.fleet import Check
-from worker.aws import Aws, errors_sorted
-from worker.background import run_in_background
+from producer.backend.workers import Check
+from producer.contract.job import JobState
+from tests.support.holding import worker_of
+from tests.support.stack import Stack, until
+from worker.aws.session import Aws, errors_sorted
 from worker.errors import Transient
-from worker.health import Health
+from worker.runtime.background import run_in_background
+from worker.runtime.health import Health
 
 XML = (
     "<GetCallerIdentityResponse xmlns='https://sts.amazonaws.com/doc/2011-06-15/'>"

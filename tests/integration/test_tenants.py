@@ -7,14 +7,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import make_stack
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from lines import Lines, numbered, owners
-from stack import Stack
 
-from producer.contract import Stage
-from producer.store import PREFIX
+from producer.backend.job_store import PREFIX
+from producer.contract.job import Stage
+from tests.conftest import make_stack
+from tests.support.lines import Lines, numbered, owners
+from tests.support.stack import Stack
 
 pytestmark = pytest.mark.redis
 

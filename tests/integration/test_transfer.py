@@ -13,18 +13,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from holding import started, taken_up, uploaded, worker_of
-from stack import BUCKET, Stack
-from waiting import until
 
-from producer.contract import JobState, Stage
-from worker import uploading
-from worker.aws import Aws
-from worker.context import Context
+from producer.contract.job import JobState, Stage
+from tests.support.holding import started, taken_up, uploaded, worker_of
+from tests.support.stack import BUCKET, Stack
+from tests.support.waiting import until
+from worker.aws.s3 import Storage
+from worker.aws.session import Aws
+from worker.aws.transfer import PART_BYTES, PARTS_AT_ONCE
 from worker.errors import Permanent, Transient
+from worker.runtime.context import Context
 from worker.settings import WorkerSettings
-from worker.storage import Storage
-from worker.transfer import PART_BYTES, PARTS_AT_ONCE
+from worker.stages import upload as uploading
 
 MB = 1024 * 1024
 URI = f"s3://{BUCKET}/folder/talk.wav"

@@ -6,18 +6,19 @@ import json
 from dataclasses import replace
 
 import pytest
-from holding import started, taken_up, worker_of
-from stack import BUCKET, Stack
-from waiting import until
 
-from producer.adoption import Became
-from producer.contract import JobState, Stage
-from producer.schedule import FLEET
-from producer.store import PREFIX
-from worker import collecting, polling
-from worker.adopting import Search
-from worker.context import Context
+from producer.backend.job_store import PREFIX
+from producer.backend.recoveries import Became
+from producer.backend.schedule import FLEET
+from producer.contract.job import JobState, Stage
+from tests.support.holding import started, taken_up, worker_of
+from tests.support.stack import BUCKET, Stack
+from tests.support.waiting import until
 from worker.errors import Transient
+from worker.recovery.scan import Search
+from worker.runtime.context import Context
+from worker.stages import collect
+from worker.stages import poll as polling
 
 NAME = "call-18"
 KEY = f"transcribe-queue/{NAME}/{NAME}.json"
@@ -87,7 +88,7 @@ def test_another_jobs_document_is_not_collected(stack: Stack, worker: Context, n
     collected(worker, stack)
     replaced(stack, named=named)
     with pytest.raises(Transient, match="is not the result of call-18: it is of") as caught:
-        collecting.fetch(taken_up(worker, Stage.COLLECT, NAME))
+        collect.fetch(taken_up(worker, Stage.COLLECT, NAME))
     assert caught.value.code == "ResultMissing"
 
 
@@ -97,7 +98,7 @@ def test_a_document_from_before_the_start_is_not_collected(stack: Stack, worker:
     assert begun is not None
     stack.broker.command("HSET", f"{PREFIX}job:{NAME}", "started_at", begun.timestamp() + 60)
     with pytest.raises(Transient, match="is not the result of call-18"):
-        collecting.fetch(taken_up(worker, Stage.COLLECT, NAME))
+        collect.fetch(taken_up(worker, Stage.COLLECT, NAME))
 
 
 def test_a_job_that_redis_forgot_is_not_given_a_planted_document(

@@ -10,9 +10,9 @@ import tempfile
 import time
 from pathlib import Path
 
-from protections.catalogue import PROTECTIONS, Protection
+from tests.protections.catalogue import PROTECTIONS, Protection
 
-ROOT = Path(__file__).parent.parent.parent
+ROOT = Path(__file__).parents[2]
 
 
 def main() -> int:

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from producer import InvalidRequest, TranscriptionRequest
-from producer.attempts import MAX_NAME, attempt_name, split_attempt
+from producer.contract.attempts import MAX_NAME, attempt_name, split_attempt
 
 #: What Amazon Transcribe allows for the name of a job.
 AWS_NAME = re.compile(r"[0-9a-zA-Z._-]{1,200}")

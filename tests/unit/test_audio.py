@@ -12,11 +12,11 @@ import av
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from recordings import apev2, bare_mp3, encoded, id3, wav_header
 
-from producer.media import MAX_BYTES
-from worker.audio import open_audio
+from producer.contract.media import MAX_BYTES
+from tests.support.recordings import apev2, bare_mp3, encoded, id3, wav_header
 from worker.errors import Permanent, Transient
+from worker.stages.audio import open_audio
 
 SAMPLES = Path(__file__).parents[2] / "samples"
 RATE = 8000

@@ -15,10 +15,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 from botocore.stub import Stubber
 from botocore.utils import parse_timestamp
 
-from worker.aws import CREDENTIAL_CODES, Aws, moment, sorted_error
-from worker.errors import Permanent, SlotsTaken, StageError, Throttled, Transient
-from worker.settings import WorkerSettings
-from worker.transcribe import (
+from worker.aws.session import CREDENTIAL_CODES, Aws, moment, sorted_error
+from worker.aws.transcribe import (
     Done,
     Failed,
     NameTakenError,
@@ -26,6 +24,8 @@ from worker.transcribe import (
     Transcribe,
     taken_by_another,
 )
+from worker.errors import Permanent, SlotsTaken, StageError, Throttled, Transient
+from worker.settings import WorkerSettings
 
 START: Any = {
     "TranscriptionJobName": "talk-1",

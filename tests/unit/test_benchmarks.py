@@ -161,11 +161,11 @@ def test_recordings_are_distinct_and_long_enough(tmp_path: Any) -> None:
 
 PY_SPY = """\
 thread (0x1): ThreadPoolExecutor-0_12;run (threading.py:9);call (celery/app/trace.py:1);\
-upload (worker/tasks.py:20);find (worker/storage.py:5);send (botocore/client.py:7);\
+upload (worker/tasks.py:20);find (worker/aws/s3.py:5);send (botocore/client.py:7);\
 send (http/client.py:3) 6
-thread (0x2): ThreadPoolExecutor-0_3;call (celery/app/trace.py:1);run (producer/broker.py:2);\
-read (redis/connection.py:4);recv (socket.py:1) 3
-thread (0x3): MainThread;loop (kombu/asynchronous/hub.py:1);take (worker/transport.py:1);\
+thread (0x2): ThreadPoolExecutor-0_3;call (celery/app/trace.py:1);\
+run (producer/backend/connection.py:2);read (redis/connection.py:4);recv (socket.py:1) 3
+thread (0x3): MainThread;loop (kombu/asynchronous/hub.py:1);take (worker/ingress/transport.py:1);\
 read (redis/connection.py:4) 1
 """
 
@@ -175,7 +175,7 @@ def test_a_profile_tells_whose_cpu_it_was() -> None:
 
     assert [each.count for each in stacks] == [6, 3, 1]
     assert [*map(profile.package, stacks)] == ["boto3", "redis, for ours", "redis, for Celery"]
-    assert profile.place(stacks[0]) == "worker/storage.py: find"
+    assert profile.place(stacks[0]) == "worker/aws/s3.py: find"
     assert profile.innermost(stacks[0]) == "http/client.py: send"
     assert profile.stage(stacks[0]) == "task upload"
     assert profile.thread(stacks[0]) == profile.thread(stacks[1]) == "ThreadPoolExecutor-n_n"

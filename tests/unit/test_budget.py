@@ -6,9 +6,9 @@ import threading
 from collections.abc import Callable
 
 import pytest
-from waiting import until
 
-from worker.budget import Budget
+from tests.support.waiting import until
+from worker.aws.budget import Budget
 
 
 def nothing() -> None:

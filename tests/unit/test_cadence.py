@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from producer.running import Look
-from worker.cadence import ask_each, seconds_between_looks
+from producer.backend.running import Look
+from worker.account.poll_interval import ask_each, seconds_between_looks
 
 
 def look(

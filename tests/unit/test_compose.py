@@ -16,14 +16,14 @@ from typing import Any
 import pytest
 import yaml
 from celery.bin.celery import celery as celery_command
-from stack import Stack
-from waiting import DEADLINE
 
-import localaws
-from localaws import Credentials
 from localaws.__main__ import _parser as localaws_parser
-from producer.contract import QUEUES
-from producer.fleet import WorkerReport
+from localaws.http.signatures import Credentials
+from localaws.server import serve
+from producer.backend.workers import WorkerReport
+from producer.contract.job import QUEUES
+from tests.support.stack import Stack
+from tests.support.waiting import DEADLINE
 from worker.settings import WorkerSettings
 
 ROOT = Path(__file__).parents[2]
@@ -254,7 +254,7 @@ def test_the_stand_ins_health_is_asked_where_it_answers() -> None:
     assert (kind, option) == ("CMD", "-c")
     port = localaws_parser().parse_args(SERVICES["localaws"]["command"][3:]).port
     assert f"http://127.0.0.1:{port}/" in code
-    with localaws.serve(recogniser="fixed:1") as endpoint:
+    with serve(recogniser="fixed:1") as endpoint:
         here = code.replace(f"http://127.0.0.1:{port}", endpoint.url)
         for asked, answered in ((here, True), (here.replace("health", "nothing"), False)):
             done = subprocess.run(

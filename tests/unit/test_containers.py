@@ -11,13 +11,13 @@ import av
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from recordings import apev2, bare_mp3, encoded, id3
 
 from producer.cli.inputs import Named
-from producer.containers import detect_container
+from producer.contract.containers import detect_container
+from producer.contract.media import MAX_BYTES, READABLE, refusal
+from producer.contract.options import MediaFormat
 from producer.errors import InvalidRequest
-from producer.media import MAX_BYTES, READABLE, refusal
-from producer.options import MediaFormat
+from tests.support.recordings import apev2, bare_mp3, encoded, id3
 
 AMR = "libopencore_amrnb"
 

@@ -14,9 +14,9 @@ from pydantic import ValidationError
 
 import producer
 from producer import InvalidRequest, Job, JobState, TranscriptionRequest
-from producer.contract import QUEUES, STAGE_OF, TERMINAL_STATES, Stage
-from producer.languages import LANGUAGE_CODES
-from producer.options import MediaFormat, PiiEntityType
+from producer.contract.job import QUEUES, STAGE_OF, TERMINAL_STATES, Stage
+from producer.contract.languages import LANGUAGE_CODES
+from producer.contract.options import MediaFormat, PiiEntityType
 
 AUDIO = "/recordings/talk.wav"
 SERVICE = Session().get_service_model("transcribe")

@@ -6,9 +6,9 @@ from typing import Any, cast
 
 import pytest
 
-from producer.contract import TranscriptionRequest
-from worker.description import options_of
-from worker.parameters import start_parameters
+from producer.contract.job import TranscriptionRequest
+from worker.aws.description import options_of
+from worker.aws.parameters import start_parameters
 
 URI = "s3://bucket/talk.wav"
 

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from waiting import DEADLINE
 
+from tests.support.waiting import DEADLINE
 from worker.settings import WorkerSettings
 
 ROOT = Path(__file__).parents[2]

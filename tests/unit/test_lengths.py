@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from recordings import bare_mp3, encoded, ogg_beginning_at, wav, wav_header
 
-from worker.audio import open_audio
+from tests.support.recordings import bare_mp3, encoded, ogg_beginning_at, wav, wav_header
 from worker.errors import Permanent
-from worker.lengths import MAX_SECONDS
+from worker.stages.audio import open_audio
+from worker.stages.lengths import MAX_SECONDS
 
 RATE = 8000
 

@@ -9,11 +9,16 @@ from pathlib import Path
 
 import av
 import pytest
-from recordings import encoded, ogg_beginning_at
 
-from localaws.audio import BYTES_PER_SECOND, check_not_too_long, check_not_too_short, open_audio
-from localaws.endpointing import Cutter
 from localaws.errors import AudioError
+from localaws.recognition.audio import (
+    BYTES_PER_SECOND,
+    check_not_too_long,
+    check_not_too_short,
+    open_audio,
+)
+from localaws.recognition.endpointing import Cutter
+from tests.support.recordings import encoded, ogg_beginning_at
 
 #: As the service words it.
 TOO_LONG = (

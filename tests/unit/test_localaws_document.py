@@ -2,9 +2,9 @@
 
 import pytest
 
-from localaws.document import build
-from localaws.speech import Recognition, Utterance, Word
-from localaws.subtitles import subtitles
+from localaws.transcribe.document import build
+from localaws.transcribe.speech import Recognition, Utterance, Word
+from localaws.transcribe.subtitles import subtitles
 
 HELLO = Utterance(
     start=0.0,

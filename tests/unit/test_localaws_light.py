@@ -9,10 +9,10 @@ import sys
 
 import pytest
 
-from localaws import delays
-from localaws.admin import CallCounts
-from localaws.aws_chunked import decoded
 from localaws.errors import ServiceError, UsageError
+from localaws.http.admin import CallCounts
+from localaws.recognition import delays
+from localaws.s3.aws_chunked import decoded
 
 
 def test_a_jobs_length_depends_on_its_name_and_the_seed_alone() -> None:
@@ -94,8 +94,8 @@ def test_a_stream_that_breaks_off_is_refused(body: bytes) -> None:
 
 def test_light_loads_no_moto() -> None:
     code = (
-        "import sys, localaws;"
-        "serving = localaws.serve(recogniser='fixed:0', light=True); serving.__enter__();"
+        "import sys, localaws.server;"
+        "serving = localaws.server.serve(recogniser='fixed:0', light=True); serving.__enter__();"
         "serving.__exit__(None, None, None);"
         "print(sorted({'moto', 'flask', 'werkzeug'} & set(sys.modules)))"
     )

@@ -2,16 +2,11 @@
 
 import pytest
 
-from localaws import media_uri
 from localaws.errors import ServiceError
-from localaws.outputs import resolve_key
-from localaws.refusals import not_english, unsupported
-from localaws.validation import (
-    MAX_MEDIA_BYTES,
-    check_media,
-    check_shape,
-    check_start,
-)
+from localaws.transcribe import media_uri
+from localaws.transcribe.outputs import resolve_key
+from localaws.transcribe.refusals import not_english, unsupported
+from localaws.transcribe.validation import MAX_MEDIA_BYTES, check_media, check_shape, check_start
 
 GOOD = {
     "TranscriptionJobName": "a-job_1.x",

@@ -9,8 +9,8 @@ import zlib
 
 import pytest
 
-from producer.contract import TranscriptionRequest
-from worker import notes
+from producer.contract.job import TranscriptionRequest
+from worker import request_metadata
 
 
 def test_a_request_comes_back_as_it_was() -> None:
@@ -21,9 +21,9 @@ def test_a_request_comes_back_as_it_was() -> None:
         language=("en-US", "de-DE"),
         metadata={"customer": "Zoë", "deep": [{"a": None}]},
     )
-    note = notes.encode(request.canonical())
+    note = request_metadata.encode(request.canonical())
     assert note.isascii()
-    fields = notes.decode(note)
+    fields = request_metadata.decode(note)
     assert TranscriptionRequest.parse(fields) == request
     assert TranscriptionRequest.parse(fields).canonical() == request.canonical()
 
@@ -31,9 +31,9 @@ def test_a_request_comes_back_as_it_was() -> None:
 def test_what_is_too_long_for_s3_is_left_out() -> None:
     chance = random.Random(7)  # noqa: S311 - no secret
     text = "".join(chance.choices(string.ascii_letters, k=4000))
-    assert notes.encode(text) == ""
+    assert request_metadata.encode(text) == ""
     # Names and the owner's mark take the rest of 2 KB.
-    longest = max((notes.encode(text[:n]) for n in range(1000, 1600)), key=len)
+    longest = max((request_metadata.encode(text[:n]) for n in range(1000, 1600)), key=len)
     marks = len("transcribe-queue-job") + 190 + len("transcribe-queue-request")
     assert 1400 < len(longest) <= 2048 - marks
 
@@ -54,4 +54,4 @@ def test_what_is_too_long_for_s3_is_left_out() -> None:
     ids=lambda note: str(note)[:20],
 )
 def test_what_is_no_note_of_ours_is_none(note: str | None) -> None:
-    assert notes.decode(note) is None
+    assert request_metadata.decode(note) is None

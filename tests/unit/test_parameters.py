@@ -6,9 +6,14 @@ import pytest
 from botocore.session import Session
 from botocore.validate import ParamValidator
 
-from producer.contract import TranscriptionRequest
-from producer.options import ContentRedaction, LanguageIdSettings, Subtitles, TranscribeOptions
-from worker.parameters import start_parameters
+from producer.contract.job import TranscriptionRequest
+from producer.contract.options import (
+    ContentRedaction,
+    LanguageIdSettings,
+    Subtitles,
+    TranscribeOptions,
+)
+from worker.aws.parameters import start_parameters
 
 MODEL = Session().get_service_model("transcribe").operation_model("StartTranscriptionJob")
 ARN = "arn:aws:iam::123456789012:role/Transcribe"

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from producer import Job, TranscriptionRequest
-from worker import places
+from worker import s3_layout
 from worker.s3_keys import reserved_with
 
 REDACTED: dict[str, Any] = {"content_redaction": {"redaction_output": "redacted"}}
@@ -41,18 +41,18 @@ def test_every_object_that_a_request_makes_aws_write(
     request = TranscriptionRequest.parse({"audio": "/a.wav", "name": "talk", **options})
     record = {"state": "QUEUED", "request": request.canonical(), "at.QUEUED": "1700000000"}
     job = Job.from_record("talk", record)
-    found = places.written_objects(job, "s3://b/deep/er/t.json")
+    found = s3_layout.written_objects(job, "s3://b/deep/er/t.json")
     assert {each.kind: each.uri for each in found} == {
         kind: f"s3://b/deep/er/{name}" for kind, name in written.items()
     }
-    assert found[0].uri == places.result_uri(job, "s3://b/deep/er/t.json")
+    assert found[0].uri == s3_layout.result_uri(job, "s3://b/deep/er/t.json")
 
 
 def test_the_write_check_file_lies_beside_the_result() -> None:
-    assert places.write_check_uri("s3://b/deep/t.json") == (
+    assert s3_layout.write_check_uri("s3://b/deep/t.json") == (
         "s3://b/deep/.write_access_check_file.temp"
     )
-    assert places.write_check_uri("s3://b/t.json") == "s3://b/.write_access_check_file.temp"
+    assert s3_layout.write_check_uri("s3://b/t.json") == "s3://b/.write_access_check_file.temp"
 
 
 @pytest.mark.parametrize(
@@ -84,6 +84,6 @@ def test_no_written_object_is_outside_the_reservation(
     request = TranscriptionRequest(audio="/a.wav", name="t", key="calls/a", **options)
     record = {"request": request.canonical(), "state": "READY", "attempt": str(attempt)}
     job = Job.from_record("t", record)
-    output = places.output_uri(job, "b", "ours/")
-    for each in places.written_objects(job, output):
+    output = s3_layout.output_uri(job, "b", "ours/")
+    for each in s3_layout.written_objects(job, output):
         assert reserved_with(each.uri.removeprefix("s3://b/")) == "calls/a"

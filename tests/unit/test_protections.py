@@ -7,7 +7,8 @@ import re
 from pathlib import Path
 
 import pytest
-from protections.catalogue import PROTECTIONS, Protection
+
+from tests.protections.catalogue import PROTECTIONS, Protection
 
 ROOT = Path(__file__).parents[2]
 ROWS = [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from worker.quotas import known_quotas
+from worker.account.quotas import known_quotas
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from worker import read_ahead
-from worker.read_ahead import MOST_BYTES, Attempt, ReadAhead
+from worker.stages import read_ahead
+from worker.stages.read_ahead import MOST_BYTES, Attempt, ReadAhead
 
 
 def attempt(job_id: str, number: int, year: int = 2026) -> Attempt:

@@ -19,17 +19,17 @@ import click
 import pytest
 import yaml
 from click.testing import CliRunner
-from guides import blocks, code, commands_of, parse, table
 from kombu.transport.virtual import Message
-from waiting import DEADLINE
 
 import producer
 from producer import Client, Job, Transcript, errors
-from producer.cli import transcribe
-from producer.cli.policy import worker_policy
-from producer.contract import QUEUES, JobState, Stage, TranscriptionRequest
-from producer.segments import Word
+from producer.cli.commands.policy import worker_policy
+from producer.cli.main import transcribe
+from producer.contract.job import QUEUES, JobState, Stage, TranscriptionRequest
 from producer.settings import ProducerSettings
+from producer.transcript.segments import Word
+from tests.support.guides import blocks, code, commands_of, parse, table
+from tests.support.waiting import DEADLINE
 from worker.settings import WorkerSettings
 
 ROOT = Path(__file__).parents[2]
@@ -120,7 +120,7 @@ def test_the_original_scripts_names_are_all_there() -> None:
         "SLEEP_TIME": "worker",
     }
     readers = {
-        "producer": (ROOT / "producer/script_settings.py").read_text(),
+        "producer": (ROOT / "producer/legacy_env_file.py").read_text(),
         "worker": (ROOT / "worker/settings.py").read_text(),
     }
     for name, who in names.items():
@@ -326,8 +326,8 @@ def test_every_module_of_a_stage_has_a_place() -> None:
     assert {
         f"{path.relative_to(ROOT)}/" for path in (ROOT / "localaws", ROOT / "producer/cli")
     } <= named
-    for stage in ("uploading", "starting", "polling", "collecting", "cleaning"):
-        assert f"worker/{stage}.py" in named
+    for stage in ("upload", "start", "poll", "collect", "cleanup"):
+        assert f"worker/stages/{stage}.py" in named
 
 
 def test_it_is_for_every_machine() -> None:

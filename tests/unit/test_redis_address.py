@@ -11,7 +11,7 @@ from kombu.utils.url import parse_url
 from redis.connection import parse_url as redis_parse_url
 
 from producer import Client, InvalidSettings
-from producer.redis_address import RedisAddress
+from producer.backend.address import RedisAddress
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ import pytest
 
 from producer import Job, JobState, Transcript, TranscriptionRequest
 from worker.errors import Permanent, Transient
-from worker.results import discard_results, disk_error, results_folder, write_results
+from worker.stages.result_files import discard_results, disk_error, results_folder, write_results
 
 ITEMS = [
     {

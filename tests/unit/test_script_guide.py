@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 from dotenv import dotenv_values
-from guides import blocks, code, commands_of, parse, table
 
-from producer.cli import transcribe
+from producer.cli.main import transcribe
 from producer.client import Client
-from producer.script_settings import read_request
-from producer.segments import AlternativeSegment, SegmentReading
-from producer.transcript import Transcript
+from producer.legacy_env_file import read_request
+from producer.transcript.segments import AlternativeSegment, SegmentReading
+from producer.transcript.transcript import Transcript
+from tests.support.guides import blocks, code, commands_of, parse, table
 from worker.settings import WorkerSettings
 
 ROOT = Path(__file__).parents[2]

@@ -7,12 +7,12 @@ import sys
 from pathlib import Path
 
 import pytest
-from waiting import DEADLINE
 
 from producer import InvalidRequest, InvalidSettings, TranscriptionRequest
-from producer.script_settings import read_request
+from producer.legacy_env_file import read_request
 from producer.settings import ProducerSettings
-from worker.aws import Aws
+from tests.support.waiting import DEADLINE
+from worker.aws.session import Aws
 from worker.errors import Permanent
 from worker.settings import WorkerSettings
 
@@ -386,7 +386,7 @@ def test_secrets_reach_no_log_even_at_debug(script: Path, tmp_path: Path) -> Non
 import structlog, logging
 from worker import logs
 from worker.settings import WorkerSettings
-from worker.aws import Aws
+from worker.aws.session import Aws
 from worker.errors import StageError
 settings = WorkerSettings.load()
 logs.configure("json", "debug")

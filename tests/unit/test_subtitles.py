@@ -7,8 +7,16 @@ from itertools import pairwise
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from producer.segments import Segment, Word, cut, plain
-from producer.subtitles import MAX_CUE_MS, MAX_LINE, MAX_LINES, MIN_CUE_MS, cues, srt, vtt
+from producer.transcript.segments import Segment, Word, cut, plain
+from producer.transcript.subtitles import (
+    MAX_CUE_MS,
+    MAX_LINE,
+    MAX_LINES,
+    MIN_CUE_MS,
+    cues,
+    srt,
+    vtt,
+)
 
 TIMING = re.compile(r"(\d{2,}):([0-5]\d):([0-5]\d)[,.](\d{3})")
 

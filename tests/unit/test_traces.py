@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from worker.inventory import ListedObject
-from worker.traces import Traces, attempt_of, folders
+from worker.aws.inventory import ListedObject
+from worker.recovery.artifacts import Traces, attempt_of, folders
 
 PREFIX = "s3://bucket/ours/"
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)

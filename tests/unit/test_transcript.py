@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from producer.errors import BadTranscript
-from producer.transcript import Alternative, SegmentReading, Transcript
+from producer.transcript.transcript import Alternative, SegmentReading, Transcript
 
 
 def spoken(

@@ -1,0 +1,1 @@
+"""The wire: servers, routing, signatures, answers as each protocol writes them."""

@@ -1,0 +1,136 @@
+"""What tests ask and tell localaws, beside AWS: everything under `/_localaws/`."""
+
+import json
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from localaws.errors import UsageError
+from localaws.faults import Fault, FaultBook
+from localaws.http.answers import Answer, plain_json
+from localaws.transcribe.jobs import Job, JobTable
+from localaws.transcribe.lifecycle import Lifecycle
+
+PREFIX = "/_localaws/"
+
+
+class CallCounts:
+    """How often each operation was called and refused, and how often in any one second.
+
+    A second may begin at any call, and a call just a second later is not in it. Safe between
+    threads.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._counts: dict[str, dict[str, int]] = {}
+        self._errors: dict[str, dict[str, int]] = {}
+        self._last_second: dict[str, deque[float]] = {}
+        self._most: dict[str, int] = {}
+
+    def add(self, operation: str, *, refused: bool) -> None:
+        with self._lock:
+            counts = self._counts.setdefault(operation, {"count": 0, "refused": 0})
+            counts["count"] += 1
+            counts["refused"] += refused
+            now = self._clock()
+            last = self._last_second.setdefault(operation, deque())
+            last.append(now)
+            while last[0] <= now - 1:
+                last.popleft()
+            self._most[operation] = max(self._most.get(operation, 0), len(last))
+
+    def add_error(self, operation: str, code: str) -> None:
+        """Count an error answer, whatever it was for."""
+        with self._lock:
+            codes = self._errors.setdefault(operation, {})
+            codes[code] = codes.get(code, 0) + 1
+
+    def errors(self) -> dict[str, dict[str, int]]:
+        """How often each operation of Transcribe was answered with each error."""
+        with self._lock:
+            return {operation: dict(codes) for operation, codes in self._errors.items()}
+
+    def snapshot(self) -> dict[str, dict[str, int]]:
+        with self._lock:
+            return {operation: dict(counts) for operation, counts in self._counts.items()}
+
+    def most_in_a_second(self) -> dict[str, int]:
+        with self._lock:
+            return dict(self._most)
+
+
+class Admin:
+    """GET health; GET jobs, or account for the same without the jobs; GET faults that are left,
+    POST adds to them, DELETE clears them all.
+    """
+
+    def __init__(
+        self, table: JobTable, lifecycle: Lifecycle, faults: FaultBook, calls: CallCounts
+    ) -> None:
+        self._table = table
+        self._lifecycle = lifecycle
+        self._faults = faults
+        self._calls = calls
+        self._told: dict[str, Callable[[], Any]] = {
+            "health": lambda: {"status": "ok"},
+            "account": self._account,
+            "jobs": lambda: self._account() | self._jobs(),
+            "faults": faults.left,
+        }
+
+    def answer(self, method: str, path: str, body: bytes) -> Answer:
+        """`path` is what follows the prefix."""
+        if method == "GET" and path in self._told:
+            return plain_json(self._told[path]())
+        if (method, path) == ("POST", "faults"):
+            return self._set_faults(body)
+        if (method, path) == ("DELETE", "faults"):
+            self._faults.clear()
+            return plain_json({"faults": 0})
+        return plain_json({"error": f"localaws has no {method} {PREFIX}{path}."}, 404)
+
+    def _set_faults(self, body: bytes) -> Answer:
+        try:
+            values = json.loads(body)
+            if not isinstance(values, list):
+                raise UsageError("Send a JSON list of faults.")
+            faults = [Fault.from_dict(value) for value in values]
+        except (ValueError, TypeError) as error:
+            return plain_json({"error": str(error)}, 400)
+        self._faults.add(faults)
+        return plain_json({"faults": len(faults)})
+
+    def _account(self) -> dict[str, Any]:
+        with self._table.lock:
+            return {
+                "accepted": len(self._table.history),
+                "running": self._table.running,
+                "most_running": self._table.most_running,
+                "calls": self._calls.snapshot(),
+                "errors": self._calls.errors(),
+                "most_in_a_second": self._calls.most_in_a_second(),
+            }
+
+    def _jobs(self) -> dict[str, Any]:
+        processes = self._lifecycle.recogniser.processes()
+        with self._table.lock:
+            return {"jobs": [_job(job, processes) for job in self._table.history]}
+
+
+def _job(job: Job, processes: dict[int, int]) -> dict[str, Any]:
+    return {
+        "name": job.name,
+        "region": job.region,
+        "status": job.status,
+        "media": job.request["Media"]["MediaFileUri"],
+        "created": job.created,
+        "started": job.started,
+        "completed": job.completed,
+        "failure_reason": job.failure_reason,
+        "deleted": job.deleted,
+        "pid": None if job.ended else processes.get(job.sequence),
+    }

@@ -1,0 +1,1 @@
+"""Amazon Transcribe: its operations, its jobs and what it writes."""

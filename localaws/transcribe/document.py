@@ -1,0 +1,244 @@
+"""The result document, in the shape that Amazon Transcribe writes.
+
+Times and confidences are strings, punctuation has no times (Transcribe developer guide, "Data
+input and output"). Pauses end sentences here: each utterance gets a capital and a full stop.
+There is no diarisation: with ShowSpeakerLabels everybody is `spk_0`. No language is identified:
+one is assumed, and reported like the other candidates with a score of 0. Nothing is toxic.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from localaws.s3.objects import ACCOUNT_ID
+from localaws.transcribe import marks
+from localaws.transcribe.speech import Recognition, Utterance, Word
+
+Json = dict[str, Any]
+
+#: The only speaker there is.
+SPEAKER = "spk_0"
+#: The score of a language that was assumed and not identified.
+ASSUMED_SCORE = 0.0
+#: The candidates where a request names none.
+_CANDIDATES = ("en-US", "es-US", "fr-FR", "de-DE", "zh-CN")
+_FULL_STOP = "."
+_TOXIC_CATEGORIES = (
+    "profanity",
+    "hate_speech",
+    "sexual",
+    "insult",
+    "violence_or_threat",
+    "graphic",
+    "harassment_or_abuse",
+)
+
+
+def assumed_language(request: Json) -> str:
+    """The language of the document: the one asked for, else the first English one of the options.
+
+    `request` is StartTranscriptionJob's.
+    """
+    if "LanguageCode" in request:
+        return str(request["LanguageCode"])
+    options = request.get("LanguageOptions") or _CANDIDATES
+    return next((str(code) for code in options if code.startswith("en-")), str(options[0]))
+
+
+def build(
+    job_name: str, request: Json, recognition: Recognition, *, redacted: bool = False
+) -> Json:
+    """The document of a finished job, or the one in which personal data is hidden."""
+    settings = request.get("Settings", {})
+    utterances = [marks.cut(each, request, redacted=redacted) for each in recognition.utterances]
+    labels = _Labels(
+        speaker=SPEAKER if settings.get("ShowSpeakerLabels") else None,
+        by_channel=bool(settings.get("ChannelIdentification")),
+    )
+    items: list[Json] = []
+    segments: list[Json] = []
+    for utterance in utterances:
+        own = labels.put(utterance, _items(utterance, request))
+        for item in own:
+            item["id"] = len(items)
+            items.append(item)
+        segments.append(_audio_segment(len(segments), utterance, own, labels))
+
+    results: Json = _language(request, recognition.duration)
+    results["transcripts"] = [{"transcript": " ".join(each["transcript"] for each in segments)}]
+    if labels.by_channel:
+        results["channel_labels"] = _channel_labels(items, recognition.channels)
+    if labels.speaker:
+        results["speaker_labels"] = _speaker_labels(utterances, labels)
+    results["items"] = items
+    if settings.get("ShowAlternatives"):
+        results["segments"] = [_alternatives(each, labels, request) for each in utterances]
+    results["audio_segments"] = segments
+    if "ToxicityDetection" in request:
+        results["toxicity_detection"] = [_toxicity(each) for each in utterances]
+    return {
+        "jobName": job_name,
+        "accountId": ACCOUNT_ID,
+        "status": "COMPLETED",
+        **({"isRedacted": True} if redacted else {}),
+        "results": results,
+    }
+
+
+def seconds(value: float) -> str:
+    """Seconds as the service writes them: a string, to the millisecond."""
+    return str(round(value, 3))
+
+
+class _Labels:
+    """Which labels the request asked for, and what they say of an utterance."""
+
+    def __init__(self, speaker: str | None, *, by_channel: bool) -> None:
+        self.speaker = speaker
+        self.by_channel = by_channel
+
+    def of(self, utterance: Utterance) -> Json:
+        labels: Json = {}
+        if self.by_channel:
+            labels["channel_label"] = f"ch_{utterance.channel}"
+        if self.speaker:
+            labels["speaker_label"] = self.speaker
+        return labels
+
+    def put(self, utterance: Utterance, items: Iterable[Json]) -> list[Json]:
+        return [{**item, **self.of(utterance)} for item in items]
+
+
+def _items(utterance: Utterance, request: Json) -> list[Json]:
+    items = [
+        {
+            "type": "pronunciation",
+            "alternatives": [{**marks.certainty(word, request), "content": text}],
+            "start_time": seconds(word.start),
+            "end_time": seconds(word.end),
+            **({"vocabularyFilterMatch": True} if word.filtered else {}),
+        }
+        for word, text in zip(utterance.words, _written(utterance), strict=True)
+    ]
+    if not utterance.verbatim:
+        items.append(
+            {
+                "type": "punctuation",
+                "alternatives": [{"confidence": "0.0", "content": _FULL_STOP}],
+            }
+        )
+    return items
+
+
+def _written(utterance: Utterance, words: Sequence[Word] | None = None) -> list[str]:
+    """The words with the capitals of a sentence."""
+    texts = [word.text for word in (utterance.words if words is None else words)]
+    if utterance.verbatim or not texts:
+        return texts
+    texts = [text.capitalize() if text.split("'")[0] == "i" else text for text in texts]
+    return [texts[0][:1].upper() + texts[0][1:], *texts[1:]]
+
+
+def _sentence(texts: Iterable[str], utterance: Utterance) -> str:
+    return " ".join(texts) + ("" if utterance.verbatim else _FULL_STOP)
+
+
+def _audio_segment(number: int, utterance: Utterance, items: list[Json], labels: _Labels) -> Json:
+    return {
+        "id": number,
+        "transcript": _sentence(_written(utterance), utterance),
+        "start_time": seconds(utterance.start),
+        "end_time": seconds(utterance.end),
+        **labels.of(utterance),
+        "items": [item["id"] for item in items],
+    }
+
+
+def _alternatives(utterance: Utterance, labels: _Labels, request: Json) -> Json:
+    return {
+        "start_time": seconds(utterance.start),
+        "end_time": seconds(utterance.end),
+        **labels.of(utterance),
+        "alternatives": [
+            _reading(utterance, words, request)
+            for words in (utterance.words, *utterance.alternatives)
+        ],
+    }
+
+
+def _toxicity(utterance: Utterance) -> Json:
+    return {
+        "text": _sentence(_written(utterance), utterance),
+        "toxicity": 0.0,
+        "categories": dict.fromkeys(_TOXIC_CATEGORIES, 0.0),
+        "start_time": round(utterance.start, 3),
+        "end_time": round(utterance.end, 3),
+    }
+
+
+def _reading(utterance: Utterance, words: Sequence[Word], request: Json) -> Json:
+    texts = _written(utterance, words)
+    items: list[Json] = [
+        {
+            "start_time": seconds(word.start),
+            "end_time": seconds(word.end),
+            **marks.certainty(word, request),
+            "type": "pronunciation",
+            "content": text,
+        }
+        for word, text in zip(words, texts, strict=True)
+    ]
+    if not utterance.verbatim:
+        items.append({"confidence": "0.0", "type": "punctuation", "content": _FULL_STOP})
+    return {"transcript": _sentence(texts, utterance), "items": items}
+
+
+def _channel_labels(items: list[Json], channels: int) -> Json:
+    return {
+        "channels": [
+            {
+                "channel_label": f"ch_{channel}",
+                "items": [item for item in items if item["channel_label"] == f"ch_{channel}"],
+            }
+            for channel in range(channels)
+        ],
+        "number_of_channels": channels,
+    }
+
+
+def _speaker_labels(utterances: Sequence[Utterance], labels: _Labels) -> Json:
+    return {
+        **({} if labels.by_channel else {"channel_label": "ch_0"}),
+        "speakers": 1 if utterances else 0,
+        "segments": [
+            {
+                "start_time": seconds(each.start),
+                "end_time": seconds(each.end),
+                **labels.of(each),
+                "items": [
+                    {
+                        "start_time": seconds(word.start),
+                        "end_time": seconds(word.end),
+                        **labels.of(each),
+                    }
+                    for word in each.words
+                ],
+            }
+            for each in utterances
+        ],
+    }
+
+
+def _language(request: Json, duration: float) -> Json:
+    language = assumed_language(request)
+    if request.get("IdentifyMultipleLanguages"):
+        return {
+            "language_codes": [
+                {"language_code": language, "duration_in_seconds": round(duration, 3)}
+            ]
+        }
+    if not request.get("IdentifyLanguage"):
+        return {}
+    options = [str(code) for code in request.get("LanguageOptions") or _CANDIDATES]
+    candidates = dict.fromkeys([language, *options])
+    scores = [{"score": str(ASSUMED_SCORE), "code": code} for code in candidates]
+    return {"language_code": language, "language_identification": scores}

@@ -1,0 +1,127 @@
+"""The life of a job between its start and its end, whoever recognises it."""
+
+import logging
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from localaws.faults import RESULT_KINDS, FaultBook
+from localaws.s3.objects import ObjectStore
+from localaws.transcribe import document, outputs
+from localaws.transcribe.jobs import Job, JobTable
+from localaws.transcribe.speech import Recognition
+
+logger = logging.getLogger("localaws")
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A job cannot complete; `reason` is its FailureReason."""
+
+    reason: str
+
+
+#: Called once a job, from any thread, with what came of it.
+Ending = Callable[[Job, Recognition | Failure], None]
+
+
+class Recogniser(Protocol):
+    """What turns jobs into recognitions, in its own time."""
+
+    def refusal(self, job: Job) -> str | None:
+        """Why it cannot take this job; None if it can."""
+
+    def submit(self, job: Job) -> None:
+        """Take a job. Returns at once; its ending is called later."""
+
+    def processes(self) -> dict[int, int]:
+        """The process of every job that has one now, by the job's sequence number."""
+
+    def close(self) -> None:
+        """End every process and thread. Jobs that run stay as they are."""
+
+
+class Lifecycle:
+    """Takes jobs to their recogniser and their results to S3."""
+
+    def __init__(
+        self,
+        table: JobTable,
+        store: ObjectStore,
+        faults: FaultBook,
+        make_recogniser: Callable[[Ending], Recogniser],
+    ) -> None:
+        self._table = table
+        self._store = store
+        self._faults = faults
+        self.recogniser = make_recogniser(self.end)
+
+    def begin(self, job: Job) -> None:
+        """A job is IN_PROGRESS: have it recognised, or fail it with the reason why not."""
+        # A failed job may let the next one run, which may fail: a loop, for there may be 10,000.
+        todo = deque([job])
+        while todo:
+            following = todo.popleft()
+            reason = self.recogniser.refusal(following)
+            if reason:
+                todo.extend(self._finish(following, Failure(reason)))
+            else:
+                self.recogniser.submit(following)
+
+    def end(self, job: Job, outcome: Recognition | Failure) -> None:
+        """A job has ended: write its results, record its state, begin those that waited."""
+        for following in self._finish(job, outcome):
+            self.begin(following)
+
+    def _finish(self, job: Job, outcome: Recognition | Failure) -> list[Job]:
+        """Returns the deferred jobs that now run."""
+        if not self._faults.fate(job.name, "delete_job"):
+            return self._ended(job, outcome)
+        with self._table.lock:  # nobody sees it between its end and its deletion
+            following = self._ended(job, outcome)
+            self._table.delete(job.region, job.name)
+        return following
+
+    def _ended(self, job: Job, outcome: Recognition | Failure) -> list[Job]:
+        if fault := self._faults.fate(job.name, "fail"):
+            return self._table.fail(job, fault.reason)
+        if isinstance(outcome, Failure):
+            return self._table.fail(job, outcome.reason)
+        return self._complete(job, outcome)
+
+    def _complete(self, job: Job, recognition: Recognition) -> list[Job]:
+        identified = job.request.get("IdentifyLanguage") or job.request.get(
+            "IdentifyMultipleLanguages"
+        )
+        if identified and not recognition.utterances:
+            return self._table.fail(
+                job,
+                "Your audio file must have a speech segment long enough in duration to perform "
+                "automatic language identification.",
+            )
+        try:
+            fault = self._faults.fate(job.name, *RESULT_KINDS)
+            uris = outputs.write(self._store, job, recognition, fault)
+        except LookupError as error:
+            return self._table.fail(job, f"The transcript could not be written. {error}")
+        except Exception as error:  # A job must end, and its place become free.
+            logger.exception("The result of job %s could not be made", job.name)
+            return self._table.fail(job, f"Internal error: {error!r}")
+        return self._table.complete(job, _found(job, recognition), uris)
+
+
+def _found(job: Job, recognition: Recognition) -> dict[str, Any]:
+    """What the service adds to a record once it has heard the recording."""
+    found: dict[str, Any] = {
+        "MediaFormat": recognition.media_format,
+        "MediaSampleRateHertz": recognition.sample_rate,
+    }
+    language = document.assumed_language(job.request)
+    if job.request.get("IdentifyMultipleLanguages"):
+        duration = round(recognition.duration, 3)
+        found["LanguageCodes"] = [{"LanguageCode": language, "DurationInSeconds": duration}]
+    elif job.request.get("IdentifyLanguage"):
+        found["LanguageCode"] = language
+        found["IdentifiedLanguageScore"] = document.ASSUMED_SCORE
+    return {name: value for name, value in found.items() if value is not None}

@@ -1,0 +1,117 @@
+"""Where a job's results go, and putting them there."""
+
+import json
+from threading import Timer
+from typing import Any
+
+from localaws.faults import Fault
+from localaws.s3.objects import SERVICE_BUCKET, ObjectStore
+from localaws.transcribe import document
+from localaws.transcribe.jobs import Job
+from localaws.transcribe.speech import Recognition
+from localaws.transcribe.subtitles import CONTENT_TYPES, subtitles
+
+Json = dict[str, Any]
+
+_ACCESS_CHECK = ".write_access_check_file.temp"
+#: What a job's record calls its documents.
+_OPEN, _REDACTED = "TranscriptFileUri", "RedactedTranscriptFileUri"
+
+
+def resolve_key(job_name: str, output_key: str | None) -> str:
+    """The document's key, from OutputKey as the API reference of StartTranscriptionJob says.
+
+    A key that ends in `.json` is the document's own; any other is a folder for `<job>.json`.
+    """
+    if output_key is None:
+        return f"{job_name}.json"
+    if output_key.endswith(".json"):
+        return output_key
+    return f"{output_key.rstrip('/')}/{job_name}.json"
+
+
+def document_keys(job: Job) -> dict[str, str]:
+    """The keys of all documents of a job, under the names that its record has for them."""
+    key = job.location.key
+    redaction = job.request.get("ContentRedaction")
+    if redaction is None:
+        return {_OPEN: key}
+    folder, slash, name = key.rpartition("/")
+    keys = {_REDACTED: f"{folder}{slash}redacted-{name}"}
+    if redaction["RedactionOutput"] == "redacted_and_unredacted":
+        keys[_OPEN] = key
+    return keys
+
+
+def check_access(store: ObjectStore, bucket: str, key: str) -> None:
+    """Write the empty file that the service leaves beside a document to see that it may.
+
+    Raises LookupError where the bucket is missing.
+    """
+    if bucket == SERVICE_BUCKET:
+        store.create_bucket(bucket)
+        return
+    folder = key.rpartition("/")[0]
+    path = f"{folder}/{_ACCESS_CHECK}" if folder else _ACCESS_CHECK
+    store.write(bucket, path, b"", "binary/octet-stream")
+
+
+def write(
+    store: ObjectStore, job: Job, recognition: Recognition, fault: Fault | None = None
+) -> list[str]:
+    """Put every document and all subtitles asked for. Returns the subtitles' URIs.
+
+    A fault spoils the documents, for good or for its seconds. Raises LookupError where the bucket
+    is gone.
+    """
+    documents = {
+        key: document.build(job.name, job.request, recognition, redacted=name == _REDACTED)
+        for name, key in document_keys(job).items()
+    }
+    uris = [
+        uri for key, each in documents.items() for uri in _write_subtitles(store, job, key, each)
+    ]
+    # Last, so that whoever finds a document finds everything.
+    for key, each in documents.items():
+        _write_document(store, job, key, each, fault)
+    return uris
+
+
+def _write_subtitles(store: ObjectStore, job: Job, key: str, document_: Json) -> list[str]:
+    """The subtitles of one document, which has that key. Without speech there are none (Transcribe
+    developer guide, "Creating video subtitles").
+    """
+    if not document_["results"]["items"]:
+        return []
+    asked = job.request.get("Subtitles", {})
+    uris = []
+    for kind in dict.fromkeys(asked.get("Formats", ())):
+        text = subtitles(kind, document_, asked.get("OutputStartIndex", 0))
+        path = f"{key.removesuffix('.json')}.{kind}"
+        store.write(job.location.bucket, path, text.encode(), CONTENT_TYPES[kind], _kms_key(job))
+        uris.append(job.location.uri(path))
+    return uris
+
+
+def _write_document(
+    store: ObjectStore, job: Job, key: str, document_: Json, fault: Fault | None
+) -> None:
+    bucket, kms_key = job.location.bucket, _kms_key(job)
+    body = json.dumps(document_, ensure_ascii=False).encode()
+    spoilt = _spoilt(body, fault.kind) if fault else body
+    if spoilt is not None:
+        store.write(bucket, key, spoilt, "application/json", kms_key)
+    if fault and fault.seconds:
+        mend = Timer(fault.seconds, store.write, (bucket, key, body, "application/json", kms_key))
+        mend.daemon = True
+        mend.start()
+
+
+def _kms_key(job: Job) -> str | None:
+    return job.request.get("OutputEncryptionKMSKeyId")
+
+
+def _spoilt(body: bytes, kind: str) -> bytes | None:
+    if kind == "truncated_result":
+        return body[: len(body) // 2]
+    return b"<html>This is no transcript.</html>" if kind == "not_json" else None

@@ -1,0 +1,99 @@
+"""How the service describes a job: the full record and the one in lists.
+
+Call with the job table's lock held.
+"""
+
+from typing import Any
+
+from localaws.transcribe import outputs
+from localaws.transcribe.jobs import Job
+
+Json = dict[str, Any]
+
+_ECHOED = (
+    "LanguageCode",
+    "MediaSampleRateHertz",
+    "MediaFormat",
+    "Media",
+    "Settings",
+    "ModelSettings",
+    "JobExecutionSettings",
+    "ContentRedaction",
+    "IdentifyLanguage",
+    "IdentifyMultipleLanguages",
+    "LanguageOptions",
+    "LanguageIdSettings",
+    "ToxicityDetection",
+)
+_ECHOED_IN_LISTS = (
+    "LanguageCode",
+    "ContentRedaction",
+    "ModelSettings",
+    "IdentifyLanguage",
+    "IdentifyMultipleLanguages",
+    "ToxicityDetection",
+)
+_DEFAULT_SETTINGS = {"ChannelIdentification": False, "ShowAlternatives": False}
+_FOUND_IN_LISTS = ("LanguageCode", "LanguageCodes", "IdentifiedLanguageScore")
+
+
+def full_record(job: Job) -> Json:
+    """A TranscriptionJob, as Start answers it."""
+    record = _state(job)
+    record.update((name, job.request[name]) for name in _ECHOED if name in job.request)
+    record.update(job.found)
+    if job.status == "COMPLETED":
+        record["Transcript"] = {
+            name: job.location.uri(key) for name, key in outputs.document_keys(job).items()
+        }
+    if job.tags:
+        record["Tags"] = tag_list(job)
+    if "Subtitles" in job.request:
+        record["Subtitles"] = {
+            "OutputStartIndex": 0,
+            **job.request["Subtitles"],
+            "SubtitleFileUris": job.subtitle_uris,
+        }
+    return record
+
+
+def looked_up(job: Job) -> Json:
+    """A TranscriptionJob, as Get answers it: with the settings that nobody made, and a transcript
+    that is empty until there is one.
+    """
+    record = full_record(job)
+    record["Settings"] = {**_DEFAULT_SETTINGS, **record.get("Settings", {})}
+    return {"Transcript": {}, **record}
+
+
+def summary(job: Job) -> Json:
+    """A TranscriptionJobSummary, as List answers it: it does not say where the transcript is."""
+    record = _state(job)
+    record.update((name, job.request[name]) for name in _ECHOED_IN_LISTS if name in job.request)
+    record.update((name, job.found[name]) for name in _FOUND_IN_LISTS if name in job.found)
+    record["OutputLocationType"] = (
+        "SERVICE_BUCKET" if job.location.own_bucket else "CUSTOMER_BUCKET"
+    )
+    return record
+
+
+def tag_list(job: Job) -> list[Json]:
+    return [{"Key": key, "Value": value} for key, value in job.tags.items()]
+
+
+def _state(job: Job) -> Json:
+    record: Json = {
+        "TranscriptionJobName": job.name,
+        "TranscriptionJobStatus": job.status,
+        "CreationTime": _milliseconds(job.created),
+        "StartTime": _milliseconds(job.started),
+        # A job that failed was never completed.
+        "CompletionTime": None if job.status == "FAILED" else _milliseconds(job.completed),
+        "FailureReason": job.failure_reason,
+    }
+    return {name: value for name, value in record.items() if value is not None}
+
+
+def _milliseconds(moment: float | None) -> float | None:
+    """Seconds since the epoch as the service tells them."""
+    return None if moment is None else round(moment, 3)

@@ -1,0 +1,176 @@
+"""The connection to Redis: commands and Lua scripts, with one error when it does not answer."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from importlib import resources
+from typing import Any
+
+import redis
+from redis.backoff import ConstantBackoff
+from redis.commands.core import Script
+from redis.retry import Retry
+
+from producer.backend.address import RedisAddress
+from producer.backend.redis_errors import explained
+from producer.errors import BrokerUnusable
+
+Argument = str | bytes | int | float
+
+_SCRIPTS = resources.files("producer.backend") / "lua"
+_CALL = re.compile(r"redis\.call\('([A-Z]+)'")
+
+
+class Broker:
+    """One Redis, by URL. Safe to share between threads; connects when first used."""
+
+    def __init__(self, url: str, timeout: float = 5.0) -> None:
+        """Prepare for Redis at `url`, whose every answer may take `timeout` seconds.
+
+        What fails is tried once more, so an error comes after twice that, at the latest.
+
+        Raises:
+            InvalidSettings: if `url` is not a Redis URL.
+        """
+        self._address = RedisAddress.parse(url)
+        self._redis = redis.Redis.from_url(
+            self._address.url,
+            decode_responses=True,
+            socket_timeout=timeout,
+            socket_connect_timeout=min(timeout, 5.0),
+            # A PING before a command would be tried twice within each of two tries to connect,
+            # and find a dead connection no sooner than the command itself.
+            health_check_interval=0,
+            retry=Retry(ConstantBackoff(0.1), 1),
+            **({} if self._address.socket else {"socket_keepalive": True}),
+        )
+        self._timeout = timeout
+        #: where Redis is, without any password
+        self.address = self._address.shown
+        self._scripts: dict[str, Script] = {}
+
+    def run(self, script: str, *arguments: Argument) -> Any:
+        """Run `producer/backend/lua/<script>.lua`.
+
+        Raises:
+            BrokerUnavailable: if Redis does not answer, or refuses.
+        """
+        with self._reachable():
+            return self._script(script)(args=list(arguments))
+
+    def run_once(self, script: str, *arguments: Argument) -> Any:
+        """The same for a script that is seldom run: Redis does not keep it.
+
+        Raises:
+            BrokerUnavailable: if Redis does not answer, or refuses.
+        """
+        with self._reachable():
+            with suppress(redis.exceptions.NoScriptError):
+                # All others are run by their digest: whoever may not do that learns it here.
+                self._redis.evalsha("-", 0)
+            return self._redis.eval(_source(script), 0, *arguments)
+
+    def run_many(self, script: str, calls: Iterable[Sequence[Argument]]) -> list[Any]:
+        """Run one script many times in one round trip.
+
+        Raises:
+            BrokerUnavailable: if Redis does not answer, or refuses.
+        """
+        with self._reachable(), self._redis.pipeline(transaction=False) as pipeline:
+            registered = self._script(script)
+            for arguments in calls:
+                registered(args=list(arguments), client=pipeline)
+            return list(pipeline.execute())
+
+    def command(self, *words: Argument, raw: bool = False) -> Any:
+        """Send one command; with `raw` the answer stays bytes.
+
+        Raises:
+            BrokerUnavailable: if Redis does not answer, or refuses.
+        """
+        with self._reachable():
+            options = {"NEVER_DECODE": True} if raw else {}
+            return self._redis.execute_command(*words, **options)
+
+    def commands(self, calls: Iterable[Sequence[Argument]]) -> list[Any]:
+        """Send many commands in one round trip.
+
+        Raises:
+            BrokerUnavailable: if Redis does not answer, or refuses.
+        """
+        with self._reachable(), self._redis.pipeline(transaction=False) as pipeline:
+            for words in calls:
+                pipeline.execute_command(*words)
+            return list(pipeline.execute())
+
+    def read_events(
+        self, stream: str, after: str, seconds: float
+    ) -> list[tuple[str, dict[str, str]]]:
+        """Wait up to `seconds` for entries of a stream after an id; empty if none came.
+
+        Raises:
+            BrokerUnavailable: if Redis does not answer, or refuses.
+        """
+        # The answer must not be awaited longer than the socket is willing to wait.
+        block = max(1, int(min(seconds, self._timeout / 2) * 1000))
+        with self._reachable():
+            answer: Any = self._redis.xread({stream: after}, count=1000, block=block)
+        if not answer:
+            return []
+        entries = answer[0][1] if isinstance(answer, list) else next(iter(answer.values()))[0]
+        return [(str(entry), dict(fields)) for entry, fields in entries]
+
+    def subscribe_once(self, suffix: str) -> None:
+        """Subscribe to the channel of this database that ends so, as kombu names them, and leave.
+
+        Raises:
+            BrokerUnavailable: if Redis does not answer, or refuses.
+        """
+        with self._reachable(), self._redis.pubsub() as channels:
+            channels.psubscribe(f"/{self._address.database}.{suffix}")
+            channels.parse_response()
+
+    def script_commands(self) -> set[str]:
+        """The commands that our scripts use."""
+        sources = (each.read_text(encoding="utf-8") for each in _SCRIPTS.iterdir())
+        return {name for source in sources for name in _CALL.findall(source)}
+
+    def judge(self, answers: Mapping[str, str]) -> None:
+        """Judge errors that Redis gave to a script, by the command or key that each was met by.
+
+        Raises:
+            BrokerUnusable: if one of them stays until somebody changes a setting.
+        """
+        for said in answers.values():
+            alike = [what for what, other in answers.items() if other == said]
+            ours = explained(redis.ResponseError(said), self._address, alike)
+            if isinstance(ours, BrokerUnusable):
+                raise ours
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._redis.close()
+
+    def _script(self, name: str) -> Script:
+        if name not in self._scripts:
+            self._scripts[name] = self._redis.register_script(_source(name))
+        return self._scripts[name]
+
+    @contextmanager
+    def _reachable(self) -> Iterator[None]:
+        try:
+            yield
+        except redis.RedisError as error:
+            ours = explained(error, self._address)
+            if ours is None:
+                raise
+            # What Redis says of a command that it refuses has the whole request in it.
+            raise ours from (None if ours.refused else error)
+
+
+def _source(script: str) -> str:
+    prelude = (_SCRIPTS / "prelude.lua").read_text(encoding="utf-8")
+    body = (_SCRIPTS / f"{script}.lua").read_text(encoding="utf-8")
+    return f"{prelude}\n{body}"

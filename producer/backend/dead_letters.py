@@ -1,0 +1,105 @@
+"""Messages that could not be taken, kept with the reason until somebody looks at them."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from datetime import UTC, datetime
+
+from pydantic import BaseModel, ConfigDict
+
+from producer.backend.connection import Broker
+from producer.contract.job import TranscriptionRequest
+from producer.errors import InvalidRequest, LetterNotFound
+
+_LETTERS = "transcribe:dead"
+#: The latest so many are kept.
+MOST_LETTERS = 1000
+#: Of a longer message this many characters are kept.
+MOST_CHARACTERS = 16384
+
+
+class DeadLetter(BaseModel):
+    """A message that could not be taken."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    at: datetime
+    reason: str
+    #: the message as it came, or the beginning of a long one
+    message: str
+    #: whether that is all of it
+    whole: bool
+
+    def request(self) -> TranscriptionRequest:
+        """The message as a request.
+
+        Raises:
+            InvalidRequest: if it is none, which is most often why it lies here.
+        """
+        if not self.whole:
+            raise InvalidRequest(f"Dead letter {self.id} was too long to be kept whole; send anew.")
+        try:
+            fields = json.loads(self.message)
+        except (ValueError, RecursionError):
+            raise InvalidRequest(
+                f"Dead letter {self.id} is not JSON; it can only be dropped."
+            ) from None
+        return TranscriptionRequest.parse(fields)
+
+
+class DeadLetters:
+    """The list of dead letters in Redis, the latest first."""
+
+    def __init__(self, broker: Broker) -> None:
+        """Use `broker`."""
+        self._broker = broker
+
+    def bury(self, message: str, reason: str) -> None:
+        """Keep a message with the reason why it could not be taken."""
+        letter = DeadLetter(
+            id=secrets.token_hex(4),
+            at=datetime.now(UTC),
+            reason=reason[:1000],
+            message=message[:MOST_CHARACTERS],
+            whole=len(message) <= MOST_CHARACTERS,
+        )
+        self._broker.commands(
+            [
+                ("LPUSH", _LETTERS, letter.model_dump_json()),
+                ("LTRIM", _LETTERS, 0, MOST_LETTERS - 1),
+            ]
+        )
+
+    def all(self) -> list[DeadLetter]:
+        """All of them, the latest first."""
+        return [letter for _, letter in self._entries()]
+
+    def get(self, letter_id: str) -> DeadLetter:
+        """One of them.
+
+        Raises:
+            LetterNotFound: if there is none of that id.
+        """
+        return self._entry(letter_id)[1]
+
+    def drop(self, letter_id: str) -> None:
+        """Throw one away.
+
+        Raises:
+            LetterNotFound: if there is none of that id.
+        """
+        self._broker.command("LREM", _LETTERS, 1, self._entry(letter_id)[0])
+
+    def _entry(self, letter_id: str) -> tuple[str, DeadLetter]:
+        for entry, letter in self._entries():
+            if letter.id == letter_id:
+                return entry, letter
+        raise LetterNotFound(
+            f"There is no dead letter {letter_id!r}; `transcribe dead list` shows all."
+        )
+
+    def _entries(self) -> list[tuple[str, DeadLetter]]:
+        entries = self._broker.command("LRANGE", _LETTERS, 0, -1)
+        return [(entry, DeadLetter.model_validate_json(entry)) for entry in entries]

@@ -1,0 +1,30 @@
+"""Messages that others left in the control queue and dispatchers took in, to be dealt with."""
+
+from __future__ import annotations
+
+from producer.backend.connection import Broker
+from producer.backend.job_store import PREFIX
+
+#: Far more than the largest request has. Of a longer message only so many bytes are looked at.
+MOST_BYTES = 1024 * 1024
+
+
+class Arrivals:
+    """Reads the messages by the numbers that they were given."""
+
+    def __init__(self, broker: Broker) -> None:
+        """Use `broker`."""
+        self._broker = broker
+
+    def read(self, number: str) -> tuple[bytes, int] | None:
+        """A message, at most the first MOST_BYTES bytes of it, and its length; None if it is gone.
+
+        Raises:
+            BrokerUnavailable: if Redis does not answer.
+        """
+        key = f"{PREFIX}arrival:{number}"
+        there, length = self._broker.commands([("EXISTS", key), ("STRLEN", key)])
+        if not there:
+            return None
+        message: bytes = self._broker.command("GETRANGE", key, 0, MOST_BYTES - 1, raw=True)
+        return message, int(length)

@@ -1,0 +1,60 @@
+"""Results kept in Redis, compressed, for producers that do not see the workers' disks."""
+
+from __future__ import annotations
+
+import zlib
+from typing import Literal
+
+from producer.backend.connection import Argument, Broker
+from producer.backend.job_store import PREFIX
+from producer.backend.schedule import Hold
+
+#: Bytes that are compressed before it is looked how much came of them.
+_PIECE = 1024 * 1024
+
+
+class KeptResults:
+    """The texts and documents of completed jobs."""
+
+    def __init__(self, broker: Broker, *, retention: float) -> None:
+        """Keep each `retention` seconds, as long as its job's record."""
+        self._broker = broker
+        self._lasts = max(1, int(retention))
+
+    def keep(self, hold: Hold, text: str, document: bytes, *, most: int) -> bool:
+        """Keep a text and its document, each while its compressed size is at most `most` bytes.
+
+        Returns whether the job was still held; if not, nothing is kept.
+
+        Raises:
+            BrokerUnavailable: if Redis does not answer.
+        """
+        kept = {"text": _packed(text.encode(), most), "document": _packed(document, most)}
+        words: list[Argument] = []
+        for kind, packed in kept.items():
+            if packed is not None:
+                words += [kind, packed]
+        return bool(
+            self._broker.run("keep_result", hold.member, hold.generation, self._lasts, *words)
+        )
+
+    def get(self, job_id: str, kind: Literal["text", "document"]) -> bytes | None:
+        """What was kept; None if it was too large or has expired.
+
+        Raises:
+            BrokerUnavailable: if Redis does not answer.
+        """
+        packed = self._broker.command("GET", f"{PREFIX}{kind}:{job_id}", raw=True)
+        return None if packed is None else zlib.decompress(packed)
+
+
+def _packed(data: bytes, most: int) -> bytes | None:
+    """Compress data; None, as soon as that is certain, if it does not fit into `most` bytes."""
+    packer = zlib.compressobj()
+    packed = bytearray()
+    for start in range(0, len(data), _PIECE):
+        packed += packer.compress(memoryview(data)[start : start + _PIECE])
+        if len(packed) > most:
+            return None
+    packed += packer.flush()
+    return bytes(packed) if len(packed) <= most else None

@@ -1,0 +1,87 @@
+"""The jobs that Transcribe has, as far as the poll needs to know them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from producer.backend.connection import Broker
+from producer.backend.job_store import PREFIX
+from producer.backend.schedule import clock
+from producer.contract.attempts import attempt_name
+
+#: Seconds after which it is forgotten how long the account's list was.
+_PAGES_LAST = 60
+_MISSED = f"{PREFIX}missed"
+#: Seconds after which it is forgotten what was missed, longer than from one look to the next.
+_MISSED_LAST = 60
+
+
+@dataclass(frozen=True)
+class Look:
+    """The running jobs at one moment."""
+
+    #: when that was, by the schedule's clock
+    seen_at: float
+    #: job id -> name of its Transcribe job
+    jobs: dict[str, str]
+    #: seconds since the last of them was started
+    youngest: float
+    #: seconds that the quickest of the last jobs took at Transcribe; 0 if too few have ended
+    quickest: float
+    #: pages of ListTranscriptionJobs when it was last asked for, of everybody's running jobs
+    pages: int
+    #: calls of ListTranscriptionJobs that the account allows in a second
+    list_rate: float
+    #: whether others in the account have slots that jobs of ours wait for
+    is_shared: bool
+
+
+class RunningJobs:
+    """The running jobs of the whole fleet."""
+
+    def __init__(self, broker: Broker) -> None:
+        self._broker = broker
+
+    def look(self, list_rate: str) -> Look:
+        """See which jobs run, without reading their records.
+
+        Args:
+            list_rate: what `Admission.told` says of ListTranscriptionJobs.
+
+        Raises:
+            BrokerUnavailable: if Redis does not answer.
+        """
+        seen_at = clock()
+        youngest, quickest, pages, rate, shared, flat = self._broker.run("look", list_rate)
+        jobs = {
+            job_id: attempt_name(job_id, int(attempt))
+            for job_id, attempt in zip(flat[::2], flat[1::2], strict=True)
+        }
+        return Look(
+            seen_at,
+            jobs,
+            float(youngest),
+            float(quickest),
+            int(pages),
+            float(rate),
+            is_shared=bool(shared),
+        )
+
+    def listed(self, pages: int) -> None:
+        """Remember how many pages the list had.
+
+        Raises:
+            BrokerUnavailable: if Redis does not answer.
+        """
+        self._broker.command("SET", f"{PREFIX}list_pages", pages, "EX", _PAGES_LAST)
+
+    def missed_before(self, job_ids: Sequence[str]) -> set[str]:
+        """What the last look that missed any has missed; remembers what this one misses instead.
+
+        Raises:
+            BrokerUnavailable: if Redis does not answer.
+        """
+        kept = [("SADD", _MISSED, *job_ids), ("EXPIRE", _MISSED, _MISSED_LAST)] if job_ids else []
+        before, *_ = self._broker.commands([("SMEMBERS", _MISSED), ("DEL", _MISSED), *kept])
+        return set(before)

@@ -1,0 +1,202 @@
+"""What each worker says of itself, so that producers and `doctor` can see the fleet."""
+
+from __future__ import annotations
+
+import secrets
+from datetime import datetime
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from producer.backend.access import check_access
+from producer.backend.connection import Broker
+from producer.backend.job_store import PREFIX
+from producer.contract.job import CONTROL_LIST, CONTROL_QUEUE, QUEUES, Stage
+from producer.errors import BrokerUnusable
+
+_WORKERS = f"{PREFIX}workers"
+_EPOCH = f"{PREFIX}epoch"
+_STANDING = f"{PREFIX}standing"
+#: When a dispatcher has last claimed anything of a stage.
+_CLAIMED = f"{PREFIX}claimed"
+#: Seconds of silence after which a worker is taken for dead.
+SILENCE = 20.0
+#: Seconds for which work may be due and none of it be claimed: at a low rate it has its turn later.
+UNCLAIMED_AFTER = 120.0
+
+Subject = Literal["credentials", "bucket", "region", "results", "audio roots", "redis"]
+
+
+class Check(BaseModel):
+    """One thing a worker looked at: fine, or what to do about it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    subject: Subject
+    ok: bool
+    #: what was found, or what to do
+    message: str
+
+
+class WorkerReport(BaseModel):
+    """A worker's heartbeat."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    pid: int
+    version: str
+    queues: tuple[str, ...]
+    concurrency: int
+    #: stages it is at work on right now
+    busy: int
+    started_at: datetime
+    #: by the clock of Redis
+    seen_at: float
+    checks: tuple[Check, ...] = ()
+
+
+class Rate(BaseModel):
+    """Calls of an operation of Amazon Transcribe."""
+
+    model_config = ConfigDict(frozen=True)
+
+    operation: str
+    #: calls a second that the account allows, by the settings or Service Quotas
+    quota: float
+    #: those that the fleet makes at most now
+    permits: int
+    #: the share of the quota that it keeps to: less than 1 since AWS has refused a call
+    share: float
+    #: calls that AWS has refused so far
+    refused: int
+
+
+class Unclaimed(BaseModel):
+    """Work that is due, and that nobody takes up though nothing lies in its queue."""
+
+    model_config = ConfigDict(frozen=True)
+
+    stage: Stage
+    #: entries that are due
+    number: int
+    #: seconds for which the first of them has been due, and nothing of the stage was claimed
+    seconds: float
+
+
+class Account(BaseModel):
+    """What the fleet may use of the AWS account now, where others may use it, too."""
+
+    model_config = ConfigDict(frozen=True)
+
+    #: jobs that may run at once
+    slots: int
+    #: those that the account allows, by the settings or Service Quotas
+    quota: int
+    #: running jobs of others, as they were seen last
+    others: int
+    #: starts that AWS has refused so far, for too many jobs ran
+    refused: int
+    #: whether Service Quotas has told anything
+    measured: bool
+    rates: tuple[Rate, ...]
+
+
+class Fleet:
+    """Reads and writes the workers' heartbeats."""
+
+    def __init__(self, broker: Broker) -> None:
+        """Use `broker`."""
+        self._broker = broker
+        #: where Redis is, without any password
+        self.address = broker.address
+
+    def report(self, report: WorkerReport) -> None:
+        """Leave a heartbeat, stamped with Redis's time."""
+        stamped = report.model_copy(update={"seen_at": self._now()})
+        self._broker.command("HSET", _WORKERS, report.name, stamped.model_dump_json())
+
+    def leave(self, name: str) -> None:
+        """Take a worker off the list."""
+        self._broker.command("HDEL", _WORKERS, name)
+
+    def alive(self) -> list[WorkerReport]:
+        """The workers heard from lately, by name; those silent for long are forgotten."""
+        now = self._now()
+        alive: list[WorkerReport] = []
+        for text in self._broker.command("HVALS", _WORKERS):
+            report = WorkerReport.model_validate_json(text)
+            if now - report.seen_at <= SILENCE:
+                alive.append(report)
+            elif now - report.seen_at > 100 * SILENCE:
+                self.leave(report.name)
+        return sorted(alive, key=lambda report: report.name)
+
+    def queue_lengths(self) -> dict[str, int]:
+        """How many messages lie in each queue."""
+        lists = (*QUEUES, CONTROL_LIST)
+        lengths = self._broker.commands(("LLEN", name) for name in lists)
+        found = {name: int(length) for name, length in zip(lists, lengths, strict=True)}
+        found[CONTROL_QUEUE] += found.pop(CONTROL_LIST)
+        return found
+
+    def unclaimed(self) -> list[Unclaimed]:
+        """The stages whose work has been due for long, and of which nobody has claimed any."""
+        now, queued = self._now(), self.queue_lengths()
+        found = []
+        for stage in Stage:
+            key = f"{PREFIX}schedule:{stage}"
+            number, first, claimed = self._broker.commands(
+                [
+                    ("ZCOUNT", key, "-inf", now),
+                    ("ZRANGEBYSCORE", key, "-inf", now, "LIMIT", 0, 1),
+                    ("HGET", _CLAIMED, stage),
+                ]
+            )
+            if number and not queued[stage.queue]:
+                due = self._broker.command("ZSCORE", key, first[0])
+                seconds = now - max(float(due or now), float(claimed or 0))
+                if seconds > UNCLAIMED_AFTER:
+                    found.append(Unclaimed(stage=stage, number=number, seconds=seconds))
+        return found
+
+    def account(self) -> Account | None:
+        """What the fleet may use of the AWS account; None while no worker is at work."""
+        text = self._broker.command("GET", _STANDING)
+        return None if text is None else Account.model_validate_json(text)
+
+    def epoch(self) -> str:
+        """A mark that stays the same for as long as Redis keeps what it is told."""
+        answers = self._broker.commands(
+            [("SETNX", _EPOCH, secrets.token_hex(8)), ("GET", _EPOCH)],
+        )
+        return str(answers[1])
+
+    def redis_version(self) -> str | None:
+        """The version Redis says it has; None if its user may not ask."""
+        try:
+            info = self._broker.command("INFO", "server")
+        except BrokerUnusable:
+            return None
+        return str(info["redis_version"])
+
+    def check_access(self, *, worker: bool = False) -> None:
+        """See that Redis lets a producer, or a worker, do all that it needs.
+
+        Raises:
+            BrokerUnusable: if not; its sentence says what to change.
+            BrokerUnavailable: if Redis does not answer, or cannot work now.
+        """
+        check_access(self._broker, worker=worker)
+
+    def check_writes(self) -> None:
+        """See that Redis takes writes now: it may be full, or a replica.
+
+        Raises:
+            BrokerUnavailable: if it does not; `refused` says whether it has answered.
+        """
+        self._broker.command("SET", f"{PREFIX}access", "", "EX", "1")
+
+    def _now(self) -> float:
+        seconds, micros = self._broker.command("TIME")
+        return float(seconds) + float(micros) / 1e6

@@ -1,0 +1,1 @@
+"""The commands of `transcribe`, one file a family."""

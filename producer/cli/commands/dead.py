@@ -1,0 +1,115 @@
+"""`transcribe dead`: messages that could not be taken, and what to do with them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import click
+
+from producer.backend.dead_letters import DeadLetter
+from producer.cli import output
+from producer.cli.commands.jobs import JSON_OPTION
+from producer.client import Client
+from producer.errors import TranscribeQueueError
+
+ALL_OPTION = click.option("--all", "everything", is_flag=True, help="All dead letters.")
+
+
+@click.group()
+def dead() -> None:
+    """Look at messages that could not be taken, send them again, or drop them.
+
+    \b
+    Examples:
+      transcribe dead list
+      transcribe dead show 5f2c9a01
+      transcribe dead replay --all
+      transcribe dead drop 5f2c9a01
+    """
+
+
+@dead.command("list")
+@JSON_OPTION
+def list_letters(*, as_json: bool) -> None:
+    """List dead letters, the latest first.
+
+    \b
+    Examples:
+      transcribe dead list
+      transcribe dead list --json
+    """
+    with Client() as client:
+        for letter in client.dead_letters.all():
+            if as_json:
+                output.record(letter.model_dump(mode="json"))
+            else:
+                output.line(f"{letter.id}  {letter.at:%Y-%m-%d %H:%M:%S}  {letter.reason}")
+
+
+@dead.command()
+@click.argument("letter")
+def show(letter: str) -> None:
+    """Print the message of a dead letter as it came.
+
+    \b
+    Examples:
+      transcribe dead show 5f2c9a01 | jq .
+    """
+    with Client() as client:
+        found = client.dead_letters.get(letter)
+    output.chatter(f"{found.at:%Y-%m-%d %H:%M:%S}  {found.reason}")
+    if not found.whole:
+        output.chatter("(the message was longer; this is its beginning)")
+    output.data(found.message)
+
+
+@dead.command()
+@click.argument("letters", metavar="[LETTER]...", nargs=-1)
+@ALL_OPTION
+def replay(letters: tuple[str, ...], *, everything: bool) -> None:
+    """Submit dead letters again; those that are taken are dropped. Prints the job ids.
+
+    \b
+    Examples:
+      transcribe dead replay 5f2c9a01
+      transcribe dead replay --all
+    """
+    refused = False
+    with Client() as client:
+        for letter in _chosen(client, letters, everything=everything):
+            try:
+                job = client.submit(letter.request())
+            except TranscribeQueueError as error:
+                if not everything:
+                    raise
+                output.chatter(f"{letter.id}: {error}")
+                refused = True
+                continue
+            client.dead_letters.drop(letter.id)
+            output.line(job.id)
+    raise click.exceptions.Exit(1 if refused else 0)
+
+
+@dead.command()
+@click.argument("letters", metavar="[LETTER]...", nargs=-1)
+@ALL_OPTION
+def drop(letters: tuple[str, ...], *, everything: bool) -> None:
+    """Throw dead letters away.
+
+    \b
+    Examples:
+      transcribe dead drop 5f2c9a01
+      transcribe dead drop --all
+    """
+    with Client() as client:
+        for letter in _chosen(client, letters, everything=everything):
+            client.dead_letters.drop(letter.id)
+            output.line(letter.id)
+
+
+def _chosen(client: Client, letters: Sequence[str], *, everything: bool) -> list[DeadLetter]:
+    if bool(letters) == everything:
+        raise click.UsageError("name the dead letters, or give --all")
+    if everything:
+        return client.dead_letters.all()
+    return [client.dead_letters.get(letter) for letter in letters]

@@ -1,0 +1,175 @@
+"""`transcribe status | wait | result | list | cancel | retry`: what becomes of jobs."""
+
+from __future__ import annotations
+
+from typing import cast, get_args
+
+import click
+
+from producer.cli import output
+from producer.client import Client
+from producer.contract.job import Format, Job, JobState
+from producer.contract.result_files import FETCHED
+from producer.errors import WrongState
+
+JSON_OPTION = click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+
+
+@click.command()
+@click.argument("job")
+@JSON_OPTION
+def status(job: str, *, as_json: bool) -> None:
+    """Show how a job stands.
+
+    \b
+    Examples:
+      transcribe status interview-k3w8
+      transcribe status interview-k3w8 --json
+    """
+    with Client() as client:
+        found = client.get(job)
+    if as_json:
+        output.record(output.job_fields(found))
+        return
+    output.line(f"{found.id}  {found.state}  (attempt {found.attempt})")
+    output.line(f"  audio      {found.request.audio}")
+    for state, moment in sorted(found.times.items(), key=lambda pair: pair[1]):
+        output.line(f"  {moment:%Y-%m-%d %H:%M:%S}  {state}")
+    for kind, path in found.files.items():
+        output.line(f"  {kind:<10} {path}")
+    for kind in found.not_written:
+        output.line(f"  {kind:<10} not written by Amazon Transcribe")
+    if found.error is not None:
+        output.line(f"  error      {found.error.message} ({found.error.code}, {found.error.stage})")
+    if found.cleaned_at is not None:
+        output.line(f"  cleaned    {found.cleaned_at:%Y-%m-%d %H:%M:%S}")
+    if found.cleanup_error is not None:
+        output.line(f"  not cleaned: {found.cleanup_error}")
+
+
+@click.command()
+@click.argument("jobs", metavar="JOB...", nargs=-1, required=True)
+@click.option("--timeout", type=click.FloatRange(min=0), help="Seconds to wait at most.")
+@JSON_OPTION
+def wait(jobs: tuple[str, ...], timeout: float | None, *, as_json: bool) -> None:
+    """Wait until jobs have ended; exits with 1 if one of them failed.
+
+    \b
+    Examples:
+      transcribe wait interview-k3w8 --timeout 600
+      transcribe wait $(transcribe submit *.m4a)
+    """
+    good = True
+    with Client() as client:
+        for job in output.watched(client, jobs, timeout, cleaned=False):
+            if as_json:
+                output.record(output.job_fields(job))
+            else:
+                output.line(f"{job.id}\t{job.state}")
+            good = output.complain(job) and good
+    raise click.exceptions.Exit(0 if good else 1)
+
+
+@click.command()
+@click.argument("job")
+@click.option(
+    "--format",
+    "kind",
+    type=click.Choice(["text", *get_args(Format), *FETCHED]),
+    default="text",
+    show_default=True,
+    help="`text` is the words alone; `json` is the service's own document. `aws.…` and "
+    "`unredacted.…` are what it wrote beside that, if asked for, read from the worker's disk.",
+)
+def result(job: str, kind: str) -> None:
+    """Print a completed job's transcript.
+
+    \b
+    Examples:
+      transcribe result interview-k3w8
+      transcribe result interview-k3w8 --format srt > interview.srt
+      transcribe result interview-k3w8 --format unredacted.json
+    """
+    with Client() as client:
+        if kind == "text":
+            text = client.text(job)
+        elif kind in FETCHED:
+            text = client.file(job, kind).decode(errors="replace")
+        else:
+            text = client.result(job).render(cast("Format", kind))
+    output.data(text.removesuffix("\n"))
+
+
+@click.command("list")
+@click.option(
+    "--state",
+    "states",
+    multiple=True,
+    type=click.Choice(list(JobState), case_sensitive=False),
+    help="Only jobs in this state; may be given more than once.",
+)
+@click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True)
+@JSON_OPTION
+def list_jobs(states: tuple[JobState, ...], limit: int, *, as_json: bool) -> None:
+    """List jobs, the latest first.
+
+    \b
+    Examples:
+      transcribe list
+      transcribe list --state FAILED --limit 200 --json
+    """
+    with Client() as client:
+        for job in client.list([JobState(state) for state in states] or JobState, limit):
+            if as_json:
+                output.record(output.job_fields(job))
+            else:
+                output.line(
+                    f"{job.updated_at:%Y-%m-%d %H:%M:%S}  {job.state:<12}  {job.id}{_why(job)}"
+                )
+
+
+@click.command()
+@click.argument("jobs", metavar="JOB...", nargs=-1, required=True)
+def cancel(jobs: tuple[str, ...]) -> None:
+    """End jobs; what they left at AWS is deleted as soon as AWS allows.
+
+    \b
+    Examples:
+      transcribe cancel interview-k3w8
+    """
+    with Client() as client:
+        for job_id in jobs:
+            output.line(f"{job_id}\t{client.cancel(job_id).state}")
+
+
+@click.command()
+@click.argument("jobs", metavar="JOB...", nargs=-1)
+@click.option("--failed", is_flag=True, help="All jobs that are FAILED.")
+def retry(jobs: tuple[str, ...], *, failed: bool) -> None:
+    """Fetch what was paid for of jobs that failed or were cancelled, else start them anew.
+
+    A job that Amazon Transcribe has done is COLLECTING then, one that is started again QUEUED.
+
+    \b
+    Examples:
+      transcribe retry interview-k3w8
+      transcribe retry --failed
+    """
+    if bool(jobs) == failed:
+        raise click.UsageError("Name the jobs to retry, or give --failed.")
+    refused = False
+    with Client() as client:
+        for job_id in client.failed() if failed else jobs:
+            try:
+                output.line(f"{job_id}\t{client.retry(job_id).state}")
+            except WrongState as error:
+                if not failed:
+                    raise
+                # Somebody else was quicker; the others are retried all the same.
+                output.chatter(str(error))
+                refused = True
+    raise click.exceptions.Exit(1 if refused else 0)
+
+
+def _why(job: Job) -> str:
+    return f"  {job.error.message}" if job.error else ""

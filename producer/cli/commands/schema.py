@@ -1,0 +1,21 @@
+"""`transcribe schema`: what a request may say."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+from producer.cli import output
+from producer.contract.job import TranscriptionRequest
+
+
+@click.command()
+def schema() -> None:
+    """Print the JSON Schema of a request.
+
+    \b
+    Examples:
+      transcribe schema > request.schema.json
+    """
+    output.data(json.dumps(TranscriptionRequest.model_json_schema(), indent=2))

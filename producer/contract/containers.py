@@ -1,0 +1,167 @@
+"""Which container a file is, by its content: nobody can rely on what it is called."""
+
+from __future__ import annotations
+
+import codecs
+import re
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import BinaryIO
+
+from producer.contract.frames import adts_frame, find_row, mpeg_frame
+from producer.contract.media import (
+    AAC,
+    AMR,
+    FLAC,
+    M4A,
+    MATROSKA,
+    MP3,
+    MP4,
+    OGG,
+    QUICKTIME,
+    THREE_GP,
+    TRANSPORT_STREAM,
+    WAV,
+    WEBM,
+    Container,
+)
+
+#: So much is read at the beginning, after each tag, and nothing else.
+_WINDOW = 64 * 1024
+#: What no text has: control characters but for white space and escapes.
+_CONTROLS = re.compile("[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]")
+#: Some programs put a new tag before the old one.
+_MOST_TAGS = 8
+
+#: What files begin with.
+_BEGINNINGS: Mapping[bytes, Container] = MappingProxyType(
+    {
+        b"fLaC": FLAC,
+        b"OggS": OGG,
+        b"#!AMR": AMR,
+        b"riff\x2e\x91\xcf\x11": Container("Wave64 (w64)"),
+        b"caff": Container("Core Audio (caf)"),
+        b"\x30\x26\xb2\x75\x8e\x66\xcf\x11": Container("Windows Media (wma, asf)"),
+        b".snd": Container("Sun audio (au)"),
+        b"FLV\x01": Container("Flash video (flv)"),
+        b".RMF": Container("RealMedia"),
+        b".ra\xfd": Container("RealAudio"),
+        b"TTA1": Container("True Audio (tta)"),
+        b"wvpk": Container("WavPack (wv)"),
+        b"MAC ": Container("Monkey's Audio (ape)"),
+        b"DSD ": Container("DSD (dsf)"),
+        b"\x0b\x77": Container("AC-3 without a container"),
+        b"\x7f\xfe\x80\x01": Container("DTS without a container"),
+        b"\x02dss": Container("dictation (dss)"),
+        b"\x03dss": Container("dictation (dss)"),
+        b"\x03ds2": Container(
+            "encrypted dictation (ds2)",
+            conversion="export it as WAV with the software that came with it",
+        ),
+        b"#!iLBC": Container("iLBC"),
+        b"NIST_1A": Container("NIST SPHERE"),
+        b"Creative Voice File": Container("Creative Voice (voc)"),
+        b"ADIF": Container("AAC without a container (ADIF)"),
+        b"\0\0\1\xba": Container("an MPEG program stream (mpg, vob)"),
+    }
+)
+#: Of RIFF, RF64 and FORM files, which say at byte 8 what they hold.
+_FORMS: Mapping[tuple[bytes, bytes], Container] = MappingProxyType(
+    {
+        (b"RIFF", b"WAVE"): WAV,
+        (b"RF64", b"WAVE"): WAV,
+        (b"RIFF", b"AVI "): Container("AVI video"),
+        (b"FORM", b"AIFF"): Container("AIFF"),
+        (b"FORM", b"AIFC"): Container("AIFF-C (aifc)"),
+        (b"FORM", b"8SVX"): Container("8SVX"),
+    }
+)
+#: Of MP4 and its relatives, the brands that are something else.
+_BRANDS: Mapping[bytes, Container] = MappingProxyType(
+    {b"M4A": M4A, b"M4B": M4A, b"M4P": M4A, b"qt ": QUICKTIME, b"3gp": THREE_GP, b"3g2": THREE_GP}
+)
+#: Brands of pictures: HEIF, AVIF, and the raw ones of cameras.
+_PICTURES = frozenset({b"hei", b"hev", b"mif", b"msf", b"avi", b"crx"})
+#: What QuickTime's files from before there were brands begin with.
+_ATOMS = frozenset({b"moov", b"mdat", b"wide", b"pnot"})
+#: Bytes before each packet of a transport stream, and of one with them: broadcasts, camcorders.
+_PACKETS = ((0, 188), (4, 192))
+_STREAMS = MappingProxyType({"mp3": mpeg_frame, "aac": adts_frame})
+_FOUND = MappingProxyType({"mp3": MP3, "aac": AAC})
+
+
+def detect_container(file: BinaryIO) -> Container | None:
+    """Which container a file is; None if it seems to be no recording.
+
+    Tags (ID3v2, APEv2) and NUL bytes before the sound are passed over. Reads 64 KiB, and as much
+    again behind each tag; where the file stands afterwards is left open.
+
+    Raises:
+        OSError: of reading.
+    """
+    offset, data, is_tagged = 0, b"", False
+    for _ in range(_MOST_TAGS):
+        file.seek(offset)
+        data = file.read(_WINDOW)
+        if found := _by_beginning(data):
+            return found
+        tag = _tag_length(data)
+        is_tagged = is_tagged or tag > 0
+        skipped = tag or len(data) - len(data.lstrip(b"\0"))
+        if not skipped:
+            break
+        offset += skipped
+    if stream := find_row(data, _STREAMS):
+        return _FOUND[stream]
+    # What is tagged in this way is nearly always mp3, and Transcribe will see. So is what begins
+    # with a frame of it; of the other layers there are few, but much text begins with FF FE.
+    is_layer_3 = offset == 0 and mpeg_frame(data, 0) is not None and data[1] & 6 == 2
+    return MP3 if is_tagged or is_layer_3 else None
+
+
+def is_text(file: BinaryIO) -> bool:
+    """Whether a file is text, as settings, keys and transcripts are, and no recording can be.
+
+    Reads 64 KiB; where the file stands afterwards is left open.
+
+    Raises:
+        OSError: of reading.
+    """
+    file.seek(0)
+    try:
+        # A character that the end of the window cuts in two is left out.
+        text = codecs.getincrementaldecoder("utf-8")().decode(file.read(_WINDOW))
+    except UnicodeDecodeError:
+        return False
+    return _CONTROLS.search(text) is None
+
+
+def _by_beginning(data: bytes) -> Container | None:
+    for beginning, container in _BEGINNINGS.items():
+        if data.startswith(beginning):
+            return container
+    if data[4:8] == b"ftyp":
+        brand = data[8:11]
+        return None if brand in _PICTURES else _BRANDS.get(brand, MP4)
+    if data[4:8] in _ATOMS:
+        return QUICKTIME
+    if data.startswith(b"\x1aE\xdf\xa3"):
+        # Its header says `webm` or `matroska`, in the first bytes; the doubtful go as WebM.
+        return MATROSKA if b"matroska" in data[:64] else WEBM
+    if any(data[before:][::size][:4] == b"GGGG" for before, size in _PACKETS):
+        return TRANSPORT_STREAM
+    return _FORMS.get((data[:4], data[8:12]))
+
+
+def _tag_length(data: bytes) -> int:
+    """How many bytes the tag takes that `data` begins with; 0 if there is none."""
+    if data.startswith(b"ID3") and len(data) >= 10 and 2 <= data[3] <= 4:
+        # Source: id3.org, ID3v2.4.0: seven bits a byte, and a footer as long as the header.
+        size = sum(
+            (byte & 0x7F) << shift for byte, shift in zip(data[6:10], (21, 14, 7, 0), strict=True)
+        )
+        return 10 + size + (10 if data[5] & 0x10 else 0)
+    if data.startswith(b"APETAGEX") and len(data) >= 32:
+        # Source: the APEv2 specification: the size is without the header.
+        return 32 + int.from_bytes(data[12:16], "little")
+    return 0

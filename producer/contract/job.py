@@ -1,0 +1,220 @@
+"""The contract between producers and workers: the request, the job, its states, the names.
+
+Pydantic and the standard library only, so that everything may import it.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Self, cast
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from producer.contract.attempts import attempt_name
+from producer.contract.request import Format, TranscriptionRequest
+
+__all__ = [
+    "CONTROL_LIST",
+    "CONTROL_QUEUE",
+    "QUEUES",
+    "TERMINAL_STATES",
+    "Format",
+    "Job",
+    "JobError",
+    "JobState",
+    "Stage",
+    "TranscriptionRequest",
+]
+
+
+class JobState(StrEnum):
+    """Where a job is. The arrows are drawn in the README; only the store moves a job."""
+
+    #: recorded, waiting for a worker to take up its audio
+    QUEUED = "QUEUED"
+    #: a worker checks the audio and puts it into S3
+    UPLOADING = "UPLOADING"
+    #: in S3, waiting for a slot of the account's quota
+    READY = "READY"
+    #: has a slot; StartTranscriptionJob is being called
+    STARTING = "STARTING"
+    #: Amazon Transcribe is at work
+    TRANSCRIBING = "TRANSCRIBING"
+    #: the result is being fetched and written
+    COLLECTING = "COLLECTING"
+    #: the result is safe on disk and in Redis
+    COMPLETED = "COMPLETED"
+    #: ended badly: error code, sentence and stage are in the record
+    FAILED = "FAILED"
+    #: ended by request
+    CANCELLED = "CANCELLED"
+
+    @property
+    def is_terminal(self) -> bool:
+        """Whether a job stays in this state until somebody retries it."""
+        return self in TERMINAL_STATES
+
+
+TERMINAL_STATES = frozenset({JobState.COMPLETED, JobState.FAILED, JobState.CANCELLED})
+
+
+class Stage(StrEnum):
+    """A stage of the pipeline; its Celery task is `transcription.<stage>`."""
+
+    SUBMIT = "submit"
+    UPLOAD = "upload"
+    START = "start"
+    POLL = "poll"
+    COLLECT = "collect"
+    CLEANUP = "cleanup"
+    #: no stage of one job: looks for all that Redis has forgotten
+    ADOPT = "adopt"
+
+    @property
+    def task(self) -> str:
+        """The stable name of the stage's Celery task."""
+        return f"transcription.{self.value}"
+
+    @property
+    def queue(self) -> str:
+        """The queue that the stage's messages go to."""
+        if self in {Stage.SUBMIT, Stage.START, Stage.POLL, Stage.ADOPT}:
+            return CONTROL_QUEUE
+        return f"transcription.{self.value}"
+
+
+#: Also the door for other languages, who leave messages for the task `transcription.submit` there.
+CONTROL_QUEUE = "transcription.control"
+#: The list in which our own messages for that queue lie, apart from what others leave at the door.
+CONTROL_LIST = f"{CONTROL_QUEUE}:ours"
+QUEUES = (CONTROL_QUEUE, Stage.UPLOAD.queue, Stage.COLLECT.queue, Stage.CLEANUP.queue)
+
+
+#: The stage that a job waits for, or is at, in each state that it does not stay in.
+STAGE_OF = {
+    JobState.QUEUED: Stage.UPLOAD,
+    JobState.UPLOADING: Stage.UPLOAD,
+    JobState.READY: Stage.START,
+    JobState.STARTING: Stage.START,
+    JobState.TRANSCRIBING: Stage.POLL,
+    JobState.COLLECTING: Stage.COLLECT,
+}
+
+
+class JobError(BaseModel):
+    """Why a job failed."""
+
+    model_config = ConfigDict(frozen=True)
+
+    code: str
+    message: str
+    #: a `Stage`, whatever ended the job there
+    stage: str
+
+
+class Job(BaseModel):
+    """One job as its record in Redis tells it at one moment."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    state: JobState
+    request: TranscriptionRequest
+    #: 1, and one more for each retry
+    attempt: int = 1
+    #: when the job last entered each state
+    times: dict[JobState, datetime]
+    deadline_at: datetime | None = None
+    error: JobError | None = None
+    #: s3:// address of the audio, once it is there
+    media_uri: str | None = None
+    #: s3:// address of the result document, once the job was started
+    result_uri: str | None = None
+    #: when the Transcribe job of this attempt was created: no result of it is older
+    started_at: datetime | None = None
+    #: kind -> path on the worker's disk: formats, and what Transcribe wrote beside its document
+    files: dict[str, Path] = {}
+    #: kinds that the request asks for, and that Transcribe did not write
+    not_written: tuple[str, ...] = ()
+    #: the Transcribe job was there before this job was submitted; it is used and left alone
+    adopted: bool = False
+    #: attempts whose Transcribe job is known to be this job's, not one of others under its name
+    own_attempts: tuple[int, ...] = ()
+    #: an empty file with which AWS tests its right to write lay beside the key before this job
+    keeps_write_check: bool = False
+    cleaned_at: datetime | None = None
+    #: why cleaning up did not succeed, if it did not
+    cleanup_error: str | None = None
+
+    @property
+    def created_at(self) -> datetime:
+        """When the job (or its latest attempt) was submitted."""
+        return self.times[JobState.QUEUED]
+
+    @property
+    def updated_at(self) -> datetime:
+        """When the job entered its present state."""
+        return self.times[self.state]
+
+    @property
+    def was_at_transcribe(self) -> bool:
+        """Whether Transcribe may know it, by any of its attempts."""
+        return JobState.STARTING in self.times or self.result_uri is not None or self.attempt > 1
+
+    @property
+    def is_retried(self) -> bool:
+        """Whether it is COLLECTING because it ended badly and was retried.
+
+        What Transcribe made of it is fetched then, if it can be, rather than paid for again.
+        """
+        before = {each: at for each, at in self.times.items() if each is not JobState.COLLECTING}
+        last = max(before, key=before.__getitem__)
+        return self.state is JobState.COLLECTING and last in {JobState.FAILED, JobState.CANCELLED}
+
+    @property
+    def aws_name(self) -> str:
+        """The name of the Transcribe job of this attempt."""
+        return attempt_name(self.id, self.attempt)
+
+    @property
+    def aws_names(self) -> tuple[str, ...]:
+        """The names of the Transcribe jobs of all attempts so far, the present one last."""
+        return tuple(attempt_name(self.id, number) for number in range(1, self.attempt + 1))
+
+    @classmethod
+    def from_record(cls, job_id: str, record: dict[str, str]) -> Self:
+        """Read a job from the fields of its Redis hash."""
+        fields: dict[str, Any] = {
+            name: value for name, value in record.items() if "." not in name and value != ""
+        }
+        fields["id"] = job_id
+        request = json.loads(record["request"])
+        try:
+            fields["request"] = TranscriptionRequest.model_validate(request)
+        except ValidationError:
+            # One that was refused is kept as it came, to be shown. And a newer producer may know
+            # fields that we do not, which must not keep us from the jobs beside it.
+            fields["request"] = TranscriptionRequest.model_construct(**request)
+        fields["times"] = {
+            JobState(name.removeprefix("at.")): _moment(value)
+            for name, value in record.items()
+            if name.startswith("at.")
+        }
+        for moment in ("deadline_at", "started_at", "cleaned_at"):
+            if fields.get(moment):
+                fields[moment] = _moment(cast("str", fields[moment]))
+        fields["files"] = json.loads(record.get("files") or "{}")
+        for numbers_or_kinds in ("not_written", "own_attempts"):
+            fields[numbers_or_kinds] = json.loads(record.get(numbers_or_kinds) or "[]")
+        if record.get("error.code"):
+            fields["error"] = {
+                part: record.get(f"error.{part}", "") for part in ("code", "message", "stage")
+            }
+        return cls.model_validate(fields)
+
+
+def _moment(seconds: str) -> datetime:
+    return datetime.fromtimestamp(float(seconds), UTC)

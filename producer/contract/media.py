@@ -1,0 +1,64 @@
+"""What Amazon Transcribe reads, and what to do with a recording that it does not."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from producer.contract.options import MediaFormat
+
+#: Source: Amazon Transcribe's quotas; a larger file is refused at once.
+MAX_BYTES = 2048 * 1024 * 1024
+READABLE = "mp3, mp4, m4a, wav, flac, ogg, amr or webm"
+
+#: Right for all that ffmpeg reads, which Transcribe recommends and loses nothing.
+_TO_FLAC = "ffmpeg -i IN -vn -sample_fmt s16 OUT.flac"
+
+
+@dataclass(frozen=True)
+class Container:
+    """How a file holds its sound, by its content."""
+
+    #: as people call it
+    name: str
+    #: as Transcribe calls it; None: Transcribe does not take it
+    media_format: MediaFormat | None = None
+    #: a command that makes something of it that Transcribe takes
+    conversion: str = _TO_FLAC
+
+
+MP3 = Container("mp3", "mp3")
+MP4 = Container("mp4", "mp4")
+M4A = Container("m4a", "m4a")
+WAV = Container("wav", "wav")
+FLAC = Container("flac", "flac")
+OGG = Container("ogg", "ogg")
+AMR = Container("amr", "amr")
+WEBM = Container("webm", "webm")
+#: The sound is kept as it is, which takes no time and no quality.
+AAC = Container("AAC without a container (ADTS)", conversion="ffmpeg -i IN -c copy OUT.m4a")
+QUICKTIME = Container("QuickTime (mov)")
+THREE_GP = Container("3GP")
+MATROSKA = Container("Matroska (mkv, mka)")
+TRANSPORT_STREAM = Container("an MPEG transport stream (ts, mts)")
+
+
+def refusal(found: Container | None) -> str | None:
+    """Why a recording is not for Transcribe, and what to do: sentences that follow the file's name.
+
+    Args:
+        found: what `detect_container` found of it.
+
+    Returns None if Transcribe takes it.
+    """
+    if found is None:
+        return (
+            f"is not a recording that Amazon Transcribe reads ({READABLE}). If it is one all the "
+            "same, say so with media_format; raw samples first need a header, for example: "
+            "ffmpeg -f s16le -ar 8000 -ac 1 -i IN OUT.wav."
+        )
+    if found.media_format is None:
+        return (
+            f"is {found.name}, which Amazon Transcribe does not take. Convert it, for example: "
+            f"{found.conversion}. Or set media_format, and Amazon Transcribe tries it as it is."
+        )
+    return None

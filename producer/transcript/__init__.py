@@ -1,0 +1,1 @@
+"""Transcribe's JSON -> a `Transcript` -> every format."""

@@ -1,0 +1,161 @@
+"""A finished job's `Transcript`: what was said, when and by whom, as text, subtitles or JSON."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from itertools import groupby
+from typing import TYPE_CHECKING, Any, Literal, Self
+
+from producer.errors import BadTranscript
+from producer.transcript import document as result_document
+from producer.transcript import reader
+from producer.transcript.segments import (
+    Alternative,
+    AlternativeSegment,
+    Segment,
+    SegmentReading,
+    Word,
+    join,
+    mean,
+    plain,
+)
+from producer.transcript.subtitles import srt, vtt
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = [
+    "Alternative",
+    "AlternativeSegment",
+    "Format",
+    "Segment",
+    "SegmentReading",
+    "Transcript",
+    "Word",
+]
+
+#: What a transcript can be rendered as.
+Format = Literal["txt", "srt", "vtt", "json"]
+
+
+@dataclass(frozen=True, slots=True)
+class Transcript:
+    """What Amazon Transcribe heard in one recording. Times are in seconds from its start.
+
+    Made by `from_json` or `from_document`. A recording without speech has empty text and no words.
+    """
+
+    job_name: str
+    #: Every plain transcript in the document. The service writes one.
+    transcripts: tuple[str, ...]
+    #: Words and punctuation marks in the document's order.
+    words: tuple[Word, ...] = field(repr=False)
+    #: Stretches of speech by one speaker: the service's own where it gives them, else ours, cut at
+    #: sentence ends, pauses of a second and changes of speaker.
+    segments: tuple[Segment, ...] = field(repr=False)
+    #: Other readings of each stretch of speech, if the request asked for them (`ShowAlternatives`).
+    alternatives: tuple[AlternativeSegment, ...] = field(repr=False)
+    #: Codes such as en-US, the most spoken first. The service names only those that it identified;
+    #: else it is the one that was asked for, if the reader said so.
+    languages: tuple[str, ...]
+    #: Whether personal data was cut out of this document.
+    is_redacted: bool
+    _source: str = field(repr=False)
+
+    @classmethod
+    def from_json(cls, data: bytes | str, *, language: str | None = None) -> Self:
+        """Read a result document.
+
+        Args:
+            data: the document, in UTF-8 where it is bytes.
+            language: what the job asked for, if that was one language: the document of such a job
+                names none.
+
+        Raises:
+            BadTranscript: if it is no whole document.
+        """
+        try:
+            source = data.decode() if isinstance(data, bytes) else data
+        except UnicodeDecodeError as error:
+            raise BadTranscript("The transcript is not JSON: it is not UTF-8 text.") from error
+        document = result_document.parse(source.removeprefix("\ufeff"))
+        results = document.results
+        words = reader.words(results)
+        return cls(
+            job_name=document.job_name,
+            transcripts=tuple(part.transcript for part in results.transcripts),
+            words=words,
+            segments=reader.segments(results, words),
+            alternatives=reader.alternatives(results),
+            languages=reader.languages(results) or ((language,) if language else ()),
+            is_redacted=document.is_redacted,
+            _source=source,
+        )
+
+    @classmethod
+    def from_document(cls, document: Mapping[str, Any], *, language: str | None = None) -> Self:
+        """Read a result document that was parsed already; else like `from_json`."""
+        try:
+            source = json.dumps(dict(document), ensure_ascii=False)
+        except (TypeError, ValueError, RecursionError) as error:
+            raise BadTranscript("The transcript is not a JSON document.") from error
+        return cls.from_json(source, language=language)
+
+    @property
+    def text(self) -> str:
+        """The plain transcript: `results.transcripts[0]`, or an empty string."""
+        return self.transcripts[0] if self.transcripts else ""
+
+    @property
+    def language(self) -> str | None:
+        """The language, the most spoken one of several, or None where it is not known."""
+        return self.languages[0] if self.languages else None
+
+    @property
+    def speakers(self) -> tuple[str, ...]:
+        """The speakers' labels (spk_0, …) in the order in which they first speak."""
+        return tuple(dict.fromkeys(word.speaker for word in self.words if word.speaker))
+
+    @property
+    def confidence(self) -> float | None:
+        """The mean confidence of the spoken words, from 0 to 1; None where no word has one."""
+        return mean(word.confidence for word in self.words)
+
+    def to_text(self) -> str:
+        """Return a paragraph, or a `spk_0: …` (or `ch_0: …`) line for each turn of a talk."""
+        if any(segment.label for segment in self.segments):
+            turns = groupby(self.segments, key=lambda part: (part.label, part.channel))
+            lines = [_turn(label, list(parts)) for (label, _), parts in turns]
+            return "".join(f"{line}\n" for line in lines)
+        return "\n".join(f"{text}\n" for text in map(plain, self.transcripts) if text)
+
+    def to_srt(self) -> str:
+        """Return SubRip subtitles; an empty string where nothing was said."""
+        return srt(self.segments)
+
+    def to_vtt(self) -> str:
+        """Return WebVTT subtitles; only their header where nothing was said."""
+        return vtt(self.segments)
+
+    def to_json(self) -> str:
+        """Return the document as `from_json` received it: in UTF-8 it is the same bytes."""
+        return self._source
+
+    def render(self, as_: Format, /) -> str:
+        """Return the transcript in a format; raise `ValueError` for one that we do not know."""
+        match as_:
+            case "txt":
+                return self.to_text()
+            case "srt":
+                return self.to_srt()
+            case "vtt":
+                return self.to_vtt()
+            case "json":
+                return self.to_json()
+        raise ValueError(f"Unknown format {as_!r}: it is one of txt, srt, vtt, json.")
+
+
+def _turn(label: str | None, parts: list[Segment]) -> str:
+    text = join((plain(part.text), not part.words or part.words[0].spaced) for part in parts)
+    return f"{plain(label)}: {text}" if label else text

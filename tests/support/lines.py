@@ -1,0 +1,89 @@
+"""The lines of jobs in a real Redis, without workers: a test takes out of them what is next."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+
+from producer.backend.connection import Broker
+from producer.backend.job_store import PREFIX, JobStore
+from producer.backend.schedule import Schedule
+from producer.contract.job import JobState, Stage, TranscriptionRequest
+from tests.support.stack import LEASE
+
+#: So many seconds between two starts as never to hold one up.
+NO_LIMIT = "100000"
+
+
+@dataclass
+class Lines:
+    """Puts jobs into the lines and takes them out, as producers, tasks and dispatchers do."""
+
+    broker: Broker
+    weights: dict[str, float] = field(default_factory=dict)
+    lease: float = LEASE
+
+    def __post_init__(self) -> None:
+        self.store = JobStore(self.broker, retention=3600, lease=self.lease)
+        self.schedule = Schedule(self.broker, self.lease)
+
+    def queue(self, tenant: str, *names: str, priority: int = 5) -> None:
+        metadata = {"tenant": tenant} if tenant else {}
+        requests = [
+            (
+                name,
+                TranscriptionRequest(
+                    audio="s3://recordings/a.wav", name=name, priority=priority, metadata=metadata
+                ),
+            )
+            for name in names
+        ]
+        list(self.store.create(requests, deadline=3600, at_once=False))
+
+    def upload(self, number: int) -> list[str]:
+        """Let the next so many jobs be uploaded and READY; returns their names in order."""
+        room = number + self._queued()
+        claimed = self.schedule.claim(room, weights=self.weights)
+        names = [name for stage, name in claimed if stage is Stage.UPLOAD]
+        for name in names:
+            hold = self.schedule.begin(Stage.UPLOAD, name)
+            assert hold is not None
+            states = [JobState.UPLOADING]
+            assert self.store.advance(hold, name, states, JobState.READY, "ready")
+        return names
+
+    def _queued(self) -> int:
+        return int(self.broker.command("LLEN", Stage.UPLOAD.queue))
+
+    def admit(self, number: int) -> list[str]:
+        """Give slots to the next so many jobs; returns their names in order."""
+        taken = int(self.broker.command("ZCARD", f"{PREFIX}schedule:start"))
+        weights = json.dumps(self.weights)
+        slots = taken + int(self.broker.command("ZCARD", f"{PREFIX}running")) + number
+        return list(self.broker.run("admit", slots, NO_LIMIT, self.lease, weights))
+
+    def put_back(self, name: str) -> None:
+        """AWS had no slot for it after all."""
+        hold = self.schedule.begin(Stage.START, name)
+        assert hold is not None
+        states = [JobState.STARTING]
+        assert self.store.advance(hold, name, states, JobState.READY, "ready-first")
+
+    def clean_up(self, name: str) -> None:
+        """Look after a job that was cancelled, so that it may be retried."""
+        hold = self.schedule.begin(Stage.CLEANUP, name)
+        assert hold is not None
+        assert self.store.cleaned(hold)
+
+    def left(self) -> list[str]:
+        """The keys that lines and turns have in Redis."""
+        keys = (self.broker.command("KEYS", f"{PREFIX}{kind}*") for kind in ("line", "turn"))
+        return sorted(key for found in keys for key in found)
+
+
+def numbered(tenant: str, number: int) -> list[str]:
+    return [f"{tenant or 'nobody'}-{each:04}" for each in range(number)]
+
+
+def owners(names: list[str]) -> list[str]:
+    return [name.split("-")[0] for name in names]

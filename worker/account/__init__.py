@@ -1,0 +1,1 @@
+"""Slots and rates of the AWS account, shared by the fleet."""

@@ -1,0 +1,79 @@
+"""What Service Quotas says of the account, read in the background if the role allows it."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, get_args
+
+import structlog
+
+from producer.errors import BrokerUnavailable
+from worker.account.admission import Operation
+from worker.aws.session import errors_sorted
+from worker.errors import StageError
+from worker.runtime.background import run_in_background
+from worker.runtime.context import Context
+
+if TYPE_CHECKING:
+    from mypy_boto3_service_quotas.type_defs import ServiceQuotaTypeDef
+
+log = structlog.get_logger()
+
+#: Codes of quotas differ between accounts' regions and over the years, names hardly do.
+#: Source: "Guidelines and quotas" in the developer guide of Amazon Transcribe.
+_JOBS = re.compile(r"number of concurrent (batch )?transcription jobs", re.IGNORECASE)
+_PER_SECOND = re.compile(r"transactions per second|\btps\b|rate of", re.IGNORECASE)
+
+
+class QuotaReader:
+    """Reads the quotas of Amazon Transcribe; without an answer the settings hold."""
+
+    def __init__(self, worker: Context) -> None:
+        """Read them for `worker`'s whole fleet."""
+        self._worker = worker
+        self._reading: threading.Thread | None = None
+        self._said: object = None
+
+    def look(self) -> None:
+        """Begin to read them, unless that is still going on; returns at once."""
+        if self._reading is None or not self._reading.is_alive():
+            self._reading = run_in_background("quotas", self._read)
+
+    def _read(self) -> None:
+        try:
+            with errors_sorted("ListServiceQuotas"):
+                found = dict(known_quotas(self._all()))
+            if found:
+                self._worker.admission.learn(found)
+            self._say(found, "account.quotas_read", **found)
+        except StageError as error:
+            self._say(error.code, "account.quotas_unread", code=error.code, reason=error.message)
+        except BrokerUnavailable as error:
+            self._say("redis", "account.quotas_unread", code="Redis", reason=str(error))
+
+    def _all(self) -> Iterator[ServiceQuotaTypeDef]:
+        client = self._worker.aws.service_quotas()
+        for page in client.get_paginator("list_service_quotas").paginate(ServiceCode="transcribe"):
+            yield from page["Quotas"]
+
+    def _say(self, what: object, event: str, **values: object) -> None:
+        """Log what is new."""
+        if what != self._said:
+            log.info(event, **values)
+        self._said = what
+
+
+def known_quotas(listed: Iterable[ServiceQuotaTypeDef]) -> Iterator[tuple[str, float]]:
+    """The quotas that concern us: `slots`, and calls a second by operation."""
+    for each in listed:
+        name, value = each.get("QuotaName", ""), each.get("Value", 0.0)
+        if value <= 0:
+            continue
+        if _JOBS.fullmatch(name.strip()):
+            yield "slots", int(value)
+        elif _PER_SECOND.search(name):
+            for operation in get_args(Operation):
+                if re.search(rf"\b{operation}\b", name):
+                    yield operation, value

@@ -1,0 +1,125 @@
+"""What lies in the bucket and which jobs the account has, a page a call.
+
+Knows boto3 and our errors, nothing of jobs, Redis or Celery.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import ClientError
+
+from worker.aws.description import options_of
+from worker.aws.objects import parse_uri
+from worker.aws.session import errors_sorted
+from worker.aws.transcribe import Status, is_unknown_job, status_of
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_transcribe import TranscribeServiceClient
+    from mypy_boto3_transcribe.type_defs import ListTranscriptionJobsRequestTypeDef
+
+
+@dataclass(frozen=True)
+class ListedObject:
+    """An object, as a list of the bucket shows it."""
+
+    uri: str
+    #: when it was put there, by S3's clock, to the second
+    modified_at: datetime
+
+
+@dataclass(frozen=True)
+class ListedJob:
+    """A Transcribe job, as the list of all shows it."""
+
+    name: str
+    completed: bool
+    created_at: datetime | None
+    #: whether its result went to a bucket that its owner named, as ours always do
+    names_bucket: bool
+
+
+@dataclass(frozen=True)
+class Description:
+    """All that Transcribe tells of a job."""
+
+    status: Status
+    #: what was asked of it, as fields of a request
+    options: dict[str, object]
+
+
+class Inventory:
+    """Lists and descriptions; whoever asks keeps to the account's rates."""
+
+    def __init__(self, s3: S3Client, transcribe: TranscribeServiceClient) -> None:
+        """Use clients that may be shared between threads."""
+        self._s3 = s3
+        self._transcribe = transcribe
+
+    def objects(self, uri: str, after: str) -> list[ListedObject]:
+        """The next objects whose address begins with `uri`, in order; none if there are no more.
+
+        Args:
+            uri: what the addresses begin with.
+            after: the address of the last one of the page before; '' for the first page.
+
+        Raises:
+            Transient, Permanent: as AWS's error is sorted.
+        """
+        bucket, prefix = parse_uri(uri)
+        with errors_sorted("ListObjectsV2"):
+            page = self._s3.list_objects_v2(
+                Bucket=bucket, Prefix=prefix, StartAfter=parse_uri(after)[1] if after else ""
+            )
+        return [
+            ListedObject(f"s3://{bucket}/{each['Key']}", each["LastModified"])
+            for each in page.get("Contents", [])
+        ]
+
+    def jobs(self, contains: str, token: str) -> tuple[list[ListedJob], str]:
+        """A page of the account's jobs, and the token of the next; '' if that was the last.
+
+        Args:
+            contains: a part of their names, in upper or lower case; '' for all jobs.
+            token: what the page before came with; '' for the first page.
+
+        Raises:
+            Transient, Permanent: as AWS's error is sorted.
+        """
+        parameters: ListTranscriptionJobsRequestTypeDef = {"MaxResults": 100}
+        if contains:
+            parameters["JobNameContains"] = contains
+        if token:
+            parameters["NextToken"] = token
+        with errors_sorted("ListTranscriptionJobs"):
+            page = self._transcribe.list_transcription_jobs(**parameters)
+        listed = [
+            ListedJob(
+                each["TranscriptionJobName"],
+                each.get("TranscriptionJobStatus") == "COMPLETED",
+                each.get("CreationTime"),
+                each.get("OutputLocationType") != "SERVICE_BUCKET",
+            )
+            for each in page.get("TranscriptionJobSummaries", [])
+            if "TranscriptionJobName" in each
+        ]
+        return listed, page.get("NextToken") or ""
+
+    def describe(self, name: str) -> Description | None:
+        """All that Transcribe tells of a job; None if there is none of that name.
+
+        Raises:
+            Transient, Permanent: as AWS's error is sorted.
+        """
+        with errors_sorted("GetTranscriptionJob"):
+            try:
+                answer = self._transcribe.get_transcription_job(TranscriptionJobName=name)
+            except ClientError as error:
+                if is_unknown_job(error):
+                    return None
+                raise
+        job = answer["TranscriptionJob"]
+        return Description(status_of(job), options_of(job))

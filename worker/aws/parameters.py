@@ -1,0 +1,91 @@
+"""A request as the parameters of StartTranscriptionJob."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+from producer.contract.job import TranscriptionRequest
+from worker.aws.objects import parse_uri
+
+if TYPE_CHECKING:
+    from mypy_boto3_transcribe.type_defs import StartTranscriptionJobRequestTypeDef
+
+
+def start_parameters(
+    request: TranscriptionRequest, *, name: str, media_uri: str, output_uri: str
+) -> StartTranscriptionJobRequestTypeDef:
+    """Everything that StartTranscriptionJob is told.
+
+    OutputBucketName and an OutputKey that ends in `.json` are always sent: other forms resolve
+    differently, and with our own key no call is needed to learn where the result is.
+    """
+    bucket, key = parse_uri(output_uri)
+    parameters: dict[str, Any] = {
+        "TranscriptionJobName": name,
+        "Media": {"MediaFileUri": media_uri},
+        "OutputBucketName": bucket,
+        "OutputKey": key,
+        **_language(request),
+        "MediaFormat": request.media_format,
+        "MediaSampleRateHertz": request.media_sample_rate_hertz,
+        "OutputEncryptionKMSKeyId": request.output_encryption_kms_key_id,
+        "KMSEncryptionContext": request.kms_encryption_context,
+        "Settings": _filled(
+            ShowSpeakerLabels=request.show_speaker_labels,
+            MaxSpeakerLabels=request.max_speaker_labels,
+            ChannelIdentification=request.channel_identification,
+            ShowAlternatives=request.show_alternatives,
+            MaxAlternatives=request.max_alternatives,
+            VocabularyName=request.vocabulary_name,
+            VocabularyFilterName=request.vocabulary_filter_name,
+            VocabularyFilterMethod=request.vocabulary_filter_method,
+        ),
+        "ModelSettings": _filled(LanguageModelName=request.language_model_name),
+        "ToxicityDetection": [{"ToxicityCategories": ["ALL"]}]
+        if request.toxicity_detection
+        else [],
+        "LanguageIdSettings": {
+            code: _filled(
+                VocabularyName=settings.vocabulary_name,
+                VocabularyFilterName=settings.vocabulary_filter_name,
+                LanguageModelName=settings.language_model_name,
+            )
+            for code, settings in request.language_id_settings.items()
+        },
+        "Tags": [{"Key": key, "Value": value} for key, value in request.tags.items()],
+    }
+    if redaction := request.content_redaction:
+        parameters["ContentRedaction"] = _filled(
+            RedactionType=redaction.redaction_type,
+            RedactionOutput=redaction.redaction_output,
+            PiiEntityTypes=list(redaction.pii_entity_types),
+        )
+    if request.data_access_role_arn is not None:
+        # Both or neither, and some accounts need the role though nothing is deferred.
+        parameters["JobExecutionSettings"] = {
+            "AllowDeferredExecution": request.allow_deferred_execution,
+            "DataAccessRoleArn": request.data_access_role_arn,
+        }
+    if subtitles := request.subtitles:
+        parameters["Subtitles"] = {
+            "Formats": list(subtitles.formats),
+            "OutputStartIndex": subtitles.output_start_index,
+        }
+    return cast("StartTranscriptionJobRequestTypeDef", _filled(**parameters))
+
+
+def _language(request: TranscriptionRequest) -> dict[str, Any]:
+    if request.one_language is not None:
+        return {"LanguageCode": request.one_language}
+    identify = (
+        "IdentifyMultipleLanguages" if request.identify_multiple_languages else "IdentifyLanguage"
+    )
+    return _filled(
+        **{identify: True},
+        LanguageOptions=[] if request.language == "auto" else list(request.language),
+    )
+
+
+def _filled(**values: Any) -> dict[str, Any]:
+    """Only what is asked for: the service tells absent from empty."""
+    return {name: value for name, value in values.items() if value not in (None, False, "", [], {})}

@@ -1,0 +1,249 @@
+"""Amazon Transcribe: start, status, list running, delete; AWS's errors become ours here.
+
+Knows boto3 and our errors, nothing of jobs, Redis or Celery.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from producer.contract.s3_address import s3_uri
+from worker.aws.session import error_code, error_text, errors_sorted
+from worker.errors import Permanent, SlotsTaken, StageError
+
+if TYPE_CHECKING:
+    from mypy_boto3_transcribe import TranscribeServiceClient
+    from mypy_boto3_transcribe.type_defs import (
+        StartTranscriptionJobRequestTypeDef,
+        TranscriptionJobTypeDef,
+    )
+
+#: Of a longer list, with 5 calls a second, the end would be out of date before it is seen.
+MOST_PAGES = 50
+#: How the service speaks of too many jobs, under two codes over the years.
+_TOO_MANY_JOBS = re.compile(
+    r"too many (concurrent )?(jobs|transcription)|concurrent", re.IGNORECASE
+)
+_UNKNOWN_JOB = re.compile(
+    r"couldn't be found|not found|doesn't exist|does not exist", re.IGNORECASE
+)
+_TOO_LARGE = re.compile(r"too large|file size|maximum size", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Listed:
+    """What runs in the account, ours or not."""
+
+    names: frozenset[str]
+    #: calls that it took to see
+    pages: int
+
+
+@dataclass(frozen=True)
+class Running:
+    """The job is at work, or waits in the service's own queue."""
+
+    media_uri: str
+    #: when it was created, if the service says so
+    created_at: datetime | None = None
+    #: when the service said so, by its own clock
+    seen_at: datetime | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True)
+class Done:
+    """The job has a result."""
+
+    media_uri: str
+    #: where the service says the document is, if it does: https:// or s3://
+    transcript_uri: str | None
+    created_at: datetime | None = None
+    seen_at: datetime | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True)
+class Failed:
+    """The job ended without a result."""
+
+    media_uri: str
+    reason: str
+    created_at: datetime | None = None
+    seen_at: datetime | None = field(default=None, compare=False)
+
+    @property
+    def is_internal(self) -> bool:
+        """Whether the service blames itself, so that another try may succeed."""
+        return self.reason.lower().startswith("internal")
+
+
+Status = Running | Done | Failed
+
+
+#: Makes what a call is sent and answered within: as it begins it waits for the moment to send the
+#: call, and what it raises then ends the call unsent.
+Gate = Callable[[], AbstractContextManager[None]]
+
+
+class NameTakenError(Exception):
+    """A job with this name exists; it may be our own retried call."""
+
+
+class Transcribe:
+    """Transcription jobs of the account."""
+
+    def __init__(self, client: TranscribeServiceClient) -> None:
+        """Use `client`, which may be shared between threads and must not retry by itself."""
+        self._client = client
+        self._call = threading.local()
+        # To make a request takes time, and a cold client or a busy machine much of it. So the gate
+        # is the last thing before the request is on its way.
+        client.meta.events.register("before-send.transcribe", self._pass_gate)
+
+    def start(self, parameters: StartTranscriptionJobRequestTypeDef, gate: Gate) -> datetime | None:
+        """Start a job; returns when it was created, by the service's clock, if the answer says so.
+
+        Raises:
+            NameTakenError: if a job has the name.
+            SlotsTaken: if too many jobs run in the account.
+            Transient, Permanent: as AWS's error is sorted.
+        """
+        with errors_sorted("StartTranscriptionJob"), self._sent_by(gate):
+            try:
+                answer = self._client.start_transcription_job(**parameters)
+            except ClientError as error:
+                code, text = error_code(error), error_text(error)
+                if code == "ConflictException":
+                    raise NameTakenError from error
+                if code == "LimitExceededException" and _TOO_LARGE.search(text):
+                    raise Permanent(code, text) from error
+                if code == "LimitExceededException" or (
+                    code == "BadRequestException" and _TOO_MANY_JOBS.search(text)
+                ):
+                    raise SlotsTaken(
+                        code, f"The account is full: {text}", "StartTranscriptionJob"
+                    ) from error
+                raise
+        return answer.get("TranscriptionJob", {}).get("CreationTime")
+
+    def status(self, name: str, gate: Gate) -> Status | None:
+        """How a job stands; None if there is none of that name.
+
+        Raises:
+            Transient, Permanent: as AWS's error is sorted.
+        """
+        with errors_sorted("GetTranscriptionJob"), self._sent_by(gate):
+            try:
+                answer = self._client.get_transcription_job(TranscriptionJobName=name)
+            except ClientError as error:
+                if is_unknown_job(error):
+                    return None
+                raise
+        sent_at = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date")
+        return replace(
+            status_of(answer["TranscriptionJob"]),
+            seen_at=parsedate_to_datetime(sent_at) if sent_at else None,
+        )
+
+    def running(self, gate: Gate) -> Listed | None:
+        """All jobs that are at work; None if there are too many to see.
+
+        The list may be stale: a name that is absent may still be at work.
+
+        Raises:
+            Transient, Permanent: as AWS's error is sorted.
+        """
+        names: set[str] = set()
+        token: str | None = None
+        for number in range(MOST_PAGES):
+            with errors_sorted("ListTranscriptionJobs"), self._sent_by(gate):
+                page = (
+                    self._client.list_transcription_jobs(
+                        Status="IN_PROGRESS", MaxResults=100, NextToken=token
+                    )
+                    if token
+                    else self._client.list_transcription_jobs(Status="IN_PROGRESS", MaxResults=100)
+                )
+            names.update(
+                summary["TranscriptionJobName"]
+                for summary in page.get("TranscriptionJobSummaries", [])
+                if "TranscriptionJobName" in summary
+            )
+            token = page.get("NextToken")
+            if not token:
+                return Listed(frozenset(names), number + 1)
+        return None
+
+    def delete(self, name: str, gate: Gate) -> None:
+        """Delete a job; one that is not there is fine.
+
+        Raises:
+            Transient, Permanent: as AWS's error is sorted; Permanent while it runs.
+        """
+        with errors_sorted("DeleteTranscriptionJob"), self._sent_by(gate):
+            try:
+                self._client.delete_transcription_job(TranscriptionJobName=name)
+            except ClientError as error:
+                if not is_unknown_job(error):
+                    raise
+
+    @contextmanager
+    def _sent_by(self, gate: Gate) -> Iterator[None]:
+        with ExitStack() as passed:
+            self._call.gate, self._call.passed = gate, passed
+            try:
+                yield
+            finally:
+                self._call.gate = None
+
+    def _pass_gate(self, **_: Any) -> None:
+        gate: Gate | None = getattr(self._call, "gate", None)
+        if gate is not None:
+            self._call.passed.enter_context(gate())
+
+
+def status_of(job: TranscriptionJobTypeDef) -> Status:
+    """How a job stands, as GetTranscriptionJob describes it."""
+    media_uri = _as_s3_uri(job.get("Media", {}).get("MediaFileUri", ""))
+    created_at = job.get("CreationTime")
+    state = job.get("TranscriptionJobStatus")
+    if state == "COMPLETED":
+        transcript = job.get("Transcript", {})
+        uri = transcript.get("RedactedTranscriptFileUri") or transcript.get("TranscriptFileUri")
+        return Done(media_uri, uri, created_at)
+    if state == "FAILED":
+        return Failed(media_uri, job.get("FailureReason") or "No reason was given.", created_at)
+    return Running(media_uri, created_at)
+
+
+def _as_s3_uri(told: str) -> str:
+    """The address of media, which may have been told to the service as an https:// one."""
+    try:
+        return s3_uri(told)
+    except ValueError:
+        return told
+
+
+def is_unknown_job(error: ClientError) -> bool:
+    """The model says NotFoundException, the real service answers BadRequestException."""
+    code = error_code(error)
+    return code == "NotFoundException" or (
+        code == "BadRequestException" and bool(_UNKNOWN_JOB.search(error_text(error)))
+    )
+
+
+def taken_by_another(name: str) -> StageError:
+    """The error for a name that a job with other media has."""
+    return Permanent(
+        "NameTaken",
+        f"A Transcribe job named {name} exists in this account for other audio, or for what was "
+        "there before. It was left alone; submit under another name.",
+    )

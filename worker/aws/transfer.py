@@ -1,0 +1,223 @@
+"""Sends files to S3: each byte is read once, and all that is on its way takes bounded memory.
+
+A file below `PART_BYTES` goes whole, in the thread that asks for it. A larger one goes in parts, by
+threads that all of them share: each file asks for room for one part at a time, so they take turns.
+Both kinds have memory of their own, so that no small file waits for a large one.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import suppress
+from io import BufferedReader
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from worker.aws.budget import Budget
+from worker.aws.payload import Progress, Reading, body, checksum
+from worker.aws.session import error_code
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3.type_defs import CompletedPartTypeDef
+
+#: 10,000 parts are the most S3 takes, so parts of this size reach far beyond 2 GB.
+PART_BYTES = 8 * 1024 * 1024
+#: Parts on their way at once, of all large files of a process. One connection to S3 carries some
+#: 50 MB/s, so these fill a link of a few Gbit/s.
+PARTS_AT_ONCE = 8
+#: Memory for all files that go whole.
+_WHOLE_BYTES = 4 * PART_BYTES
+
+
+#: Called with S3's id of an upload in parts.
+Begun = Callable[[str], object]
+
+
+class Stopped(Exception):
+    """Another part of the same file could not be sent."""
+
+
+class Sender:
+    """Sends files for all threads of a process."""
+
+    def __init__(self, client: S3Client) -> None:
+        """Use `client`; threads are made when there is a first large file."""
+        self._client = client
+        self._threads = ThreadPoolExecutor(PARTS_AT_ONCE, thread_name_prefix="part")
+        self._parts = Budget(PARTS_AT_ONCE * PART_BYTES)
+        self._whole = Budget(_WHOLE_BYTES)
+        #: whether the endpoint heeds the condition that nothing may be there; None: not known
+        self.heeds_conditions: bool | None = None
+        self._trying_conditions = threading.Lock()
+
+    def send(
+        self,
+        file: BufferedReader,
+        to: dict[str, Any],
+        progress: Progress,
+        begun: Begun,
+        *,
+        only_new: bool,
+    ) -> bool:
+        """Send a file from its beginning; returns False if something was there that is left alone.
+
+        Args:
+            file: what to send.
+            to: Bucket, Key and Metadata.
+            progress: called with each number of bytes sent; what it raises ends the sending.
+            begun: called with S3's id of an upload in parts before any is sent; the same.
+            only_new: leave alone what is there, if the endpoint can do that.
+
+        Raises:
+            Transient: if the file changes meanwhile; S3 keeps nothing of it.
+            ClientError, BotoCoreError: of boto3; also if `progress` raised.
+        """
+        if not only_new or self.heeds_conditions is False:
+            self._send(file, to, progress, begun, {})
+            return True
+        try:
+            self._send(file, to, progress, begun, {"IfNoneMatch": "*"})
+        except ClientError as error:
+            if error_code(error) == "PreconditionFailed":
+                return False
+            if error_code(error) != "NotImplemented":
+                raise
+            # Conditional writes are younger than many an endpoint that speaks S3.
+            self.heeds_conditions = False
+            self._send(file, to, progress, begun, {})
+        return True
+
+    def _send(
+        self,
+        file: BufferedReader,
+        to: dict[str, Any],
+        progress: Progress,
+        begun: Begun,
+        on: dict[str, Any],
+    ) -> None:
+        reading = Reading(file)
+        if reading.size < PART_BYTES:
+            self._send_whole(reading, to, progress, on)
+        else:
+            self._send_in_parts(reading, to, progress, begun, on)
+
+    def _send_whole(
+        self, reading: Reading, to: dict[str, Any], progress: Progress, on: dict[str, Any]
+    ) -> None:
+        self._whole.take(reading.size, lambda: progress(0))
+        try:
+            data = reading.next(reading.size)
+            reading.check_unchanged()
+            self._client.put_object(
+                Body=body(data, progress), ChecksumCRC32=checksum(data), **to, **on
+            )
+            if on:
+                self._try_conditions(data, to)
+        finally:
+            self._whole.give(reading.size)
+
+    def _try_conditions(self, data: bytes, to: dict[str, Any]) -> None:
+        """Put the same once more: an endpoint that lets that happen pays no heed to conditions."""
+        if self.heeds_conditions is not None or not self._trying_conditions.acquire(blocking=False):
+            return
+        try:
+            self._client.put_object(Body=data, ChecksumCRC32=checksum(data), IfNoneMatch="*", **to)
+            self.heeds_conditions = False
+        except ClientError as error:
+            if error_code(error) == "PreconditionFailed":
+                self.heeds_conditions = True
+        except BotoCoreError:
+            pass  # the next one will tell
+        finally:
+            self._trying_conditions.release()
+
+    def _send_in_parts(
+        self,
+        reading: Reading,
+        to: dict[str, Any],
+        progress: Progress,
+        begun: Begun,
+        on: dict[str, Any],
+    ) -> None:
+        upload_id = self._client.create_multipart_upload(ChecksumAlgorithm="CRC32", **to)[
+            "UploadId"
+        ]
+        upload = {"Bucket": to["Bucket"], "Key": to["Key"], "UploadId": upload_id}
+        try:
+            begun(upload_id)
+            parts = _Parts(self._client, self._threads, self._parts, upload, progress)
+            sent = parts.send(reading)
+            reading.check_unchanged()
+            self._client.complete_multipart_upload(MultipartUpload={"Parts": sent}, **upload, **on)
+        except BaseException:
+            # What cannot be aborted now is aborted by the cleanup, or by the next try.
+            with suppress(ClientError, BotoCoreError):
+                self._client.abort_multipart_upload(**upload)
+            raise
+
+
+class _Parts:
+    """The parts of one upload."""
+
+    def __init__(
+        self,
+        client: S3Client,
+        threads: ThreadPoolExecutor,
+        room: Budget,
+        upload: dict[str, Any],
+        progress: Progress,
+    ) -> None:
+        self._client = client
+        self._threads = threads
+        self._room = room
+        self._upload = upload
+        self._progress = progress
+        #: why it cannot be done, the cause first
+        self._failed: list[BaseException] = []
+
+    def send(self, reading: Reading) -> list[CompletedPartTypeDef]:
+        """Send all of a file; returns the parts as S3 wants to be told of them."""
+        sent: list[Future[CompletedPartTypeDef]] = []
+        try:
+            with suppress(Stopped):  # the one that failed says why
+                while len(sent) * PART_BYTES < reading.size:
+                    sent.append(self._begin(reading, len(sent) + 1))
+        except BaseException as error:
+            self._failed.append(error)
+            raise
+        finally:
+            # S3 would keep, for ever, a part that comes after the end of its upload.
+            wait(sent)
+        if self._failed:
+            raise self._failed[0]
+        return [part.result() for part in sent]
+
+    def _begin(self, reading: Reading, number: int) -> Future[CompletedPartTypeDef]:
+        self._room.take(PART_BYTES, lambda: self._check(0))
+        try:
+            return self._threads.submit(self._send_one, number, reading.next(PART_BYTES))
+        except BaseException:
+            self._room.give(PART_BYTES)
+            raise
+
+    def _send_one(self, number: int, data: bytes) -> CompletedPartTypeDef:
+        try:
+            crc = checksum(data)
+            answer = self._client.upload_part(
+                Body=body(data, self._check), PartNumber=number, ChecksumCRC32=crc, **self._upload
+            )
+        except BaseException as error:
+            self._failed.append(error)
+            raise
+        finally:
+            self._room.give(PART_BYTES)
+        return {"PartNumber": number, "ETag": answer["ETag"], "ChecksumCRC32": crc}
+
+    def _check(self, count: int) -> None:
+        if self._failed:
+            raise Stopped
+        self._progress(count)

@@ -1,0 +1,1 @@
+"""Messages from other languages, on their way in: none is trusted."""

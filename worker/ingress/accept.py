@@ -1,0 +1,95 @@
+"""The door for other languages: messages from outside, trusted in nothing."""
+
+from __future__ import annotations
+
+import json
+
+import structlog
+
+from producer.contract.job import Stage, TranscriptionRequest
+from producer.contract.request import is_name
+from producer.contract.s3_address import without_signature
+from producer.errors import InvalidRequest
+from worker.ingress.envelope import Envelope, NotForUs
+from worker.runtime.context import Context
+
+log = structlog.get_logger()
+
+
+def take_in(worker: Context, number: str) -> None:
+    """Deal with a message that was left in the control queue.
+
+    What it asks for is done before it is forgotten, so that a worker may die at any moment; done
+    twice, it has one effect.
+    """
+    arrived = worker.arrivals.read(number)
+    if arrived is None:
+        return  # dealt with already
+    try:
+        envelope = _opened(*arrived)
+    except NotForUs as error:
+        refuse(worker, number, f"Not a message for us: {error}.")
+        return
+    # Others are hints, which the entries in the schedule do not need.
+    if envelope.headers.task == Stage.SUBMIT.task:
+        let_in(worker, envelope.argument(), envelope.headers.id or number)
+
+
+def _opened(message: bytes, length: int) -> Envelope:
+    if length > len(message):  # the rest was left where it is
+        raise NotForUs(f"it is {length} bytes long; a request has far less")
+    envelope = Envelope.from_bytes(message)
+    if envelope.headers.task != Stage.SUBMIT.task:
+        envelope.entry()
+    return envelope
+
+
+def refuse(worker: Context, number: str, reason: str) -> None:
+    """Keep a message as it came among the dead letters."""
+    arrived = worker.arrivals.read(number)
+    if arrived is not None:
+        log.warning("message.refused", reason=reason)
+        worker.dead_letters.bury(arrived[0].decode(errors="backslashreplace"), reason)
+
+
+def let_in(worker: Context, request: object, message_id: str) -> None:
+    """Record a request and queue its upload, or keep it among the dead letters with the reason.
+
+    Without a name, the job's id comes of the message's, so that one that comes twice is one job.
+    """
+    try:
+        checked = TranscriptionRequest.parse(request)
+    except InvalidRequest as error:
+        _refuse_request(worker, request, str(error))
+        return
+    job_id, answer = next(
+        iter(
+            worker.store.create(
+                [(checked.new_job_id(message_id), checked)],
+                deadline=worker.settings.deadline,
+                at_once=True,
+            )
+        )
+    )
+    if answer == "different":
+        _refuse_request(worker, request, f"The name {job_id} is taken by a different request.")
+        return
+    log.info("door.accepted", new_job=job_id)
+
+
+def _refuse_request(worker: Context, request: object, reason: str) -> None:
+    log.warning("door.refused", reason=reason)
+    request = _unsigned(request)
+    worker.dead_letters.bury(json.dumps(request, default=repr), reason)
+    name = request.get("name") if isinstance(request, dict) else None
+    if isinstance(name, str) and is_name(name):
+        audio = request.get("audio") if isinstance(request, dict) else None
+        shown = {"name": name, "audio": audio[:4096] if isinstance(audio, str) else ""}
+        worker.store.refuse(name, json.dumps(shown), reason)
+
+
+def _unsigned(request: object) -> object:
+    """A request as it may be kept: who reads a presigned address can have the recording."""
+    if isinstance(request, dict) and isinstance(request.get("audio"), str):
+        return {**request, "audio": without_signature(request["audio"])}
+    return request

@@ -1,0 +1,1 @@
+"""Records anew after a loss of Redis, from what AWS still knows."""

@@ -1,0 +1,194 @@
+"""Adopt: look through the bucket and the account for jobs that Redis has forgotten.
+
+Nothing is started, nothing at AWS is changed, and a job that has a record is left alone; so all of
+it may be done at any time, twice, and beside people who submit again under the same names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+
+import structlog
+
+from producer.backend.recoveries import Adoption, Became, Found
+from producer.contract.attempts import attempt_name, split_attempt
+from producer.errors import AdoptionFailed
+from worker.aws.inventory import ListedJob, ListedObject
+from worker.leases import LeaseLost
+from worker.recovery.artifacts import Traces, attempt_of, folders
+from worker.recovery.assess import Judge
+from worker.recovery.aws_calls import Patience
+from worker.recovery.rebuild import Verdict, rebuild
+from worker.runtime.runner import Work
+from worker.s3_keys import reserved_with
+
+log = structlog.get_logger()
+
+
+def adopt(work: Work) -> None:
+    """Answer what the workers were asked for last.
+
+    Raises:
+        Transient, Permanent: as AWS's error is sorted.
+    """
+    try:
+        asked = work.worker.adoptions.asked()
+    except AdoptionFailed:
+        work.finish()  # Redis has forgotten that, too
+        return
+    log.info("adoption.began", names=len(asked.names) or "all", dry_run=asked.dry_run)
+    search = Search(work, asked)
+    for name in asked.names or ("",):
+        search.look(name)
+    work.worker.adoptions.end(work.hold, known=len(search.known), foreign=search.foreign)
+    log.info("adoption.ended", known=len(search.known), foreign=search.foreign)
+
+
+class Search:
+    """One look through the bucket and the account."""
+
+    def __init__(self, work: Work, asked: Adoption) -> None:
+        self._work = work
+        self._worker = work.worker
+        self._dry_run = asked.dry_run
+        self._patience = Patience(work)
+        settings = work.worker.settings
+        self._bucket = f"s3://{settings.bucket}/"
+        self._prefix = f"{self._bucket}{settings.prefix}"
+        self._judge = Judge(work, self._patience, self._prefix)
+        #: the jobs noted so far, each with the number of its attempt
+        self._noted: dict[str, int] = {}
+        #: the jobs that had a record before
+        self.known: set[str] = set()
+        #: how many Transcribe jobs are none of ours
+        self.foreign = 0
+
+    def look(self, name: str) -> None:
+        """Look for one job by its name, or with '' for all.
+
+        Raises:
+            Transient, Permanent: as AWS's error is sorted.
+            LeaseLost: if somebody else looks by now.
+        """
+        # The account first: what ends between the two has its result in the bucket then.
+        jobs = self._jobs(name)
+        attempts: dict[str, set[int]] = {}
+        for each in jobs:
+            job_id, attempt = split_attempt(each)
+            attempts.setdefault(job_id, set()).add(attempt)
+        beneath = f"{self._prefix}{name}/" if name else self._prefix
+        for traces in folders(self._objects(beneath), self._prefix):
+            self._folder(traces, attempts.get(traces.id, set()), jobs)
+        # The latest attempt of a job tells how it stands.
+        for each in sorted(jobs, key=lambda each: split_attempt(each)[1], reverse=True):
+            self._elsewhere(jobs[each])
+        if name and name not in self._noted:
+            found = Became.KNOWN if self._is_known(name) else Became.NOT_FOUND
+            self._note(Traces(name, beneath), Verdict(found, 1))
+
+    def _folder(self, traces: Traces, attempts: set[int], jobs: dict[str, ListedJob]) -> None:
+        """What a job's own folder tells, and the Transcribe jobs of its name."""
+        if self._is_known(traces.id):
+            return
+        if traces.audio is not None:
+            traces = traces.marked(self._judge.find(traces.audio.uri))
+        for attempt in sorted(attempts | set(traces.results), reverse=True):
+            name = attempt_name(traces.id, attempt)
+            verdict = self._judge.of_folder(traces, attempt, name, jobs.get(name))
+            if verdict is not None:
+                jobs.pop(name, None)
+                self._note(traces, verdict)
+                return
+        if traces.is_marked:
+            self._note(traces, Verdict(Became.NEVER_STARTED, 1))
+
+    def _elsewhere(self, listed: ListedJob) -> None:
+        """A Transcribe job that no folder explains: the mark on its audio may."""
+        if self._is_attempt_of_known(listed.name):
+            return
+        found = self._by_mark(listed) if listed.names_bucket else None
+        if found is None:
+            self.foreign += 1
+        elif not self._is_known(found[0].id):
+            self._note(*found)
+
+    def _by_mark(self, listed: ListedJob) -> tuple[Traces, Verdict] | None:
+        description = self._judge.describe(listed.name)
+        if description is None or not description.status.media_uri.startswith(self._bucket):
+            return None
+        uri = description.status.media_uri
+        there = self._judge.find(uri)
+        if there is None or there.owner is None:
+            return None
+        attempt = attempt_of(listed.name, there.owner)
+        if attempt is None:
+            return None
+        audio = ListedObject(uri, there.modified_at)
+        traces = Traces(there.owner, f"{self._prefix}{there.owner}/", audio, there)
+        verdict = self._judge.of_description(traces, attempt, description)
+        return None if verdict is None else (traces, verdict)
+
+    def _note(self, traces: Traces, verdict: Verdict) -> None:
+        """Record a job, unless somebody has meanwhile, and tell whoever asked."""
+        self._noted[traces.id] = verdict.attempt
+        adoptions, settings = self._worker.adoptions, self._worker.settings
+        found = Found(id=traces.id, became=verdict.became, message=verdict.message)
+        if verdict.became.state is None or self._dry_run:
+            answer = adoptions.note(self._work.hold, found)
+        else:
+            request, fields = rebuild(traces, verdict, settings)
+            answer = adoptions.note(
+                self._work.hold,
+                found,
+                deadline=request.deadline or settings.deadline,
+                key=reserved_with(request.key) if request.key is not None else "",
+                fields=fields,
+            )
+        if answer == "lost":
+            raise LeaseLost
+        if answer == "known":
+            self.known.add(traces.id)
+        log.info("adoption.found", job_id=traces.id, became=verdict.became.value, noted=answer)
+
+    def _is_known(self, job_id: str) -> bool:
+        """Whether a job needs no look: it has a record, or was noted already."""
+        if job_id in self._noted or job_id in self.known:
+            return True
+        job = self._worker.store.get_many([job_id])[job_id]
+        if job is None:
+            return False
+        if self._worker.adoptions.was_found(job_id):
+            # By this adoption itself, before its worker died.
+            self._noted[job_id] = job.attempt
+        else:
+            self.known.add(job_id)
+        return True
+
+    def _is_attempt_of_known(self, name: str) -> bool:
+        """Whether a Transcribe job is an attempt of a job that needs no look."""
+        job_id, attempt = split_attempt(name)
+        if attempt <= self._noted.get(job_id, 0):
+            return True
+        job = self._worker.store.get_many([job_id])[job_id]
+        return job is not None and attempt <= job.attempt and self._is_known(job_id)
+
+    def _jobs(self, name: str) -> dict[str, ListedJob]:
+        """The jobs of the account by name, or those that may be attempts of one job."""
+        found: dict[str, ListedJob] = {}
+        token = ""
+        while True:
+            page = partial(self._worker.inventory.jobs, name, token)
+            listed, token = self._patience.call(page, "ListTranscriptionJobs")
+            for each in listed:
+                if not name or attempt_of(each.name, name) is not None:
+                    found[each.name] = each
+            if not token:
+                return found
+
+    def _objects(self, beneath: str) -> Iterator[ListedObject]:
+        """All objects whose address begins so, in S3's order."""
+        last = ""
+        while page := self._patience.call(partial(self._worker.inventory.objects, beneath, last)):
+            yield from page
+            last = page[-1].uri

@@ -1,0 +1,1 @@
+"""What runs the stages: the dispatcher, leases kept alive, isolation, shutdown, health."""

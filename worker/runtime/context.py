@@ -1,0 +1,77 @@
+"""Everything that the stages of one worker process share, made once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+
+from producer.backend.connection import Broker
+from producer.backend.dead_letters import DeadLetters
+from producer.backend.inbox import Arrivals
+from producer.backend.job_store import JobStore
+from producer.backend.kept_results import KeptResults
+from producer.backend.recoveries import Adoptions
+from producer.backend.running import RunningJobs
+from producer.backend.schedule import Schedule
+from producer.backend.workers import Fleet
+from worker.account.admission import Admission
+from worker.aws.inventory import Inventory
+from worker.aws.s3 import Storage
+from worker.aws.session import Aws
+from worker.aws.transcribe import Transcribe
+from worker.leases import Leases
+from worker.runtime.concurrency import Seats
+from worker.runtime.unwritable import UnwritableFolders
+from worker.settings import WorkerSettings
+from worker.stages.read_ahead import ReadAhead
+
+
+@dataclass(frozen=True)
+class Glance:
+    """The same services for whoever would rather look again later than wait for an answer."""
+
+    storage: Storage
+    transcribe: Transcribe
+
+
+class Context:
+    """The connections and settings of a worker process; all of it is thread-safe."""
+
+    def __init__(self, settings: WorkerSettings) -> None:
+        """Connect to nothing yet; raises Permanent if there is no AWS region."""
+        self.settings = settings
+        broker = Broker(settings.redis_url)
+        self.store = JobStore(broker, retention=settings.retention, lease=settings.lease)
+        self.kept_results = KeptResults(broker, retention=settings.retention)
+        self.schedule = Schedule(broker, settings.lease)
+        self.running = RunningJobs(broker)
+        self.fleet = Fleet(broker)
+        self.arrivals = Arrivals(broker)
+        self.dead_letters = DeadLetters(broker)
+        self.adoptions = Adoptions(broker, retention=settings.retention, lease=settings.lease)
+        self.admission = Admission(broker, settings, settings.lease)
+        self.leases = Leases(self.schedule)
+        self.seats = Seats(settings.concurrency)
+        self.read_ahead = ReadAhead()
+        self.unwritable = UnwritableFolders()
+        #: whether this process runs one stage and nothing else
+        self.alone = False
+        self.aws = Aws(settings)
+        s3, transcribe = self.aws.s3(), self.aws.transcribe()
+        self.storage = Storage(s3)
+        self.transcribe = Transcribe(transcribe)
+        self.inventory = Inventory(s3, transcribe)
+        self.glance_at = Glance(
+            Storage(self.aws.s3(quick=True)), Transcribe(self.aws.transcribe(quick=True))
+        )
+
+
+@cache
+def context() -> Context:
+    """This process's context.
+
+    Raises:
+        InvalidSettings: if a setting is missing or wrong.
+        Permanent: if there is no AWS region.
+    """
+    return Context(WorkerSettings.load())

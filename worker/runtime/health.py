@@ -1,0 +1,117 @@
+"""What a worker finds of its surroundings, for `transcribe doctor`; looked at in the background."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable
+
+import structlog
+
+from producer.backend.workers import Check, Subject
+from producer.errors import BrokerUnavailable, BrokerUnusable
+from worker.errors import StageError
+from worker.runtime.background import run_in_background
+from worker.runtime.context import Context
+
+log = structlog.get_logger()
+
+_LOOK_EVERY = 20.0
+#: While something is wrong, somebody is probably mending it.
+_LOOK_AGAIN = 5.0
+
+
+class Health:
+    """The latest findings; AWS is asked by a thread of its own, for it may be slow to answer."""
+
+    def __init__(self, worker: Context) -> None:
+        """Find out about `worker`'s surroundings."""
+        self._worker = worker
+        self._checks: tuple[Check, ...] = ()
+        self._due = 0.0
+        self._looking: threading.Thread | None = None
+        self._unsaid = ""
+        self._looks: dict[Subject, Callable[[], tuple[Check, ...]]] = {
+            "redis": self._redis,
+            "credentials": self._credentials,
+            "bucket": self._bucket,
+            "results": self._results,
+            "audio roots": self._roots,
+        }
+
+    def checks(self) -> tuple[Check, ...]:
+        """The findings so far, at once; starts another look when one is due."""
+        looking = self._looking is not None and self._looking.is_alive()
+        if time.monotonic() >= self._due and not looking:
+            self._looking = run_in_background("health", self._look)
+        return self._checks
+
+    def _look(self) -> None:
+        self._due = time.monotonic() + _LOOK_EVERY
+        found = tuple(
+            check for subject, look in self._looks.items() for check in self._looked(subject, look)
+        )
+        for check in found:
+            if not check.ok and check not in self._checks:
+                log.warning("health.problem", subject=check.subject, reason=check.message)
+        self._checks = found
+        if not all(check.ok for check in found):
+            self._due = time.monotonic() + _LOOK_AGAIN
+
+    def _looked(self, subject: Subject, look: Callable[[], tuple[Check, ...]]) -> tuple[Check, ...]:
+        """What one look finds; an error that nobody expects is a finding, and ends no other."""
+        try:
+            return look()
+        except Exception as error:
+            log.exception("health.crashed", subject=subject)
+            reason = f"It cannot be checked ({type(error).__name__}); the worker's log says more."
+            return (Check(subject=subject, ok=False, message=reason),)
+
+    def _redis(self) -> tuple[Check, ...]:
+        try:
+            self._worker.fleet.check_access(worker=True)
+        except BrokerUnusable as error:
+            return (Check(subject="redis", ok=False, message=str(error)),)
+        except BrokerUnavailable:
+            pass  # the dispatcher says so
+        return ()
+
+    def _credentials(self) -> tuple[Check, ...]:
+        try:
+            known = self._worker.aws.identity()
+        except StageError as error:
+            if error.code in {"CredentialsMissing", "CredentialsRejected"}:
+                return (Check(subject="credentials", ok=False, message=error.message),)
+            # S3 and Transcribe may answer all the same, as stand-ins for AWS do; they say what is
+            # wrong with the credentials.
+            known = f"(it is not known whose: {error.message})"
+            if error.message != self._unsaid:
+                log.warning("health.identity_unknown", code=error.code, reason=error.message)
+            self._unsaid = error.message
+        return (Check(subject="credentials", ok=True, message=known),)
+
+    def _bucket(self) -> tuple[Check, ...]:
+        bucket, region = self._worker.settings.bucket, self._worker.aws.region
+        try:
+            found = self._worker.storage.bucket_region(bucket)
+        except StageError as error:
+            return (Check(subject="bucket", ok=False, message=error.message),)
+        reachable = Check(subject="bucket", ok=True, message=bucket)
+        # Stand-ins for AWS may not say where a bucket is.
+        if found in {"", region}:
+            return reachable, Check(subject="region", ok=True, message=region)
+        elsewhere = (
+            f"The bucket is in {found}, but jobs run in {region}: "
+            f"set AWS_DEFAULT_REGION={found} or use another bucket."
+        )
+        return reachable, Check(subject="region", ok=False, message=elsewhere)
+
+    def _results(self) -> tuple[Check, ...]:
+        folder = self._worker.settings.results_dir
+        problem = self._worker.unwritable.problem(folder)
+        return (Check(subject="results", ok=problem is None, message=problem or str(folder)),)
+
+    def _roots(self) -> tuple[Check, ...]:
+        roots = os.pathsep.join(str(root) for root in self._worker.settings.audio_roots)
+        return (Check(subject="audio roots", ok=True, message=roots),)

@@ -1,0 +1,80 @@
+"""Stopping: first finish what is under way, then hand back what is left and go.
+
+SIGTERM, SIGHUP or Ctrl-C, once: nothing new is begun, long stages hand their job back, short ones
+end. When the grace is over, or at a second signal, or at SIGQUIT, whatever is still held is given
+to other workers and the process ends. Only `kill -9` leaves jobs to wait for their lease to lapse.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Callable
+from types import FrameType
+
+import structlog
+
+from producer.errors import BrokerUnavailable
+from worker.leases import STOPPING
+from worker.runtime.background import guarded, run_in_background
+from worker.runtime.context import Context
+from worker.runtime.early_stop import STOP_SIGNALS
+
+log = structlog.get_logger()
+
+#: Set when nobody wants to wait for the grace any more.
+HURRY = threading.Event()
+#: Seconds that handing back may take; a Redis that is silent must not keep the process.
+_HAND_BACK_SECONDS = 3.0
+
+
+def take_signals() -> None:
+    """Answer the signals that stop a worker; to be called once Celery has set its own answers.
+
+    Celery lets a second SIGTERM pass without effect, and with threads SIGQUIT waits for all tasks.
+    """
+    warm_shutdown = signal.getsignal(signal.SIGTERM)
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        if STOPPING.is_set() or number == signal.SIGQUIT:
+            HURRY.set()
+        STOPPING.set()
+        if callable(warm_shutdown):
+            warm_shutdown(signal.SIGTERM, frame)
+
+    # By SIGHUP Celery would start a worker anew once its threads have ended, which they may not.
+    for number in STOP_SIGNALS:
+        signal.signal(number, stop)
+
+
+class Departure(threading.Thread):
+    """Waits for the end of a worker, and sees to it that it comes in time."""
+
+    def __init__(self, worker: Context, sign_off: Callable[[], None]) -> None:
+        """Wait for the end of `worker`; `sign_off` ends its heartbeat and takes it off the list."""
+        super().__init__(name="departure", daemon=True)
+        self._worker = worker
+        self._sign_off = sign_off
+
+    def run(self) -> None:
+        """End the process at the latest when the grace is over."""
+        STOPPING.wait()
+        try:
+            with guarded("departure"):
+                grace = self._worker.settings.stop_grace
+                log.info("worker.stopping", grace=grace, at_work=len(self._worker.leases))
+                HURRY.wait(grace)
+                run_in_background("hand-back", self._leave).join(_HAND_BACK_SECONDS)
+        finally:
+            # Threads that wait for AWS cannot be ended otherwise. They hold nothing any more.
+            os._exit(0)
+
+    def _leave(self) -> None:
+        try:
+            handed_back = self._worker.leases.hand_back()
+            self._sign_off()
+        except BrokerUnavailable as error:
+            log.warning("worker.left_without_word", reason=str(error))
+        else:
+            log.warning("worker.left", handed_back=handed_back)

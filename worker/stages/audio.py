@@ -1,0 +1,166 @@
+"""Local recordings: beneath the audio roots, of a kind and size that Transcribe takes."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from io import BufferedReader
+from pathlib import Path
+from typing import Self
+
+from producer.contract.containers import detect_container, is_text
+from producer.contract.media import MAX_BYTES, refusal
+from producer.contract.options import MediaFormat
+from worker.errors import Permanent, Transient
+from worker.stages.lengths import check_length
+from worker.stamp import Stamp, changed
+
+#: What the machine, or a server of files, lacks for a while; the recording is not at fault.
+_PASSING = frozenset(
+    {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN, errno.ESTALE, errno.ETIMEDOUT}
+)
+
+
+@dataclass
+class LocalAudio:
+    """An open recording that was checked; close it, or use it in a `with`."""
+
+    path: Path
+    file: BufferedReader
+    #: as it was before any of it was read
+    stamp: Stamp
+    format: MediaFormat
+    roots: tuple[Path, ...]
+
+    @property
+    def size(self) -> int:
+        """In bytes."""
+        return self.stamp.size
+
+    def check_unchanged(self) -> None:
+        """See that what was read is what is there: to be called when all is read.
+
+        Raises:
+            Transient: if somebody has written to it, or put something else in its place.
+            Permanent: if what was put there lies outside the audio roots.
+        """
+        try:
+            # Opened anew: over NFS only that asks the server, also for what is open already.
+            with _open(str(self.path), self.roots, self.path.name) as again:
+                in_place = Stamp.of(again.fileno())
+        except Permanent as error:
+            if error.code not in {"NoSuchFile", "Unreadable"}:
+                raise
+            # It was read whole: who moves it away, now, may.
+            in_place = self.stamp
+        if in_place != self.stamp or Stamp.of(self.file.fileno()) != self.stamp:
+            raise changed()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.file.close()
+
+
+def open_audio(
+    path: str,
+    roots: Iterable[Path],
+    media_format: MediaFormat | None = None,
+    *,
+    stamped: Callable[[Stamp], object] = str,
+) -> LocalAudio:
+    """Open and check a recording before anything is uploaded.
+
+    The checks are made on the opened file, so a symlink swapped in between changes nothing.
+
+    Args:
+        path: of the recording.
+        roots: folders beneath which it must lie.
+        media_format: what it is said to be, which is then not looked at.
+        stamped: called with its stamp before anything else is looked at; may raise.
+
+    Raises:
+        Permanent: with a sentence that says what is wrong with it.
+        Transient: if the machine cannot open it now, and may later.
+    """
+    name, roots = Path(path).name, tuple(roots)
+    file = _open(path, roots, name)
+    try:
+        stamp = _stamp(file, name)
+        stamped(stamp)
+        _check_size(stamp.size, name)
+        found = _format(file, name, media_format)
+        check_length(file, stamp.size, name)
+    except BaseException:
+        file.close()
+        raise
+    return LocalAudio(Path(path), file, stamp, found, roots)
+
+
+def _open(path: str, roots: tuple[Path, ...], name: str) -> BufferedReader:
+    outside = Permanent(
+        "OutsideAudioRoots",
+        f"{name} is not beneath the worker's audio roots (TRANSCRIBE_AUDIO_ROOTS).",
+    )
+    # Before anything is opened, so that the answer does not tell what exists elsewhere.
+    if not _beneath(Path(os.path.realpath(path)), roots):
+        raise outside
+    try:
+        # Without O_NONBLOCK a named pipe would be waited on for ever.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except FileNotFoundError:
+        raise Permanent("NoSuchFile", f"There is no file {name} where the worker looks.") from None
+    except PermissionError:
+        raise Permanent("Unreadable", f"The worker may not read {name}.") from None
+    except OSError as error:
+        if error.errno in _PASSING:
+            message = f"{name} cannot be opened now: {error.strerror}; the job waits."
+            raise Transient("Unreadable", message) from None
+        raise Permanent("Unreadable", f"{name} cannot be read: {error.strerror}.") from None
+    try:
+        file = os.fdopen(descriptor, "rb")
+    except IsADirectoryError:
+        os.close(descriptor)
+        raise Permanent("NotAFile", f"{name} is a directory, not a recording.") from None
+    opened = Path(f"/proc/self/fd/{descriptor}")
+    if opened.exists() and not _beneath(opened.readlink(), roots):
+        file.close()
+        raise outside
+    return file
+
+
+def _beneath(path: Path, roots: tuple[Path, ...]) -> bool:
+    return any(path.is_relative_to(root) for root in roots)
+
+
+def _stamp(file: BufferedReader, name: str) -> Stamp:
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        raise Permanent("NotAFile", f"{name} is a device or pipe, not a recording.")
+    return Stamp.of(file.fileno())
+
+
+def _check_size(size: int, name: str) -> None:
+    if size == 0:
+        raise Permanent("Empty", f"{name} is empty.")
+    if size > MAX_BYTES:
+        raise Permanent("TooLarge", f"{name} is over 2 GB, the most Amazon Transcribe takes.")
+
+
+def _format(file: BufferedReader, name: str, said: MediaFormat | None) -> MediaFormat:
+    if said is not None:
+        # Transcribe looks itself; who knows the recording may know better than our look at it. But
+        # no message has us upload the settings or transcripts that lie beneath the audio roots.
+        if is_text(file):
+            raise Permanent(
+                "NotAudio", f"{name} is text, not a recording, whatever media_format says."
+            )
+        return said
+    found = detect_container(file)
+    if found is None or found.media_format is None:
+        code = "NotAudio" if found is None else "UnsupportedFormat"
+        raise Permanent(code, f"{name} {refusal(found)}")
+    return found.media_format

@@ -1,0 +1,167 @@
+"""Cleanup: delete what a job left at AWS, and only what is ours."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import get_args
+
+import structlog
+
+from producer.contract.job import Job, JobState, Stage
+from producer.contract.options import MediaFormat
+from worker import s3_layout
+from worker.account.calls import in_turn
+from worker.errors import Permanent, Transient
+from worker.runtime.runner import Work
+from worker.stages import ownership, start
+from worker.stages.result_files import discard_results
+from worker.stages.upload import noted_uploads
+
+log = structlog.get_logger()
+
+
+def audio_may_go(job: Job) -> bool:
+    """Whether the audio is to be deleted; that of a failed job only if that was asked."""
+    return job.state is not JobState.FAILED or job.request.cleanup
+
+
+def results_may_go(job: Job) -> bool:
+    """Whether results are to be deleted; a failed job's was paid for, and a retry fetches it."""
+    return job.state is not JobState.FAILED
+
+
+def transcription_may_go(job: Job) -> bool:
+    """Whether the Transcribe job is to be deleted, as also when it was given up while it ran."""
+    given_up = job.error is not None and job.error.stage in {Stage.START, Stage.POLL}
+    return audio_may_go(job) or given_up
+
+
+def abort_uploads(work: Work) -> None:
+    """Abort what a worker that was killed, or the job's end, left half uploaded.
+
+    Raises:
+        Transient: as AWS's error is sorted.
+    """
+    job, settings = work.job, work.worker.settings
+    if job.request.is_on_s3 or job.state is JobState.COMPLETED or not _was_uploaded(job):
+        return
+    storage, where = work.worker.storage, (job, settings.bucket, settings.prefix)
+    try:
+        if job.request.key is None:
+            aborted = storage.abort_uploads(s3_layout.own_folder(*where), beneath=True)
+        else:
+            uri = s3_layout.audio_uri(*where, "wav")
+            aborted = storage.abort_uploads(uri, only=noted_uploads(work))
+    except Permanent as error:
+        # A policy from before this was needed: what can be deleted shall be, all the same.
+        log.warning("cleanup.uploads_unseen", code=error.code, reason=error.message)
+    else:
+        log.info("cleanup.aborted_uploads", number=aborted)
+
+
+def _was_uploaded(job: Job) -> bool:
+    """Whether any of it may be in S3; there is nothing of one that waited for that in vain."""
+    return JobState.UPLOADING in job.times or job.media_uri is not None
+
+
+def delete_audio(work: Work) -> None:
+    """Delete the audio if this job put it there; an object we did not create stays."""
+    job, settings = work.job, work.worker.settings
+    if job.request.is_on_s3 or not _was_uploaded(job):
+        return
+    # Of an upload that was stopped on its way, the record does not tell where it went.
+    candidates = (
+        [job.media_uri]
+        if job.media_uri
+        else [
+            s3_layout.audio_uri(job, settings.bucket, settings.prefix, each)
+            for each in get_args(MediaFormat)
+        ]
+    )
+    for uri in dict.fromkeys(candidates):
+        work.lease.fence()
+        ownership.delete_audio(work, uri)
+
+
+def delete_results(work: Work) -> None:
+    """Delete the objects that Transcribe wrote for any attempt of this job, and nobody else's."""
+    job, settings = work.job, work.worker.settings
+    if job.adopted or not job.was_at_transcribe:
+        return
+    uris = [job.result_uri] if job.result_uri is not None else []
+    for number in _attempts_that_wrote(job):
+        attempt = job.model_copy(update={"attempt": number})
+        output = s3_layout.output_uri(attempt, settings.bucket, settings.prefix)
+        # What a job was completed without stays where it can still be fetched.
+        is_result = job.state is JobState.COMPLETED and number == job.attempt
+        uris += [
+            each.uri
+            for each in s3_layout.written_objects(attempt, output)
+            if not is_result or each.kind in job.files
+        ]
+        uris.append(s3_layout.write_check_uri(output))
+    for uri in ownership.ours(work, uris):
+        work.lease.fence()
+        work.worker.storage.delete(uri)
+
+
+def _attempts_that_wrote(job: Job) -> Iterable[int]:
+    # Of an earlier attempt others may have had the name, and the place beside the key.
+    return (
+        range(1, job.attempt + 1)
+        if job.request.key is None
+        else sorted({*job.own_attempts, job.attempt})
+    )
+
+
+def discard_files(work: Work) -> None:
+    """Take back files of a job that was stopped, should whoever wrote them be gone.
+
+    Raises:
+        LeaseLost: if the job may have been retried meanwhile.
+        Transient: if the disk does not let go of them.
+        Permanent: the same, for good.
+    """
+    job = work.job
+    collected_at = job.times.get(JobState.COLLECTING)
+    is_stopped = job.state is not JobState.COMPLETED
+    if is_stopped and collected_at is not None and collected_at >= job.created_at:
+        work.lease.fence()
+        discard_results(job, work.worker.settings.results_dir)
+
+
+def delete_job(work: Work) -> None:
+    """Delete the Transcribe jobs of all attempts.
+
+    Raises:
+        NotYet: if its turn comes later.
+        Transient: if it still runs.
+        Permanent: if AWS refuses.
+    """
+    job, worker = work.job, work.worker
+    if not job.was_at_transcribe:
+        return
+    for number, name in enumerate(job.aws_names, start=1):
+        is_last = number == job.attempt
+        if is_last and job.adopted:
+            continue
+        if job.state is not JobState.COMPLETED or not is_last:
+            # It may never have been started, and then the name may be somebody else's.
+            status = worker.transcribe.status(name, in_turn(work, "GetTranscriptionJob"))
+            if status is None or status.media_uri != job.media_uri:
+                continue
+            if number not in job.own_attempts and (
+                not is_last or start.is_foreign(work, job, status)
+            ):
+                continue
+        _delete(work, name)
+
+
+def _delete(work: Work, name: str) -> None:
+    try:
+        work.worker.transcribe.delete(name, in_turn(work, "DeleteTranscriptionJob"))
+    except Permanent as error:
+        # The result can be there a moment before the job counts as ended.
+        if error.code != "BadRequestException":
+            raise
+        raise Transient("StillRunning", error.message) from error

@@ -1,0 +1,110 @@
+"""Fetch, in the stage collect, what Transcribe wrote beside the document of a job."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import structlog
+
+from worker import s3_layout
+from worker.account.calls import in_turn
+from worker.aws.objects import OpenObject
+from worker.aws.transcribe import Running
+from worker.errors import Transient
+from worker.runtime.runner import Work
+from worker.s3_layout import WrittenObject
+from worker.stages.collect import noted_if_unwritable
+from worker.stages.ownership import is_since_start, job_named_in
+from worker.stages.result_files import write_fetched
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class Beside:
+    """What a job has beside its document."""
+
+    #: kind -> path
+    files: dict[str, Path]
+    #: kinds that Transcribe did not write, though the request asks for them
+    not_written: tuple[str, ...] = ()
+
+
+def fetch_beside(work: Work) -> Beside:
+    """Write to disk, piece by piece, what Transcribe wrote for the request beside its document.
+
+    Raises:
+        Transient: if something is not there, and may yet be; or as AWS's error is sorted.
+        Permanent: as AWS's error is sorted, or if it can never be written.
+    """
+    job, settings = work.job, work.worker.settings
+    output = s3_layout.output_of(job, job.result_uri or "")
+    files: dict[str, Path] = {}
+    absent: list[str] = []
+    for each in s3_layout.written_objects(job, output)[1:]:
+        path = _fetch(work, each)
+        if path is None:
+            absent.append(each.kind)
+        else:
+            files[each.kind] = path
+    if not absent:
+        return Beside(files)
+    _see_that_it_has_ended(work)
+    if "unredacted.json" in absent and work.waited <= settings.result_patience:
+        raise Transient("ResultMissing", "The unredacted document is not there yet.")
+    missing = _missing(absent, files)
+    if missing:
+        log.info("collect.not_written", kinds=missing)
+    return Beside(files, missing)
+
+
+def _fetch(work: Work, each: WrittenObject) -> Path | None:
+    """Fetch one object; None if none is there that is of the job's present attempt."""
+    job = work.job
+    try:
+        with work.worker.storage.opened(each.uri) as found:
+            if not is_since_start(job, found.modified_at):
+                return None
+            pieces = _pieces(work, each, found)
+            with noted_if_unwritable(work):
+                return write_fetched(job, each.kind, pieces, work.worker.settings.results_dir)
+    except Transient as error:
+        if error.code != "ResultMissing":
+            raise
+        return None
+
+
+def _pieces(work: Work, each: WrittenObject, found: OpenObject) -> Iterator[bytes]:
+    is_known = not each.uri.endswith(".json")  # a document says whose it is
+    for piece in found.pieces():
+        work.lease.check()
+        if not is_known and job_named_in(piece) != work.job.aws_name:
+            raise Transient("ResultMissing", f"{each.uri} is not of {work.job.aws_name}.")
+        is_known = True
+        yield piece
+
+
+def _see_that_it_has_ended(work: Work) -> None:
+    """The document can be there before the rest; what is missing once the job has ended stays so.
+
+    Raises:
+        Transient: if it is still at work.
+    """
+    gate = in_turn(work, "GetTranscriptionJob")
+    if isinstance(work.worker.transcribe.status(work.job.aws_name, gate), Running):
+        raise Transient("ResultMissing", "Transcribe is still writing what goes with the result.")
+
+
+def _missing(absent: list[str], files: dict[str, Path]) -> tuple[str, ...]:
+    """What was asked for and is not there.
+
+    With redaction, AWS does not document under which of two names subtitles are; one will do.
+    """
+    had = {kind.rpartition(".")[2] for kind in files if kind != "unredacted.json"}
+    return tuple(
+        kind
+        for kind in absent
+        if kind == "unredacted.json" or (kind.startswith("aws.") and kind[4:] not in had)
+    )

@@ -1,0 +1,172 @@
+"""Whose an object in S3 is: by our own mark, or by the job that a document of Transcribe names.
+
+All in a job's own folder is the job's, for no request names a key there. Beside a key that a
+request names, each object is looked at before it is overwritten or deleted.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+from producer.contract.job import Job
+from worker import s3_layout
+from worker.aws.objects import StoredObject
+from worker.errors import Permanent, Transient
+from worker.recovery.artifacts import attempt_of
+from worker.runtime.runner import Work
+from worker.s3_keys import WRITE_CHECK, requested_key, reserved_with
+
+#: By so much S3's clock and Transcribe's may differ, and S3 tells times to the second.
+_CLOCKS = timedelta(seconds=5)
+#: Within so long Transcribe writes all that one job makes it write.
+_TOGETHER = timedelta(minutes=1)
+#: Bytes of a document that are enough to see whose it is.
+HEAD_BYTES = 1024
+#: How each document begins that Transcribe writes. Source: the samples in its developer guide, and
+#: recorded documents.
+_HEAD = re.compile(rb'\s*\{\s*"jobName"\s*:\s*"([0-9a-zA-Z._-]{1,200})"')
+
+
+def job_named_in(head: bytes) -> str:
+    """The Transcribe job that a document names at its beginning; '' if it is no such document."""
+    match = _HEAD.match(head)
+    return match[1].decode() if match else ""
+
+
+def is_result(job: Job, job_name: str, modified_at: datetime) -> bool:
+    """Whether a document is the result of a job's present attempt.
+
+    Anybody may have put a document where a result is expected, and an earlier job of the name may
+    have left one. So it must name the attempt's Transcribe job, and be no older than that.
+
+    Args:
+        job: one that was started.
+        job_name: the Transcribe job that the document names.
+        modified_at: when it was put there, by S3's clock.
+    """
+    return job_name == job.aws_name and is_since_start(job, modified_at)
+
+
+def is_since_start(job: Job, modified_at: datetime) -> bool:
+    """Whether an object was put there no earlier than a job's present attempt was started."""
+    return modified_at + _CLOCKS >= (job.started_at or job.created_at)
+
+
+def hold_key(work: Work) -> None:
+    """Reserve the key that a request names, and all that is written beside it.
+
+    Raises:
+        Transient: if another job has it.
+        Permanent: if no request may name it.
+    """
+    key = requested_key(work.job, work.worker.settings.prefix)
+    if key is None:
+        return
+    other = work.worker.store.hold_key(reserved_with(key), work.job.id)
+    if other:
+        raise Transient("KeyInUse", f"The key {key} is in use by job {other}; this one waits.")
+
+
+def check_free(work: Work, output: str) -> bool:
+    """See that Transcribe would overwrite nothing but what this job has written before.
+
+    Args:
+        work: what is about to start the job.
+        output: what Transcribe is to be told as the place of the result.
+
+    Returns whether a write check file of AWS lies there already.
+
+    Raises:
+        Permanent: if something else lies where the job would write; or as AWS's error is sorted.
+        Transient: as AWS's error is sorted; or if another job has the key.
+    """
+    if work.job.request.key is None:
+        return False
+    hold_key(work)
+    written = [each.uri for each in s3_layout.written_objects(work.job, output)]
+    for uri, mine in _present(work, written).items():
+        if not mine and not may_replace(work):
+            raise _taken(uri)
+    check = work.worker.storage.find(s3_layout.write_check_uri(output))
+    if check is not None and check.size > 0:
+        raise _taken(s3_layout.write_check_uri(output))
+    return check is not None
+
+
+def may_replace(work: Work) -> bool:
+    """Whether the operator lets jobs overwrite what others have at this job's key."""
+    key = work.job.request.key
+    return key is not None and key == work.worker.settings.replace_key
+
+
+def ours(work: Work, uris: Iterable[str]) -> list[str]:
+    """Of these objects, those that a job may delete; documents, which tell whose all are, last.
+
+    Raises:
+        Permanent, Transient: as AWS's error is sorted.
+    """
+    job, settings = work.job, work.worker.settings
+    folder = s3_layout.own_folder(job, settings.bucket, settings.prefix)
+    uris = list(dict.fromkeys(uris))
+    elsewhere = [uri for uri in uris if not uri.startswith(folder)]
+    present = _present(work, elsewhere) if elsewhere else {}
+    allowed = [uri for uri in uris if present.get(uri) or uri.startswith(folder)]
+    return sorted(allowed, key=_is_document)
+
+
+def delete_audio(work: Work, uri: str) -> None:
+    """Delete audio if this job has put it there.
+
+    Raises:
+        Permanent, Transient: as AWS's error is sorted.
+    """
+    there = work.worker.storage.find(uri)
+    if there is not None and there.owner == work.job.id:
+        work.worker.storage.delete(uri)
+
+
+def _present(work: Work, uris: Iterable[str]) -> dict[str, bool]:
+    """The objects that are there, each with whether it is this job's.
+
+    Subtitles name no job. They are this job's if they were written together with a document that
+    is: what somebody else has at that address has another age.
+    """
+    job, storage = work.job, work.worker.storage
+    found: dict[str, bool] = {}
+    written: list[datetime] = []
+    for uri in sorted(uris, key=_is_document, reverse=True):
+        if _is_document(uri):
+            there, head = storage.peek(uri, HEAD_BYTES)
+            mine = attempt_of(job_named_in(head), job.id) is not None
+            if there is not None and mine:
+                written.append(there.modified_at)
+        else:
+            there = storage.find(uri)
+            mine = there is not None and _is_written_with(job, uri, there, written)
+        if there is not None:
+            found[uri] = mine or there.owner == job.id
+    return found
+
+
+def _is_written_with(
+    job: Job, uri: str, there: StoredObject, documents: Iterable[datetime]
+) -> bool:
+    if uri.endswith(f"/{WRITE_CHECK}"):
+        was_started = job.started_at is not None and not job.keeps_write_check
+        return was_started and there.size == 0 and is_since_start(job, there.modified_at)
+    return any(abs(there.modified_at - moment) <= _TOGETHER for moment in documents)
+
+
+def _is_document(uri: str) -> bool:
+    return uri.endswith(".json")
+
+
+def _taken(uri: str) -> Permanent:
+    return Permanent(
+        "KeyTaken",
+        f"{uri} is no result of this job, and Amazon Transcribe would overwrite it. It was left "
+        f"alone; choose another key, or delete it: {shlex.join(['aws', 's3', 'rm', uri])}",
+    )

@@ -1,0 +1,191 @@
+"""Poll: which running jobs have ended, seen with as few calls as the account's quota deserves.
+
+ListTranscriptionJobs sees a hundred running jobs a call. A job that is missing there has probably
+ended: its result object confirms it, else one Get.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Collection, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+
+import structlog
+
+from producer.backend.running import Look
+from producer.backend.schedule import clock
+from producer.contract.job import Job, JobState, Stage
+from worker import s3_layout
+from worker.account.calls import PATIENCE, in_turn
+from worker.account.poll_interval import ask_each, seconds_between_looks
+from worker.aws.session import UNREACHABLE
+from worker.aws.transcribe import MOST_PAGES, Done, Failed, Running, Status
+from worker.errors import NotYet, Permanent, StageError, Throttled
+from worker.leases import LeaseLost
+from worker.runtime.runner import Work
+from worker.stages import start
+from worker.stages.ownership import is_result, job_named_in
+from worker.stages.read_ahead import MOST_BYTES, present_attempt
+
+log = structlog.get_logger()
+
+#: So many suspects are looked at at once, for so many seconds.
+_AT_ONCE = 16
+_MOST_SECONDS = 5.0
+#: Where the account's list is too long to be seen, so many jobs are asked for by name at a time.
+_SAMPLE = 25
+#: Seconds to wait for a turn to ask for a job: the poll comes again anyway.
+_PATIENCE = 0.5
+#: Attempts of a job that the service itself broke.
+MOST_ATTEMPTS = 3
+#: What a record says of an attempt that another one does not share.
+_NEW = {"result_uri": "", "started_at": "", "adopted": "", "keeps_write_check": ""}
+
+
+def ended_jobs(work: Work, look: Look) -> Iterator[tuple[Job, Status | None]]:
+    """The running jobs that are no longer at work, each with how it ended (None: it is gone).
+
+    Raises:
+        Transient, Permanent: as AWS's error is sorted.
+    """
+    if ask_each(look):
+        yield from _confirmed(work, list(look.jobs), by_object=False, to_ask=look.jobs)
+        return
+    # Of a very low rate, a page comes seldom.
+    gate = in_turn(work, "ListTranscriptionJobs", max(PATIENCE, 1.5 / look.list_rate))
+    listed = work.worker.glance_at.transcribe.running(gate)
+    if listed is None:
+        work.worker.running.listed(MOST_PAGES)
+        some = random.sample(list(look.jobs), min(_SAMPLE, len(look.jobs)))
+        yield from _confirmed(work, some, by_object=False, to_ask=some)
+        return
+    if listed.pages != look.pages:
+        work.worker.running.listed(listed.pages)
+    work.worker.admission.saw_running(listed.names.difference(look.jobs.values()))
+    missing = [job_id for job_id, name in look.jobs.items() if name not in listed.names]
+    # What ends between two pages may move others up, from the next page to the one that was seen.
+    # So what is missing for the first time, and has no result, is more likely at work than failed.
+    several = listed.pages > 1 and missing
+    to_ask = work.worker.running.missed_before(missing) if several else missing
+    yield from _confirmed(work, missing, by_object=True, to_ask=to_ask)
+
+
+def look_again(work: Work, look: Look) -> None:
+    """Be due again as long after this look as its jobs deserve."""
+    seconds = seconds_between_looks(look, shortest=work.worker.settings.poll_interval)
+    work.later(seconds - (clock() - look.seen_at))
+
+
+def _confirmed(
+    work: Work,
+    suspects: Sequence[str],
+    *,
+    by_object: bool,
+    to_ask: Collection[str],
+) -> Iterator[tuple[Job, Status | None]]:
+    """Each suspect that has ended, as soon as that is known; what takes long is left for next time.
+
+    Of those that have no result, only those in `to_ask` are asked for by name.
+
+    AWS may be out of reach, or slow, from this machine only: then another worker polls next.
+    """
+    jobs = [job for job in work.worker.store.get_many(suspects).values() if job is not None]
+    pool = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="poll")
+    asked = {
+        pool.submit(_outcome, work, job, by_object=by_object, ask=job.id in to_ask): job
+        for job in jobs
+    }
+    postponed: StageError | None = None
+    try:
+        for answer in as_completed(asked, timeout=_MOST_SECONDS):
+            work.lease.check()
+            job = asked[answer]
+            try:
+                outcome = answer.result()
+            except (NotYet, Throttled) as error:
+                # Those that may not ask now must not keep the answers of those that may.
+                postponed = error
+                continue
+            except StageError as error:
+                if error.code == UNREACHABLE:
+                    raise
+                log.warning("poll.put_off", job_id=job.id, code=error.code, reason=error.message)
+                continue
+            if not isinstance(outcome, Running):
+                yield job, outcome
+    except TimeoutError:
+        raise NotYet("PollCutShort", "AWS answers slowly; the rest is looked at anew.", 0) from None
+    finally:
+        # Whoever still waits for an answer does so alone, and not for long.
+        pool.shutdown(wait=False, cancel_futures=True)
+    if postponed is not None:
+        raise postponed
+
+
+def move_on(work: Work, job: Job, outcome: Status | None) -> None:
+    """Send an ended job where it goes next."""
+    try:
+        if job.state is not JobState.TRANSCRIBING:
+            # Cancelled or overdue while it ran; now that it has ended, its slot is free.
+            fields = _done(work, job, outcome) if isinstance(outcome, Done) else {}
+            work.worker.store.settle(work.hold, job.id, "ended", fields)
+        elif isinstance(outcome, Done):
+            fields = _done(work, job, outcome)
+            work.advance_other(job, JobState.COLLECTING, Stage.COLLECT, **fields)
+        elif isinstance(outcome, Failed):
+            _failed(work, job, outcome)
+        else:
+            work.fail(job, "JobGone", "The Transcribe job was deleted by somebody else.")
+    except LeaseLost:
+        if work.lease.lost.is_set():
+            raise
+        log.info("poll.moved_meanwhile", job_id=job.id)
+
+
+def _done(work: Work, job: Job, done: Done) -> dict[str, str]:
+    """Where the result is, and what that tells of whose it is.
+
+    A job that we adopted may have been told another place than ours.
+    """
+    found = job.result_uri
+    if done.transcript_uri is not None:
+        found = s3_layout.uri_from_url(done.transcript_uri, work.worker.settings.bucket)
+    return {"result_uri": found or job.result_uri or ""} | start.ended_with(job, found)
+
+
+def _failed(work: Work, job: Job, outcome: Failed) -> None:
+    if outcome.is_internal and job.attempt < MOST_ATTEMPTS:
+        log.warning("job.restarted", job_id=job.id, reason=outcome.reason)
+        work.advance_other(job, JobState.READY, "ready", attempt=job.attempt + 1, **_NEW)
+    else:
+        work.fail(job, "TranscriptionFailed", f"Amazon Transcribe: {outcome.reason}")
+
+
+def _outcome(work: Work, job: Job, *, by_object: bool, ask: bool) -> Status | None:
+    if by_object and _has_result(work, job, unseen=False):
+        return Done(job.media_uri or "", None)
+    if not ask:
+        return Running(job.media_uri or "")
+    gate = in_turn(work, "GetTranscriptionJob", _PATIENCE)
+    status = work.worker.glance_at.transcribe.status(job.aws_name, gate)
+    if status is None and _has_result(work, job, unseen=True):
+        # Somebody deleted the job once it had ended; what it wrote was paid for. If it may not be
+        # read, who collects it will say so.
+        return Done(job.media_uri or "", None)
+    return status
+
+
+def _has_result(work: Work, job: Job, *, unseen: bool) -> bool:
+    """Whether the result is there; `unseen` if S3 does not let us see that."""
+    if job.result_uri is None:
+        return False
+    try:
+        result, head = work.worker.glance_at.storage.peek(job.result_uri, MOST_BYTES)
+    except Permanent:
+        return unseen
+    if result is None or not is_result(job, job_named_in(head), result.modified_at):
+        return False
+    # Of a job that was stopped nothing is collected.
+    if len(head) == result.size and job.state is JobState.TRANSCRIBING:
+        work.worker.read_ahead.keep(present_attempt(job), head)
+    return True

@@ -1,0 +1,185 @@
+"""Upload: the audio comes to lie in S3, by us or because it is there already."""
+
+from __future__ import annotations
+
+import time
+
+import structlog
+
+from producer.backend.schedule import SEEN, SEEN_AT
+from producer.contract.job import Job, JobState
+from producer.contract.media import MAX_BYTES
+from worker import request_metadata, s3_layout
+from worker.aws.objects import parse_uri
+from worker.aws.s3 import Storage
+from worker.aws.transfer import PART_BYTES
+from worker.errors import NotYet, Permanent, Transient
+from worker.leases import LeaseLost
+from worker.runtime.runner import Work
+from worker.s3_keys import check_audio
+from worker.stages.audio import LocalAudio, open_audio
+from worker.stages.ownership import delete_audio, hold_key, may_replace
+from worker.stages.result_files import results_folder
+from worker.stamp import Stamp
+
+log = structlog.get_logger()
+
+
+def place_audio(work: Work) -> str:
+    """See to it that the audio is in S3; returns its s3:// address.
+
+    Raises:
+        Permanent: if it is not fit to be transcribed, or its key has other content.
+        NoSeat: if it is large, and enough such are being uploaded.
+        NotYet: if somebody may still be writing to it.
+        Transient: as AWS's error is sorted.
+    """
+    request, settings = work.job.request, work.worker.settings
+    results_folder(work.job, settings.results_dir)  # refused now, not once it is paid for
+    if request.is_on_s3:
+        hold_key(work)
+        rebuilt = "rebuilt" in work.hold.record
+        check_audio(work.job, request.audio, settings, rebuilt=rebuilt)
+        _check_object(work, request.audio)
+        return request.audio
+
+    def stamped(stamp: Stamp) -> None:
+        _wait_until_quiet(work, stamp)
+
+    roots, kind = settings.audio_roots, request.media_format
+    with open_audio(request.audio, roots, kind, stamped=stamped) as audio:
+        if audio.size >= PART_BYTES:
+            work.take_seat()
+        uri = s3_layout.audio_uri(work.job, settings.bucket, settings.prefix, audio.format)
+        hold_key(work)  # not while it waits: others may have their recordings ready
+        _upload(work, audio, uri)
+        audio.check_unchanged()
+    if audio.size >= PART_BYTES:
+        _abort_others(work, uri)
+    return uri
+
+
+def hand_on(work: Work, media_uri: str) -> None:
+    """Let the job stand in line for a slot.
+
+    Raises:
+        LeaseLost: if the job is not ours to move any more; if it was cleaned up meanwhile, what we
+            have put there is deleted.
+    """
+    try:
+        work.advance(JobState.READY, "ready", media_uri=media_uri)
+    except LeaseLost:
+        now = work.worker.store.get_many([work.job.id])[work.job.id]
+        if not work.job.request.is_on_s3 and now is not None and _is_cleaned(now):
+            log.info("upload.taken_back", uri=media_uri)
+            delete_audio(work, media_uri)
+        raise
+
+
+def _is_cleaned(job: Job) -> bool:
+    return job.state is JobState.CANCELLED or (job.state.is_terminal and job.request.cleanup)
+
+
+def _wait_until_quiet(work: Work, stamp: Stamp) -> None:
+    """Snooze while the recording may still be written to.
+
+    Clocks of file servers may be wrong, and each look may be another worker's. So what a look saw
+    is kept in the job's record, with the time by Redis's clock, for the next to compare with.
+    """
+    period, record = work.worker.settings.quiet_period, work.hold.record
+    is_new = record.get(SEEN) != str(stamp)
+    seen_for = 0.0 if is_new else work.hold.begun_at - float(record[SEEN_AT])
+    seconds = stamp.quiet_in(period, now=time.time(), seen_for=seen_for)
+    if seconds > 0:
+        message = f"Somebody may still be writing to the recording: it has {stamp.size} bytes now."
+        raise NotYet("StillWritten", message, seconds, seen=str(stamp) if is_new else "")
+
+
+def _upload(work: Work, audio: LocalAudio, uri: str) -> None:
+    storage = work.worker.storage
+    key_is_ours = work.job.request.key is None
+    # A key of ours is free but for a try that broke off, or an earlier life of the job, and S3 says
+    # so as it is sent to. To overwrite it would make the job at Transcribe seem another's.
+    at_once = key_is_ours and audio.size < PART_BYTES and storage.heeds_conditions
+    if at_once and _put(work, audio, uri, only_new=True):
+        return
+    for _ in range(2):
+        there = storage.find(uri)
+        if there is not None:
+            if storage.holds(there, uri, audio.file, audio.size):
+                log.info("upload.skipped", uri=uri, reason="the same bytes are there")
+                return
+            if not key_is_ours and there.owner != work.job.id and not may_replace(work):
+                raise Permanent(
+                    "KeyTaken",
+                    f"{uri} holds something else than {audio.path.name}. It was left alone; choose "
+                    "another key, or, where the key is of a settings file (--env-file), transcribe "
+                    "what lies there with --use-existing, or overwrite it with --replace.",
+                )
+        # What has come meanwhile may be ours, of a call whose answer was lost: look once more.
+        if _put(work, audio, uri, only_new=there is None):
+            return
+    raise Transient("KeyTaken", f"Somebody has just put something at {uri}.")
+
+
+def _put(work: Work, audio: LocalAudio, uri: str, *, only_new: bool) -> bool:
+    note = request_metadata.encode(work.hold.record["request"])
+    check = work.lease.check
+
+    def begun(upload_id: str) -> None:
+        if not key_is_ours and not work.worker.store.note_upload(work.hold, upload_id):
+            raise LeaseLost
+
+    key_is_ours = work.job.request.key is None
+    put = work.worker.storage.put(
+        audio.file, uri, work.job.id, check, note, begun=begun, only_new=only_new
+    )
+    if put:
+        log.info("upload.done", uri=uri, bytes=audio.size)
+    return put
+
+
+def noted_uploads(work: Work) -> frozenset[str] | None:
+    """S3's ids of the uploads in parts that may be aborted where the job's audio goes.
+
+    None for all: in the job's own folder nobody else has any. At a key that a request names other
+    software may have one under way, so those that are the job's are noted before a part is sent.
+    What was killed before that has no parts, which costs nothing.
+    """
+    return None if work.job.request.key is None else work.worker.store.uploads(work.job.id)
+
+
+def _abort_others(work: Work, uri: str) -> None:
+    """A worker that was killed, or whose answer was lost, left an upload in parts unended."""
+    try:
+        work.worker.storage.abort_uploads(uri, only=noted_uploads(work))
+    except Permanent as error:
+        # A policy from before this was needed is no reason not to go on.
+        log.warning("upload.others_unseen", code=error.code, reason=error.message)
+
+
+def _check_object(work: Work, uri: str) -> None:
+    try:
+        there = work.worker.storage.find(uri)
+    except Permanent as error:
+        if error.code != "AccessDenied":
+            raise
+        # Transcribe reads it with other rights than ours; it will say so if it cannot.
+        log.info("upload.unseen", uri=uri)
+        return
+    if there is None:
+        _check_bucket(work.worker.storage, uri)
+        raise Permanent("NoSuchObject", f"There is no object {uri}.")
+    if there.size == 0:
+        raise Permanent("Empty", f"{uri} is empty.")
+    if there.size > MAX_BYTES:
+        raise Permanent("TooLarge", f"{uri} is over 2 GB, the most Amazon Transcribe takes.")
+
+
+def _check_bucket(storage: Storage, uri: str) -> None:
+    """Say so if it is the whole bucket that is missing; S3 answers HeadObject without words."""
+    try:
+        storage.bucket_region(parse_uri(uri)[0])
+    except Permanent as error:
+        if error.code == "NoSuchBucket":
+            raise
