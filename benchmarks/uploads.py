@@ -110,12 +110,12 @@ def _report(options: argparse.Namespace, folder: Path, endpoint: str) -> None:
     found = {way: _run(way, folder_of_both) for way in WAYS}
     _row("peak memory, small and huge, MB", found, "peak_mb", "{:.0f}")
     _row("MB/s, small and huge", found, "mb_rate", "{:.0f}")
-    alone, waiting = folder / "alone", folder / "waiting"
-    _write(alone, 60, 0, 0)
+    isolated, waiting = folder / "alone", folder / "waiting"
+    _write(isolated, 60, 0, 0)
     _write(waiting, 60, options.huge, options.huge_mb)
     with _link(endpoint, options.link_mb * MB) as slow:
         os.environ["AWS_ENDPOINT_URL"] = slow
-        found = {"plain": _run("plain", alone), "ours": _by_worker(alone)}
+        found = {"plain": _run("plain", isolated), "ours": _by_worker(isolated)}
         _row("wait of a small one of 60, s", found, "wait", "{:.2f}")
         found = {"plain": _run("plain", waiting), "ours": _by_worker(waiting)}
     _row("the same behind huge ones, s", found, "wait", "{:.2f}")

@@ -12,16 +12,16 @@ from __future__ import annotations
 from producer.client import Client
 from producer.contract.job import Job, JobError, JobState, TranscriptionRequest
 from producer.errors import (
-    AdoptionFailed,
     BadTranscript,
     BrokerUnavailable,
     BrokerUnusable,
+    DeadLetterNotFound,
     InvalidRequest,
     InvalidSettings,
     JobExists,
     JobFailed,
     JobNotFound,
-    LetterNotFound,
+    RecoveryFailed,
     ResultUnavailable,
     TranscribeQueueError,
     WaitTimeout,
@@ -30,11 +30,11 @@ from producer.errors import (
 from producer.transcript.transcript import Transcript
 
 __all__ = [
-    "AdoptionFailed",
     "BadTranscript",
     "BrokerUnavailable",
     "BrokerUnusable",
     "Client",
+    "DeadLetterNotFound",
     "InvalidRequest",
     "InvalidSettings",
     "Job",
@@ -43,7 +43,7 @@ __all__ = [
     "JobFailed",
     "JobNotFound",
     "JobState",
-    "LetterNotFound",
+    "RecoveryFailed",
     "ResultUnavailable",
     "TranscribeQueueError",
     "Transcript",

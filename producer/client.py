@@ -11,7 +11,7 @@ from producer.backend.connection import Broker
 from producer.backend.dead_letters import DeadLetters
 from producer.backend.job_store import JobStore, taken
 from producer.backend.kept_results import KeptResults
-from producer.backend.recoveries import Adoptions
+from producer.backend.recoveries import Recoveries
 from producer.backend.workers import Fleet
 from producer.contract.job import Job, JobState, TranscriptionRequest
 from producer.contract.submission import Submission
@@ -51,7 +51,9 @@ class Client:
         #: messages that could not be taken
         self.dead_letters = DeadLetters(self._broker)
         #: what Redis has forgotten, and what workers find of it
-        self.adoptions = Adoptions(self._broker, retention=settings.retention, lease=settings.lease)
+        self.recoveries = Recoveries(
+            self._broker, retention=settings.retention, lease=settings.lease
+        )
 
     def __enter__(self) -> Self:
         return self

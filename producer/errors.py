@@ -5,12 +5,12 @@ TranscribeQueueError
 ├── InvalidSettings       a setting in the environment is missing or wrong
 ├── JobExists             the name is taken by a different request
 ├── JobNotFound           no record has that id
-├── LetterNotFound        no dead letter has that id
+├── DeadLetterNotFound        no dead letter has that id
 ├── WrongState            the job is not in a state that allows this
 ├── JobFailed             the job ended FAILED or CANCELLED, so it has no result
 ├── ResultUnavailable     the job is not finished, or its document is not kept here
 ├── BadTranscript         a result document is not what Amazon Transcribe writes
-├── AdoptionFailed        what Redis has forgotten could not be looked for
+├── RecoveryFailed        what Redis has forgotten could not be looked for
 ├── WaitTimeout           the jobs did not end within the time given
 └── BrokerUnavailable     Redis did not answer
     └── BrokerUnusable    Redis answers, and refuses us until somebody changes a setting
@@ -45,7 +45,7 @@ class JobNotFound(TranscribeQueueError):
     """No record has that id."""
 
 
-class LetterNotFound(TranscribeQueueError):
+class DeadLetterNotFound(TranscribeQueueError):
     """No dead letter has that id."""
 
 
@@ -71,7 +71,7 @@ class BadTranscript(TranscribeQueueError):
     exit_code = 1
 
 
-class AdoptionFailed(TranscribeQueueError):
+class RecoveryFailed(TranscribeQueueError):
     """What Redis has forgotten could not be looked for."""
 
     exit_code = 1

@@ -29,7 +29,7 @@ class Transient(StageError):
     """May work later, so the job is due again after a backoff."""
 
 
-class NotYet(Transient):
+class Snooze(Transient):
     """Its turn comes later, so the job is due again then, and not before."""
 
     def __init__(self, code: str, message: str, seconds: float, *, seen: str = "") -> None:
@@ -40,7 +40,7 @@ class NotYet(Transient):
         self.seen = seen
 
 
-class NoSeat(Transient):
+class LimitReached(Transient):
     """It is large, and a worker is at work on few such at once: the job stands in line."""
 
 
@@ -53,5 +53,5 @@ class Throttled(Transient):
         self.operation = operation
 
 
-class SlotsTaken(Throttled):
+class SlotsFull(Throttled):
     """Too many jobs run in the account, so the job gives its slot back."""

@@ -26,8 +26,8 @@ from worker.stages import upload as uploading
 @stage(app, Stage.SUBMIT)
 def submit(work: Work) -> None:
     """The door for other languages: check a message, record its request, queue its upload."""
-    accept.take_in(work.worker, work.hold.member)
-    work.finish()
+    accept.take_in(work.worker, work.lease.entry_id)
+    work.complete()
 
 
 @stage(app, Stage.UPLOAD)
@@ -50,13 +50,13 @@ def start(work: Work) -> None:
 @stage(app, Stage.POLL)
 def poll(work: Work) -> None:
     """TRANSCRIBING -> COLLECTING, for all jobs that have ended; then again after a while."""
-    look = work.worker.running.look(work.worker.admission.told("ListTranscriptionJobs"))
+    look = work.worker.running.snapshot(work.worker.admission.limit("ListTranscriptionJobs"))
     ended = 0
     for job, outcome in polling.ended_jobs(work, look):
         polling.move_on(work, job, outcome)
         ended += 1
     admit(work.worker)
-    polling.look_again(work, look) if ended < len(look.jobs) else work.finish()
+    polling.look_again(work, look) if ended < len(look.jobs) else work.complete()
 
 
 @stage(app, Stage.COLLECT)
@@ -81,7 +81,7 @@ def collect(work: Work) -> None:
 @stage(app, Stage.CLEANUP)
 def cleanup(work: Work) -> None:
     """Delete what is ours: audio we uploaded, result objects, the Transcribe job; stray files."""
-    ownership.hold_key(work)  # what lies beside it may be another job's by now
+    ownership.reserve_key(work)  # what lies beside it may be another job's by now
     if earlier_life.is_found(work):  # it is cleaned up once that has ended at AWS
         return
     cleaning.abort_uploads(work)
@@ -92,10 +92,10 @@ def cleanup(work: Work) -> None:
     if cleaning.transcription_may_go(work.job):
         cleaning.delete_job(work)
     cleaning.discard_files(work)
-    work.worker.store.cleaned(work.hold)
+    work.worker.store.record_cleanup(work.lease)
 
 
-@stage(app, Stage.ADOPT)
-def adopt(work: Work) -> None:
+@stage(app, Stage.RECOVER)
+def recover(work: Work) -> None:
     """Not of one job: records anew what Redis has forgotten and AWS still knows, if asked to."""
-    scan.adopt(work)
+    scan.recover(work)

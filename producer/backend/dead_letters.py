@@ -10,13 +10,13 @@ from pydantic import BaseModel, ConfigDict
 
 from producer.backend.connection import Broker
 from producer.contract.job import TranscriptionRequest
-from producer.errors import InvalidRequest, LetterNotFound
+from producer.errors import DeadLetterNotFound, InvalidRequest
 
-_LETTERS = "transcribe:dead"
+_DEAD_LETTERS = "transcribe:dead"
 #: The latest so many are kept.
-MOST_LETTERS = 1000
+MAX_DEAD_LETTERS = 1000
 #: Of a longer message this many characters are kept.
-MOST_CHARACTERS = 16384
+MAX_CHARACTERS = 16384
 
 
 class DeadLetter(BaseModel):
@@ -56,19 +56,19 @@ class DeadLetters:
         """Use `broker`."""
         self._broker = broker
 
-    def bury(self, message: str, reason: str) -> None:
+    def add_dead_letter(self, message: str, reason: str) -> None:
         """Keep a message with the reason why it could not be taken."""
         letter = DeadLetter(
             id=secrets.token_hex(4),
             at=datetime.now(UTC),
             reason=reason[:1000],
-            message=message[:MOST_CHARACTERS],
-            whole=len(message) <= MOST_CHARACTERS,
+            message=message[:MAX_CHARACTERS],
+            whole=len(message) <= MAX_CHARACTERS,
         )
         self._broker.commands(
             [
-                ("LPUSH", _LETTERS, letter.model_dump_json()),
-                ("LTRIM", _LETTERS, 0, MOST_LETTERS - 1),
+                ("LPUSH", _DEAD_LETTERS, letter.model_dump_json()),
+                ("LTRIM", _DEAD_LETTERS, 0, MAX_DEAD_LETTERS - 1),
             ]
         )
 
@@ -76,30 +76,30 @@ class DeadLetters:
         """All of them, the latest first."""
         return [letter for _, letter in self._entries()]
 
-    def get(self, letter_id: str) -> DeadLetter:
+    def get(self, dead_letter_id: str) -> DeadLetter:
         """One of them.
 
         Raises:
             LetterNotFound: if there is none of that id.
         """
-        return self._entry(letter_id)[1]
+        return self._entry(dead_letter_id)[1]
 
-    def drop(self, letter_id: str) -> None:
+    def drop(self, dead_letter_id: str) -> None:
         """Throw one away.
 
         Raises:
             LetterNotFound: if there is none of that id.
         """
-        self._broker.command("LREM", _LETTERS, 1, self._entry(letter_id)[0])
+        self._broker.command("LREM", _DEAD_LETTERS, 1, self._entry(dead_letter_id)[0])
 
-    def _entry(self, letter_id: str) -> tuple[str, DeadLetter]:
+    def _entry(self, dead_letter_id: str) -> tuple[str, DeadLetter]:
         for entry, letter in self._entries():
-            if letter.id == letter_id:
+            if letter.id == dead_letter_id:
                 return entry, letter
-        raise LetterNotFound(
-            f"There is no dead letter {letter_id!r}; `transcribe dead list` shows all."
+        raise DeadLetterNotFound(
+            f"There is no dead letter {dead_letter_id!r}; `transcribe dead list` shows all."
         )
 
     def _entries(self) -> list[tuple[str, DeadLetter]]:
-        entries = self._broker.command("LRANGE", _LETTERS, 0, -1)
+        entries = self._broker.command("LRANGE", _DEAD_LETTERS, 0, -1)
         return [(entry, DeadLetter.model_validate_json(entry)) for entry in entries]

@@ -6,10 +6,10 @@ from producer.backend.connection import Broker
 from producer.backend.job_store import PREFIX
 
 #: Far more than the largest request has. Of a longer message only so many bytes are looked at.
-MOST_BYTES = 1024 * 1024
+MAX_BYTES = 1024 * 1024
 
 
-class Arrivals:
+class Inbox:
     """Reads the messages by the numbers that they were given."""
 
     def __init__(self, broker: Broker) -> None:
@@ -26,5 +26,5 @@ class Arrivals:
         there, length = self._broker.commands([("EXISTS", key), ("STRLEN", key)])
         if not there:
             return None
-        message: bytes = self._broker.command("GETRANGE", key, 0, MOST_BYTES - 1, raw=True)
+        message: bytes = self._broker.command("GETRANGE", key, 0, MAX_BYTES - 1, raw=True)
         return message, int(length)

@@ -11,7 +11,7 @@ from itertools import chain, islice
 from typing import Any, Literal
 
 from producer.backend.connection import Argument, Broker
-from producer.backend.schedule import Hold
+from producer.backend.schedule import Lease
 from producer.contract.job import STAGE_OF, Job, JobState, Stage, TranscriptionRequest
 from producer.contract.submission import Submission
 from producer.errors import JobExists, JobNotFound, WrongState
@@ -157,7 +157,7 @@ class JobStore:
 
     def advance(
         self,
-        hold: Hold,
+        lease: Lease,
         job_id: str,
         states: Iterable[JobState],
         to: JobState,
@@ -169,9 +169,9 @@ class JobStore:
         return bool(
             self.broker.run(
                 "advance",
-                hold.stage,
-                hold.member,
-                hold.generation,
+                lease.stage,
+                lease.entry_id,
+                lease.token,
                 job_id,
                 ",".join(states),
                 to,
@@ -182,17 +182,17 @@ class JobStore:
             )
         )
 
-    def hold_key(self, key: str, job_id: str) -> str:
+    def reserve_key(self, key: str, job_id: str) -> str:
         """Reserve what stands for an S3 key and for all that is written beside it for a job.
 
         Returns '', or the id of the unfinished job that has it.
         """
         return str(self.broker.run("hold_key", key, job_id, KEY_REMEMBERED))
 
-    def note_upload(self, hold: Hold, upload_id: str) -> bool:
+    def record_upload(self, lease: Lease, upload_id: str) -> bool:
         """Note that an upload in parts was begun for a job; False if the hold was lost."""
         return bool(
-            self.broker.run("note_upload", hold.stage, hold.member, hold.generation, upload_id)
+            self.broker.run("note_upload", lease.stage, lease.entry_id, lease.token, upload_id)
         )
 
     def uploads(self, job_id: str) -> frozenset[str]:
@@ -204,7 +204,7 @@ class JobStore:
 
     def settle(
         self,
-        hold: Hold,
+        lease: Lease,
         job_id: str,
         what: Literal["running", "ended"],
         fields: Mapping[str, Argument] | None = None,
@@ -213,13 +213,13 @@ class JobStore:
         words = [word for pair in (fields or {}).items() for word in pair]
         return bool(
             self.broker.run(
-                "settle", hold.stage, hold.member, hold.generation, job_id, what, *words
+                "settle", lease.stage, lease.entry_id, lease.token, job_id, what, *words
             )
         )
 
-    def cleaned(self, hold: Hold, reason: str = "") -> bool:
+    def record_cleanup(self, lease: Lease, reason: str = "") -> bool:
         """Say that a job was cleaned, or why it could not be."""
-        return bool(self.broker.run("cleaned", hold.member, hold.generation, reason))
+        return bool(self.broker.run("cleaned", lease.entry_id, lease.token, reason))
 
     def cancel(self, job_id: str) -> None:
         """End a job by request; one that is cancelled already stays so.
@@ -272,9 +272,9 @@ class JobStore:
                 f"Job {job_id!r} is {answer}; only a FAILED or CANCELLED one is retried."
             )
 
-    def start_anew(self, hold: Hold) -> bool:
+    def start_new_attempt(self, lease: Lease) -> bool:
         """Start a new attempt of a retried job that has nothing to fetch; False if it was lost."""
-        return bool(self.broker.run("start_anew", hold.member, hold.generation))
+        return bool(self.broker.run("start_anew", lease.entry_id, lease.token))
 
     def refuse(self, job_id: str, request: str, reason: str) -> None:
         """Record a request that can never be carried out as a FAILED job, if the name is free."""
@@ -283,7 +283,7 @@ class JobStore:
 
     # -- housekeeping ---------------------------------------------------------------------------
 
-    def drop_expired(self) -> None:
+    def prune(self) -> None:
         """Take jobs whose records have expired out of the lists by state."""
         seconds, _ = self.broker.command("TIME")
         horizon = float(seconds) - self._retention
@@ -317,4 +317,4 @@ def _pairs(answer: list[Any]) -> list[tuple[str, float]]:
     """Members and scores, flat (RESP2) or as pairs (RESP3)."""
     if not (answer and isinstance(answer[0], (list, tuple))):
         answer = list(zip(answer[::2], answer[1::2], strict=True))
-    return [(str(member), float(score)) for member, score in answer]
+    return [(str(entry_id), float(score)) for entry_id, score in answer]

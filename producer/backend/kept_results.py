@@ -7,7 +7,7 @@ from typing import Literal
 
 from producer.backend.connection import Argument, Broker
 from producer.backend.job_store import PREFIX
-from producer.backend.schedule import Hold
+from producer.backend.schedule import Lease
 
 #: Bytes that are compressed before it is looked how much came of them.
 _PIECE = 1024 * 1024
@@ -21,7 +21,7 @@ class KeptResults:
         self._broker = broker
         self._lasts = max(1, int(retention))
 
-    def keep(self, hold: Hold, text: str, document: bytes, *, most: int) -> bool:
+    def keep(self, lease: Lease, text: str, document: bytes, *, most: int) -> bool:
         """Keep a text and its document, each while its compressed size is at most `most` bytes.
 
         Returns whether the job was still held; if not, nothing is kept.
@@ -35,7 +35,7 @@ class KeptResults:
             if packed is not None:
                 words += [kind, packed]
         return bool(
-            self._broker.run("keep_result", hold.member, hold.generation, self._lasts, *words)
+            self._broker.run("keep_result", lease.entry_id, lease.token, self._lasts, *words)
         )
 
     def get(self, job_id: str, kind: Literal["text", "document"]) -> bytes | None:

@@ -1,4 +1,4 @@
-"""Adoption: what Redis has forgotten is looked for by workers, and what they find is kept here.
+"""Recovery: what Redis has forgotten is looked for by workers, and what they find is kept here.
 
 With `store`, `schedule` and the scripts in `lua/` this knows Redis keys.
 """
@@ -17,17 +17,17 @@ from pydantic import BaseModel, ConfigDict
 
 from producer.backend.connection import Argument, Broker
 from producer.backend.job_store import KEY_REMEMBERED, PREFIX
-from producer.backend.schedule import Hold
+from producer.backend.schedule import Lease
 from producer.contract.job import JobState, Stage
-from producer.errors import AdoptionFailed, WaitTimeout
+from producer.errors import RecoveryFailed, WaitTimeout
 
-_ADOPTION = f"{PREFIX}adoption"
-_FOUND = f"{_ADOPTION}:jobs"
-#: Seconds between two looks at how an adoption stands.
-_LOOK_EVERY = 0.2
+_RECOVERY = f"{PREFIX}recovery"
+_FOUND = f"{_RECOVERY}:jobs"
+#: Seconds between two looks at how a recovery stands.
+_POLL_EVERY = 0.2
 
 
-class Became(StrEnum):
+class Outcome(StrEnum):
     """What became of a job that Redis had forgotten."""
 
     #: Amazon Transcribe is at work on it; its result will be collected
@@ -51,19 +51,19 @@ class Became(StrEnum):
         return JobState(self.value) if self.value in set(JobState) else None
 
 
-class Found(BaseModel):
+class FoundJob(BaseModel):
     """A job that was looked for, and what became of it."""
 
     model_config = ConfigDict(frozen=True)
 
     id: str
-    became: Became
+    outcome: Outcome
     #: one sentence, where there is something to say
     message: str = ""
 
 
-class Adoption(BaseModel):
-    """How an adoption stands."""
+class Recovery(BaseModel):
+    """How a recovery stands."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -84,8 +84,8 @@ class Adoption(BaseModel):
     foreign: int = 0
 
 
-class Adoptions:
-    """Asks for adoptions, and keeps what they find."""
+class Recoveries:
+    """Asks for recoveries, and keeps what they find."""
 
     def __init__(self, broker: Broker, *, retention: float, lease: float) -> None:
         """Keep answers and ended jobs `retention` seconds; `lease` is the schedule's."""
@@ -95,41 +95,41 @@ class Adoptions:
 
     # -- for who asks ---------------------------------------------------------------------------
 
-    def ask(self, names: Iterable[str] = (), *, dry_run: bool = False) -> Adoption:
-        """Ask the workers to look; joins an adoption under way that answers the same question.
+    def ask(self, names: Iterable[str] = (), *, dry_run: bool = False) -> Recovery:
+        """Ask the workers to look; joins a recovery under way that answers the same question.
 
         Args:
             names: the jobs to look for; none for all.
             dry_run: only say what would be recorded.
 
         Raises:
-            AdoptionFailed: if one that answers another question is under way.
+            RecoveryFailed: if one that answers another question is under way.
             BrokerUnavailable: if Redis does not answer.
         """
         wanted = json.dumps(sorted(set(names)))
         asked = self._broker.run(
-            "ask_adoption", self._lease, secrets.token_hex(8), wanted, "yes" if dry_run else ""
+            "ask_recovery", self._lease, secrets.token_hex(8), wanted, "yes" if dry_run else ""
         )
         if not asked:
-            raise AdoptionFailed(
-                "An adoption for other jobs, or with another --dry-run, is under way; "
+            raise RecoveryFailed(
+                "A recovery for other jobs, or with another --dry-run, is under way; "
                 "ask again when it is over."
             )
         return self.get(str(asked))
 
-    def get(self, adoption_id: str) -> Adoption:
-        """How an adoption stands.
+    def get(self, recovery_id: str) -> Recovery:
+        """How a recovery stands.
 
         Raises:
-            AdoptionFailed: if Redis knows no more of it.
+            RecoveryFailed: if Redis knows no more of it.
         """
-        fields: dict[str, str] = self._broker.command("HGETALL", _ADOPTION)
-        if fields.get("id") != adoption_id:
-            raise AdoptionFailed(
-                "Redis knows no more of this adoption; ask again, which is always safe."
+        fields: dict[str, str] = self._broker.command("HGETALL", _RECOVERY)
+        if fields.get("id") != recovery_id:
+            raise RecoveryFailed(
+                "Redis knows no more of this recovery; ask again, which is always safe."
             )
-        return Adoption(
-            id=adoption_id,
+        return Recovery(
+            id=recovery_id,
             names=tuple(json.loads(fields["names"])),
             dry_run=fields["dry_run"] == "yes",
             asked_at=_moment(fields["asked_at"]),
@@ -142,56 +142,56 @@ class Adoptions:
 
     def wait(
         self,
-        adoption_id: str,
+        recovery_id: str,
         timeout: float | None = None,
         told: Callable[[str], None] = lambda _: None,
-    ) -> Adoption:
-        """Wait for the end of an adoption.
+    ) -> Recovery:
+        """Wait for the end of a recovery.
 
         Args:
-            adoption_id: which one.
+            recovery_id: which one.
             timeout: seconds; None waits for ever.
             told: called with what holds it up, whenever that is something new.
 
         Raises:
             WaitTimeout: if it is not over by then; it goes on.
-            AdoptionFailed: if it was given up, or Redis knows no more of it.
+            RecoveryFailed: if it was given up, or Redis knows no more of it.
         """
         limit = None if timeout is None else time.monotonic() + timeout
         trouble = ""
-        while (adoption := self.get(adoption_id)).finished_at is None:
+        while (recovery := self.get(recovery_id)).finished_at is None:
             if limit is not None and time.monotonic() >= limit:
                 raise WaitTimeout(
-                    f"The adoption was not over after {timeout:g} s. It goes on; "
+                    f"The recovery was not over after {timeout:g} s. It goes on; "
                     "ask again to see its end."
                 )
-            if adoption.trouble not in {"", trouble}:
-                trouble = adoption.trouble
+            if recovery.trouble not in {"", trouble}:
+                trouble = recovery.trouble
                 told(trouble)
-            time.sleep(_LOOK_EVERY)
-        if adoption.error:
-            raise AdoptionFailed(f"The adoption was given up: {adoption.error}")
-        return adoption
+            time.sleep(_POLL_EVERY)
+        if recovery.error:
+            raise RecoveryFailed(f"The recovery was given up: {recovery.error}")
+        return recovery
 
-    def found(self) -> list[Found]:
-        """The jobs that the latest adoption has found so far, by id."""
+    def found(self) -> list[FoundJob]:
+        """The jobs that the latest recovery has found so far, by id."""
         texts = self._broker.command("HVALS", _FOUND)
-        return sorted(map(Found.model_validate_json, texts), key=lambda each: each.id)
+        return sorted(map(FoundJob.model_validate_json, texts), key=lambda each: each.id)
 
     # -- for who looks --------------------------------------------------------------------------
 
-    def asked(self) -> Adoption:
+    def asked(self) -> Recovery:
         """What the workers were asked for last.
 
         Raises:
-            AdoptionFailed: if Redis knows no more of it.
+            RecoveryFailed: if Redis knows no more of it.
         """
-        return self.get(str(self._broker.command("HGET", _ADOPTION, "id")))
+        return self.get(str(self._broker.command("HGET", _RECOVERY, "id")))
 
     def note(
         self,
-        hold: Hold,
-        found: Found,
+        lease: Lease,
+        found: FoundJob,
         *,
         deadline: float = 0.0,
         key: str = "",
@@ -206,14 +206,14 @@ class Adoptions:
             key: the S3 key that its request names, which is reserved for it.
             fields: of its record.
         """
-        state = found.became.state if fields is not None else None
+        state = found.outcome.state if fields is not None else None
         follows = {JobState.TRANSCRIBING: "running", JobState.COLLECTING: Stage.COLLECT.value}
         return self._broker.run(  # type: ignore[no-any-return]
-            "adopt",
-            hold.generation,
+            "recover_job",
+            lease.token,
             found.id,
             found.model_dump_json(),
-            state or ("known" if found.became is Became.KNOWN else ""),
+            state or ("known" if found.outcome is Outcome.KNOWN else ""),
             follows.get(state, "") if state else "",
             self._retention,
             deadline,
@@ -223,17 +223,17 @@ class Adoptions:
         )
 
     def was_found(self, job_id: str) -> bool:
-        """Whether this adoption has noted a job, maybe before its worker died."""
+        """Whether this recovery has noted a job, maybe before its worker died."""
         return bool(self._broker.command("HEXISTS", _FOUND, job_id))
 
     def held_up(self, reason: str) -> None:
-        """Say what holds the adoption up; '' if nothing does any more."""
-        self._broker.command("HSET", _ADOPTION, "trouble", reason)
+        """Say what holds the recovery up; '' if nothing does any more."""
+        self._broker.command("HSET", _RECOVERY, "trouble", reason)
 
-    def end(self, hold: Hold, *, known: int = 0, foreign: int = 0, error: str = "") -> bool:
+    def end(self, lease: Lease, *, known: int = 0, foreign: int = 0, error: str = "") -> bool:
         """Say how it ended, and be done with it; False if the hold was lost."""
         kept = max(1, int(self._retention))
-        return bool(self._broker.run("end_adoption", hold.generation, kept, known, foreign, error))
+        return bool(self._broker.run("end_recovery", lease.token, kept, known, foreign, error))
 
 
 def _moment(seconds: str) -> datetime:

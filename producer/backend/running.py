@@ -18,7 +18,7 @@ _MISSED_LAST = 60
 
 
 @dataclass(frozen=True)
-class Look:
+class Snapshot:
     """The running jobs at one moment."""
 
     #: when that was, by the schedule's clock
@@ -43,7 +43,7 @@ class RunningJobs:
     def __init__(self, broker: Broker) -> None:
         self._broker = broker
 
-    def look(self, list_rate: str) -> Look:
+    def snapshot(self, list_rate: str) -> Snapshot:
         """See which jobs run, without reading their records.
 
         Args:
@@ -58,7 +58,7 @@ class RunningJobs:
             job_id: attempt_name(job_id, int(attempt))
             for job_id, attempt in zip(flat[::2], flat[1::2], strict=True)
         }
-        return Look(
+        return Snapshot(
             seen_at,
             jobs,
             float(youngest),

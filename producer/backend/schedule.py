@@ -12,7 +12,7 @@ from producer.backend.connection import Broker
 from producer.contract.job import Stage
 
 #: The poll task is one entry for the whole fleet, under what can be no job's name, and so is an
-#: adoption.
+#: recovery.
 FLEET = "*"
 #: Fields of a job's record: what a look has seen, for the next to compare with, and when that was,
 #: by Redis's clock, in seconds since 1970.
@@ -22,21 +22,21 @@ NO_WEIGHTS: Mapping[str, float] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
-class Hold:
-    """The right to work on an entry, until its lease lapses or somebody stops the job."""
+class Lease:
+    """The right to work on an entry until it expires or somebody stops the job."""
 
     stage: Stage
-    member: str
+    entry_id: str
     #: the fence: a later holder has a higher one, and an older one can change nothing
-    generation: str
+    token: str
     #: how many holders before this one went away without a word
-    lapses: int
+    stalled_count: int
     #: the job's record as it was when the hold began
     record: dict[str, str]
     #: when the hold began, by Redis's clock, in seconds since 1970
-    begun_at: float
+    acquired_at: float
     #: how long it holds at least, unless it is renewed, by `clock`
-    until: float
+    expires_at: float
 
 
 def clock() -> float:
@@ -52,7 +52,7 @@ class Schedule:
         self._broker = broker
         self.lease = lease
 
-    def claim(
+    def dispatch(
         self, room: int, delete_rate: str = "1000!", weights: Mapping[str, float] = NO_WEIGHTS
     ) -> list[tuple[Stage, str]]:
         """Claim what is due and send messages for it, until each queue holds `room` of them.
@@ -65,28 +65,36 @@ class Schedule:
         flat: list[str] = self._broker.run(
             "claim", self.lease, room, delete_rate, json.dumps(dict(weights)), *stages
         )
-        return [(Stage(stage), member) for stage, member in zip(flat[::2], flat[1::2], strict=True)]
+        return [
+            (Stage(stage), entry_id) for stage, entry_id in zip(flat[::2], flat[1::2], strict=True)
+        ]
 
-    def begin(self, stage: Stage, member: str) -> Hold | None:
+    def acquire(self, stage: Stage, entry_id: str) -> Lease | None:
         """Take up an entry; None if it is gone, held by a living holder, or not due."""
         asked_at = clock()
-        answer = self._broker.run("begin", stage.value, member, self.lease)
+        answer = self._broker.run("begin", stage.value, entry_id, self.lease)
         if answer is None:
             return None
-        generation, lapses, flat, begun_at = answer
+        token, stalled_count, flat, acquired_at = answer
         record = dict(zip(flat[::2], flat[1::2], strict=True))
-        return Hold(
-            stage, member, generation, int(lapses), record, float(begun_at), asked_at + self.lease
+        return Lease(
+            stage,
+            entry_id,
+            token,
+            int(stalled_count),
+            record,
+            float(acquired_at),
+            asked_at + self.lease,
         )
 
-    def renew(self, holds: Sequence[Hold]) -> list[bool]:
+    def extend(self, leases: Sequence[Lease]) -> list[bool]:
         """Keep the leases; False for each that is lost."""
-        if not holds:
+        if not leases:
             return []
-        words = [word for hold in holds for word in (hold.stage, hold.member, hold.generation)]
+        words = [word for lease in leases for word in (lease.stage, lease.entry_id, lease.token)]
         return [bool(kept) for kept in self._broker.run("renew", self.lease, *words)]
 
-    def put_off(self, hold: Hold, seconds: float, *, seen: str = "") -> bool:
+    def release(self, lease: Lease, seconds: float, *, seen: str = "") -> bool:
         """Give an entry back, to be due in `seconds`; False if the hold was lost.
 
         What was `seen` of the job, if anything, is in its record from then on, as `SEEN`, with the
@@ -94,11 +102,11 @@ class Schedule:
         """
         return bool(
             self._broker.run(
-                "put_off", hold.stage, hold.member, hold.generation, max(0.0, seconds), seen
+                "put_off", lease.stage, lease.entry_id, lease.token, max(0.0, seconds), seen
             )
         )
 
-    def failed_try(self, hold: Hold, most: int, seconds: float) -> int:
+    def record_failure(self, lease: Lease, most: int, seconds: float) -> int:
         """Count a try that ended in a way that is no answer, such as a crash.
 
         Unless it is the last of `most`, the entry is given back, to be due in `seconds`.
@@ -107,19 +115,19 @@ class Schedule:
         """
         return int(
             self._broker.run(
-                "failed_try", hold.stage, hold.member, hold.generation, most, max(0.0, seconds)
+                "failed_try", lease.stage, lease.entry_id, lease.token, most, max(0.0, seconds)
             )
         )
 
-    def stand_in_line(self, hold: Hold) -> bool:
+    def queue_large(self, lease: Lease) -> bool:
         """Give an entry back that is large and found no seat; False if the hold was lost."""
-        return bool(self._broker.run("stand_in_line", hold.stage, hold.member, hold.generation))
+        return bool(self._broker.run("stand_in_line", lease.stage, lease.entry_id, lease.token))
 
-    def is_line(self, stage: Stage) -> bool:
+    def is_large_queued(self, stage: Stage) -> bool:
         """Whether anything stands in line for a seat."""
         return bool(self._broker.run("is_line_for_seats", stage))
 
-    def next_in_line(self, stage: Stage, weights: Mapping[str, float] = NO_WEIGHTS) -> str:
+    def next_large(self, stage: Stage, weights: Mapping[str, float] = NO_WEIGHTS) -> str:
         """Take the entry whose turn it is out of the line for seats, to be begun now.
 
         Tenants take turns, as `claim` says. Returns '' if nobody waits.
@@ -130,6 +138,6 @@ class Schedule:
             pass
         return str(found)
 
-    def finish(self, hold: Hold) -> bool:
+    def complete(self, lease: Lease) -> bool:
         """Be done with an entry; the poll's stays while anything runs."""
-        return bool(self._broker.run("put_off", hold.stage, hold.member, hold.generation, "", ""))
+        return bool(self._broker.run("put_off", lease.stage, lease.entry_id, lease.token, "", ""))

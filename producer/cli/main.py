@@ -7,12 +7,12 @@ import sys
 
 import click
 
-from producer.cli.commands.adopt import adopt
 from producer.cli.commands.dead import dead
 from producer.cli.commands.doctor import doctor
 from producer.cli.commands.jobs import cancel, list_jobs, result, retry, status, wait
 from producer.cli.commands.local import local
 from producer.cli.commands.policy import policy
+from producer.cli.commands.recover import recover
 from producer.cli.commands.schema import schema
 from producer.cli.commands.submit import submit
 from producer.cli.interruption import end_like_ctrl_c
@@ -23,7 +23,7 @@ from producer.errors import TranscribeQueueError
 EXIT_CODES = """\b
 Exit codes:
   0    all is well
-  1    a job, an adoption or a check of doctor failed, or something that was named is left out
+  1    a job, a recovery or a check of doctor failed, or something that was named is left out
   2    the command, a request or a setting is wrong
   3    the time given with --timeout is over
   4    Redis cannot be reached
@@ -56,7 +56,7 @@ for command in (
     cancel,
     retry,
     dead,
-    adopt,
+    recover,
     local,
     doctor,
     policy,

@@ -31,7 +31,7 @@ _WINDOW = 64 * 1024
 #: What no text has: control characters but for white space and escapes.
 _CONTROLS = re.compile("[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]")
 #: Some programs put a new tag before the old one.
-_MOST_TAGS = 8
+_MAX_TAGS = 8
 
 #: What files begin with.
 _BEGINNINGS: Mapping[bytes, Container] = MappingProxyType(
@@ -100,7 +100,7 @@ def detect_container(file: BinaryIO) -> Container | None:
         OSError: of reading.
     """
     offset, data, is_tagged = 0, b"", False
-    for _ in range(_MOST_TAGS):
+    for _ in range(_MAX_TAGS):
         file.seek(offset)
         data = file.read(_WINDOW)
         if found := _by_beginning(data):

@@ -71,7 +71,7 @@ class Stage(StrEnum):
     COLLECT = "collect"
     CLEANUP = "cleanup"
     #: no stage of one job: looks for all that Redis has forgotten
-    ADOPT = "adopt"
+    RECOVER = "recover"
 
     @property
     def task(self) -> str:
@@ -81,7 +81,7 @@ class Stage(StrEnum):
     @property
     def queue(self) -> str:
         """The queue that the stage's messages go to."""
-        if self in {Stage.SUBMIT, Stage.START, Stage.POLL, Stage.ADOPT}:
+        if self in {Stage.SUBMIT, Stage.START, Stage.POLL, Stage.RECOVER}:
             return CONTROL_QUEUE
         return f"transcription.{self.value}"
 

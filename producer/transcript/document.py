@@ -14,9 +14,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from producer.errors import BadTranscript
 
 #: No recording is longer: a document that says so is damaged. (The service takes 4 hours.)
-LONGEST_S: Final = 1e8
+MAX_S: Final = 1e8
 
-Seconds = Annotated[float, Field(ge=0, le=LONGEST_S, allow_inf_nan=False)]
+Seconds = Annotated[float, Field(ge=0, le=MAX_S, allow_inf_nan=False)]
 Score = Annotated[float, Field(allow_inf_nan=False)]
 
 

@@ -125,10 +125,10 @@ def test_one_bad_name_stops_no_other(stack: Stack, bad: str) -> None:
     assert why in line
     assert count == "1 left out of 2."
     # By itself it is an error of the command.
-    alone = submit(stack, named)
-    assert (alone.returncode, alone.stdout) == (2, "")
-    assert len(alone.stderr.splitlines()) == 1
-    assert why in alone.stderr
+    isolated = submit(stack, named)
+    assert (isolated.returncode, isolated.stdout) == (2, "")
+    assert len(isolated.stderr.splitlines()) == 1
+    assert why in isolated.stderr
 
 
 def test_names_that_are_not_utf_8_do_not_stop_a_folder(stack: Stack) -> None:
@@ -184,10 +184,10 @@ def test_an_empty_name_is_not_the_folder_here(stack: Stack, options: tuple[str, 
 def test_a_folder_with_nothing_in_it_is_an_error_only_by_itself(stack: Stack) -> None:
     empty = fill(stack.audio / "empty", {"notes.txt": b"text", "more.txt": b"text"})
     good = fill(stack.audio / "good", {"a.wav": WAV})
-    alone = submit(stack, empty, "--recursive")
-    assert (alone.returncode, alone.stdout) == (2, "")
-    assert f"{empty} has no recording that can be taken" in alone.stderr
-    assert "each of 2" in alone.stderr
+    isolated = submit(stack, empty, "--recursive")
+    assert (isolated.returncode, isolated.stdout) == (2, "")
+    assert f"{empty} has no recording that can be taken" in isolated.stderr
+    assert "each of 2" in isolated.stderr
     both = submit(stack, empty, good, "--recursive")
     assert both.returncode == 1
     assert taken(both, good) == ["a.wav"]

@@ -21,9 +21,9 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.parametrize("group", [[], ["dead"]])
 def test_a_group_without_a_command_prints_its_help(group: list[str]) -> None:
-    asked, alone = run(*group, "--help"), run(*group)
+    asked, isolated = run(*group, "--help"), run(*group)
     assert asked.returncode == 0
     assert len(asked.stdout.splitlines()) > 10
     # The same lines, but it is an error: a script that forgets the command must notice.
-    assert (alone.returncode, alone.stdout) == (2, "")
-    assert alone.stderr == asked.stdout
+    assert (isolated.returncode, isolated.stdout) == (2, "")
+    assert isolated.stderr == asked.stdout

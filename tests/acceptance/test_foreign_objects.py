@@ -265,10 +265,10 @@ def test_keys_whose_objects_would_lie_in_one_place_take_turns(stack: Stack) -> N
         assert name in stack.client.text(name)
         times[job.times[JobState.READY]] = job.cleaned_at
     begun = sorted(times)
-    for earlier, later in pairwise(begun):
+    for earlier, snooze in pairwise(begun):
         cleaned_at = times[earlier]
         assert cleaned_at is not None
-        assert later > cleaned_at
+        assert snooze > cleaned_at
     assert stack.objects() == []
 
 

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from producer.backend.dead_letters import MOST_CHARACTERS, MOST_LETTERS
+from producer.backend.dead_letters import MAX_CHARACTERS, MAX_DEAD_LETTERS
 from producer.contract.job import CONTROL_QUEUE, QUEUES, JobState, Stage
 from tests.conftest import make_stack
 from tests.support.stack import Stack
@@ -154,27 +154,27 @@ def test_a_message_of_100_mb_holds_nobody_up(target: Stack) -> None:
     until(lambda: target.broker.command("LLEN", DEAD) == 1)
     (letter,) = target.client.dead_letters.all()
     assert "bytes long" in letter.reason
-    assert (len(letter.message), letter.whole) == (MOST_CHARACTERS, False)
+    assert (len(letter.message), letter.whole) == (MAX_CHARACTERS, False)
     assert most - before < 4 * len(huge)
 
 
 @pytest.mark.redis
 def test_dead_letters_take_bounded_memory(target: Stack) -> None:
     target.broker.command("DEL", DEAD)
-    number = MOST_LETTERS + 50
-    entry = "\x01" * (4 * MOST_CHARACTERS)
+    number = MAX_DEAD_LETTERS + 50
+    entry = "\x01" * (4 * MAX_CHARACTERS)
     target.broker.commands([("LPUSH", CONTROL_QUEUE, entry)] * number)
     name = good_job(target)
     until(lambda: target.broker.command("LLEN", CONTROL_QUEUE) == 0)
     until(lambda: completed(target, name))
     # Whatever Redis itself makes of it, so much is stored, and no more. As JSON, such a character
     # takes six.
-    until(lambda: target.broker.command("LLEN", DEAD) == MOST_LETTERS)
+    until(lambda: target.broker.command("LLEN", DEAD) == MAX_DEAD_LETTERS)
     at_once = 50
-    for first in range(0, MOST_LETTERS, at_once):
+    for first in range(0, MAX_DEAD_LETTERS, at_once):
         letters = target.broker.command("LRANGE", DEAD, first, first + at_once - 1, raw=True)
         assert len(letters) == at_once
-        assert all(len(letter) < 6 * MOST_CHARACTERS + 2000 for letter in letters)
+        assert all(len(letter) < 6 * MAX_CHARACTERS + 2000 for letter in letters)
     target.broker.command("DEL", DEAD)
 
 

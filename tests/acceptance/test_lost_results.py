@@ -49,10 +49,10 @@ def test_a_broken_result_is_awaited_for_so_long_and_no_longer(impatient: Stack) 
         impatient.fault(kind=kind, match=f"^never-{name}$")
         impatient.fault(kind=kind, match=f"^later-{name}$", seconds=1.5)
     never = {kind: f"never-{name}" for kind, name in names.items()}
-    later = [f"later-{name}" for name in names.values()]
-    submit(impatient, *never.values(), *later)
+    snooze = [f"later-{name}" for name in names.values()]
+    submit(impatient, *never.values(), *snooze)
 
-    for job in impatient.client.wait(later, timeout=DEADLINE).values():
+    for job in impatient.client.wait(snooze, timeout=DEADLINE).values():
         assert (job.state, starts(impatient, job.id)) == (JobState.COMPLETED, 1)
         assert job.id in impatient.client.text(job.id)
     for kind, name in never.items():
@@ -112,12 +112,12 @@ def test_a_bucket_that_is_gone_is_waited_for_and_doctor_says_so(stack: Stack) ->
     # The first look of a worker is at its start.
     stack.start_worker("fresh")
     until(lambda: "bucket test-bucket does not exist" in stack.transcribe("doctor").stdout)
-    put_off = {
+    release = {
         line["job_id"]
         for line in (*stack.log(), *stack.log("fresh"))
         if line["event"] == "stage.put_off" and line["code"] == "NoSuchBucket"
     }
-    assert put_off == {"paid", "new"}
+    assert release == {"paid", "new"}
     stack.clear_faults()
     for job in stack.client.wait(["paid", "new"], timeout=DEADLINE).values():
         assert (job.state, starts(stack, job.id)) == (JobState.COMPLETED, 1)

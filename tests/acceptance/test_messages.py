@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from producer.backend.dead_letters import MOST_CHARACTERS
+from producer.backend.dead_letters import MAX_CHARACTERS
 from producer.contract.job import CONTROL_QUEUE, JobState, Stage
 from tests.support.messages import raw_message
 from tests.support.stack import Stack
@@ -145,7 +145,7 @@ def test_a_huge_message_is_shortened(served: Stack) -> None:
 
     until(long_ones)
     (letter,) = long_ones()
-    assert len(letter["message"]) == MOST_CHARACTERS
+    assert len(letter["message"]) == MAX_CHARACTERS
     assert not letter["whole"]
     ran = served.transcribe("dead", "replay", letter["id"])
     assert (ran.returncode, ran.stdout) == (2, "")
@@ -153,8 +153,8 @@ def test_a_huge_message_is_shortened(served: Stack) -> None:
 
 
 def test_dead_letters_are_shown_replayed_and_dropped(served: Stack) -> None:
-    later = served.audio / "later.wav"
-    request = {"audio": str(later), "name": "taken-before"}
+    snooze = served.audio / "later.wav"
+    request = {"audio": str(snooze), "name": "taken-before"}
     first = served.client.submit(served.sample("silence.wav"), name="taken-before")
     send(served, raw_message(request))
     until(lambda: json.dumps(request) in letters(served))

@@ -18,7 +18,7 @@ from producer.contract.job import CONTROL_QUEUE, JobState, Stage
 from tests.support.messages import raw_message
 from tests.support.stack import LEASE, Stack
 from tests.support.waiting import DEADLINE, until
-from worker.runtime.runner import MOST_DEATHS, SUSPECT_AFTER
+from worker.runtime.runner import ISOLATE_AFTER, MAX_WORKERS_LOST
 
 
 def recordings(stack: Stack, number: int) -> list[Path]:
@@ -230,7 +230,7 @@ def test_workers_that_are_killed_by_others_cost_no_job(stack: Stack) -> None:
     slow_uploads(stack, 50, None)
     job = stack.client.submit(stack.sample("silence.wav"), name="unlucky")
     seen: set[str] = set()
-    for number in range(SUSPECT_AFTER + MOST_DEATHS + 1):
+    for number in range(ISOLATE_AFTER + MAX_WORKERS_LOST + 1):
         worker = stack.start_worker(f"worker-{number}")
         taken_up_anew(stack, Stage.UPLOAD, job.id, seen)
         worker.kill()
@@ -245,7 +245,7 @@ def test_a_job_that_takes_workers_down_is_failed_and_takes_down_no_more(stack: S
     slow_uploads(stack, 50, None)
     job = stack.client.submit(stack.sample("silence.wav"), name="poison")
     seen: set[str] = set()
-    for number in range(SUSPECT_AFTER):
+    for number in range(ISOLATE_AFTER):
         worker = stack.start_worker(f"worker-{number}")
         taken_up_anew(stack, Stage.UPLOAD, job.id, seen)
         worker.kill()
@@ -265,7 +265,7 @@ def test_a_job_that_takes_workers_down_is_failed_and_takes_down_no_more(stack: S
     error = stack.client.get(job.id).error
     assert error is not None
     assert error.code == "WorkerLost"
-    assert len(killed) == MOST_DEATHS
+    assert len(killed) == MAX_WORKERS_LOST
     assert last.poll() is None
     assert stack.account()["accepted"] == 0
 
@@ -273,8 +273,8 @@ def test_a_job_that_takes_workers_down_is_failed_and_takes_down_no_more(stack: S
 def test_what_is_done_in_a_process_of_its_own_is_done_right(stack: Stack) -> None:
     stack.start_aws("--recogniser", "fixed:0.2")
     for stage in (Stage.UPLOAD, Stage.START, Stage.POLL, Stage.COLLECT, Stage.CLEANUP):
-        member = FLEET if stage is Stage.POLL else "suspect"
-        stack.broker.command("HSET", f"{PREFIX}lapses:{stage}", member, SUSPECT_AFTER)
+        entry_id = FLEET if stage is Stage.POLL else "suspect"
+        stack.broker.command("HSET", f"{PREFIX}lapses:{stage}", entry_id, ISOLATE_AFTER)
     request = {"audio": str(stack.sample("silence.wav")), "name": "suspect", "cleanup": True}
     stack.start_worker()
     (job_id,) = stack.client.submit_many([request])

@@ -114,7 +114,7 @@ def test_a_redis_that_lost_everything_takes_new_work(stack: Stack) -> None:
     until(lambda: any(line["event"] == "redis.empty" for line in stack.log()))
     doctor = stack.transcribe("doctor")
     assert doctor.returncode == 1
-    assert "transcribe adopt" in doctor.stdout
+    assert "transcribe recover" in doctor.stdout
     assert worker.poll() is None
 
 

@@ -60,8 +60,8 @@ def test_the_documented_rights_are_enough(stack: Stack) -> None:
         stack.broker.command("LPUSH", "transcription.control", "no message")
         (letter,) = until(client.dead_letters.all)
         client.dead_letters.drop(letter.id)
-    adopted = stack.transcribe("adopt", "--timeout", "60")
-    assert adopted.returncode == 0, adopted.stderr
+    recovered = stack.transcribe("recover", "--timeout", "60")
+    assert recovered.returncode == 0, recovered.stderr
     environment = {**os.environ, **stack.environment, "TRANSCRIBE_REDIS_URL": worker_url}
     ping = subprocess.run(
         [sys.executable, "-m", "celery", "-A", "worker", "inspect", "ping", "--timeout", "10"],

@@ -37,7 +37,7 @@ def in_state(stack: Stack, state: JobState) -> None:
     stack.job_in(NAME, state)
 
 
-def traces(stack: Stack) -> dict[str, object]:
+def artifacts(stack: Stack) -> dict[str, object]:
     """What of the job is still anywhere, apart from its record."""
     s3 = stack.aws("s3")
     jobs = stack.aws("transcribe").list_transcription_jobs(JobNameContains=NAME)
@@ -76,7 +76,7 @@ def test_a_cancelled_job_leaves_nothing(stack: Stack, state: JobState) -> None:
     done = stack.transcribe("cancel", NAME)
     assert done.returncode == 0, done.stderr
     assert stack.client.get(NAME).state is JobState.CANCELLED
-    until(lambda: not traces(stack), what=f"nothing left: {traces(stack)}")
+    until(lambda: not artifacts(stack), what=f"nothing left: {artifacts(stack)}")
     assert stack.client.get(NAME).state is JobState.CANCELLED
 
 
@@ -91,11 +91,11 @@ def test_a_job_past_its_deadline_fails_wherever_it_is(stack: Stack, state: JobSt
     def only_objects() -> bool:
         # It did not ask for cleanup: its objects stay, all else goes. A result that was there
         # already was paid for, and stays too.
-        left = traces(stack)
+        left = artifacts(stack)
         kept = {"objects", "transcription"} if state is JobState.COLLECTING else {"objects"}
         return set(left) <= kept
 
-    until(only_objects, what=f"only objects left: {traces(stack)}")
+    until(only_objects, what=f"only objects left: {artifacts(stack)}")
 
 
 def big_upload(stack: Stack) -> None:
@@ -126,7 +126,7 @@ def test_an_upload_in_parts_is_aborted_even_if_its_worker_was_killed(
         stack.start_worker("cleaner", "-Q", Stage.CLEANUP.queue)
     stop(stack)
     stack.job_in(NAME, JobState.CANCELLED, JobState.FAILED)
-    until(lambda: not traces(stack), what=f"nothing left: {traces(stack)}")
+    until(lambda: not artifacts(stack), what=f"nothing left: {artifacts(stack)}")
 
 
 @pytest.mark.parametrize("key", [None, "calls/a"])

@@ -26,7 +26,7 @@ class Storm:
     def __init__(self, stack: Stack, plan: Plan, lease: float, tell: Callable[[str], None]) -> None:
         self.stack = stack
         self.plan = plan
-        self.lease = lease
+        self.guard = lease
         self.blows: Counter[str] = Counter()
         #: seconds from a worker's death until the last of what was held then had moved
         self.recoveries: list[float] = []
@@ -202,12 +202,12 @@ class Storm:
     def _held(self) -> dict[tuple[Stage, str], str]:
         """What workers are at, with the generation of each hold."""
         return {
-            (stage, member): generation
+            (stage, entry_id): token
             for stage in Stage
-            for member, generation in self.stack.broker.command(
+            for entry_id, token in self.stack.broker.command(
                 "HGETALL", f"{PREFIX}holder:{stage}"
             ).items()
-            if generation != "0"
+            if token != "0"
         }
 
     def _ended(self) -> int:
@@ -239,7 +239,7 @@ class Storm:
             ]
             for stage in Stage:
                 entries = self.stack.broker.command("ZRANGE", f"{PREFIX}schedule:{stage}", 0, -1)
-                found.extend(f"{stage} of {member}" for member in entries)
+                found.extend(f"{stage} of {entry_id}" for entry_id in entries)
             lengths = self.stack.client.fleet.queue_lengths()
             found.extend(f"{number} in {queue}" for queue, number in lengths.items() if number)
 

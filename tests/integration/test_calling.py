@@ -12,13 +12,13 @@ import pytest
 from producer.backend.job_store import PREFIX
 from producer.backend.schedule import FLEET
 from producer.contract.job import JobState, Stage
-from tests.support.holding import offline_worker, started, taken_up, uploaded, worker_of
 from tests.support.stack import Stack
+from tests.support.stages import offline_worker, started, taken_up, uploaded, worker_of
 from tests.support.waiting import until
 from worker.account import calls
-from worker.account.admission import Operation, Permit
+from worker.account.admission import Operation, Token
 from worker.aws.session import UNREACHABLE
-from worker.errors import NotYet, Transient
+from worker.errors import Snooze, Transient
 from worker.runtime import isolation
 from worker.runtime.context import Context
 from worker.settings import WorkerSettings
@@ -46,9 +46,9 @@ def offline(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Context:
     return offline_worker(stack, monkeypatch)
 
 
-def taken(worker: Context, operation: Operation, number: int) -> list[Permit]:
+def taken(worker: Context, operation: Operation, number: int) -> list[Token]:
     """So many permits, all of them to be had sooner or later."""
-    permits = [worker.admission.take(operation, _FAR) for _ in range(number)]
+    permits = [worker.admission.acquire(operation, _FAR) for _ in range(number)]
     assert all(permit.id for permit in permits)
     return permits
 
@@ -61,7 +61,7 @@ def test_there_are_as_many_permits_as_calls_a_second_and_no_more(
     permits = taken(offline, operation, _QUOTAS[operation])
     assert {permit.wait for permit in permits} == {0.0}, "a burst is allowed"
     # However long the answers are on their way.
-    assert offline.admission.take(operation, _FAR).id == ""
+    assert offline.admission.acquire(operation, _FAR).id == ""
 
 
 @pytest.mark.redis
@@ -70,12 +70,12 @@ def test_a_permit_can_be_taken_again_a_second_after_the_answer(offline: Context)
     permits = taken(offline, "DeleteTranscriptionJob", number)
     began = time.monotonic()
     for permit in permits:
-        offline.admission.give(permit)
+        offline.admission.release(permit)
     # All at once, each once: nobody else gets them in the meantime.
     again = taken(offline, "DeleteTranscriptionJob", number)
     for permit in again:
         assert float(permit.usable_at) > float(permits[0].usable_at) + 1
-    assert offline.admission.take("DeleteTranscriptionJob", _FAR).id == ""
+    assert offline.admission.acquire("DeleteTranscriptionJob", _FAR).id == ""
     assert all(permit.wait > 1 - (time.monotonic() - began) for permit in again)
 
 
@@ -97,22 +97,22 @@ def test_a_call_has_its_permit_until_its_answer_has_come(stack: Stack, worker: C
 @pytest.mark.redis
 def test_a_permit_that_was_not_used_is_at_once_anothers(offline: Context) -> None:
     permits = taken(offline, "ListTranscriptionJobs", _QUOTAS["ListTranscriptionJobs"])
-    offline.admission.give(permits[0], used=False)
+    offline.admission.release(permits[0], used=False)
     assert taken(offline, "ListTranscriptionJobs", 1)[0].wait == 0
     # But one that was waited for rests for as long as it would have.
     for permit in permits[1:]:
-        offline.admission.give(permit)
+        offline.admission.release(permit)
     (waited_for,) = taken(offline, "ListTranscriptionJobs", 1)
     assert waited_for.wait > 0
-    offline.admission.give(waited_for, used=False)
-    assert offline.admission.take("ListTranscriptionJobs", 0).id == ""
+    offline.admission.release(waited_for, used=False)
+    assert offline.admission.acquire("ListTranscriptionJobs", 0).id == ""
 
 
 def test_a_permit_is_not_taken_by_whoever_would_not_wait_for_it(offline: Context) -> None:
     for permit in taken(offline, "DeleteTranscriptionJob", _QUOTAS["DeleteTranscriptionJob"]):
-        offline.admission.give(permit)
+        offline.admission.release(permit)
     for _ in range(2 * _QUOTAS["DeleteTranscriptionJob"]):
-        told = offline.admission.take("DeleteTranscriptionJob", 0)
+        told = offline.admission.acquire("DeleteTranscriptionJob", 0)
         assert (told.id, 0 < told.wait <= 1.1) == ("", True)
     taken(offline, "DeleteTranscriptionJob", _QUOTAS["DeleteTranscriptionJob"])
 
@@ -122,26 +122,26 @@ def test_permits_of_a_dead_worker_come_back_and_those_of_a_slow_one_do_not(
     stack: Stack, offline: Context, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     operation: Operation = "DeleteTranscriptionJob"
-    for name, seconds in (("_PERMIT_LASTS", 3.0), ("_SENT_WITHIN", 0.0)):
+    for name, seconds in (("_TOKEN_LASTS", 3.0), ("_SENT_WITHIN", 0.0)):
         monkeypatch.setattr(f"worker.account.admission.{name}", seconds)
     dead = Context(WorkerSettings.load())
     taken(dead, operation, 2)
     taken(offline, operation, 3)
     # The living one says of its calls that they take longer.
-    monkeypatch.setattr("worker.account.admission._PERMIT_LASTS", 600.0)
-    offline.admission.renew()
-    assert offline.admission.take(operation, 0).id == ""
-    until(lambda: offline.admission.take(operation, 0).id)
-    until(lambda: offline.admission.take(operation, 0).id)
+    monkeypatch.setattr("worker.account.admission._TOKEN_LASTS", 600.0)
+    offline.admission.extend()
+    assert offline.admission.acquire(operation, 0).id == ""
+    until(lambda: offline.admission.acquire(operation, 0).id)
+    until(lambda: offline.admission.acquire(operation, 0).id)
     lapsed_at = stack.now() + 3.0
     until(lambda: stack.now() > lapsed_at)
-    assert offline.admission.take(operation, 0).id == "", "calls of living workers go on"
+    assert offline.admission.acquire(operation, 0).id == "", "calls of living workers go on"
 
 
 def test_a_stage_in_a_process_of_its_own_keeps_its_permits(
     stack: Stack, offline: Context, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name, seconds in (("admission._PERMIT_LASTS", 3.0), ("admission._SENT_WITHIN", 0.0)):
+    for name, seconds in (("admission._TOKEN_LASTS", 3.0), ("admission._SENT_WITHIN", 0.0)):
         monkeypatch.setattr(f"worker.account.{name}", seconds)
     monkeypatch.setattr("worker.runtime.isolation._RENEW_EVERY", 0.2)
     operation: Operation = "DeleteTranscriptionJob"
@@ -153,7 +153,7 @@ def test_a_stage_in_a_process_of_its_own_keeps_its_permits(
         try:
             # The others', of whom nobody is heard, come back, though they were taken later.
             taken(offline, operation, 4)
-            others = until(lambda: offline.admission.take(operation, 0).id)
+            others = until(lambda: offline.admission.acquire(operation, 0).id)
             out = stack.broker.command("ZRANGE", f"{PREFIX}permits:out:{operation}", 0, -1)
         finally:
             ended.set()
@@ -175,15 +175,15 @@ def test_a_rate_need_not_be_a_whole_number(
     monkeypatch.setenv("TRANSCRIBE_LIST_RATE", str(rate))
     worker = offline_worker(stack, monkeypatch)
     for permit in taken(worker, "ListTranscriptionJobs", number):
-        worker.admission.give(permit)
-    (later,) = taken(worker, "ListTranscriptionJobs", 1)
-    assert seconds - 1 < later.wait <= seconds * 1.01
+        worker.admission.release(permit)
+    (snooze,) = taken(worker, "ListTranscriptionJobs", 1)
+    assert seconds - 1 < snooze.wait <= seconds * 1.01
 
 
 def test_whoever_is_throttled_slows_all_calls_down(offline: Context) -> None:
     offline.admission.throttled("GetTranscriptionJob", 30)
-    assert 20 < offline.admission.take("GetTranscriptionJob", _FAR).wait <= 30
-    assert offline.admission.take("ListTranscriptionJobs", 0).wait == 0
+    assert 20 < offline.admission.acquire("GetTranscriptionJob", _FAR).wait <= 30
+    assert offline.admission.acquire("ListTranscriptionJobs", 0).wait == 0
 
 
 def test_refusals_that_come_together_halve_the_rate_once(offline: Context) -> None:
@@ -191,9 +191,9 @@ def test_refusals_that_come_together_halve_the_rate_once(offline: Context) -> No
         offline.admission.throttled("GetTranscriptionJob", 0)
     permits = taken(offline, "GetTranscriptionJob", 15)
     assert {permit.wait for permit in permits} == {0.0}
-    assert offline.admission.take("GetTranscriptionJob", 0).id == ""
+    assert offline.admission.acquire("GetTranscriptionJob", 0).id == ""
     # One in twenty more each second.
-    until(lambda: offline.admission.take("GetTranscriptionJob", 0).id)
+    until(lambda: offline.admission.acquire("GetTranscriptionJob", 0).id)
 
 
 def test_what_is_refused_again_is_halved_again_but_never_all_gone(offline: Context) -> None:
@@ -201,8 +201,8 @@ def test_what_is_refused_again_is_halved_again_but_never_all_gone(offline: Conte
         until_halved = time.monotonic() + 1.1
         offline.admission.throttled("ListTranscriptionJobs", 0)
         until(lambda when=until_halved: time.monotonic() > when)
-    assert offline.admission.take("ListTranscriptionJobs", _FAR).id
-    assert offline.admission.take("ListTranscriptionJobs", _FAR).id == ""
+    assert offline.admission.acquire("ListTranscriptionJobs", _FAR).id
+    assert offline.admission.acquire("ListTranscriptionJobs", _FAR).id == ""
 
 
 def test_a_call_that_is_not_answered_keeps_its_permit_for_longer(
@@ -211,7 +211,7 @@ def test_a_call_that_is_not_answered_keeps_its_permit_for_longer(
     started(worker, stack)
     stack.fault(operation="GetTranscriptionJob", kind="timeout")
     with pytest.raises(Transient):
-        list(polling.ended_jobs(taken_up(worker, Stage.POLL, FLEET), worker.running.look("5")))
+        list(polling.ended_jobs(taken_up(worker, Stage.POLL, FLEET), worker.running.snapshot("5")))
     (given,) = stack.broker.command("ZRANGE", _COOLING_GET, 0, -1)
     assert float(stack.broker.command("ZSCORE", _COOLING_GET, given)) > stack.now() + 5
 
@@ -224,13 +224,13 @@ def test_whoever_waits_for_permits_leaves_threads_for_other_work(
     started(worker, stack)
     poll = taken_up(worker, Stage.POLL, FLEET)
     for each in taken(worker, "DeleteTranscriptionJob", _QUOTAS["DeleteTranscriptionJob"]):
-        worker.admission.give(each)
+        worker.admission.release(each)
 
     def call(_: int) -> str:
         try:
             with calls.permit(poll, "DeleteTranscriptionJob"):
                 return "waited"
-        except NotYet:
+        except Snooze:
             return "came too early"
 
     with ThreadPoolExecutor(4) as threads:
@@ -241,7 +241,7 @@ def test_a_start_is_not_sent_before_its_turn(stack: Stack, worker: Context) -> N
     uploaded(worker, stack)
     assert worker.admission.admit() == ["one"]
     worker.admission.throttled("StartTranscriptionJob", 30)
-    with pytest.raises(NotYet) as told:
+    with pytest.raises(Snooze) as told:
         starting.start_job(taken_up(worker, Stage.START, "one"))
     assert 25 < told.value.seconds <= 30
     assert stack.account()["accepted"] == 0
@@ -253,12 +253,12 @@ def test_nobody_asks_for_a_job_before_the_turn_to_ask(stack: Stack, worker: Cont
     start = taken_up(worker, Stage.START, "one")
     starting.start_job(start)
     worker.admission.throttled("GetTranscriptionJob", 30)
-    with pytest.raises(NotYet):
+    with pytest.raises(Snooze):
         starting.start_job(start)  # as after a lost answer: it finds the name taken
     stack.client.cancel("one")
-    with pytest.raises(NotYet):
+    with pytest.raises(Snooze):
         starting.settle(start)
-    with pytest.raises(NotYet):
+    with pytest.raises(Snooze):
         cleaning.delete_job(start)
     assert "GetTranscriptionJob" not in stack.account()["calls"]
 
@@ -268,10 +268,10 @@ def test_nothing_is_deleted_before_its_turn(stack: Stack, worker: Context) -> No
     poll = taken_up(worker, Stage.POLL, FLEET)
     (job,) = [job for job in [stack.client.get("one")] if job.state is JobState.TRANSCRIBING]
     stack.client.cancel("one")
-    assert stack.store.settle(poll.hold, job.id, "ended")
+    assert stack.store.settle(poll.lease, job.id, "ended")
     cleanup = taken_up(worker, Stage.CLEANUP, "one")
     worker.admission.throttled("DeleteTranscriptionJob", 30)
-    with pytest.raises(NotYet):
+    with pytest.raises(Snooze):
         cleaning.delete_job(cleanup)
     assert "DeleteTranscriptionJob" not in stack.account()["calls"]
 
@@ -281,7 +281,7 @@ def test_the_poll_goes_to_another_when_aws_is_out_of_reach(stack: Stack, worker:
         started(worker, stack, name)
     stack.fault(operation="ListTranscriptionJobs", kind="timeout")
     with pytest.raises(Transient) as told:
-        list(polling.ended_jobs(taken_up(worker, Stage.POLL, FLEET), worker.running.look("5")))
+        list(polling.ended_jobs(taken_up(worker, Stage.POLL, FLEET), worker.running.snapshot("5")))
     assert told.value.code == UNREACHABLE
 
 
@@ -291,14 +291,14 @@ def test_a_look_keeps_the_answers_it_got_though_others_may_not_ask(
     names = [f"job-{number}" for number in range(4)]
     # Without a result each has to be asked for, and AWS takes longer to answer than we to refuse.
     stack.fault(kind="fail", reason="Failed to parse audio file.", match="job")
-    worker.glance_at.transcribe._client.meta.events.register(
+    worker.quick.transcribe._client.meta.events.register(
         "before-send.transcribe.GetTranscriptionJob", lambda **_: time.sleep(0.3)
     )
     for name in names:
         started(worker, stack, name)
     until(lambda: {job["status"] for job in stack.account()["jobs"]} == {"FAILED"})
     taken(worker, "GetTranscriptionJob", _QUOTAS["GetTranscriptionJob"] - 2)
-    ended = polling.ended_jobs(taken_up(worker, Stage.POLL, FLEET), worker.running.look("5"))
+    ended = polling.ended_jobs(taken_up(worker, Stage.POLL, FLEET), worker.running.snapshot("5"))
     assert {next(ended)[0].id, next(ended)[0].id} < set(names)
-    with pytest.raises(NotYet):
+    with pytest.raises(Snooze):
         next(ended)

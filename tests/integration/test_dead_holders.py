@@ -31,10 +31,10 @@ def completed(lines: Lines, names: list[str]) -> None:
     assert lines.upload(len(names)) == names
     assert lines.admit(len(names)) == names
     for name in names:
-        hold = lines.schedule.begin(Stage.START, name)
-        assert hold is not None
+        lease = lines.schedule.acquire(Stage.START, name)
+        assert lease is not None
         states = [JobState.STARTING]
-        assert lines.store.advance(hold, name, states, JobState.COMPLETED, Stage.CLEANUP)
+        assert lines.store.advance(lease, name, states, JobState.COMPLETED, Stage.CLEANUP)
 
 
 def all_are_due(stack: Stack) -> None:
@@ -55,7 +55,7 @@ def lapse(stack: Stack, stage: Stage, names: list[str]) -> None:
 def claimed(lines: Lines) -> list[str]:
     """The cleanups that a dispatcher claims, with room for all in the queue."""
     room = DUE + HELD + int(lines.broker.command("LLEN", Stage.CLEANUP.queue))
-    found = lines.schedule.claim(room, delete_rate=RATE)
+    found = lines.schedule.dispatch(room, delete_rate=RATE)
     assert {stage for stage, _ in found} <= {Stage.CLEANUP}
     return [name for _, name in found]
 
@@ -66,16 +66,16 @@ def test_cleanups_go_on_after_their_worker_was_killed(stack: Stack, lines: Lines
     all_are_due(stack)
     held = claimed(lines)
     assert held == names[:HELD]
-    assert all(lines.schedule.begin(Stage.CLEANUP, name) for name in held)
+    assert all(lines.schedule.acquire(Stage.CLEANUP, name) for name in held)
     assert claimed(lines) == [], "as many are on their way as may be"
     # Their worker is killed. Now they lie behind all others, which have been due for longer.
     lapse(stack, Stage.CLEANUP, held)
     assert claimed(lines) == held
     for name in held:
-        hold = lines.schedule.begin(Stage.CLEANUP, name)
-        assert hold is not None
-        assert hold.lapses == 1
-        assert lines.store.cleaned(hold)
+        lease = lines.schedule.acquire(Stage.CLEANUP, name)
+        assert lease is not None
+        assert lease.stalled_count == 1
+        assert lines.store.record_cleanup(lease)
     assert claimed(lines) == names[HELD : 2 * HELD]
 
 
@@ -100,13 +100,13 @@ def test_starts_of_a_worker_that_was_killed_go_before_new_ones(stack: Stack, lin
     first = admitted()
     assert first == names[: len(first)]
     assert len(first) >= HELD
-    assert all(lines.schedule.begin(Stage.START, name) for name in first)
+    assert all(lines.schedule.acquire(Stage.START, name) for name in first)
     lapse(stack, Stage.START, first)
     assert admitted() == [], "there are permits for so many only"
-    assert [name for _, name in lines.schedule.claim(len(names))] == first
+    assert [name for _, name in lines.schedule.dispatch(len(names))] == first
     for name in first:
-        hold = lines.schedule.begin(Stage.START, name)
-        assert hold is not None
+        lease = lines.schedule.acquire(Stage.START, name)
+        assert lease is not None
         states = [JobState.STARTING]
-        assert lines.store.advance(hold, name, states, JobState.TRANSCRIBING, "running")
+        assert lines.store.advance(lease, name, states, JobState.TRANSCRIBING, "running")
     assert admitted() == names[len(first) : 2 * len(first)]

@@ -7,12 +7,12 @@ import pytest
 from producer.backend.job_store import PREFIX
 from producer.backend.schedule import clock
 from producer.contract.job import JobState, Stage
-from tests.support.holding import taken_up, uploaded, worker_of
 from tests.support.stack import LEASE, Stack
+from tests.support.stages import taken_up, uploaded, worker_of
 from tests.support.waiting import until
 from worker.leases import LeaseLost
 from worker.runtime.context import Context
-from worker.runtime.isolation import run_apart
+from worker.runtime.isolation import run_isolated
 from worker.runtime.runner import Work
 from worker.stages import cleanup, upload
 from worker.stages import collect as collecting
@@ -27,7 +27,7 @@ def worker(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Context:
 
 def paused(work: Work) -> None:
     """As by SIGSTOP, for a little longer than the lease."""
-    until(lambda: clock() > work.hold.until, LEASE + 10)
+    until(lambda: clock() > work.lease.expires_at, LEASE + 10)
 
 
 def test_a_start_that_wakes_up_late_is_not_sent(stack: Stack, worker: Context) -> None:
@@ -50,8 +50,8 @@ def test_a_process_of_its_own_that_starts_slowly_does_its_work(
     start = taken_up(worker, Stage.START, "one")
     # As long as it waited for a place, and for its process, the worker has renewed its lease.
     paused(start)
-    assert worker.schedule.renew([start.hold]) == [True]
-    run_apart(start.hold, start.lease)
+    assert worker.schedule.extend([start.lease]) == [True]
+    run_isolated(start.lease, start.guard)
     assert stack.account()["accepted"] == 1
     assert stack.client.get("one").state is JobState.TRANSCRIBING
 

@@ -9,8 +9,8 @@ import pytest
 
 from producer.backend.job_store import PREFIX
 from producer.contract.job import JobState, Stage
-from tests.support.holding import taken_up, worker_of
 from tests.support.stack import BUCKET, Stack
+from tests.support.stages import taken_up, worker_of
 from tests.support.waiting import until
 from worker.errors import Transient
 from worker.leases import LeaseLost

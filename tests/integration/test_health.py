@@ -8,8 +8,8 @@ from contextlib import contextmanager
 
 import pytest
 
-from tests.support.holding import worker_of
 from tests.support.stack import Stack
+from tests.support.stages import worker_of
 from tests.support.waiting import until
 from worker.runtime.health import Health
 

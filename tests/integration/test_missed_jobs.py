@@ -10,8 +10,8 @@ from producer.backend.job_store import PREFIX
 from producer.backend.running import RunningJobs
 from producer.backend.schedule import FLEET
 from producer.contract.job import JobState, Stage, TranscriptionRequest
-from tests.support.holding import taken_up, worker_of
 from tests.support.stack import BUCKET, Stack
+from tests.support.stages import taken_up, worker_of
 from worker.runtime.context import Context
 from worker.stages import poll as polling
 
@@ -41,9 +41,9 @@ def ended(worker: Context, stack: Stack) -> list[str]:
     """The jobs that one look sees ended, in the list."""
     stack.broker.command("ZADD", f"{PREFIX}schedule:poll", stack.now(), FLEET)
     poll = taken_up(worker, Stage.POLL, FLEET)
-    look = replace(worker.running.look("5"), is_shared=True)
+    look = replace(worker.running.snapshot("5"), is_shared=True)
     found = [job.id for job, _ in polling.ended_jobs(poll, look)]
-    poll.later(0)
+    poll.snooze(0)
     return found
 
 

@@ -8,9 +8,9 @@ from datetime import timedelta
 import pytest
 
 from producer.contract.job import JobState, Stage
-from tests.support.holding import taken_up, worker_of
 from tests.support.stack import BUCKET, Stack, until
-from worker.errors import NotYet
+from tests.support.stages import taken_up, worker_of
+from worker.errors import Snooze
 from worker.leases import LeaseLost
 from worker.runtime.context import Context
 from worker.runtime.runner import Work
@@ -56,7 +56,7 @@ def test_a_job_whose_recording_is_still_written_keeps_no_key_from_others(
 ) -> None:
     waiting, ready = upload(worker, stack), upload(worker, stack, "two")
     worker.settings = worker.settings.model_copy(update={"quiet_period": 3600.0})
-    with pytest.raises(NotYet):
+    with pytest.raises(Snooze):
         uploading.place_audio(waiting)
     worker.settings = worker.settings.model_copy(update={"quiet_period": 0.0})
     assert uploading.place_audio(ready) == f"s3://{BUCKET}/{KEY}"

@@ -12,11 +12,11 @@ import pytest
 
 from producer.backend.job_store import PREFIX
 from producer.contract.job import Stage
-from tests.support.holding import taken_up, worker_of
 from tests.support.recordings import wav, wav_header
 from tests.support.stack import SAMPLES, Stack
+from tests.support.stages import taken_up, worker_of
 from worker.aws.transfer import PART_BYTES
-from worker.errors import NotYet, Permanent, Transient
+from worker.errors import Permanent, Snooze, Transient
 from worker.runtime.context import Context
 from worker.stages import upload
 
@@ -45,13 +45,13 @@ def aged(path: Path, age: float) -> None:
     os.utime(path, (written, written))
 
 
-def look(worker: Context) -> str | NotYet:
+def look(worker: Context) -> str | Snooze:
     """What the next look of a worker comes to: the address of the audio, or a snooze."""
     work = taken_up(worker, Stage.UPLOAD, "one")
     try:
         return upload.place_audio(work)
-    except NotYet as error:
-        work.later(error.seconds, seen=error.seen)
+    except Snooze as error:
+        work.snooze(error.seconds, seen=error.seen)
         return error
 
 
@@ -60,8 +60,8 @@ def at_once(stack: Stack) -> None:
     stack.broker.command("ZADD", f"{PREFIX}schedule:upload", 0, "one")
 
 
-def snoozed(found: str | NotYet) -> float:
-    assert isinstance(found, NotYet)
+def snoozed(found: str | Snooze) -> float:
+    assert isinstance(found, Snooze)
     assert found.code == "StillWritten"
     return found.seconds
 
@@ -129,7 +129,7 @@ def test_a_look_that_comes_early_does_not_count_for_more(stack: Stack, worker: C
     at_once(stack)
     again = look(worker)
     assert 0 < snoozed(again) < 60
-    assert isinstance(again, NotYet)
+    assert isinstance(again, Snooze)
     assert not again.seen, "the first look is the one that counts"
 
 

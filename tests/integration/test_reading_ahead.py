@@ -9,8 +9,8 @@ import pytest
 
 from producer.backend.schedule import FLEET
 from producer.contract.job import JobState, Stage
-from tests.support.holding import started, taken_up, worker_of
 from tests.support.stack import BUCKET, Stack
+from tests.support.stages import started, taken_up, worker_of
 from tests.support.waiting import until
 from worker.runtime.context import Context
 from worker.settings import WorkerSettings
@@ -41,11 +41,11 @@ def seen_ended(worker: Context, *, in_list: bool) -> None:
 
     def seen() -> bool:
         poll = taken_up(worker, Stage.POLL, FLEET)
-        look = replace(worker.running.look("5"), is_shared=in_list)
+        look = replace(worker.running.snapshot("5"), is_shared=in_list)
         ended = list(polling.ended_jobs(poll, look))
         for job, outcome in ended:
             polling.move_on(poll, job, outcome)
-        poll.later(0)
+        poll.snooze(0)
         return bool(ended)
 
     until(seen)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 
 from producer.backend.job_store import PREFIX
-from producer.backend.running import Look, RunningJobs
+from producer.backend.running import RunningJobs, Snapshot
 from producer.backend.schedule import FLEET, Schedule
 from producer.contract.attempts import attempt_name
 from producer.contract.job import JobState, Stage, TranscriptionRequest
-from tests.support.holding import offline_worker
 from tests.support.stack import Stack
+from tests.support.stages import offline_worker
 
 pytestmark = pytest.mark.redis
 
@@ -20,7 +20,7 @@ def schedule(stack: Stack) -> Schedule:
     return Schedule(stack.broker, 5.0)
 
 
-def look(stack: Stack) -> Look:
+def look(stack: Stack) -> Snapshot:
     return RunningJobs(stack.broker).look("5")
 
 
@@ -36,12 +36,12 @@ def run(stack: Stack, *names: str, ago: float = 0) -> None:
 
 def end(stack: Stack, schedule: Schedule, *names: str) -> None:
     """What the poll does with jobs that it sees ended."""
-    assert (Stage.POLL, FLEET) in schedule.claim(room=10)
-    poll = schedule.begin(Stage.POLL, FLEET)
+    assert (Stage.POLL, FLEET) in schedule.dispatch(room=10)
+    poll = schedule.acquire(Stage.POLL, FLEET)
     assert poll is not None
     for name in names:
         assert stack.store.advance(poll, name, [JobState.TRANSCRIBING], JobState.COLLECTING)
-    assert schedule.put_off(poll, 0)
+    assert schedule.release(poll, 0)
 
 
 def test_nothing_runs(stack: Stack) -> None:
@@ -104,22 +104,22 @@ def start(stack: Stack, schedule: Schedule, name: str) -> None:
     """What a start does with a job that Transcribe has taken."""
     request = TranscriptionRequest(audio=f"/audio/{name}.wav", name=name)
     list(stack.store.create([(name, request)], deadline=3600, at_once=False))
-    assert (Stage.UPLOAD, name) in schedule.claim(room=10)
-    hold = schedule.begin(Stage.UPLOAD, name)
-    assert hold is not None
-    assert stack.store.advance(hold, name, [JobState.UPLOADING], JobState.TRANSCRIBING, "running")
+    assert (Stage.UPLOAD, name) in schedule.dispatch(room=10)
+    lease = schedule.acquire(Stage.UPLOAD, name)
+    assert lease is not None
+    assert stack.store.advance(lease, name, [JobState.UPLOADING], JobState.TRANSCRIBING, "running")
 
 
 def test_a_job_that_is_started_while_others_last_is_looked_for_soon(
     stack: Stack, schedule: Schedule
 ) -> None:
     run(stack, "old", ago=900)
-    assert (Stage.POLL, FLEET) in schedule.claim(room=10)
-    poll = schedule.begin(Stage.POLL, FLEET)
+    assert (Stage.POLL, FLEET) in schedule.dispatch(room=10)
+    poll = schedule.acquire(Stage.POLL, FLEET)
     assert poll is not None
     # While the others are looked at:
     start(stack, schedule, "meanwhile")
-    assert schedule.put_off(poll, 15)
+    assert schedule.release(poll, 15)
     assert poll_due_in(stack) < 2
     # And after that:
     stack.broker.command("ZADD", f"{PREFIX}schedule:poll", stack.now() + 15, FLEET)

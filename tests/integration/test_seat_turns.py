@@ -7,7 +7,7 @@ from collections import Counter
 import pytest
 
 from producer.backend.job_store import PREFIX
-from producer.backend.schedule import Hold
+from producer.backend.schedule import Lease
 from producer.contract.job import JobState, Stage
 from tests.support.lines import Lines, numbered, owners
 from tests.support.stack import Stack
@@ -23,31 +23,31 @@ class SeatLines(Lines):
         self.stage = stage
         self.all = f"{PREFIX}seats:{stage}"
 
-    def begun(self, *names: str) -> list[Hold]:
+    def begun(self, *names: str) -> list[Lease]:
         """Take up jobs that are QUEUED, and bring them to the stage."""
         queued = int(self.broker.command("LLEN", Stage.UPLOAD.queue))
-        self.schedule.claim(queued + len(names))
+        self.schedule.dispatch(queued + len(names))
         return [self._begin(name) for name in names]
 
-    def _begin(self, name: str) -> Hold:
-        hold = self.schedule.begin(Stage.UPLOAD, name)
-        assert hold is not None
+    def _begin(self, name: str) -> Lease:
+        lease = self.schedule.acquire(Stage.UPLOAD, name)
+        assert lease is not None
         if self.stage is Stage.UPLOAD:
-            return hold
+            return lease
         moved = self.store.advance(
-            hold, name, [JobState.UPLOADING], JobState.COLLECTING, Stage.COLLECT
+            lease, name, [JobState.UPLOADING], JobState.COLLECTING, Stage.COLLECT
         )
         assert moved
-        hold = self.schedule.begin(Stage.COLLECT, name)
-        assert hold is not None
-        return hold
+        lease = self.schedule.acquire(Stage.COLLECT, name)
+        assert lease is not None
+        return lease
 
     def stand(self, tenant: str, *names: str, priority: int = 5) -> None:
         """Let new jobs of a tenant find no seat."""
         self.queue(tenant, *names, priority=priority)
-        for hold in self.begun(*names):
-            assert self.schedule.stand_in_line(hold)
-            self.is_due_in(1000, hold.member)
+        for lease in self.begun(*names):
+            assert self.schedule.queue_large(lease)
+            self.is_due_in(1000, lease.entry_id)
 
     def is_due_in(self, seconds: float, *names: str) -> None:
         """When jobs in line look for seats themselves, however slow this machine is."""
@@ -59,9 +59,9 @@ class SeatLines(Lines):
         """Who gets the next so many seats, each held until the job is done."""
         names = []
         for _ in range(number):
-            name = self.schedule.next_in_line(self.stage, self.weights)
+            name = self.schedule.next_large(self.stage, self.weights)
             if name:
-                assert self.schedule.begin(self.stage, name) is not None
+                assert self.schedule.acquire(self.stage, name) is not None
                 names.append(name)
         return names
 
@@ -123,30 +123,30 @@ def test_what_is_held_is_passed_over_and_costs_no_turn(lines: SeatLines) -> None
     lines.stand("alice", *numbered("alice", 3))
     lines.stand("bob", *numbered("bob", 3))
     lines.is_due_in(-1, "alice-0000")
-    lines.schedule.claim(100)
-    looks = lines.schedule.begin(lines.stage, "alice-0000")
+    lines.schedule.dispatch(100)
+    looks = lines.schedule.acquire(lines.stage, "alice-0000")
     assert looks is not None
     assert sorted(lines.seated(2)) == ["alice-0001", "bob-0000"]
     # It finds no seat, and has its place again.
-    assert lines.schedule.stand_in_line(looks)
+    assert lines.schedule.queue_large(looks)
     assert sorted(lines.seated(2)) == ["alice-0000", "bob-0001"]
 
 
 def test_a_message_on_its_way_costs_nobody_his_place(lines: SeatLines) -> None:
     lines.stand("alice", "alice-1", "alice-2")
     lines.is_due_in(-1, "alice-1")
-    assert lines.schedule.claim(100) == [(lines.stage, "alice-1")]
+    assert lines.schedule.dispatch(100) == [(lines.stage, "alice-1")]
     assert lines.seated(1) == ["alice-1"]
     # Whoever gets the message finds it held.
-    assert lines.schedule.begin(lines.stage, "alice-1") is None
+    assert lines.schedule.acquire(lines.stage, "alice-1") is None
 
 
 def test_no_call_looks_at_all_tenants_that_have_gone(lines: SeatLines) -> None:
     gone = 250
     for number in range(gone):
         lines.queue(f"tenant-{number}", f"job-{number}")
-    for hold in lines.begun(*(f"job-{number}" for number in range(gone))):
-        assert lines.schedule.stand_in_line(hold)
+    for lease in lines.begun(*(f"job-{number}" for number in range(gone))):
+        assert lines.schedule.queue_large(lease)
     for number in range(gone):
         lines.store.cancel(f"job-{number}")
     lines.stand("zoe", "zoe-1")
@@ -164,9 +164,9 @@ def test_no_call_looks_at_all_tenants_that_have_gone(lines: SeatLines) -> None:
 def test_what_an_older_version_has_put_in_line_is_taken_up(lines: SeatLines) -> None:
     lines.queue("alice", "alice-1", "alice-2")
     lines.queue("", "nobody-1")
-    for place, hold in enumerate(lines.begun("nobody-1", "alice-2", "alice-1")):
-        assert lines.schedule.put_off(hold, 1000)
-        lines.broker.command("ZADD", lines.all, place, hold.member)
+    for place, lease in enumerate(lines.begun("nobody-1", "alice-2", "alice-1")):
+        assert lines.schedule.release(lease, 1000)
+        lines.broker.command("ZADD", lines.all, place, lease.entry_id)
     lines.stand("bob", "bob-1")
     assert lines.seated(4) == ["bob-1", "nobody-1", "alice-2", "alice-1"]
     assert lines.seated(1) == []
@@ -190,12 +190,12 @@ def test_those_who_look_for_seats_leave_places_to_what_is_new(stack: Stack) -> N
     lines.is_due_in(-1, *many)
     lines.queue("zoe", "zoe-1")
     room = int(stack.broker.command("LLEN", Stage.UPLOAD.queue)) + 10
-    claimed = [name for _, name in lines.schedule.claim(room)]
+    claimed = [name for _, name in lines.schedule.dispatch(room)]
     assert "zoe-1" in claimed
     assert owners(claimed).count("alice") == 5
     room += 10
     # When nothing is new they have all of them.
-    assert owners([name for _, name in lines.schedule.claim(room)]).count("alice") >= 10
+    assert owners([name for _, name in lines.schedule.dispatch(room)]).count("alice") >= 10
 
 
 def test_of_places_that_come_one_at_a_time_what_is_new_has_some_too(stack: Stack) -> None:
@@ -206,6 +206,8 @@ def test_of_places_that_come_one_at_a_time_what_is_new_has_some_too(stack: Stack
     lines.queue("zoe", "zoe-1")
     first = int(stack.broker.command("LLEN", Stage.UPLOAD.queue)) + 1
     # Whose it is is left to chance, so there are enough of those in line for it.
-    claimed = [name for room in range(first, first + 30) for _, name in lines.schedule.claim(room)]
+    claimed = [
+        name for room in range(first, first + 30) for _, name in lines.schedule.dispatch(room)
+    ]
     assert len(claimed) == 30
     assert "zoe-1" in claimed

@@ -8,14 +8,14 @@ import pytest
 
 from producer.backend.job_store import PREFIX
 from producer.contract.job import JobState, Stage
-from tests.support.holding import offline_worker, taken_up, uploaded, worker_of
 from tests.support.stack import BUCKET, Stack
+from tests.support.stages import offline_worker, taken_up, uploaded, worker_of
 from tests.support.waiting import until
 from worker.aws.transfer import PART_BYTES
-from worker.errors import NoSeat
-from worker.runtime.concurrency import Seats
+from worker.errors import LimitReached
+from worker.runtime.concurrency import ConcurrencyLimits
 from worker.runtime.context import Context
-from worker.runtime.isolation import ProcessWanted
+from worker.runtime.isolation import IsolationNeeded
 from worker.runtime.runner import Work
 from worker.stages import collect
 from worker.stages import start as starting
@@ -36,12 +36,12 @@ def offline(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Context:
 
 def seated(worker: Context, work: Work) -> Work:
     """The same work, as by a thread that may take a seat."""
-    return Work(worker, work.hold, work.lease, worker.seats.seat(work.hold.stage))
+    return Work(worker, work.lease, work.guard, worker.limits.limited(work.lease.stage))
 
 
 def in_line(worker: Context, stack: Stack, name: str, priority: int) -> None:
     stack.client.submit(stack.sample("silence.wav"), name=name, priority=priority)
-    assert worker.schedule.stand_in_line(taken_up(worker, Stage.UPLOAD, name).hold)
+    assert worker.schedule.queue_large(taken_up(worker, Stage.UPLOAD, name).lease)
 
 
 @pytest.mark.redis
@@ -51,21 +51,21 @@ def test_the_line_goes_by_priority_and_age_and_passes_over_who_left_it(
     for name, priority in (("old", 5), ("young", 5), ("stopped", 1), ("urgent", 1)):
         in_line(offline, stack, name, priority)
     stack.client.cancel("stopped")
-    found = [offline.schedule.next_in_line(Stage.UPLOAD) for _ in range(4)]
+    found = [offline.schedule.next_large(Stage.UPLOAD) for _ in range(4)]
     assert found == ["urgent", "old", "young", ""]
     # Each may be begun at once, by whoever was told.
-    assert offline.schedule.begin(Stage.UPLOAD, "young") is not None
+    assert offline.schedule.acquire(Stage.UPLOAD, "young") is not None
 
 
 @pytest.mark.redis
 def test_who_gives_way_again_keeps_his_place(stack: Stack, offline: Context) -> None:
     for name in ("old", "young"):
         in_line(offline, stack, name, 5)
-    assert offline.schedule.next_in_line(Stage.UPLOAD) == "old"
-    hold = offline.schedule.begin(Stage.UPLOAD, "old")
-    assert hold is not None
-    assert offline.schedule.stand_in_line(hold)
-    assert offline.schedule.next_in_line(Stage.UPLOAD) == "old"
+    assert offline.schedule.next_large(Stage.UPLOAD) == "old"
+    lease = offline.schedule.acquire(Stage.UPLOAD, "old")
+    assert lease is not None
+    assert offline.schedule.queue_large(lease)
+    assert offline.schedule.next_large(Stage.UPLOAD) == "old"
 
 
 @pytest.mark.redis
@@ -73,7 +73,7 @@ def test_who_is_in_line_is_due_by_himself_before_long(stack: Stack, offline: Con
     in_line(offline, stack, "one", 5)
     upload = taken_up(offline, Stage.UPLOAD, "one")
     # Nobody takes from the line what is being done.
-    assert offline.schedule.next_in_line(Stage.UPLOAD) == ""
+    assert offline.schedule.next_large(Stage.UPLOAD) == ""
     upload.advance(JobState.READY, "ready")
     assert not stack.broker.command("EXISTS", LINE)
 
@@ -84,43 +84,43 @@ def test_what_is_suspected_of_its_workers_deaths_stays_so_in_line(
 ) -> None:
     in_line(offline, stack, "one", 5)
     stack.broker.command("HSET", f"{PREFIX}lapses:upload", "one", 1)
-    assert offline.schedule.next_in_line(Stage.UPLOAD) == "one"
-    hold = offline.schedule.begin(Stage.UPLOAD, "one")
-    assert hold is not None
-    assert offline.schedule.failed_try(hold, 5, 0) == 1
-    hold = offline.schedule.begin(Stage.UPLOAD, "one")
-    assert hold is not None
-    assert offline.schedule.stand_in_line(hold)
-    assert offline.schedule.next_in_line(Stage.UPLOAD) == "one"
-    hold = offline.schedule.begin(Stage.UPLOAD, "one")
-    assert hold is not None
-    assert hold.lapses == 1
-    assert offline.schedule.failed_try(hold, 5, 0) == 2
+    assert offline.schedule.next_large(Stage.UPLOAD) == "one"
+    lease = offline.schedule.acquire(Stage.UPLOAD, "one")
+    assert lease is not None
+    assert offline.schedule.record_failure(lease, 5, 0) == 1
+    lease = offline.schedule.acquire(Stage.UPLOAD, "one")
+    assert lease is not None
+    assert offline.schedule.queue_large(lease)
+    assert offline.schedule.next_large(Stage.UPLOAD) == "one"
+    lease = offline.schedule.acquire(Stage.UPLOAD, "one")
+    assert lease is not None
+    assert lease.stalled_count == 1
+    assert offline.schedule.record_failure(lease, 5, 0) == 2
 
 
 @pytest.mark.redis
 def test_a_hold_that_was_lost_puts_nothing_in_line(stack: Stack, offline: Context) -> None:
     stack.client.submit(stack.sample("silence.wav"), name="one")
     late = taken_up(offline, Stage.UPLOAD, "one")
-    assert offline.schedule.put_off(late.hold, 0)
-    assert not offline.schedule.stand_in_line(late.hold)
+    assert offline.schedule.release(late.lease, 0)
+    assert not offline.schedule.queue_large(late.lease)
     assert not stack.broker.command("EXISTS", LINE)
 
 
 @pytest.mark.parametrize(("concurrency", "seats"), [(1, 1), (4, 1), (16, 4)])
-def test_large_uploads_have_a_quarter_of_the_threads(concurrency: int, seats: int) -> None:
-    room = Seats(concurrency)
-    taken = [room.seat(Stage.UPLOAD) for _ in range(seats)]
-    for seat in taken:
-        seat.take()
-        seat.take()
-    late = room.seat(Stage.UPLOAD)
-    with pytest.raises(NoSeat):
+def test_large_uploads_have_a_quarter_of_the_threads(concurrency: int, limits: int) -> None:
+    room = ConcurrencyLimits(concurrency)
+    taken = [room.limited(Stage.UPLOAD) for _ in range(limits)]
+    for limited in taken:
+        limited.take()
+        limited.take()
+    late = room.limited(Stage.UPLOAD)
+    with pytest.raises(LimitReached):
         late.take()
     late.leave()
     taken[0].leave()
     late.take()
-    room.seat(Stage.START).take()
+    room.limited(Stage.START).take()
 
 
 def test_a_large_upload_without_a_seat_is_not_begun_and_a_small_one_needs_none(
@@ -131,11 +131,11 @@ def test_a_large_upload_without_a_seat_is_not_begun_and_a_small_one_needs_none(
         file.truncate(PART_BYTES)
     stack.client.submit(path, name="large")
     stack.client.submit(stack.sample("silence.wav"), name="small")
-    others = [worker.seats.seat(Stage.UPLOAD) for _ in range(4)]
-    for seat in others:
-        seat.take()
+    others = [worker.limits.limited(Stage.UPLOAD) for _ in range(4)]
+    for limited in others:
+        limited.take()
     large = seated(worker, taken_up(worker, Stage.UPLOAD, "large"))
-    with pytest.raises(NoSeat):
+    with pytest.raises(LimitReached):
         uploading.place_audio(large)
     assert stack.objects() == []
     uploading.place_audio(seated(worker, taken_up(worker, Stage.UPLOAD, "small")))
@@ -151,17 +151,17 @@ def test_a_seat_that_is_found_free_is_for_whose_turn_it_is(stack: Stack, worker:
     in_line(worker, stack, "first", 5)
     stack.client.submit(path, name="late")
     late = taken_up(worker, Stage.UPLOAD, "late")
-    seat = worker.seats.seat(Stage.UPLOAD)
-    with pytest.raises(NoSeat):
-        uploading.place_audio(Work(worker, late.hold, late.lease, seat))
-    assert seat.taken
-    assert worker.schedule.stand_in_line(late.hold)
-    assert worker.schedule.next_in_line(Stage.UPLOAD) == "first"
-    assert worker.schedule.next_in_line(Stage.UPLOAD) == "late"
+    limited = worker.limits.limited(Stage.UPLOAD)
+    with pytest.raises(LimitReached):
+        uploading.place_audio(Work(worker, late.lease, late.guard, limited))
+    assert limited.taken
+    assert worker.schedule.queue_large(late.lease)
+    assert worker.schedule.next_large(Stage.UPLOAD) == "first"
+    assert worker.schedule.next_large(Stage.UPLOAD) == "late"
     again = taken_up(worker, Stage.UPLOAD, "late")
     # Now it is on that seat by its own turn, whoever else stands in line.
     in_line(worker, stack, "another", 5)
-    uploading.place_audio(Work(worker, again.hold, again.lease, seat))
+    uploading.place_audio(Work(worker, again.lease, again.guard, limited))
     assert len(stack.objects()) == 1
 
 
@@ -186,15 +186,15 @@ def test_one_large_document_is_read_at_a_time_and_a_huge_one_elsewhere(
     stack: Stack, worker: Context
 ) -> None:
     large = collected(worker, stack, collect.LARGE_DOCUMENT)
-    other = worker.seats.seat(Stage.COLLECT)
+    other = worker.limits.limited(Stage.COLLECT)
     other.take()
-    with pytest.raises(NoSeat):
+    with pytest.raises(LimitReached):
         collect.fetch(large)
     assert collect.fetch(collected(worker, stack, 1000)).words is not None
     other.leave()
     assert collect.fetch(large).to_json().endswith('x"}')
     huge = collected(worker, stack, collect.HUGE_DOCUMENT)
-    with pytest.raises(NoSeat):
+    with pytest.raises(LimitReached):
         collect.fetch(huge)  # the other has its seat until its work ends
-    with pytest.raises(ProcessWanted):
-        collect.fetch(Work(worker, huge.hold, huge.lease))
+    with pytest.raises(IsolationNeeded):
+        collect.fetch(Work(worker, huge.lease, huge.guard))

@@ -103,9 +103,9 @@ def put(storage: Storage, path: Path, uri: str = URI) -> StoredObject:
     return there
 
 
-def holds(storage: Storage, there: StoredObject, path: Path) -> bool:
+def has_content(storage: Storage, there: StoredObject, path: Path) -> bool:
     with path.open("rb") as file:
-        return storage.holds(there, URI, file, path.stat().st_size)
+        return storage.has_content(there, URI, file, path.stat().st_size)
 
 
 @contextmanager
@@ -198,7 +198,7 @@ def test_a_large_file_goes_in_parts_and_is_recognised_without_reading_it_back(
     with path.open("rb") as file:
         assert content_etag(file, multipart=True) == there.etag
     with counted(s3, "GetObject") as reads:
-        assert holds(storage, there, path)
+        assert has_content(storage, there, path)
     assert not reads
     assert storage.read(URI) == path.read_bytes()
 
@@ -210,7 +210,7 @@ def test_sizes_around_a_part_are_recognised_by_their_etag(
     path = write(tmp_path / "a", size)
     there = put(storage, path)
     with counted(s3, "GetObject") as reads:
-        assert holds(storage, there, path)
+        assert has_content(storage, there, path)
     assert not reads
 
 
@@ -224,15 +224,15 @@ def test_other_bytes_of_the_same_size_are_other_bytes(
         file.seek(size - 1)
         file.write(b"!")
 
-    assert holds(storage, there, tmp_path / "a")
-    assert not holds(storage, there, other)
-    assert not holds(storage, there, write(tmp_path / "c", size, seed=b"other"))
+    assert has_content(storage, there, tmp_path / "a")
+    assert not has_content(storage, there, other)
+    assert not has_content(storage, there, write(tmp_path / "c", size, seed=b"other"))
 
 
 def test_another_size_is_told_without_a_call(storage: Storage, s3: Any, tmp_path: Path) -> None:
     there = put(storage, write(tmp_path / "a", 5000))
     with counted(s3, "GetObject") as reads:
-        assert not holds(storage, there, write(tmp_path / "b", 5001))
+        assert not has_content(storage, there, write(tmp_path / "b", 5001))
     assert not reads
 
 
@@ -295,7 +295,7 @@ def test_an_object_of_somebody_else_has_no_owner(storage: Storage, s3: Any, tmp_
 
     assert there is not None
     assert there.owner is None
-    assert holds(storage, there, path)
+    assert has_content(storage, there, path)
 
 
 @pytest.mark.parametrize("same", [True, False])
@@ -324,7 +324,7 @@ def test_parts_of_another_size_are_compared_by_content(
     assert there.etag.endswith("-3")
     with path.open("rb") as file:
         assert content_etag(file, multipart=True) != there.etag
-    assert holds(storage, there, path) is same
+    assert has_content(storage, there, path) is same
 
 
 class Stopped(Exception):
@@ -439,7 +439,7 @@ before = peak()
 with open("large", "rb") as file:
     storage.put(file, {URI!r}, "talk-1", lambda _: None)
     there = storage.find({URI!r})
-    assert there.size == {300 * MB} and storage.holds(there, {URI!r}, file, there.size)
+    assert there.size == {300 * MB} and storage.has_content(there, {URI!r}, file, there.size)
 print(peak() - before)
 """
     run = subprocess.run(

@@ -8,7 +8,7 @@ import pytest
 
 from producer.backend.job_store import PREFIX, SUBMIT_ROOM
 from producer.backend.kept_results import KeptResults
-from producer.backend.schedule import FLEET, Hold, Schedule
+from producer.backend.schedule import FLEET, Lease, Schedule
 from producer.contract.job import JobState, Stage, TranscriptionRequest
 from producer.errors import JobExists, JobNotFound, WaitTimeout, WrongState
 from tests.support.stack import Stack
@@ -42,25 +42,25 @@ def queue(stack: Stack, *names: str, priority: int = 5) -> None:
     list(stack.store.create(requests, deadline=3600, at_once=False))
 
 
-def take_up(schedule: Schedule, stage: Stage, name: str) -> Hold:
+def take_up(schedule: Schedule, stage: Stage, name: str) -> Lease:
     """Claim and begin, as a dispatcher and a task do."""
-    assert (stage, name) in schedule.claim(room=10)
-    hold = schedule.begin(stage, name)
-    assert hold is not None
-    return hold
+    assert (stage, name) in schedule.dispatch(room=10)
+    lease = schedule.acquire(stage, name)
+    assert lease is not None
+    return lease
 
 
-def bring_to(stack: Stack, schedule: Schedule, name: str, state: JobState) -> Hold:
+def bring_to(stack: Stack, schedule: Schedule, name: str, state: JobState) -> Lease:
     """Take a job through its stages; returns the hold on the stage it is in."""
     queue(stack, name)
-    hold = take_up(schedule, Stage.UPLOAD, name)
+    lease = take_up(schedule, Stage.UPLOAD, name)
     if state is JobState.UPLOADING:
-        return hold
-    assert stack.store.advance(hold, name, [JobState.UPLOADING], JobState.READY, "ready")
+        return lease
+    assert stack.store.advance(lease, name, [JobState.UPLOADING], JobState.READY, "ready")
     if state is JobState.READY:
-        return hold
+        return lease
     assert stack.broker.run("admit", "10", "100", LEASE, "{}") == [name]
-    begun = schedule.begin(Stage.START, name)
+    begun = schedule.acquire(Stage.START, name)
     assert begun is not None
     if state is JobState.STARTING:
         return begun
@@ -78,7 +78,7 @@ def bring_to(stack: Stack, schedule: Schedule, name: str, state: JobState) -> Ho
     assert stack.store.advance(
         poll, name, [JobState.TRANSCRIBING], JobState.COLLECTING, Stage.COLLECT
     )
-    collect = schedule.begin(Stage.COLLECT, name)
+    collect = schedule.acquire(Stage.COLLECT, name)
     assert collect is not None
     return collect
 
@@ -112,15 +112,15 @@ def test_submit_many_checks_all_before_it_records_one(stack: Stack) -> None:
 
 def test_only_one_of_many_tasks_for_an_entry_begins(stack: Stack, schedule: Schedule) -> None:
     queue(stack, "one")
-    schedule.claim(room=10)
+    schedule.dispatch(room=10)
     with ThreadPoolExecutor(8) as pool:
-        holds = list(pool.map(lambda _: schedule.begin(Stage.UPLOAD, "one"), range(16)))
-    assert len([hold for hold in holds if hold]) == 1
+        leases = list(pool.map(lambda _: schedule.acquire(Stage.UPLOAD, "one"), range(16)))
+    assert len([lease for lease in leases if lease]) == 1
     assert stack.client.get("one").state is JobState.UPLOADING
 
 
 def test_a_message_without_an_entry_begins_nothing(schedule: Schedule) -> None:
-    assert schedule.begin(Stage.UPLOAD, "never-submitted") is None
+    assert schedule.acquire(Stage.UPLOAD, "never-submitted") is None
 
 
 def test_a_silent_holders_entry_goes_to_another_who_fences_it_off(
@@ -128,14 +128,14 @@ def test_a_silent_holders_entry_goes_to_another_who_fences_it_off(
 ) -> None:
     queue(stack, "one")
     lost = take_up(brief, Stage.UPLOAD, "one")
-    until(lambda: (Stage.UPLOAD, "one") in schedule.claim(room=10), what="the lease to lapse")
-    holder = schedule.begin(Stage.UPLOAD, "one")
+    until(lambda: (Stage.UPLOAD, "one") in schedule.dispatch(room=10), what="the lease to lapse")
+    holder = schedule.acquire(Stage.UPLOAD, "one")
     assert holder is not None
-    assert holder.lapses == 1
+    assert holder.stalled_count == 1
     # The first one wakes up late: nothing it does has an effect.
-    assert schedule.renew([lost, holder]) == [False, True]
+    assert schedule.extend([lost, holder]) == [False, True]
     assert not stack.store.advance(lost, "one", [JobState.UPLOADING], JobState.READY, "ready")
-    assert not schedule.put_off(lost, 0)
+    assert not schedule.release(lost, 0)
     assert stack.client.get("one").state is JobState.UPLOADING
     assert stack.store.advance(holder, "one", [JobState.UPLOADING], JobState.READY, "ready")
 
@@ -144,13 +144,13 @@ def test_a_renewed_lease_is_not_taken_over(
     stack: Stack, brief: Schedule, schedule: Schedule
 ) -> None:
     queue(stack, "one")
-    hold = take_up(brief, Stage.UPLOAD, "one")
+    lease = take_up(brief, Stage.UPLOAD, "one")
     lapses_at = stack.now() + 1 + SHORT
     # For longer than it had.
-    assert schedule.renew([hold]) == [True]
+    assert schedule.extend([lease]) == [True]
     until(lambda: stack.now() > lapses_at)
-    assert schedule.claim(room=10) == []
-    assert schedule.begin(Stage.UPLOAD, "one") is None
+    assert schedule.dispatch(room=10) == []
+    assert schedule.acquire(Stage.UPLOAD, "one") is None
 
 
 def test_generations_grow_even_if_redis_forgot_the_last_one(
@@ -159,10 +159,10 @@ def test_generations_grow_even_if_redis_forgot_the_last_one(
     queue(stack, "one")
     before = take_up(brief, Stage.UPLOAD, "one")
     stack.broker.command("DEL", f"{PREFIX}generation")
-    until(lambda: schedule.claim(room=10))
-    after = schedule.begin(Stage.UPLOAD, "one")
+    until(lambda: schedule.dispatch(room=10))
+    after = schedule.acquire(Stage.UPLOAD, "one")
     assert after is not None
-    assert int(after.generation) > int(before.generation)
+    assert int(after.token) > int(before.token)
 
 
 def test_claims_leave_a_backlog_in_line_and_take_the_urgent_first(
@@ -170,7 +170,7 @@ def test_claims_leave_a_backlog_in_line_and_take_the_urgent_first(
 ) -> None:
     queue(stack, *(f"plain-{number}" for number in range(50)))
     queue(stack, "urgent", priority=0)
-    claimed = schedule.claim(room=10)
+    claimed = schedule.dispatch(room=10)
     assert len(claimed) == 10
     assert claimed[0] == (Stage.UPLOAD, "urgent")
     assert claimed[1] == (Stage.UPLOAD, "plain-0")
@@ -180,43 +180,43 @@ def test_claims_stop_while_a_queue_is_full(stack: Stack, schedule: Schedule) -> 
     queue(stack, "one")
     for number in range(10):
         stack.broker.command("LPUSH", Stage.UPLOAD.queue, f"message {number}")
-    assert schedule.claim(room=10) == []
+    assert schedule.dispatch(room=10) == []
     stack.broker.command("DEL", Stage.UPLOAD.queue)
-    assert schedule.claim(room=10) == [(Stage.UPLOAD, "one")]
+    assert schedule.dispatch(room=10) == [(Stage.UPLOAD, "one")]
 
 
 def test_work_put_off_is_due_again_and_not_before(stack: Stack, schedule: Schedule) -> None:
     queue(stack, "one")
-    hold = take_up(schedule, Stage.UPLOAD, "one")
-    assert schedule.put_off(hold, LEASE)
-    assert schedule.begin(Stage.UPLOAD, "one") is None
-    assert schedule.claim(room=10) == []
+    lease = take_up(schedule, Stage.UPLOAD, "one")
+    assert schedule.release(lease, LEASE)
+    assert schedule.acquire(Stage.UPLOAD, "one") is None
+    assert schedule.dispatch(room=10) == []
     queue(stack, "two")
-    hold = take_up(schedule, Stage.UPLOAD, "two")
-    assert schedule.put_off(hold, 0.5)
-    until(lambda: schedule.claim(room=10) == [(Stage.UPLOAD, "two")])
+    lease = take_up(schedule, Stage.UPLOAD, "two")
+    assert schedule.release(lease, 0.5)
+    until(lambda: schedule.dispatch(room=10) == [(Stage.UPLOAD, "two")])
 
 
 def test_the_poll_is_one_entry_and_stays_while_something_runs(
     stack: Stack, schedule: Schedule
 ) -> None:
     poll = bring_to(stack, schedule, "one", JobState.TRANSCRIBING)
-    assert schedule.begin(Stage.POLL, FLEET) is None
+    assert schedule.acquire(Stage.POLL, FLEET) is None
     # It believes that nothing runs any more, but something was started meanwhile.
-    assert schedule.finish(poll)
+    assert schedule.complete(poll)
     again = take_up(schedule, Stage.POLL, FLEET)
     assert stack.store.advance(again, "one", [JobState.TRANSCRIBING], JobState.COLLECTING, "")
-    assert schedule.finish(again)
-    assert schedule.claim(room=10) == []
+    assert schedule.complete(again)
+    assert schedule.dispatch(room=10) == []
 
 
 @pytest.mark.parametrize("state", [JobState.UPLOADING, JobState.STARTING, JobState.COLLECTING])
 def test_a_cancelled_job_is_lost_to_whoever_worked_on_it(
     stack: Stack, schedule: Schedule, state: JobState
 ) -> None:
-    hold = bring_to(stack, schedule, "one", state)
+    lease = bring_to(stack, schedule, "one", state)
     assert stack.client.cancel("one").state is JobState.CANCELLED
-    assert not stack.store.advance(hold, "one", [state], JobState.COMPLETED)
+    assert not stack.store.advance(lease, "one", [state], JobState.COMPLETED)
     assert stack.client.get("one").state is JobState.CANCELLED
     assert stack.client.cancel("one").state is JobState.CANCELLED
 
@@ -231,10 +231,10 @@ def test_a_job_stopped_while_aws_had_it_keeps_its_slot_until_it_ended(
         stack.client.retry("one")
     assert stack.store.settle(poll, "one", "ended")
     assert stack.running_ids() == []
-    until(lambda: (Stage.CLEANUP, "one") in schedule.claim(room=10))
-    cleanup = schedule.begin(Stage.CLEANUP, "one")
+    until(lambda: (Stage.CLEANUP, "one") in schedule.dispatch(room=10))
+    cleanup = schedule.acquire(Stage.CLEANUP, "one")
     assert cleanup is not None
-    assert stack.store.cleaned(cleanup)
+    assert stack.store.record_cleanup(cleanup)
     assert stack.client.get("one").cleaned_at is not None
     again = stack.client.retry("one")
     assert (again.state, again.attempt, again.cleaned_at) == (JobState.COLLECTING, 1, None)
@@ -245,16 +245,16 @@ def test_a_retried_job_that_has_nothing_to_fetch_is_a_new_attempt(
 ) -> None:
     bring_to(stack, schedule, "one", JobState.COLLECTING)
     stack.client.cancel("one")
-    stack.store.cleaned(take_up(schedule, Stage.CLEANUP, "one"))
+    stack.store.record_cleanup(take_up(schedule, Stage.CLEANUP, "one"))
     stack.client.retry("one")
     lost = take_up(schedule, Stage.COLLECT, "one")
-    schedule.put_off(lost, 0)
-    hold = take_up(schedule, Stage.COLLECT, "one")
-    assert not stack.store.start_anew(lost)
-    assert stack.store.start_anew(hold)
+    schedule.release(lost, 0)
+    lease = take_up(schedule, Stage.COLLECT, "one")
+    assert not stack.store.start_new_attempt(lost)
+    assert stack.store.start_new_attempt(lease)
     again = stack.client.get("one")
     assert (again.state, again.attempt, again.result_uri) == (JobState.QUEUED, 2, None)
-    assert schedule.begin(Stage.COLLECT, "one") is None
+    assert schedule.acquire(Stage.COLLECT, "one") is None
     take_up(schedule, Stage.UPLOAD, "one")
 
 
@@ -276,13 +276,13 @@ def test_a_cleanup_that_calls_only_s3_overtakes_those_that_call_transcribe(
         start = bring_to(stack, schedule, name, JobState.STARTING)
         stack.client.cancel(name)
         assert stack.store.settle(start, name, "ended")
-    until(lambda: schedule.claim(room=10, delete_rate="1!") == [(Stage.CLEANUP, "one")])
+    until(lambda: schedule.dispatch(room=10, delete_rate="1!") == [(Stage.CLEANUP, "one")])
     two_is_due = float(stack.broker.command("ZSCORE", f"{PREFIX}schedule:cleanup", "two"))
     until(lambda: stack.now() > two_is_due)
-    assert schedule.claim(room=10, delete_rate="1!") == []
+    assert schedule.dispatch(room=10, delete_rate="1!") == []
     bring_to(stack, schedule, "quick", JobState.READY)
     stack.client.cancel("quick")
-    assert (Stage.CLEANUP, "quick") in schedule.claim(room=10, delete_rate="1!")
+    assert (Stage.CLEANUP, "quick") in schedule.dispatch(room=10, delete_rate="1!")
 
 
 def test_retry_is_a_new_attempt_of_what_ended_badly_only(stack: Stack, schedule: Schedule) -> None:
@@ -291,9 +291,9 @@ def test_retry_is_a_new_attempt_of_what_ended_badly_only(stack: Stack, schedule:
         stack.client.retry("one")
     with pytest.raises(JobNotFound):
         stack.client.retry("other")
-    hold = take_up(schedule, Stage.UPLOAD, "one")
+    lease = take_up(schedule, Stage.UPLOAD, "one")
     fields = {"error.code": "Empty", "error.message": "It is empty.", "error.stage": "upload"}
-    assert stack.store.advance(hold, "one", [JobState.UPLOADING], JobState.FAILED, "", fields)
+    assert stack.store.advance(lease, "one", [JobState.UPLOADING], JobState.FAILED, "", fields)
     failed = stack.client.get("one")
     assert failed.error is not None
     assert failed.error.message == "It is empty."
@@ -311,7 +311,7 @@ def test_overdue_jobs_fail_in_whatever_line_they_stand(stack: Stack, schedule: S
     assert job.state is JobState.FAILED
     assert job.error is not None
     assert job.error.code == "DeadlineExceeded"
-    assert schedule.begin(Stage.UPLOAD, "late") is None
+    assert schedule.acquire(Stage.UPLOAD, "late") is None
 
 
 def test_ended_records_expire_and_leave_the_lists(stack: Stack) -> None:
@@ -320,7 +320,7 @@ def test_ended_records_expire_and_leave_the_lists(stack: Stack) -> None:
     stack.client.cancel("one")
     assert stack.broker.command("TTL", f"{PREFIX}job:one") > 0
     stack.broker.command("ZADD", f"{PREFIX}state:CANCELLED", 1, "one")
-    stack.store.drop_expired()
+    stack.store.prune()
     assert stack.client.counts()[JobState.CANCELLED] == 0
 
 
@@ -330,9 +330,9 @@ def test_waiting_is_pushed_and_sees_what_ended_before(stack: Stack) -> None:
     seen = stack.client.as_completed(ids, timeout=DEADLINE)
     assert next(seen).id == ids[0]
     with ThreadPoolExecutor(1) as pool:
-        later = pool.submit(stack.client.cancel, ids[2])
+        snooze = pool.submit(stack.client.cancel, ids[2])
         assert next(seen).id == ids[2]
-        later.result()
+        snooze.result()
         pool.submit(stack.client.cancel, ids[1]).result()
     assert [job.id for job in seen] == [ids[1]]
 
@@ -368,8 +368,8 @@ def test_a_kept_result_is_bounded(stack: Stack, schedule: Schedule) -> None:
 @pytest.mark.parametrize("to", [JobState.CANCELLED, JobState.FAILED])
 def test_of_a_stopped_job_no_result_is_kept(stack: Stack, schedule: Schedule, to: JobState) -> None:
     kept = KeptResults(stack.broker, retention=60)
-    hold = bring_to(stack, schedule, "one", JobState.COLLECTING)
-    assert kept.keep(hold, "hello", b"{}", most=1000)
+    lease = bring_to(stack, schedule, "one", JobState.COLLECTING)
+    assert kept.keep(lease, "hello", b"{}", most=1000)
     if to is JobState.CANCELLED:
         stack.client.cancel("one")
     else:
@@ -379,14 +379,14 @@ def test_of_a_stopped_job_no_result_is_kept(stack: Stack, schedule: Schedule, to
         assert stack.broker.command("KEYS", f"{PREFIX}text:*") == []
         assert stack.broker.command("KEYS", f"{PREFIX}document:*") == []
         # Whoever collects it has not heard of it yet.
-        assert not kept.keep(hold, "hello", b"{}", most=1000)
+        assert not kept.keep(lease, "hello", b"{}", most=1000)
 
 
 def test_an_entry_without_a_record_is_forgotten(stack: Stack, schedule: Schedule) -> None:
     queue(stack, "one")
-    schedule.claim(room=10)
+    schedule.dispatch(room=10)
     stack.broker.command("DEL", f"{PREFIX}job:one")
-    assert schedule.begin(Stage.UPLOAD, "one") is None
+    assert schedule.acquire(Stage.UPLOAD, "one") is None
     assert stack.broker.command("ZCARD", f"{PREFIX}schedule:upload") == 0
     stack.broker.command("ZADD", f"{PREFIX}deadlines", 1, "one")
     stack.store.fail_overdue()

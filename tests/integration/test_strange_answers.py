@@ -13,8 +13,8 @@ from structlog.testing import capture_logs
 
 from producer.backend.workers import Check
 from producer.contract.job import JobState
-from tests.support.holding import worker_of
 from tests.support.stack import Stack, until
+from tests.support.stages import worker_of
 from worker.aws.session import Aws, errors_sorted
 from worker.errors import Transient
 from worker.runtime.background import run_in_background

@@ -180,10 +180,10 @@ def test_what_an_older_version_stopped_in_a_line_is_passed_over(lines: Lines) ->
 def test_a_job_goes_at_once_when_nobody_waits_and_in_line_when_one_does(stack: Stack) -> None:
     lines = Lines(stack.broker)
     stack.client.submit("s3://recordings/1.wav", name="one", metadata={"tenant": "alice"})
-    assert lines.schedule.begin(Stage.UPLOAD, "one") is not None
+    assert lines.schedule.acquire(Stage.UPLOAD, "one") is not None
     lines.queue("bob", "two")
     stack.client.submit("s3://recordings/3.wav", name="three", metadata={"tenant": "alice"})
-    assert lines.schedule.begin(Stage.UPLOAD, "three") is None
+    assert lines.schedule.acquire(Stage.UPLOAD, "three") is None
     assert set(lines.upload(5)) == {"two", "three"}
 
 

@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 
 from producer.contract.job import JobState, Stage
-from tests.support.holding import started, taken_up, uploaded, worker_of
 from tests.support.stack import BUCKET, Stack
+from tests.support.stages import started, taken_up, uploaded, worker_of
 from tests.support.waiting import until
 from worker.aws.s3 import Storage
 from worker.aws.session import Aws
@@ -288,7 +288,7 @@ def test_an_endpoint_without_conditional_writes_is_asked_for_one_once(
 def test_where_conditions_are_ignored_a_job_that_redis_forgot_is_still_known_for_its_own(
     stack: Stack, worker: Context
 ) -> None:
-    for storage in (worker.storage, worker.glance_at.storage):
+    for storage in (worker.storage, worker.quick.storage):
         events = storage._client.meta.events
         events.register(
             "before-sign.s3.PutObject",

@@ -8,11 +8,11 @@ from dataclasses import replace
 import pytest
 
 from producer.backend.job_store import PREFIX
-from producer.backend.recoveries import Became
+from producer.backend.recoveries import Outcome
 from producer.backend.schedule import FLEET
 from producer.contract.job import JobState, Stage
-from tests.support.holding import started, taken_up, worker_of
 from tests.support.stack import BUCKET, Stack
+from tests.support.stages import started, taken_up, worker_of
 from tests.support.waiting import until
 from worker.errors import Transient
 from worker.recovery.scan import Search
@@ -39,11 +39,11 @@ def replaced(stack: Stack, *, named: str = NAME, size: int = 0) -> None:
 def seen(worker: Context) -> list[str]:
     """The jobs that a look sees ended whose list is stale: it has none of our jobs any more."""
     poll = taken_up(worker, Stage.POLL, FLEET)
-    look = replace(worker.running.look("5"), is_shared=True, jobs={NAME: "absent"})
+    look = replace(worker.running.snapshot("5"), is_shared=True, jobs={NAME: "absent"})
     found = list(polling.ended_jobs(poll, look))
     for job, outcome in found:
         polling.move_on(poll, job, outcome)
-    poll.later(0)
+    poll.snooze(0)
     return [job.id for job, _ in found]
 
 
@@ -108,10 +108,10 @@ def test_a_job_that_redis_forgot_is_not_given_a_planted_document(
     until(lambda: KEY in stack.objects())
     stack.aws("transcribe").delete_transcription_job(TranscriptionJobName=NAME)
     stack.broker.command("FLUSHALL")
-    for named, became in (("evil", Became.NEVER_STARTED), (NAME, Became.COLLECTING)):
+    for named, outcome in (("evil", Outcome.NEVER_STARTED), (NAME, Outcome.COLLECTING)):
         replaced(stack, named=named)
-        asked_for = stack.client.adoptions.ask([NAME], dry_run=True)
-        look = taken_up(worker, Stage.ADOPT, FLEET)
+        asked_for = stack.client.recoveries.ask([NAME], dry_run=True)
+        look = taken_up(worker, Stage.RECOVER, FLEET)
         Search(look, asked_for).look(NAME)
-        assert [each.became for each in stack.client.adoptions.found()] == [became]
-        worker.adoptions.end(look.hold)
+        assert [each.outcome for each in stack.client.recoveries.found()] == [outcome]
+        worker.recoveries.end(look.lease)

@@ -26,7 +26,7 @@ class Protection:
 _RECOVERY = "tests/acceptance/test_recovery.py::"
 _REDIS = "tests/acceptance/test_redis_faults.py::"
 _PRODUCER = "tests/acceptance/test_producer_faults.py::"
-_ADOPT = "tests/acceptance/test_adopt.py::"
+_ADOPT = "tests/acceptance/test_recover.py::"
 _AWS = "tests/acceptance/test_aws_faults.py::"
 _STOPPING = "tests/acceptance/test_stopping.py::"
 _STOPPED = "tests/acceptance/test_stopped_jobs.py::"
@@ -101,13 +101,13 @@ WORKERS = (
     ),
     Protection(
         "worker/account/calls.py",
-        "    work.lease.fence()\n",
+        "    work.guard.fence()\n",
         "",
         "tests/integration/test_fence.py::test_a_start_that_wakes_up_late_is_not_sent",
     ),
     Protection(
         "worker/leases.py",
-        "        if clock() >= self.until:\n            raise LeaseLost\n",
+        "        if clock() >= self.expires_at:\n            raise LeaseLost\n",
         "",
         "tests/integration/test_fence.py::test_a_cleanup_that_wakes_up_late_deletes_nothing",
     ),
@@ -126,22 +126,22 @@ WORKERS = (
     ),
     Protection(
         "worker/runtime/dispatcher.py",
-        'self._every("renew", self._worker.settings.lease / 3, self._worker.leases.renew)',
+        'self._every("renew", self._worker.settings.lease / 3, self._worker.leases.extend)',
         "pass",
         _RECOVERY + "test_a_long_upload_keeps_its_lease_and_is_not_taken_over",
     ),
     Protection(
         "worker/runtime/runner.py",
-        "    elif hold.lapses >= SUSPECT_AFTER:\n",
-        "    elif hold.lapses >= 1000:\n",
+        "    elif lease.stalled_count >= ISOLATE_AFTER:\n",
+        "    elif lease.stalled_count >= 1000:\n",
         _RECOVERY + "test_a_job_that_takes_workers_down_is_failed_and_takes_down_no_more",
     ),
     Protection(
         "worker/runtime/runner.py",
-        "    elif hold.lapses >= SUSPECT_AFTER:\n"
-        "        _hold(worker, hold, lambda work: run_apart(work.hold, work.lease))\n",
-        "    elif hold.lapses >= 5:\n"
-        "        _hold(worker, hold, lambda work: give_up(work, Permanent('WorkerLost', 'x')))\n",
+        "    elif lease.stalled_count >= ISOLATE_AFTER:\n"
+        "        _hold(worker, lease, lambda work: run_isolated(work.lease, work.guard))\n",
+        "    elif lease.stalled_count >= 5:\n"
+        "        _hold(worker, lease, lambda work: give_up(work, Permanent('WorkerLost', 'x')))\n",
         _RECOVERY + "test_workers_that_are_killed_by_others_cost_no_job",
     ),
     Protection(
@@ -152,25 +152,25 @@ WORKERS = (
     ),
     Protection(
         "worker/runtime/isolation.py",
-        "    return replace(hold, until=until) if kept else None\n",
-        "    return hold\n",
+        "    return replace(lease, expires_at=until) if kept else None\n",
+        "    return lease\n",
         _FENCE + "test_a_process_of_its_own_that_starts_slowly_does_its_work",
     ),
     Protection(
         "worker/runtime/shutdown.py",
-        "        HURRY.wait(grace)\n",
-        "        HURRY.wait()\n",
+        "        COLD_SHUTDOWN.wait(grace)\n",
+        "        COLD_SHUTDOWN.wait()\n",
         _STOPPING + "test_what_outlasts_the_grace_is_handed_over",
     ),
     Protection(
         "worker/leases.py",
-        "            self._schedule.put_off(lease.hold, 0)\n",
+        "            self._schedule.release(guard.lease, 0)\n",
         "",
         _STOPPING + "test_sigquit_does_not_wait_at_all",
     ),
     Protection(
         "worker/runtime/shutdown.py",
-        "            HURRY.set()\n",
+        "            COLD_SHUTDOWN.set()\n",
         "            pass\n",
         _STOPPING + "test_a_second_signal_does_not_wait_for_the_grace",
     ),
@@ -182,7 +182,7 @@ WORKERS = (
     ),
     Protection(
         "worker/runtime/shutdown.py",
-        "        STOPPING.set()\n        if callable",
+        "        WARM_SHUTDOWN.set()\n        if callable",
         "        os._exit(0)\n        if callable",
         _STOPPING + "test_a_rolling_restart_under_load_costs_no_job_a_lease",
     ),
@@ -355,12 +355,12 @@ REDIS = (
 LOSS = (
     Protection(
         "worker/stages/upload.py",
-        'note = request_metadata.encode(work.hold.record["request"])',
+        'note = request_metadata.encode(work.lease.record["request"])',
         'note = ""',
         _ADOPT + "test_what_was_paid_for_comes_back_whole",
     ),
     Protection(
-        "producer/backend/lua/adopt.lua",
+        "producer/backend/lua/recover_job.lua",
         "  enter_running(id, at)\n",
         "",
         _ADOPT + "test_what_still_runs_is_awaited_and_not_started_again",
@@ -372,10 +372,10 @@ LOSS = (
         _ADOPT + "test_what_others_have_is_neither_touched_nor_recorded",
     ),
     Protection(
-        "producer/backend/lua/adopt.lua",
+        "producer/backend/lua/recover_job.lua",
         "if state ~= 'known' and redis.call('EXISTS', key) == 1 then return 'known' end",
         "",
-        "tests/integration/test_adoption.py::test_what_was_recorded_meanwhile_is_left_alone",
+        "tests/integration/test_recoveries.py::test_what_was_recorded_meanwhile_is_left_alone",
     ),
     Protection(
         "producer/backend/lua/submit.lua",
@@ -393,7 +393,7 @@ LOSS = (
         "producer/backend/lua/claim.lua",
         "      claim(stage, id)\n    end\n",
         "      if not held or held == '0' then claim(stage, id) end\n    end\n",
-        _ADOPT + "test_an_adoption_outlives_its_worker_and_is_joined",
+        _ADOPT + "test_a_recovery_outlives_its_worker_and_is_joined",
     ),
     Protection(
         "worker/recovery/aws_calls.py",
@@ -536,7 +536,7 @@ AWS = (
     ),
     Protection(
         "worker/stages/poll.py",
-        "if outcome.is_internal and job.attempt < MOST_ATTEMPTS:",
+        "if outcome.is_internal and job.attempt < MAX_ATTEMPTS:",
         "if False:",
         _AWS + "test_an_internal_failure_of_the_service_is_tried_again_thrice",
     ),
@@ -548,7 +548,7 @@ AWS = (
     ),
     Protection(
         "worker/runtime/runner.py",
-        "    if work.hold.stage is Stage.CLEANUP:\n",
+        "    if work.lease.stage is Stage.CLEANUP:\n",
         "    if False:\n",
         _AWS + "test_cleanup_that_is_forbidden_does_not_uncomplete_a_job",
     ),
@@ -654,7 +654,7 @@ AWS = (
         _SHARED + "test_without_service_quotas_the_settings_hold[access_denied]",
     ),
     Protection(
-        "producer/backend/lua/hold_permits.lua",
+        "producer/backend/lua/extend_tokens.lua",
         "    redis.call('ZADD', out(",
         "    tostring('ZADD', out(",
         _CALLING + "test_permits_of_a_dead_worker_come_back_and_those_of_a_slow_one_do_not",
@@ -662,7 +662,7 @@ AWS = (
     Protection(
         "worker/stages/start.py",
         'job.aws_name, in_turn(work, "GetTranscriptionJob")',
-        "job.aws_name, lambda: work.worker.leases.keep(work.hold)",
+        "job.aws_name, lambda: work.worker.leases.keep(work.lease)",
         _CALLING + "test_nobody_asks_for_a_job_before_the_turn_to_ask",
     ),
     Protection(
@@ -777,7 +777,7 @@ LARGE = (
     ),
     Protection(
         "worker/runtime/runner.py",
-        '_next(worker, which) if seat.taken and not STOPPING.is_set() else ""',
+        '_next(worker, which) if limited.taken and not WARM_SHUTDOWN.is_set() else ""',
         '""',
         _LARGE + "test_who_is_urgent_has_the_next_seat",
     ),
@@ -795,7 +795,7 @@ LARGE = (
     ),
     Protection(
         "worker/runtime/runner.py",
-        "        if self.worker.schedule.is_line(self.hold.stage):\n",
+        "        if self.worker.schedule.is_large_queued(self.lease.stage):\n",
         "        if False:\n",
         _SEATS + "test_a_seat_that_is_found_free_is_for_whose_turn_it_is",
     ),
@@ -837,7 +837,7 @@ LARGE = (
     ),
     Protection(
         "worker/stages/collect.py",
-        "if size >= HUGE_DOCUMENT and not work.worker.alone:",
+        "if size >= HUGE_DOCUMENT and not work.worker.isolated:",
         "if False:",
         _LARGE + "test_a_huge_result_is_written_and_costs_the_worker_no_memory",
     ),
@@ -858,8 +858,8 @@ JOBS = (
     ),
     Protection(
         "worker/stages/start.py",
-        'work.worker.store.settle(work.hold, work.job.id, "running", adopted(work, status))',
-        'work.worker.store.settle(work.hold, work.job.id, "ended")',
+        'work.worker.store.settle(work.lease, work.job.id, "running", adopted(work, status))',
+        'work.worker.store.settle(work.lease, work.job.id, "ended")',
         _STOPPED + "test_a_cancelled_job_leaves_nothing[STARTING]",
     ),
     Protection(
@@ -876,7 +876,8 @@ JOBS = (
     ),
     Protection(
         "worker/stages/upload.py",
-        "        if not key_is_ours and not work.worker.store.note_upload(work.hold, upload_id):\n",
+        "        if not key_is_ours and not work.worker.store.record_upload("
+        "work.lease, upload_id):\n",
         "        if False:\n",
         _STOPPED + "test_an_upload_in_parts_that_was_killed_is_aborted_by_the_next[calls/a]",
     ),
@@ -915,7 +916,7 @@ MESSAGES = (
     ),
     Protection(
         "worker/ingress/accept.py",
-        "    worker.dead_letters.bury(json.dumps(request, default=repr), reason)\n",
+        "    worker.dead_letters.add_dead_letter(json.dumps(request, default=repr), reason)\n",
         "",
         _MESSAGES + "test_bad_requests_are_kept_with_their_reason",
     ),
@@ -945,7 +946,7 @@ MESSAGES = (
     ),
     Protection(
         "producer/backend/dead_letters.py",
-        '                ("LTRIM", _LETTERS, 0, MOST_LETTERS - 1),\n',
+        '                ("LTRIM", _DEAD_LETTERS, 0, MAX_DEAD_LETTERS - 1),\n',
         "",
         _HOSTILE + "test_dead_letters_take_bounded_memory",
     ),
@@ -953,25 +954,25 @@ MESSAGES = (
 
 COMMAND_LINE = (
     Protection(
-        "producer/cli/remains.py",
+        "producer/cli/leftovers.py",
         "        except BaseException:\n",
         "        except TimeoutError:\n",
         _LEFT + "test_whatever_ends_it_early_lists_what_runs_and_what_lies_there[ctrl-c]",
     ),
     Protection(
         "producer/cli/commands/local.py",
-        "        remains.keep_up()\n",
+        "        leftovers.keep_up()\n",
         "",
         _LEFT + "test_whatever_ends_it_early_lists_what_runs_and_what_lies_there[redis]",
     ),
     Protection(
         "producer/cli/commands/local.py",
-        "        _refuse_fallen(sandbox)\n        remains",
-        "        remains",
+        "        _refuse_fallen(sandbox)\n        leftovers",
+        "        leftovers",
         _LEFT + "test_whatever_ends_it_early_lists_what_runs_and_what_lies_there[worker]",
     ),
     Protection(
-        "producer/cli/remains.py",
+        "producer/cli/leftovers.py",
         "is_clean = job.cleaned_at is not None\n",
         "is_clean = False\n",
         _LEFT + "test_what_was_cleaned_up_is_not_listed",
@@ -1084,19 +1085,19 @@ SECURITY = (
     ),
     Protection(
         "worker/stages/upload.py",
-        "    if request.is_on_s3:\n        hold_key(work)\n",
-        "    hold_key(work)\n    if request.is_on_s3:\n",
+        "    if request.is_on_s3:\n        reserve_key(work)\n",
+        "    reserve_key(work)\n    if request.is_on_s3:\n",
         _OWNERSHIP + "test_a_job_whose_recording_is_still_written_keeps_no_key_from_others",
     ),
     Protection(
         "worker/stages/ownership.py",
-        "hold_key(reserved_with(key), work.job.id)",
-        "hold_key(key, work.job.id)",
+        "reserve_key(reserved_with(key), work.job.id)",
+        "reserve_key(key, work.job.id)",
         _FOREIGN + "test_keys_whose_objects_would_lie_in_one_place_take_turns",
     ),
     Protection(
         "worker/tasks.py",
-        "    ownership.hold_key(work)  # what lies beside it may be another job's by now\n",
+        "    ownership.reserve_key(work)  # what lies beside it may be another job's by now\n",
         "",
         _FOREIGN + "test_whoever_waits_for_a_key_aborts_no_upload_there",
     ),
@@ -1330,13 +1331,13 @@ SECURITY = (
         "worker/stages/result_files.py",
         "    if folder == root or not folder.is_relative_to(root):\n",
         "    if False:\n",
-        "tests/unit/test_results.py::test_no_output_leaves_the_results_root",
+        "tests/unit/test_result_files.py::test_no_output_leaves_the_results_root",
     ),
     Protection(
         "worker/stages/result_files.py",
         "        Path(temporary).chmod(_PRIVATE_MODE if is_private(kind) else _FILE_MODE)\n",
         "",
-        "tests/unit/test_results.py::test_modes_do_not_depend_on_the_umask",
+        "tests/unit/test_result_files.py::test_modes_do_not_depend_on_the_umask",
     ),
     Protection(
         "worker/logs.py",

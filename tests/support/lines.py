@@ -43,13 +43,13 @@ class Lines:
     def upload(self, number: int) -> list[str]:
         """Let the next so many jobs be uploaded and READY; returns their names in order."""
         room = number + self._queued()
-        claimed = self.schedule.claim(room, weights=self.weights)
+        claimed = self.schedule.dispatch(room, weights=self.weights)
         names = [name for stage, name in claimed if stage is Stage.UPLOAD]
         for name in names:
-            hold = self.schedule.begin(Stage.UPLOAD, name)
-            assert hold is not None
+            lease = self.schedule.acquire(Stage.UPLOAD, name)
+            assert lease is not None
             states = [JobState.UPLOADING]
-            assert self.store.advance(hold, name, states, JobState.READY, "ready")
+            assert self.store.advance(lease, name, states, JobState.READY, "ready")
         return names
 
     def _queued(self) -> int:
@@ -64,16 +64,16 @@ class Lines:
 
     def put_back(self, name: str) -> None:
         """AWS had no slot for it after all."""
-        hold = self.schedule.begin(Stage.START, name)
-        assert hold is not None
+        lease = self.schedule.acquire(Stage.START, name)
+        assert lease is not None
         states = [JobState.STARTING]
-        assert self.store.advance(hold, name, states, JobState.READY, "ready-first")
+        assert self.store.advance(lease, name, states, JobState.READY, "ready-first")
 
     def clean_up(self, name: str) -> None:
         """Look after a job that was cancelled, so that it may be retried."""
-        hold = self.schedule.begin(Stage.CLEANUP, name)
-        assert hold is not None
-        assert self.store.cleaned(hold)
+        lease = self.schedule.acquire(Stage.CLEANUP, name)
+        assert lease is not None
+        assert self.store.record_cleanup(lease)
 
     def left(self) -> list[str]:
         """The keys that lines and turns have in Redis."""

@@ -19,12 +19,12 @@ from worker.aws.session import CREDENTIAL_CODES, Aws, moment, sorted_error
 from worker.aws.transcribe import (
     Done,
     Failed,
-    NameTakenError,
+    NameExistsError,
     Running,
     Transcribe,
-    taken_by_another,
+    used_by_another,
 )
-from worker.errors import Permanent, SlotsTaken, StageError, Throttled, Transient
+from worker.errors import Permanent, SlotsFull, StageError, Throttled, Transient
 from worker.settings import WorkerSettings
 
 START: Any = {
@@ -162,7 +162,7 @@ def test_start_hands_its_parameters_over(service: Service) -> None:
 
 def test_a_name_that_exists_is_for_the_caller_to_look_into(service: Service) -> None:
     service.refuse("start_transcription_job", "ConflictException", "The name exists.")
-    with pytest.raises(NameTakenError):
+    with pytest.raises(NameExistsError):
         service.transcribe.start(START, AT_ONCE)
 
 
@@ -184,7 +184,7 @@ def test_too_many_jobs_give_the_slot_back(service: Service, code: str, text: str
 
     error = service.caught(lambda: service.transcribe.start(START, AT_ONCE))
 
-    assert isinstance(error, SlotsTaken)
+    assert isinstance(error, SlotsFull)
     assert (error.code, error.operation) == (code, "StartTranscriptionJob")
     assert text in error.message
 
@@ -337,7 +337,7 @@ def test_a_list_that_does_not_end_tells_nothing(service: Service) -> None:
 
 
 def test_a_job_of_another_is_named_and_left_alone() -> None:
-    error = taken_by_another("talk-1")
+    error = used_by_another("talk-1")
     assert isinstance(error, Permanent)
     assert "talk-1" in error.message
     assert "left alone" in error.message
@@ -387,11 +387,11 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("status", "code", "text", "kind"),
     [
-        (400, "LimitExceededException", "Too many concurrent jobs.", SlotsTaken),
+        (400, "LimitExceededException", "Too many concurrent jobs.", SlotsFull),
         (400, "ThrottlingException", "Rate exceeded", Throttled),
         (500, "InternalFailureException", "Oops.", Transient),
         (503, "ServiceUnavailable", "Later.", Transient),
-        (400, "ConflictException", "The name exists.", NameTakenError),
+        (400, "ConflictException", "The name exists.", NameExistsError),
         (400, "BadRequestException", "No.", Permanent),
     ],
 )

@@ -36,7 +36,7 @@ def refusal(fields: object) -> str:
 def test_the_public_names_are_exactly_these() -> None:
     assert producer.__all__ == sorted(producer.__all__)
     assert set(producer.__all__) == {
-        "AdoptionFailed",
+        "RecoveryFailed",
         "BadTranscript",
         "BrokerUnavailable",
         "BrokerUnusable",
@@ -49,7 +49,7 @@ def test_the_public_names_are_exactly_these() -> None:
         "JobFailed",
         "JobNotFound",
         "JobState",
-        "LetterNotFound",
+        "DeadLetterNotFound",
         "ResultUnavailable",
         "TranscribeQueueError",
         "Transcript",
@@ -69,7 +69,7 @@ def test_task_and_queue_names_never_change() -> None:
         "transcription.poll": "transcription.control",
         "transcription.collect": "transcription.collect",
         "transcription.cleanup": "transcription.cleanup",
-        "transcription.adopt": "transcription.control",
+        "transcription.recover": "transcription.control",
     }
     assert set(QUEUES) == {stage.queue for stage in Stage}
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from worker.stages import read_ahead
-from worker.stages.read_ahead import MOST_BYTES, Attempt, ReadAhead
+from worker.stages.read_ahead import MAX_BYTES, Attempt, ReadAhead
 
 
 def attempt(job_id: str, number: int, year: int = 2026) -> Attempt:
@@ -37,7 +37,7 @@ def test_what_was_read_again_takes_the_place_of_the_first() -> None:
 def test_of_too_many_the_oldest_go() -> None:
     kept = ReadAhead()
     for number in range(1000):
-        kept.keep(attempt(f"job-{number}", 1), bytes(MOST_BYTES))
+        kept.keep(attempt(f"job-{number}", 1), bytes(MAX_BYTES))
     left = [number for number in range(1000) if kept.take(attempt(f"job-{number}", 1)) is not None]
     assert left == list(range(1000 - len(left), 1000))
     assert 10 < len(left) < 100

@@ -14,7 +14,7 @@ from producer.backend.connection import Broker
 from producer.backend.job_store import PREFIX
 from producer.backend.schedule import clock
 from producer.contract.attempts import split_attempt
-from worker.account.poll_interval import LONGEST
+from worker.account.poll_interval import MAX_INTERVAL
 from worker.settings import WorkerSettings
 
 log = structlog.get_logger()
@@ -30,15 +30,15 @@ _FULL_FOR = 2.0
 #: Seconds for which it is known what Service Quotas said, and what the fleet may use.
 _QUOTAS_HOLD = 3600
 _STANDING_HOLDS = 20
-#: Seconds after its turn at which a permit counts as given back, for its worker seems to be dead; a
+#: Seconds after its turn at which a token counts as given back, for its worker seems to be dead; a
 #: living one renews those of calls that take longer. A call may be under way for as long.
-_PERMIT_LASTS = 15.0
+_TOKEN_LASTS = 15.0
 #: Seconds after its turn up to which a call may be sent: it needs time to connect and to arrive.
 _SENT_WITHIN = 5.0
 
 
 @dataclass(frozen=True)
-class Permit:
+class Token:
     """The right to call an operation once, a number of seconds from when it was taken."""
 
     operation: Operation
@@ -61,17 +61,17 @@ class Admission:
         self._lease = lease
         self._weights = json.dumps(settings.tenant_weights)
         #: others' jobs may have been seen in any of the last few polls
-        self._others_hold = 4 * max(settings.poll_interval, LONGEST)
-        self._slots = _told(settings, "max_running_jobs")
+        self._others_hold = 4 * max(settings.poll_interval, MAX_INTERVAL)
+        self._slots = _limit(settings, "max_running_jobs")
         self._rates: dict[Operation, str] = {
-            "StartTranscriptionJob": _told(settings, "start_rate"),
-            "GetTranscriptionJob": _told(settings, "get_rate"),
-            "ListTranscriptionJobs": _told(settings, "list_rate"),
-            "DeleteTranscriptionJob": _told(settings, "delete_rate"),
+            "StartTranscriptionJob": _limit(settings, "start_rate"),
+            "GetTranscriptionJob": _limit(settings, "get_rate"),
+            "ListTranscriptionJobs": _limit(settings, "list_rate"),
+            "DeleteTranscriptionJob": _limit(settings, "delete_rate"),
         }
         self._lock = threading.Lock()
-        self._out: dict[str, Permit] = {}
-        #: Threads of this worker that may wait for permits of an operation at once: all others are
+        self._out: dict[str, Token] = {}
+        #: Threads of this worker that may wait for tokens of an operation at once: all others are
         #: free for other work.
         self.waiting_room = {
             operation: threading.BoundedSemaphore(max(1, settings.concurrency // 2))
@@ -83,37 +83,37 @@ class Admission:
         rate = self._rates["StartTranscriptionJob"]
         return list(self._broker.run("admit", self._slots, rate, self._lease, self._weights))
 
-    def take(self, operation: Operation, patience: float) -> Permit:
-        """Take a permit to call an operation, to be used within `patience` seconds.
+    def acquire(self, operation: Operation, patience: float) -> Token:
+        """Take a token to call an operation, to be used within `patience` seconds.
 
         Raises:
             BrokerUnavailable: if Redis does not answer.
         """
         asked_at = clock()
-        permit_id, wait, usable_at = self._broker.run(
-            "take", operation, self._rates[operation], patience, _PERMIT_LASTS
+        token_id, wait, usable_at = self._broker.run(
+            "take", operation, self._rates[operation], patience, _TOKEN_LASTS
         )
         send_by = asked_at + float(wait) + _SENT_WITHIN
-        permit = Permit(operation, permit_id, float(wait), usable_at, send_by)
-        if permit.id:
+        token = Token(operation, token_id, float(wait), usable_at, send_by)
+        if token.id:
             with self._lock:
-                self._out[permit.id] = permit
-        return permit
+                self._out[token.id] = token
+        return token
 
-    def give(self, permit: Permit, *, used: bool = True, rest: float = 0.0) -> None:
-        """Give a permit back; it then rests for a second, and `rest` more, if it was used.
+    def release(self, token: Token, *, used: bool = True, rest: float = 0.0) -> None:
+        """Give a token back; it then rests for a second, and `rest` more, if it was used.
 
         Raises:
             BrokerUnavailable: if Redis does not answer; it then comes back by itself.
         """
         with self._lock:
-            self._out.pop(permit.id, None)
-        operation, rate = permit.operation, self._rates[permit.operation]
-        unused = "" if used else permit.usable_at
-        self._broker.run("give", operation, rate, permit.id, unused, rest)
+            self._out.pop(token.id, None)
+        operation, rate = token.operation, self._rates[token.operation]
+        unused = "" if used else token.usable_at
+        self._broker.run("give", operation, rate, token.id, unused, rest)
 
-    def renew(self) -> None:
-        """Keep the permits of calls that take long.
+    def extend(self) -> None:
+        """Keep the tokens of calls that take long.
 
         Raises:
             BrokerUnavailable: if Redis does not answer.
@@ -122,9 +122,9 @@ class Admission:
             long = [each for each in self._out.values() if each.send_by < clock()]
         if long:
             words = [word for each in long for word in (each.operation, each.id)]
-            self._broker.run("hold_permits", _PERMIT_LASTS, *words)
+            self._broker.run("extend_tokens", _TOKEN_LASTS, *words)
 
-    def told(self, operation: Operation) -> str:
+    def limit(self, operation: Operation) -> str:
         """Calls of an operation a second, for Lua: with a `!` if the operator said so."""
         return self._rates[operation]
 
@@ -134,8 +134,8 @@ class Admission:
 
     def throttled(self, operation: str, seconds: float) -> None:
         """AWS has throttled an operation: nobody calls it for a while, and then less often."""
-        for known, told in self._rates.items():
-            if known == operation and self._broker.run("refused", operation, told, seconds):
+        for known, rate in self._rates.items():
+            if known == operation and self._broker.run("refused", operation, rate, seconds):
                 log.warning("account.yielded", what=operation)
 
     def full(self) -> None:
@@ -161,7 +161,7 @@ class Admission:
         words = [word for pair in quotas.items() for word in pair]
         self._broker.commands([("HSET", key, *words), ("EXPIRE", key, _QUOTAS_HOLD)])
 
-    def tell(self) -> None:
+    def report(self) -> None:
         """Let `doctor` and producers know what the fleet may use now."""
         rates = [word for pair in self._rates.items() for word in pair]
         _, *recovered = self._broker.run("standing", _STANDING_HOLDS, self._slots, *rates)
@@ -169,6 +169,6 @@ class Admission:
             log.info("account.recovered", what=what)
 
 
-def _told(settings: WorkerSettings, name: str) -> str:
+def _limit(settings: WorkerSettings, name: str) -> str:
     # What somebody has set is meant so, even if the account would allow more.
     return f"{getattr(settings, name)}{'!' if name in settings.model_fields_set else ''}"

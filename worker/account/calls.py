@@ -10,10 +10,10 @@ import structlog
 
 from producer.backend.schedule import clock
 from producer.errors import BrokerUnavailable
-from worker.account.admission import Operation, Permit
+from worker.account.admission import Operation, Token
 from worker.aws.session import may_still_arrive
 from worker.aws.transcribe import Gate
-from worker.errors import NotYet
+from worker.errors import Snooze
 from worker.runtime.runner import Work
 
 log = structlog.get_logger()
@@ -58,27 +58,27 @@ def permit(work: Work, operation: Operation, patience: float | None = None) -> I
         _give(work, taken, used=True, rest=rest)
 
 
-def _taken(work: Work, operation: Operation, patience: float | None) -> Permit:
+def _taken(work: Work, operation: Operation, patience: float | None) -> Token:
     admission = work.worker.admission
     if patience is not None:
-        return _waited_for(work, admission.take(operation, patience))
+        return _waited_for(work, admission.acquire(operation, patience))
     room = admission.waiting_room[operation]
     if not room.acquire(blocking=False):
-        return _waited_for(work, admission.take(operation, 0.0))
+        return _waited_for(work, admission.acquire(operation, 0.0))
     try:
-        return _waited_for(work, admission.take(operation, PATIENCE))
+        return _waited_for(work, admission.acquire(operation, PATIENCE))
     finally:
         room.release()
 
 
-def _waited_for(work: Work, taken: Permit) -> Permit:
+def _waited_for(work: Work, taken: Token) -> Token:
     if not taken.id:
-        raise NotYet("OwnRate", f"Our own rate of {taken.operation} is used up.", taken.wait)
+        raise Snooze("OwnRate", f"Our own rate of {taken.operation} is used up.", taken.wait)
     try:
         pause(work, taken.wait)
         # Once a job was cleaned up its name is free again: a late start would be a second bill, a
         # late delete would hit what came after.
-        work.lease.fence()
+        work.guard.fence()
         _not_too_late(taken)
     except BaseException:
         _give(work, taken, used=False)
@@ -86,15 +86,15 @@ def _waited_for(work: Work, taken: Permit) -> Permit:
     return taken
 
 
-def _not_too_late(taken: Permit) -> None:
+def _not_too_late(taken: Token) -> None:
     # Whoever was paused for long finds its permit with another.
     if clock() > taken.send_by:
-        raise NotYet("TooLate", f"This worker is too busy to call {taken.operation}.", 0)
+        raise Snooze("TooLate", f"This worker is too busy to call {taken.operation}.", 0)
 
 
-def _give(work: Work, taken: Permit, *, used: bool, rest: float = 0.0) -> None:
+def _give(work: Work, taken: Token, *, used: bool, rest: float = 0.0) -> None:
     try:
-        work.worker.admission.give(taken, used=used, rest=rest)
+        work.worker.admission.release(taken, used=used, rest=rest)
     except BrokerUnavailable as error:
         # It comes back by itself; what the call has brought about matters more.
         log.warning("redis.unavailable", reason=str(error))
@@ -108,5 +108,5 @@ def pause(work: Work, seconds: float) -> None:
     """
     until = time.monotonic() + seconds
     while (left := until - time.monotonic()) > 0:
-        work.lease.check()
-        work.lease.lost.wait(min(left, _STEP))
+        work.guard.check()
+        work.guard.lost.wait(min(left, _STEP))

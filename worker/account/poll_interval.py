@@ -5,7 +5,7 @@ Fast while something is likely to end, slow for recordings that take hours.
 
 from __future__ import annotations
 
-from producer.backend.running import Look
+from producer.backend.running import Snapshot
 
 #: Of the quota of ListTranscriptionJobs the poll uses no more than this share: each page is a call,
 #: and others in the account list their jobs, too.
@@ -13,10 +13,10 @@ _SHARE = 0.6
 #: A result may be late by this share of the time that it took; for an hour that is over a minute,
 _LATE = 0.02
 #: so no longer than this, in seconds.
-LONGEST = 15.0
+MAX_INTERVAL = 15.0
 
 
-def seconds_between_looks(look: Look, *, shortest: float) -> float:
+def poll_interval(look: Snapshot, *, shortest: float) -> float:
     """Seconds from this look at the running jobs to the next.
 
     No job is expected to end sooner after its start than the quickest of late, and those that run
@@ -26,12 +26,12 @@ def seconds_between_looks(look: Look, *, shortest: float) -> float:
         look: what runs.
         shortest: the least seconds between two looks.
     """
-    allowed = 0.0 if ask_each(look) else look.pages / (_SHARE * look.list_rate)
+    allowed = 0.0 if ask_by_name(look) else look.pages / (_SHARE * look.list_rate)
     least = max(shortest, allowed)
-    return max(least, min(LONGEST, _LATE * max(look.youngest, look.quickest)))
+    return max(least, min(MAX_INTERVAL, _LATE * max(look.youngest, look.quickest)))
 
 
-def ask_each(look: Look) -> bool:
+def ask_by_name(look: Snapshot) -> bool:
     """Whether to ask for each job by its name is as cheap as to list what runs in the account.
 
     The list also tells how many slots others have, which jobs that wait want to know.

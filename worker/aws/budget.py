@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable
 
 #: Seconds after which whoever waits looks whether it still shall.
-_LOOK_EVERY = 0.2
+_POLL_EVERY = 0.2
 
 
 class Budget:
@@ -35,7 +35,7 @@ class Budget:
             self._line.append(ticket)
             try:
                 while self._line[0] is not ticket or self._free < min(size, self._size):
-                    self._changed.wait(_LOOK_EVERY)
+                    self._changed.wait(_POLL_EVERY)
                     check()
                 self._free -= size
             finally:

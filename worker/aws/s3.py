@@ -42,9 +42,9 @@ class Storage:
         self._sender = Sender(client)
 
     @property
-    def heeds_conditions(self) -> bool:
+    def has_conditional_put(self) -> bool:
         """Whether `put` is known to leave alone what is there, if so asked."""
-        return bool(self._sender.heeds_conditions)
+        return bool(self._sender.has_conditional_put)
 
     def find(self, uri: str) -> StoredObject | None:
         """Look at an object; None if it is not there.
@@ -181,7 +181,7 @@ class Storage:
                         raise
         return len(uploads)
 
-    def holds(self, stored: StoredObject, uri: str, file: BufferedReader, size: int) -> bool:
+    def has_content(self, stored: StoredObject, uri: str, file: BufferedReader, size: int) -> bool:
         """Whether an object has exactly the bytes of a file.
 
         Decided by size, then by the ETag where it is a hash of the content, else by reading both.

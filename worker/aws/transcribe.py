@@ -18,7 +18,7 @@ from botocore.exceptions import ClientError
 
 from producer.contract.s3_address import s3_uri
 from worker.aws.session import error_code, error_text, errors_sorted
-from worker.errors import Permanent, SlotsTaken, StageError
+from worker.errors import Permanent, SlotsFull, StageError
 
 if TYPE_CHECKING:
     from mypy_boto3_transcribe import TranscribeServiceClient
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     )
 
 #: Of a longer list, with 5 calls a second, the end would be out of date before it is seen.
-MOST_PAGES = 50
+MAX_PAGES = 50
 #: How the service speaks of too many jobs, under two codes over the years.
 _TOO_MANY_JOBS = re.compile(
     r"too many (concurrent )?(jobs|transcription)|concurrent", re.IGNORECASE
@@ -93,7 +93,7 @@ Status = Running | Done | Failed
 Gate = Callable[[], AbstractContextManager[None]]
 
 
-class NameTakenError(Exception):
+class NameExistsError(Exception):
     """A job with this name exists; it may be our own retried call."""
 
 
@@ -122,13 +122,13 @@ class Transcribe:
             except ClientError as error:
                 code, text = error_code(error), error_text(error)
                 if code == "ConflictException":
-                    raise NameTakenError from error
+                    raise NameExistsError from error
                 if code == "LimitExceededException" and _TOO_LARGE.search(text):
                     raise Permanent(code, text) from error
                 if code == "LimitExceededException" or (
                     code == "BadRequestException" and _TOO_MANY_JOBS.search(text)
                 ):
-                    raise SlotsTaken(
+                    raise SlotsFull(
                         code, f"The account is full: {text}", "StartTranscriptionJob"
                     ) from error
                 raise
@@ -163,7 +163,7 @@ class Transcribe:
         """
         names: set[str] = set()
         token: str | None = None
-        for number in range(MOST_PAGES):
+        for number in range(MAX_PAGES):
             with errors_sorted("ListTranscriptionJobs"), self._sent_by(gate):
                 page = (
                     self._client.list_transcription_jobs(
@@ -240,7 +240,7 @@ def is_unknown_job(error: ClientError) -> bool:
     )
 
 
-def taken_by_another(name: str) -> StageError:
+def used_by_another(name: str) -> StageError:
     """The error for a name that a job with other media has."""
     return Permanent(
         "NameTaken",

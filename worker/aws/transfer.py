@@ -51,7 +51,7 @@ class Sender:
         self._parts = Budget(PARTS_AT_ONCE * PART_BYTES)
         self._whole = Budget(_WHOLE_BYTES)
         #: whether the endpoint heeds the condition that nothing may be there; None: not known
-        self.heeds_conditions: bool | None = None
+        self.has_conditional_put: bool | None = None
         self._trying_conditions = threading.Lock()
 
     def send(
@@ -76,7 +76,7 @@ class Sender:
             Transient: if the file changes meanwhile; S3 keeps nothing of it.
             ClientError, BotoCoreError: of boto3; also if `progress` raised.
         """
-        if not only_new or self.heeds_conditions is False:
+        if not only_new or self.has_conditional_put is False:
             self._send(file, to, progress, begun, {})
             return True
         try:
@@ -87,7 +87,7 @@ class Sender:
             if error_code(error) != "NotImplemented":
                 raise
             # Conditional writes are younger than many an endpoint that speaks S3.
-            self.heeds_conditions = False
+            self.has_conditional_put = False
             self._send(file, to, progress, begun, {})
         return True
 
@@ -122,14 +122,16 @@ class Sender:
 
     def _try_conditions(self, data: bytes, to: dict[str, Any]) -> None:
         """Put the same once more: an endpoint that lets that happen pays no heed to conditions."""
-        if self.heeds_conditions is not None or not self._trying_conditions.acquire(blocking=False):
+        if self.has_conditional_put is not None or not self._trying_conditions.acquire(
+            blocking=False
+        ):
             return
         try:
             self._client.put_object(Body=data, ChecksumCRC32=checksum(data), IfNoneMatch="*", **to)
-            self.heeds_conditions = False
+            self.has_conditional_put = False
         except ClientError as error:
             if error_code(error) == "PreconditionFailed":
-                self.heeds_conditions = True
+                self.has_conditional_put = True
         except BotoCoreError:
             pass  # the next one will tell
         finally:

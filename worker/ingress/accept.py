@@ -22,7 +22,7 @@ def take_in(worker: Context, number: str) -> None:
     What it asks for is done before it is forgotten, so that a worker may die at any moment; done
     twice, it has one effect.
     """
-    arrived = worker.arrivals.read(number)
+    arrived = worker.inbox.read(number)
     if arrived is None:
         return  # dealt with already
     try:
@@ -46,10 +46,10 @@ def _opened(message: bytes, length: int) -> Envelope:
 
 def refuse(worker: Context, number: str, reason: str) -> None:
     """Keep a message as it came among the dead letters."""
-    arrived = worker.arrivals.read(number)
+    arrived = worker.inbox.read(number)
     if arrived is not None:
         log.warning("message.refused", reason=reason)
-        worker.dead_letters.bury(arrived[0].decode(errors="backslashreplace"), reason)
+        worker.dead_letters.add_dead_letter(arrived[0].decode(errors="backslashreplace"), reason)
 
 
 def let_in(worker: Context, request: object, message_id: str) -> None:
@@ -80,7 +80,7 @@ def let_in(worker: Context, request: object, message_id: str) -> None:
 def _refuse_request(worker: Context, request: object, reason: str) -> None:
     log.warning("door.refused", reason=reason)
     request = _unsigned(request)
-    worker.dead_letters.bury(json.dumps(request, default=repr), reason)
+    worker.dead_letters.add_dead_letter(json.dumps(request, default=repr), reason)
     name = request.get("name") if isinstance(request, dict) else None
     if isinstance(name, str) and is_name(name):
         audio = request.get("audio") if isinstance(request, dict) else None

@@ -13,12 +13,12 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
-from producer.backend.inbox import MOST_BYTES
+from producer.backend.inbox import MAX_BYTES
 from producer.contract.job import CONTROL_QUEUE, Stage
 
 _TASKS = frozenset(stage.task for stage in Stage)
 #: Of what belongs to an entry of the schedule: a job's id, or a number.
-_LONGEST_ID = 255
+_MAX_ID = 255
 #: By these keys, and no others, kombu knows a value of a type of its own.
 _TYPED = {"__type__", "__value__"}
 #: Names each message for this process's books, which nobody else reads.
@@ -106,7 +106,7 @@ class Envelope(BaseModel):
             NotForUs: if it is about something else.
         """
         argument = self.argument()
-        if not isinstance(argument, str) or not 0 < len(argument) <= _LONGEST_ID:
+        if not isinstance(argument, str) or not 0 < len(argument) <= _MAX_ID:
             raise NotForUs("the argument of this task is a job's id")
         return argument
 
@@ -139,7 +139,7 @@ def parsed(message: bytes) -> Any:
         NotForUs: if it is no JSON, or so long or deep that others would wait for it, or if kombu
             would make something else of it.
     """
-    if len(message) > MOST_BYTES:
+    if len(message) > MAX_BYTES:
         raise NotForUs(f"it is {len(message)} bytes long; a request has far less")
     try:
         return json.loads(message.decode(), object_hook=_plain)

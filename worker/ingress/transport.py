@@ -20,7 +20,7 @@ from kombu.transport import redis, virtual
 from redis import UnixDomainSocketConnection
 
 from producer.backend.address import RedisAddress
-from producer.backend.dead_letters import MOST_CHARACTERS
+from producer.backend.dead_letters import MAX_CHARACTERS
 from producer.contract.job import CONTROL_LIST, CONTROL_QUEUE, QUEUES
 from worker.ingress.envelope import Envelope, NotForUs, parsed
 from worker.runtime.context import context
@@ -136,7 +136,7 @@ class Transport(redis.Transport):
         try:
             passed_on = Envelope.parse(message).passed_on(queue)
         except NotForUs as error:
-            bury(json.dumps(message), str(error))
+            add_dead_letter(json.dumps(message), str(error))
         else:
             super()._deliver(passed_on, queue)
 
@@ -153,14 +153,14 @@ def _may_be_a_message(entry: bytes) -> bool:
     try:
         parsed(entry)
     except NotForUs as error:
-        beginning = entry[: MOST_CHARACTERS + 1].decode(errors="backslashreplace")
-        bury(beginning, str(error))
+        beginning = entry[: MAX_CHARACTERS + 1].decode(errors="backslashreplace")
+        add_dead_letter(beginning, str(error))
         return False
     return True
 
 
-def bury(message: str, reason: str) -> None:
+def add_dead_letter(message: str, reason: str) -> None:
     """Keep what is no message for our tasks among the dead letters."""
     reason = f"Not a message for us: {reason}."
     log.warning("message.refused", reason=reason)
-    context().dead_letters.bury(message, reason)
+    context().dead_letters.add_dead_letter(message, reason)

@@ -22,7 +22,7 @@ _AUDIO = re.compile(rf"audio\.(?:{'|'.join(get_args(MediaFormat))})")
 
 
 @dataclass(frozen=True)
-class Traces:
+class Artifacts:
     """What S3 has of one job."""
 
     id: str
@@ -37,11 +37,11 @@ class Traces:
     written_to: bool = False
 
     @classmethod
-    def of_key(cls, job_id: str, uri: str, stored: StoredObject) -> Traces:
+    def of_key(cls, job_id: str, uri: str, stored: StoredObject) -> Artifacts:
         """Of a job whose request names a key: it has no folder, only the audio there."""
         return cls(job_id, uri, ListedObject(uri, stored.modified_at), stored)
 
-    def marked(self, stored: StoredObject | None) -> Traces:
+    def marked(self, stored: StoredObject | None) -> Artifacts:
         """The same, with what S3 says of the audio."""
         return replace(self, marks=stored)
 
@@ -76,7 +76,7 @@ class Traces:
         return moment + _SLACK >= self.audio.modified_at
 
 
-def folders(objects: Iterable[ListedObject], prefix: str) -> Iterator[Traces]:
+def folders(objects: Iterable[ListedObject], prefix: str) -> Iterator[Artifacts]:
     """The traces of each job beneath a prefix, from objects in the order of S3.
 
     Args:
@@ -99,7 +99,7 @@ def _job_id(each: ListedObject, prefix: str) -> str:
     return job_id if slash else ""
 
 
-def _folder(job_id: str, folder: str, objects: Iterable[ListedObject]) -> Traces:
+def _folder(job_id: str, folder: str, objects: Iterable[ListedObject]) -> Artifacts:
     audio: ListedObject | None = None
     open_results: dict[int, ListedObject] = {}
     redacted: dict[int, ListedObject] = {}
@@ -119,4 +119,4 @@ def _folder(job_id: str, folder: str, objects: Iterable[ListedObject]) -> Traces
         elif attempt := attempt_of(stem.removeprefix(REDACTED), job_id):
             redacted[attempt] = each
     # Who asked for redaction is not given the open document.
-    return Traces(job_id, folder, audio, results=open_results | redacted, written_to=written_to)
+    return Artifacts(job_id, folder, audio, results=open_results | redacted, written_to=written_to)

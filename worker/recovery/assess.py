@@ -6,33 +6,33 @@ from functools import partial
 
 import structlog
 
-from producer.backend.recoveries import Became
+from producer.backend.recoveries import Outcome
 from worker import s3_layout
 from worker.aws.inventory import Description, ListedJob, ListedObject
 from worker.aws.objects import StoredObject
 from worker.aws.transcribe import Failed, Running
 from worker.errors import Permanent
-from worker.recovery.artifacts import Traces
-from worker.recovery.aws_calls import Patience
-from worker.recovery.rebuild import Verdict, noted_request
+from worker.recovery.artifacts import Artifacts
+from worker.recovery.aws_calls import PatientCalls
+from worker.recovery.rebuild import Assessment, noted_request
 from worker.runtime.runner import Work
 from worker.stages.ownership import HEAD_BYTES, job_named_in
 
 log = structlog.get_logger()
 
 
-class Judge:
+class Assessor:
     """Asks S3 and Transcribe no more than a verdict needs."""
 
-    def __init__(self, work: Work, patience: Patience, prefix: str) -> None:
+    def __init__(self, work: Work, patience: PatientCalls, prefix: str) -> None:
         """Call AWS by `patience`; `prefix` is what the addresses of all our objects begin with."""
         self._worker = work.worker
         self._patience = patience
         self._prefix = prefix
 
     def of_folder(
-        self, traces: Traces, attempt: int, name: str, listed: ListedJob | None
-    ) -> Verdict | None:
+        self, artifacts: Artifacts, attempt: int, name: str, listed: ListedJob | None
+    ) -> Assessment | None:
         """What became of a job by one attempt; None if that was not made for this job's audio.
 
         Args:
@@ -44,38 +44,42 @@ class Judge:
         Raises:
             Transient, Permanent: as AWS's error is sorted.
         """
-        result = traces.results.get(attempt)
+        result = artifacts.results.get(attempt)
         if listed is not None:
-            if listed.completed and result is not None and noted_request(traces) is not None:
+            if listed.completed and result is not None and noted_request(artifacts) is not None:
                 # What the lists and the note say together needs no call.
-                if not traces.outlive(listed.created_at):
+                if not artifacts.outlive(listed.created_at):
                     return None
-                return Verdict(Became.COLLECTING, attempt, result.uri, started_at=listed.created_at)
+                return Assessment(
+                    Outcome.COLLECTING, attempt, result.uri, started_at=listed.created_at
+                )
             description = self.describe(name)
             if description is not None:
-                return self.of_description(traces, attempt, description)
-        if result is not None and self._is_result(traces, result, name):
+                return self.of_description(artifacts, attempt, description)
+        if result is not None and self._is_result(artifacts, result, name):
             # How long it took is not known; whoever judged it has seen that it is no older job's.
             since = result.modified_at
-            return Verdict(Became.COLLECTING, attempt, result.uri, started_at=since)
+            return Assessment(Outcome.COLLECTING, attempt, result.uri, started_at=since)
         return None
 
     def of_description(
-        self, traces: Traces, attempt: int, description: Description
-    ) -> Verdict | None:
+        self, artifacts: Artifacts, attempt: int, description: Description
+    ) -> Assessment | None:
         """The same by what Transcribe tells of the attempt."""
         status = description.status
-        fits = traces.fit(status.media_uri, self._prefix) and traces.outlive(status.created_at)
+        fits = artifacts.fit(status.media_uri, self._prefix) and artifacts.outlive(
+            status.created_at
+        )
         if not fits:
             return None
         if isinstance(status, Running):
-            return Verdict(Became.TRANSCRIBING, attempt, description=description)
+            return Assessment(Outcome.TRANSCRIBING, attempt, description=description)
         if isinstance(status, Failed):
-            return Verdict(Became.FAILED, attempt, "", status.reason, description)
-        result = traces.results.get(attempt)
+            return Assessment(Outcome.FAILED, attempt, "", status.reason, description)
+        result = artifacts.results.get(attempt)
         uri = result.uri if result is not None else self._told(status.transcript_uri)
-        became = Became.COLLECTING if uri else Became.RESULT_GONE
-        return Verdict(became, attempt, uri, description=description)
+        outcome = Outcome.COLLECTING if uri else Outcome.RESULT_GONE
+        return Assessment(outcome, attempt, uri, description=description)
 
     def describe(self, name: str) -> Description | None:
         """All that Transcribe tells of a job; None if there is none of that name."""
@@ -87,7 +91,7 @@ class Judge:
         try:
             return self._patience.call(partial(self._worker.storage.find, uri))
         except Permanent as error:
-            log.warning("adoption.unseen", uri=uri, reason=error.message)
+            log.warning("recovery.unseen", uri=uri, reason=error.message)
             return None
 
     def _told(self, transcript_uri: str | None) -> str:
@@ -95,9 +99,9 @@ class Judge:
         uri = s3_layout.uri_from_url(transcript_uri or "", self._worker.settings.bucket)
         return uri if uri is not None and self.find(uri) is not None else ""
 
-    def _is_result(self, traces: Traces, result: ListedObject, name: str) -> bool:
+    def _is_result(self, artifacts: Artifacts, result: ListedObject, name: str) -> bool:
         """Whether a document that no Transcribe job explains is the result of this job."""
-        if not traces.outlive(result.modified_at):
+        if not artifacts.outlive(result.modified_at):
             return False
         try:
             peek = partial(self._worker.storage.peek, result.uri, HEAD_BYTES)

@@ -11,7 +11,7 @@ import structlog
 
 from worker.account.admission import Operation
 from worker.account.calls import pause, permit
-from worker.errors import NotYet, Throttled, Transient
+from worker.errors import Snooze, Throttled, Transient
 from worker.runtime.runner import Work
 
 log = structlog.get_logger()
@@ -22,7 +22,7 @@ Answer = TypeVar("Answer")
 _WAITS = (0.5, 1.0, 2.0, 4.0, 8.0)
 
 
-class Patience:
+class PatientCalls:
     """Calls AWS for one piece of work for as long as its lease holds."""
 
     def __init__(self, work: Work) -> None:
@@ -47,7 +47,7 @@ class Patience:
             try:
                 return self._call(function, operation)
             except Transient as error:
-                log.warning("adoption.held_up", code=error.code, reason=error.message)
+                log.warning("recovery.held_up", code=error.code, reason=error.message)
                 self._tell(error.message)
                 if isinstance(error, Throttled):
                     self._work.worker.admission.throttled(error.operation, wait)
@@ -55,7 +55,7 @@ class Patience:
         return self._call(function, operation)
 
     def _call(self, function: Callable[[], Answer], operation: Operation | None) -> Answer:
-        self._work.lease.check()
+        self._work.guard.check()
         if operation is None:
             answer = function()
         else:
@@ -67,7 +67,7 @@ class Patience:
 
     def _tell(self, trouble: str) -> None:
         self._held_up = trouble != ""
-        self._work.worker.adoptions.held_up(trouble)
+        self._work.worker.recoveries.held_up(trouble)
 
     @contextmanager
     def _permitted(self, operation: Operation) -> Iterator[None]:
@@ -77,7 +77,7 @@ class Patience:
                 try:
                     permitted.enter_context(permit(self._work, operation))
                     break
-                except NotYet as error:
+                except Snooze as error:
                     pause(self._work, error.seconds)
             # The fleet's jobs have the other call of two.
             gap = 2 / self._work.worker.admission.rate(operation)

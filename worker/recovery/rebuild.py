@@ -8,23 +8,23 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from producer.backend.job_store import ANY_AUDIO, error_fields
-from producer.backend.recoveries import Became
-from producer.contract.job import Job, JobState, TranscriptionRequest
+from producer.backend.recoveries import Outcome
+from producer.contract.job import Job, JobState, Stage, TranscriptionRequest
 from producer.errors import InvalidRequest
 from worker import request_metadata, s3_layout
 from worker.aws.inventory import Description
 from worker.aws.objects import parse_uri
-from worker.recovery.artifacts import Traces
+from worker.recovery.artifacts import Artifacts
 from worker.settings import WorkerSettings
 
 Fields = dict[str, str | int | float | bytes]
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Assessment:
     """What became of a job, by its latest attempt that left a trace."""
 
-    became: Became
+    outcome: Outcome
     attempt: int
     #: where the result is, if it is there
     result_uri: str = ""
@@ -46,75 +46,77 @@ class Verdict:
 
 
 def rebuild(
-    traces: Traces, verdict: Verdict, settings: WorkerSettings
+    artifacts: Artifacts, verdict: Assessment, settings: WorkerSettings
 ) -> tuple[TranscriptionRequest, Fields]:
     """Make the request of a job, and the fields of its record.
 
     The request is the one noted on the audio, else a guess: the owner, who submits again under the
     name, knows better and may correct it.
     """
-    noted = noted_request(traces)
-    request = noted or _guess(traces, verdict, settings)
+    noted = noted_request(artifacts)
+    request = noted or _guess(artifacts, verdict, settings)
     fields: Fields = {
         "request": request.canonical(),
         "attempt": verdict.attempt,
-        "own_attempts": json.dumps(_own_attempts(traces, verdict)),
+        "own_attempts": json.dumps(_own_attempts(artifacts, verdict)),
         "priority": request.priority,
         "tenant": request.tenant,
-        "media_uri": traces.audio.uri if traces.audio is not None else verdict.media_uri,
-        "rebuilt": request.audio if noted or _used_in_place(traces, verdict) else ANY_AUDIO,
+        "media_uri": artifacts.audio.uri if artifacts.audio is not None else verdict.media_uri,
+        "rebuilt": request.audio if noted or _used_in_place(artifacts, verdict) else ANY_AUDIO,
     }
     if (since := verdict.started_at or _created_at(verdict)) is not None:
         fields["started_at"] = f"{since.timestamp():.3f}"
-    fields["result_uri"] = verdict.result_uri or _result_uri(traces.id, fields, settings)
-    if verdict.became is Became.FAILED:
-        fields |= error_fields("TranscriptionFailed", verdict.message, "adopt")
+    fields["result_uri"] = verdict.result_uri or _result_uri(artifacts.id, fields, settings)
+    if verdict.outcome is Outcome.FAILED:
+        fields |= error_fields("TranscriptionFailed", verdict.message, Stage.RECOVER)
     return request, fields
 
 
-def _own_attempts(traces: Traces, verdict: Verdict) -> list[int]:
+def _own_attempts(artifacts: Artifacts, verdict: Assessment) -> list[int]:
     # With audio that was used in place, an earlier attempt may have met a job of others.
-    return list(range(1, verdict.attempt + 1)) if traces.is_marked else [verdict.attempt]
+    return list(range(1, verdict.attempt + 1)) if artifacts.is_marked else [verdict.attempt]
 
 
-def _created_at(verdict: Verdict) -> datetime | None:
+def _created_at(verdict: Assessment) -> datetime | None:
     return verdict.description.status.created_at if verdict.description is not None else None
 
 
-def noted_request(traces: Traces) -> TranscriptionRequest | None:
+def noted_request(artifacts: Artifacts) -> TranscriptionRequest | None:
     """The request that we noted on the audio; None also if a newer version wrote it."""
-    fields = request_metadata.decode(traces.note)
+    fields = request_metadata.decode(artifacts.note)
     try:
         request = None if fields is None else TranscriptionRequest.parse(fields)
     except InvalidRequest:
         return None
-    return request if request is not None and request.name == traces.id else None
+    return request if request is not None and request.name == artifacts.id else None
 
 
-def _used_in_place(traces: Traces, verdict: Verdict) -> bool:
+def _used_in_place(artifacts: Artifacts, verdict: Assessment) -> bool:
     """Whether Transcribe was told the same address of the audio as we were."""
     theirs = verdict.media_uri.startswith("s3://") and not verdict.media_uri.startswith(
-        traces.folder
+        artifacts.folder
     )
-    return traces.audio is None and theirs
+    return artifacts.audio is None and theirs
 
 
-def _guess(traces: Traces, verdict: Verdict, settings: WorkerSettings) -> TranscriptionRequest:
-    for fields in _guesses(traces, verdict, settings):
+def _guess(
+    artifacts: Artifacts, verdict: Assessment, settings: WorkerSettings
+) -> TranscriptionRequest:
+    for fields in _guesses(artifacts, verdict, settings):
         try:
             return TranscriptionRequest.parse(fields)
         except InvalidRequest:
             continue
-    return TranscriptionRequest(name=traces.id, audio=traces.folder)
+    return TranscriptionRequest(name=artifacts.id, audio=artifacts.folder)
 
 
 def _guesses(
-    traces: Traces, verdict: Verdict, settings: WorkerSettings
+    artifacts: Artifacts, verdict: Assessment, settings: WorkerSettings
 ) -> Iterator[Mapping[str, object]]:
     """The best guess first."""
-    uri = traces.audio.uri if traces.audio is not None else verdict.media_uri
-    least: dict[str, object] = {"name": traces.id, "audio": uri or traces.folder}
-    if traces.is_marked and not uri.startswith(f"s3://{settings.bucket}/{settings.prefix}"):
+    uri = artifacts.audio.uri if artifacts.audio is not None else verdict.media_uri
+    least: dict[str, object] = {"name": artifacts.id, "audio": uri or artifacts.folder}
+    if artifacts.is_marked and not uri.startswith(f"s3://{settings.bucket}/{settings.prefix}"):
         # We put it where the request said.
         least["key"] = parse_uri(uri)[1]
     if verdict.description is not None:

@@ -11,52 +11,52 @@ from functools import partial
 
 import structlog
 
-from producer.backend.recoveries import Adoption, Became, Found
+from producer.backend.recoveries import FoundJob, Outcome, Recovery
 from producer.contract.attempts import attempt_name, split_attempt
-from producer.errors import AdoptionFailed
+from producer.errors import RecoveryFailed
 from worker.aws.inventory import ListedJob, ListedObject
 from worker.leases import LeaseLost
-from worker.recovery.artifacts import Traces, attempt_of, folders
-from worker.recovery.assess import Judge
-from worker.recovery.aws_calls import Patience
-from worker.recovery.rebuild import Verdict, rebuild
+from worker.recovery.artifacts import Artifacts, attempt_of, folders
+from worker.recovery.assess import Assessor
+from worker.recovery.aws_calls import PatientCalls
+from worker.recovery.rebuild import Assessment, rebuild
 from worker.runtime.runner import Work
 from worker.s3_keys import reserved_with
 
 log = structlog.get_logger()
 
 
-def adopt(work: Work) -> None:
+def recover(work: Work) -> None:
     """Answer what the workers were asked for last.
 
     Raises:
         Transient, Permanent: as AWS's error is sorted.
     """
     try:
-        asked = work.worker.adoptions.asked()
-    except AdoptionFailed:
-        work.finish()  # Redis has forgotten that, too
+        asked = work.worker.recoveries.asked()
+    except RecoveryFailed:
+        work.complete()  # Redis has forgotten that, too
         return
-    log.info("adoption.began", names=len(asked.names) or "all", dry_run=asked.dry_run)
+    log.info("recovery.started", names=len(asked.names) or "all", dry_run=asked.dry_run)
     search = Search(work, asked)
     for name in asked.names or ("",):
         search.look(name)
-    work.worker.adoptions.end(work.hold, known=len(search.known), foreign=search.foreign)
-    log.info("adoption.ended", known=len(search.known), foreign=search.foreign)
+    work.worker.recoveries.end(work.lease, known=len(search.known), foreign=search.foreign)
+    log.info("recovery.ended", known=len(search.known), foreign=search.foreign)
 
 
 class Search:
     """One look through the bucket and the account."""
 
-    def __init__(self, work: Work, asked: Adoption) -> None:
+    def __init__(self, work: Work, asked: Recovery) -> None:
         self._work = work
         self._worker = work.worker
         self._dry_run = asked.dry_run
-        self._patience = Patience(work)
+        self._patience = PatientCalls(work)
         settings = work.worker.settings
         self._bucket = f"s3://{settings.bucket}/"
         self._prefix = f"{self._bucket}{settings.prefix}"
-        self._judge = Judge(work, self._patience, self._prefix)
+        self._judge = Assessor(work, self._patience, self._prefix)
         #: the jobs noted so far, each with the number of its attempt
         self._noted: dict[str, int] = {}
         #: the jobs that had a record before
@@ -78,30 +78,30 @@ class Search:
             job_id, attempt = split_attempt(each)
             attempts.setdefault(job_id, set()).add(attempt)
         beneath = f"{self._prefix}{name}/" if name else self._prefix
-        for traces in folders(self._objects(beneath), self._prefix):
-            self._folder(traces, attempts.get(traces.id, set()), jobs)
+        for artifacts in folders(self._objects(beneath), self._prefix):
+            self._folder(artifacts, attempts.get(artifacts.id, set()), jobs)
         # The latest attempt of a job tells how it stands.
         for each in sorted(jobs, key=lambda each: split_attempt(each)[1], reverse=True):
             self._elsewhere(jobs[each])
         if name and name not in self._noted:
-            found = Became.KNOWN if self._is_known(name) else Became.NOT_FOUND
-            self._note(Traces(name, beneath), Verdict(found, 1))
+            found = Outcome.KNOWN if self._is_known(name) else Outcome.NOT_FOUND
+            self._note(Artifacts(name, beneath), Assessment(found, 1))
 
-    def _folder(self, traces: Traces, attempts: set[int], jobs: dict[str, ListedJob]) -> None:
+    def _folder(self, artifacts: Artifacts, attempts: set[int], jobs: dict[str, ListedJob]) -> None:
         """What a job's own folder tells, and the Transcribe jobs of its name."""
-        if self._is_known(traces.id):
+        if self._is_known(artifacts.id):
             return
-        if traces.audio is not None:
-            traces = traces.marked(self._judge.find(traces.audio.uri))
-        for attempt in sorted(attempts | set(traces.results), reverse=True):
-            name = attempt_name(traces.id, attempt)
-            verdict = self._judge.of_folder(traces, attempt, name, jobs.get(name))
+        if artifacts.audio is not None:
+            artifacts = artifacts.marked(self._judge.find(artifacts.audio.uri))
+        for attempt in sorted(attempts | set(artifacts.results), reverse=True):
+            name = attempt_name(artifacts.id, attempt)
+            verdict = self._judge.of_folder(artifacts, attempt, name, jobs.get(name))
             if verdict is not None:
                 jobs.pop(name, None)
-                self._note(traces, verdict)
+                self._note(artifacts, verdict)
                 return
-        if traces.is_marked:
-            self._note(traces, Verdict(Became.NEVER_STARTED, 1))
+        if artifacts.is_marked:
+            self._note(artifacts, Assessment(Outcome.NEVER_STARTED, 1))
 
     def _elsewhere(self, listed: ListedJob) -> None:
         """A Transcribe job that no folder explains: the mark on its audio may."""
@@ -113,7 +113,7 @@ class Search:
         elif not self._is_known(found[0].id):
             self._note(*found)
 
-    def _by_mark(self, listed: ListedJob) -> tuple[Traces, Verdict] | None:
+    def _by_mark(self, listed: ListedJob) -> tuple[Artifacts, Assessment] | None:
         description = self._judge.describe(listed.name)
         if description is None or not description.status.media_uri.startswith(self._bucket):
             return None
@@ -125,21 +125,21 @@ class Search:
         if attempt is None:
             return None
         audio = ListedObject(uri, there.modified_at)
-        traces = Traces(there.owner, f"{self._prefix}{there.owner}/", audio, there)
-        verdict = self._judge.of_description(traces, attempt, description)
-        return None if verdict is None else (traces, verdict)
+        artifacts = Artifacts(there.owner, f"{self._prefix}{there.owner}/", audio, there)
+        verdict = self._judge.of_description(artifacts, attempt, description)
+        return None if verdict is None else (artifacts, verdict)
 
-    def _note(self, traces: Traces, verdict: Verdict) -> None:
+    def _note(self, artifacts: Artifacts, verdict: Assessment) -> None:
         """Record a job, unless somebody has meanwhile, and tell whoever asked."""
-        self._noted[traces.id] = verdict.attempt
-        adoptions, settings = self._worker.adoptions, self._worker.settings
-        found = Found(id=traces.id, became=verdict.became, message=verdict.message)
-        if verdict.became.state is None or self._dry_run:
-            answer = adoptions.note(self._work.hold, found)
+        self._noted[artifacts.id] = verdict.attempt
+        recoveries, settings = self._worker.recoveries, self._worker.settings
+        found = FoundJob(id=artifacts.id, outcome=verdict.outcome, message=verdict.message)
+        if verdict.outcome.state is None or self._dry_run:
+            answer = recoveries.note(self._work.lease, found)
         else:
-            request, fields = rebuild(traces, verdict, settings)
-            answer = adoptions.note(
-                self._work.hold,
+            request, fields = rebuild(artifacts, verdict, settings)
+            answer = recoveries.note(
+                self._work.lease,
                 found,
                 deadline=request.deadline or settings.deadline,
                 key=reserved_with(request.key) if request.key is not None else "",
@@ -148,8 +148,8 @@ class Search:
         if answer == "lost":
             raise LeaseLost
         if answer == "known":
-            self.known.add(traces.id)
-        log.info("adoption.found", job_id=traces.id, became=verdict.became.value, noted=answer)
+            self.known.add(artifacts.id)
+        log.info("recovery.found", job_id=artifacts.id, outcome=verdict.outcome.value, noted=answer)
 
     def _is_known(self, job_id: str) -> bool:
         """Whether a job needs no look: it has a record, or was noted already."""
@@ -158,8 +158,8 @@ class Search:
         job = self._worker.store.get_many([job_id])[job_id]
         if job is None:
             return False
-        if self._worker.adoptions.was_found(job_id):
-            # By this adoption itself, before its worker died.
+        if self._worker.recoveries.was_found(job_id):
+            # By this recovery itself, before its worker died.
             self._noted[job_id] = job.attempt
         else:
             self.known.add(job_id)

@@ -10,14 +10,14 @@ from __future__ import annotations
 import threading
 
 from producer.contract.job import Stage
-from worker.errors import NoSeat
+from worker.errors import LimitReached
 
 #: Large results that are read at once. Python reads one at a time anyhow, and each takes some
 #: fifteen times its size of memory.
 _COLLECTS = 1
 
 
-class Seats:
+class ConcurrencyLimits:
     """The seats of a process."""
 
     def __init__(self, concurrency: int) -> None:
@@ -27,12 +27,12 @@ class Seats:
             Stage.COLLECT: threading.BoundedSemaphore(_COLLECTS),
         }
 
-    def seat(self, stage: Stage) -> Seat:
+    def limited(self, stage: Stage) -> LimitedWork:
         """A seat that is to be taken only if the work turns out to be large."""
-        return Seat(self._free.get(stage))
+        return LimitedWork(self._free.get(stage))
 
 
-class Seat:
+class LimitedWork:
     """One seat, for one thread."""
 
     def __init__(self, free: threading.BoundedSemaphore | None) -> None:
@@ -48,7 +48,9 @@ class Seat:
         if self._free is None or self.taken:
             return
         if not self._free.acquire(blocking=False):
-            raise NoSeat("NoSeat", "This worker is at work on enough that is large; it waits.")
+            raise LimitReached(
+                "NoSeat", "This worker is at work on enough that is large; it waits."
+            )
         self.taken = True
 
     def leave(self) -> None:

@@ -7,10 +7,10 @@ from functools import cache
 
 from producer.backend.connection import Broker
 from producer.backend.dead_letters import DeadLetters
-from producer.backend.inbox import Arrivals
+from producer.backend.inbox import Inbox
 from producer.backend.job_store import JobStore
 from producer.backend.kept_results import KeptResults
-from producer.backend.recoveries import Adoptions
+from producer.backend.recoveries import Recoveries
 from producer.backend.running import RunningJobs
 from producer.backend.schedule import Schedule
 from producer.backend.workers import Fleet
@@ -20,14 +20,14 @@ from worker.aws.s3 import Storage
 from worker.aws.session import Aws
 from worker.aws.transcribe import Transcribe
 from worker.leases import Leases
-from worker.runtime.concurrency import Seats
+from worker.runtime.concurrency import ConcurrencyLimits
 from worker.runtime.unwritable import UnwritableFolders
 from worker.settings import WorkerSettings
 from worker.stages.read_ahead import ReadAhead
 
 
 @dataclass(frozen=True)
-class Glance:
+class QuickClients:
     """The same services for whoever would rather look again later than wait for an answer."""
 
     storage: Storage
@@ -46,22 +46,22 @@ class Context:
         self.schedule = Schedule(broker, settings.lease)
         self.running = RunningJobs(broker)
         self.fleet = Fleet(broker)
-        self.arrivals = Arrivals(broker)
+        self.inbox = Inbox(broker)
         self.dead_letters = DeadLetters(broker)
-        self.adoptions = Adoptions(broker, retention=settings.retention, lease=settings.lease)
+        self.recoveries = Recoveries(broker, retention=settings.retention, lease=settings.lease)
         self.admission = Admission(broker, settings, settings.lease)
         self.leases = Leases(self.schedule)
-        self.seats = Seats(settings.concurrency)
+        self.limits = ConcurrencyLimits(settings.concurrency)
         self.read_ahead = ReadAhead()
         self.unwritable = UnwritableFolders()
         #: whether this process runs one stage and nothing else
-        self.alone = False
+        self.isolated = False
         self.aws = Aws(settings)
         s3, transcribe = self.aws.s3(), self.aws.transcribe()
         self.storage = Storage(s3)
         self.transcribe = Transcribe(transcribe)
         self.inventory = Inventory(s3, transcribe)
-        self.glance_at = Glance(
+        self.quick = QuickClients(
             Storage(self.aws.s3(quick=True)), Transcribe(self.aws.transcribe(quick=True))
         )
 

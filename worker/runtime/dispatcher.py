@@ -20,12 +20,12 @@ from celery import bootsteps, signals
 from producer.backend.workers import Check, WorkerReport
 from producer.errors import BrokerUnavailable
 from worker.account.quotas import QuotaReader
-from worker.leases import STOPPING
+from worker.leases import WARM_SHUTDOWN
 from worker.runtime.context import Context, context
 from worker.runtime.health import Health
 from worker.runtime.memory import Memory
 from worker.runtime.runner import admit
-from worker.runtime.shutdown import Departure
+from worker.runtime.shutdown import Shutdown
 
 log = structlog.get_logger()
 
@@ -71,18 +71,18 @@ class Dispatcher(threading.Thread):
                 self._done.wait(_AFTER_CRASH)
 
     def _look(self) -> None:
-        self._every("renew", self._worker.settings.lease / 3, self._worker.leases.renew)
-        self._every("permits", _PERMITS_EVERY, self._worker.admission.renew)
+        self._every("renew", self._worker.settings.lease / 3, self._worker.leases.extend)
+        self._every("permits", _PERMITS_EVERY, self._worker.admission.extend)
         if self._health.checks() is not self._told:
             self._due.pop("heartbeat", None)  # news are told at once
         self._every("heartbeat", _HEARTBEAT_EVERY, self._heartbeat)
-        if not STOPPING.is_set():
+        if not WARM_SHUTDOWN.is_set():
             self._every("admit", 0.0, lambda: admit(self._worker))
             self._every("claim", 0.0, self._claim)
-            self._every("standing", _STANDING_EVERY, self._worker.admission.tell)
+            self._every("standing", _STANDING_EVERY, self._worker.admission.report)
             self._every("quotas", _QUOTAS_EVERY, self._quotas.look)
             self._every("sweep", _SWEEP_EVERY, self._sweep)
-            self._every("drop", _DROP_EVERY, self._worker.store.drop_expired)
+            self._every("drop", _DROP_EVERY, self._worker.store.prune)
 
     def stop(self) -> None:
         """End the thread and take the worker off the list."""
@@ -95,9 +95,9 @@ class Dispatcher(threading.Thread):
 
     def _claim(self) -> None:
         worker = self._worker
-        worker.schedule.claim(
+        worker.schedule.dispatch(
             _ROOM * self._pool,
-            worker.admission.told("DeleteTranscriptionJob"),
+            worker.admission.limit("DeleteTranscriptionJob"),
             worker.settings.tenant_weights,
         )
 
@@ -163,13 +163,13 @@ class DispatcherStep(bootsteps.StartStopStep):
         queues = tuple(sorted(parent.app.amqp.queues.consume_from))
         self._dispatcher = Dispatcher(worker, parent.hostname, queues, parent.concurrency)
         self._dispatcher.start()
-        Departure(worker, self._dispatcher.stop).start()
+        Shutdown(worker, self._dispatcher.stop).start()
         # Not at `stop`, which comes before the pool has drained: leases are renewed until then.
         signals.worker_shutdown.connect(self._leave, weak=False)
 
     def close(self, _parent: Any) -> None:
         """Begin nothing new, also if it was no signal that stops the worker."""
-        STOPPING.set()
+        WARM_SHUTDOWN.set()
 
     def _leave(self, **_: Any) -> None:
         if self._dispatcher is not None:

@@ -17,7 +17,7 @@ from worker.runtime.context import Context
 
 log = structlog.get_logger()
 
-_LOOK_EVERY = 20.0
+_POLL_EVERY = 20.0
 #: While something is wrong, somebody is probably mending it.
 _LOOK_AGAIN = 5.0
 
@@ -48,7 +48,7 @@ class Health:
         return self._checks
 
     def _look(self) -> None:
-        self._due = time.monotonic() + _LOOK_EVERY
+        self._due = time.monotonic() + _POLL_EVERY
         found = tuple(
             check for subject, look in self._looks.items() for check in self._looked(subject, look)
         )

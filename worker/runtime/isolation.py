@@ -25,34 +25,34 @@ from typing import IO, cast
 
 import structlog
 
-from producer.backend.schedule import Hold, clock
+from producer.backend.schedule import Lease, clock
 from producer.contract.job import Stage
 from producer.errors import BrokerUnavailable
 from worker import logs
-from worker.leases import Lease
+from worker.leases import LeaseGuard
 from worker.runtime.background import guarded, run_in_background
 from worker.runtime.context import Context, context
 
 log = structlog.get_logger()
 
 #: Each takes the memory of a worker.
-_MOST_AT_ONCE = 4
-_PLACES = threading.BoundedSemaphore(_MOST_AT_ONCE)
-_LOOK_EVERY = 0.5
+_MAX_AT_ONCE = 4
+_PLACES = threading.BoundedSemaphore(_MAX_AT_ONCE)
+_POLL_EVERY = 0.5
 #: Seconds; a permit lasts no longer for a long lease.
 _RENEW_EVERY = 3.0
 _PR_SET_PDEATHSIG = 1
 
 
-class ProcessLost(Exception):
+class IsolatedProcessLost(Exception):
     """The process of a stage has ended without a word."""
 
 
-class ProcessWanted(Exception):
+class IsolationNeeded(Exception):
     """The stage is one for a process of its own."""
 
 
-def run_apart(hold: Hold, lease: Lease) -> None:
+def run_isolated(lease: Lease, guard: LeaseGuard) -> None:
     """Run the stage of a hold in a process of its own, and wait for its end.
 
     Raises:
@@ -65,24 +65,24 @@ def run_apart(hold: Hold, lease: Lease) -> None:
         child = subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)  # noqa: S603
         log.info("stage.apart", pid=child.pid)
         try:
-            _tell(child, hold)
+            _tell(child, lease)
             while child.poll() is None:
-                lease.check()
+                guard.check()
                 with suppress(subprocess.TimeoutExpired):
-                    child.wait(_LOOK_EVERY)
-            lease.check()
+                    child.wait(_POLL_EVERY)
+            guard.check()
         finally:
             child.kill()
             child.wait()
     if child.returncode != 0:
-        raise ProcessLost(f"exit code {child.returncode}")
+        raise IsolatedProcessLost(f"exit code {child.returncode}")
 
 
-def _tell(child: subprocess.Popen[bytes], hold: Hold) -> None:
+def _tell(child: subprocess.Popen[bytes], lease: Lease) -> None:
     # One that is killed at once hears nothing, which its exit code tells.
     with suppress(BrokenPipeError):
         stdin = cast("IO[bytes]", child.stdin)
-        stdin.write(json.dumps(asdict(hold)).encode())
+        stdin.write(json.dumps(asdict(lease)).encode())
         stdin.close()
 
 
@@ -93,9 +93,9 @@ def main() -> None:
     with suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text("1000", encoding="ascii")
     fields = json.load(sys.stdin)
-    hold = Hold(**fields | {"stage": Stage(fields["stage"])})
+    lease = Lease(**fields | {"stage": Stage(fields["stage"])})
     ours = context()
-    ours.alone = True
+    ours.isolated = True
     # It ends before there is garbage worth looking for, which with much in memory takes long.
     gc.disable()
     logs.configure(ours.settings.log_format, ours.settings.log_level)
@@ -103,11 +103,11 @@ def main() -> None:
     # What each stage does is told by `tasks`; `stages` itself imports this module.
     import_module("worker.tasks")
     stages = import_module("worker.runtime.runner")
-    if (held := _still_held(ours, hold)) is not None:
+    if (held := _still_held(ours, lease)) is not None:
         stages.run_here(ours, held)
 
 
-def _still_held(worker: Context, hold: Hold) -> Hold | None:
+def _still_held(worker: Context, lease: Lease) -> Lease | None:
     """The hold with all of its lease before it; None if it was lost.
 
     Waiting for a place and starting this process may have taken longer than a lease, which only the
@@ -115,11 +115,11 @@ def _still_held(worker: Context, hold: Hold) -> Hold | None:
     """
     until = clock() + worker.schedule.lease
     try:
-        (kept,) = worker.schedule.renew([hold])
+        (kept,) = worker.schedule.extend([lease])
     except BrokerUnavailable as error:
         log.warning("redis.unavailable", reason=str(error))
         return None
-    return replace(hold, until=until) if kept else None
+    return replace(lease, expires_at=until) if kept else None
 
 
 def _end_with_parent(parent: int) -> None:
@@ -132,9 +132,9 @@ def renew(worker: Context, ended: threading.Event) -> None:
     """Renew the leases and permits of this process, as elsewhere the dispatcher does."""
     while not ended.wait(min(worker.settings.lease / 3, _RENEW_EVERY)):
         with guarded("leases"):
-            worker.leases.renew()
+            worker.leases.extend()
         with guarded("permits"):
-            worker.admission.renew()
+            worker.admission.extend()
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ log = structlog.get_logger()
 _TOLD_FOR = 3600.0
 _LOST = (
     "Redis has lost all it knew: the records of earlier jobs are gone. New jobs go on; "
-    "`transcribe adopt` brings back those that Amazon Transcribe and the bucket still know."
+    "`transcribe recover` brings back those that Amazon Transcribe and the bucket still know."
 )
 
 

@@ -23,7 +23,7 @@ from producer.contract.job import QUEUES
 from producer.errors import BrokerUnavailable, BrokerUnusable
 from worker.runtime.context import context
 from worker.runtime.early_stop import STOP_SIGNALS, refuse
-from worker.runtime.shutdown import take_signals
+from worker.runtime.shutdown import handle_signals
 
 log = structlog.get_logger()
 
@@ -68,7 +68,7 @@ class Worker(celery_worker.Worker):
         signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
         try:
             super().install_platform_tweaks(worker)
-            take_signals()
+            handle_signals()
         finally:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
 

@@ -15,38 +15,40 @@ from celery import Celery
 
 from producer.backend.connection import Argument
 from producer.backend.job_store import Follows, error_fields
-from producer.backend.schedule import Hold, clock
+from producer.backend.schedule import Lease, clock
 from producer.contract.job import Job, JobState, Stage
 from producer.errors import BrokerUnavailable
-from worker.errors import NoSeat, NotYet, Permanent, SlotsTaken, Throttled, Transient
+from worker.errors import LimitReached, Permanent, SlotsFull, Snooze, Throttled, Transient
 from worker.ingress import accept
-from worker.leases import STOPPING, HandBack, Lease, LeaseLost
-from worker.runtime.concurrency import Seat
+from worker.leases import WARM_SHUTDOWN, LeaseGuard, LeaseLost, ShuttingDown
+from worker.runtime.concurrency import LimitedWork
 from worker.runtime.context import Context, context
-from worker.runtime.isolation import ProcessLost, ProcessWanted, run_apart
+from worker.runtime.isolation import IsolatedProcessLost, IsolationNeeded, run_isolated
 
 log = structlog.get_logger()
 
 ACTIVE_STATES = tuple(state for state in JobState if not state.is_terminal)
 #: A stage that so many workers went silent at is run in a process of its own from then on.
-SUSPECT_AFTER = 2
+ISOLATE_AFTER = 2
 #: Processes that a stage may take with it, and crashes that it may meet, before it is given up.
-MOST_DEATHS = 3
-MOST_CRASHES = 5
+MAX_WORKERS_LOST = 3
+MAX_CRASHES = 5
 #: Seconds between two such tries.
 _TRY_AGAIN = 5.0
-_LONGEST_BACKOFF = 30.0
+_MAX_BACKOFF = 30.0
 
 
 class Work:
     """One stage's work on one entry, while its lease holds."""
 
-    def __init__(self, worker: Context, hold: Hold, lease: Lease, seat: Seat | None = None) -> None:
+    def __init__(
+        self, worker: Context, lease: Lease, guard: LeaseGuard, limited: LimitedWork | None = None
+    ) -> None:
         self.worker = worker
-        self._seat = seat
-        self.hold = hold
+        self._seat = limited
         self.lease = lease
-        self._job = Job.from_record(hold.member, hold.record) if hold.record else None
+        self.guard = guard
+        self._job = Job.from_record(lease.entry_id, lease.record) if lease.record else None
 
     @property
     def job(self) -> Job:
@@ -67,22 +69,22 @@ class Work:
         self, job: Job, to: JobState, follows: Follows = "", **fields: Argument
     ) -> None:
         """The same for another job than the one held: the poll moves those that it sees ended."""
-        moved = self.worker.store.advance(self.hold, job.id, [job.state], to, follows, fields)
+        moved = self.worker.store.advance(self.lease, job.id, [job.state], to, follows, fields)
         if not moved:
             raise LeaseLost
         log.info("job.moved", job_id=job.id, state=to.value)
 
     def fail(self, job: Job, code: str, message: str) -> None:
         """The one door for failure: whatever ends a job badly is recorded here."""
-        stage = self.hold.stage.value
+        stage = self.lease.stage.value
         fields = error_fields(code, message, stage)
         if not self.worker.store.advance(
-            self.hold, job.id, ACTIVE_STATES, JobState.FAILED, "", fields
+            self.lease, job.id, ACTIVE_STATES, JobState.FAILED, "", fields
         ):
             raise LeaseLost
         log.warning("job.failed", job_id=job.id, code=code, reason=message)
 
-    def take_seat(self) -> None:
+    def limit_concurrency(self) -> None:
         """Say that the work is large, before it is begun.
 
         Raises:
@@ -93,34 +95,36 @@ class Work:
             return
         self._seat.take()
         # This job may be one of them, as all in line look for themselves now and then.
-        if self.worker.schedule.is_line(self.hold.stage):
-            raise NoSeat("NoSeat", "A seat is free, and it may be another's turn.")
+        if self.worker.schedule.is_large_queued(self.lease.stage):
+            raise LimitReached("NoSeat", "A seat is free, and it may be another's turn.")
 
-    def later(self, seconds: float, *, seen: str = "") -> None:
+    def snooze(self, seconds: float, *, seen: str = "") -> None:
         """Snooze: be due again in `seconds`. Nothing went wrong, nothing is counted.
 
         What was `seen` of a job, if anything, is kept in its record, with the time.
         """
-        self.worker.schedule.put_off(self.hold, seconds, seen=seen)
+        self.worker.schedule.release(self.lease, seconds, seen=seen)
 
-    def finish(self) -> None:
+    def complete(self) -> None:
         """Be done with the entry without moving the job."""
-        self.worker.schedule.finish(self.hold)
+        self.worker.schedule.complete(self.lease)
 
     def back_off(self) -> float:
         """Seconds to wait after a hiccup: longer the longer the job has been in this state."""
         longer = max(1.0, self.waited / 2)
-        return min(_LONGEST_BACKOFF, longer) * random.uniform(0.7, 1.3)  # noqa: S311
+        return min(_MAX_BACKOFF, longer) * random.uniform(0.7, 1.3)  # noqa: S311
 
     def now(self) -> float:
         """The time by Redis's clock, in seconds since 1970."""
-        begun = self.hold.until - self.worker.schedule.lease
-        return self.hold.begun_at + clock() - begun
+        begun = self.lease.expires_at - self.worker.schedule.lease
+        return self.lease.acquired_at + clock() - begun
 
     @property
     def waited(self) -> float:
         """Seconds that the job has been in its state, by Redis's clock on both ends."""
-        return 0.0 if self._job is None else self.hold.begun_at - self._job.updated_at.timestamp()
+        return (
+            0.0 if self._job is None else self.lease.acquired_at - self._job.updated_at.timestamp()
+        )
 
 
 #: What each stage does, as `tasks` tells it.
@@ -137,12 +141,12 @@ def stage(app: Celery, which: Stage) -> Callable[[Callable[[Work], None]], Any]:
     """Make a function the Celery task of a stage."""
 
     def register(function: Callable[[Work], None]) -> Any:
-        def run(member: str) -> None:
-            seat = context().seats.seat(which)
+        def run(entry_id: str) -> None:
+            limited = context().limits.limited(which)
             try:
-                _run_all(context(), which, member, seat)
+                _run_all(context(), which, entry_id, limited)
             finally:
-                seat.leave()
+                limited.leave()
 
         _FUNCTIONS[which] = function
         run.__doc__ = function.__doc__
@@ -151,51 +155,54 @@ def stage(app: Celery, which: Stage) -> Callable[[Callable[[Work], None]], Any]:
     return register
 
 
-def _run_all(worker: Context, which: Stage, member: str, seat: Seat) -> None:
+def _run_all(worker: Context, which: Stage, entry_id: str, limited: LimitedWork) -> None:
     """Run a stage, and as long as it sits on a seat, the same stage of those in line for it."""
-    while member:
-        entry = {"message" if which is Stage.SUBMIT else "job_id": member}
+    while entry_id:
+        entry = {"message" if which is Stage.SUBMIT else "job_id": entry_id}
         with structlog.contextvars.bound_contextvars(task=which.task, **entry):
-            _run(worker, which, member, seat)
-            member = _next(worker, which) if seat.taken and not STOPPING.is_set() else ""
+            _run(worker, which, entry_id, limited)
+            entry_id = _next(worker, which) if limited.taken and not WARM_SHUTDOWN.is_set() else ""
 
 
 def _next(worker: Context, which: Stage) -> str:
     try:
-        return worker.schedule.next_in_line(which, worker.settings.tenant_weights)
+        return worker.schedule.next_large(which, worker.settings.tenant_weights)
     except BrokerUnavailable as error:
         log.warning("redis.unavailable", reason=str(error))
         return ""
 
 
-def _run(worker: Context, which: Stage, member: str, seat: Seat) -> None:
+def _run(worker: Context, which: Stage, entry_id: str, limited: LimitedWork) -> None:
     try:
-        hold = worker.schedule.begin(which, member)
+        lease = worker.schedule.acquire(which, entry_id)
     except BrokerUnavailable as error:
         log.warning("redis.unavailable", reason=str(error))
         return
-    if hold is None:
+    if lease is None:
         log.debug("stage.passed")  # done already, or another worker is at it
-    elif hold.lapses >= SUSPECT_AFTER:
-        _hold(worker, hold, lambda work: run_apart(work.hold, work.lease))
+    elif lease.stalled_count >= ISOLATE_AFTER:
+        _hold(worker, lease, lambda work: run_isolated(work.lease, work.guard))
     else:
-        run_here(worker, hold, seat)
+        run_here(worker, lease, limited)
 
 
-def run_here(worker: Context, hold: Hold, seat: Seat | None = None) -> None:
+def run_here(worker: Context, lease: Lease, limited: LimitedWork | None = None) -> None:
     """Run the stage of a hold in this process."""
-    _hold(worker, hold, _FUNCTIONS[hold.stage], seat)
+    _hold(worker, lease, _FUNCTIONS[lease.stage], limited)
 
 
 def _hold(
-    worker: Context, hold: Hold, function: Callable[[Work], None], seat: Seat | None = None
+    worker: Context,
+    lease: Lease,
+    function: Callable[[Work], None],
+    limited: LimitedWork | None = None,
 ) -> None:
     try:
         with (
-            structlog.contextvars.bound_contextvars(attempt=int(hold.record.get("attempt", 1))),
-            worker.leases.keep(hold) as lease,
+            structlog.contextvars.bound_contextvars(attempt=int(lease.record.get("attempt", 1))),
+            worker.leases.keep(lease) as guard,
         ):
-            _work(Work(worker, hold, lease, seat), function)
+            _work(Work(worker, lease, guard, limited), function)
     except BrokerUnavailable as error:
         # What was not recorded is done again once the lease has lapsed.
         log.warning("redis.unavailable", reason=str(error))
@@ -205,75 +212,75 @@ def _hold(
 
 def _work(work: Work, function: Callable[[Work], None]) -> None:
     try:
-        work.lease.check()
+        work.guard.check()
         _do(work, function)
-    except HandBack:
+    except ShuttingDown:
         log.info("stage.handed_back")
-        work.later(0)
+        work.snooze(0)
     except Permanent as error:
         give_up(work, error)
-    except NotYet as error:
+    except Snooze as error:
         log.debug("stage.not_yet", reason=error.message, seconds=error.seconds)
-        work.later(error.seconds, seen=error.seen)
-    except SlotsTaken as error:
+        work.snooze(error.seconds, seen=error.seen)
+    except SlotsFull as error:
         log.info("account.full", reason=error.message)
         work.worker.admission.full()
         work.advance(JobState.READY, "ready-first")
     except Throttled as error:
         log.info("account.throttled", reason=error.message)
         work.worker.admission.throttled(error.operation, 1.0)
-        work.later(work.back_off())
+        work.snooze(work.back_off())
     except Transient as error:
         log.warning("stage.put_off", code=error.code, reason=error.message)
-        work.later(work.back_off())
+        work.snooze(work.back_off())
     except (BrokerUnavailable, LeaseLost):
         raise
-    except ProcessLost as error:
-        message = f"The {work.hold.stage} took down the processes that it ran in alone ({error})."
-        _failed_try(work, Permanent("WorkerLost", message), MOST_DEATHS)
+    except IsolatedProcessLost as error:
+        message = f"The {work.lease.stage} took down the processes that it ran in alone ({error})."
+        _failed_try(work, Permanent("WorkerLost", message), MAX_WORKERS_LOST)
     except Exception as error:
         log.exception("stage.crashed")
-        message = f"The {work.hold.stage} met an unexpected {type(error).__name__}; see the log."
-        _failed_try(work, Permanent("Crashed", message), MOST_CRASHES)
+        message = f"The {work.lease.stage} met an unexpected {type(error).__name__}; see the log."
+        _failed_try(work, Permanent("Crashed", message), MAX_CRASHES)
 
 
 def _do(work: Work, function: Callable[[Work], None]) -> None:
     try:
         function(work)
-    except NoSeat:
+    except LimitReached:
         log.debug("stage.in_line")
-        work.worker.schedule.stand_in_line(work.hold)
-    except ProcessWanted:
-        run_apart(work.hold, work.lease)
+        work.worker.schedule.queue_large(work.lease)
+    except IsolationNeeded:
+        run_isolated(work.lease, work.guard)
 
 
 def _failed_try(work: Work, error: Permanent, most: int) -> None:
-    failed = work.worker.schedule.failed_try(work.hold, most, _TRY_AGAIN)
+    failed = work.worker.schedule.record_failure(work.lease, most, _TRY_AGAIN)
     log.warning("stage.try_failed", code=error.code, reason=error.message, failed=failed, most=most)
     if failed < most:
         return
-    if work.hold.stage is Stage.START:
+    if work.lease.stage is Stage.START:
         # It may run at AWS, which only another try can tell.
-        work.later(_LONGEST_BACKOFF)
+        work.snooze(_MAX_BACKOFF)
     else:
         give_up(work, error)
 
 
 def give_up(work: Work, error: Permanent) -> None:
     """A stage will never work."""
-    if work.hold.stage is Stage.CLEANUP:
+    if work.lease.stage is Stage.CLEANUP:
         log.warning("cleanup.gave_up", code=error.code, reason=error.message)
-        work.worker.store.cleaned(work.hold, error.message)
-    elif work.hold.stage is Stage.SUBMIT:
-        accept.refuse(work.worker, work.hold.member, error.message)
-        work.finish()
-    elif work.hold.stage is Stage.ADOPT:
-        log.error("adoption.given_up", code=error.code, reason=error.message)
-        work.worker.adoptions.end(work.hold, error=error.message)
-    elif work.hold.stage is Stage.POLL:
+        work.worker.store.record_cleanup(work.lease, error.message)
+    elif work.lease.stage is Stage.SUBMIT:
+        accept.refuse(work.worker, work.lease.entry_id, error.message)
+        work.complete()
+    elif work.lease.stage is Stage.RECOVER:
+        log.error("recovery.given_up", code=error.code, reason=error.message)
+        work.worker.recoveries.end(work.lease, error=error.message)
+    elif work.lease.stage is Stage.POLL:
         log.error("poll.refused", code=error.code, reason=error.message)
-        work.later(_LONGEST_BACKOFF)
+        work.snooze(_MAX_BACKOFF)
     elif work.job.state.is_terminal:
-        work.finish()
+        work.complete()
     else:
         work.fail(work.job, error.code, error.message)

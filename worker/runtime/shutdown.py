@@ -16,7 +16,7 @@ from types import FrameType
 import structlog
 
 from producer.errors import BrokerUnavailable
-from worker.leases import STOPPING
+from worker.leases import WARM_SHUTDOWN
 from worker.runtime.background import guarded, run_in_background
 from worker.runtime.context import Context
 from worker.runtime.early_stop import STOP_SIGNALS
@@ -24,12 +24,12 @@ from worker.runtime.early_stop import STOP_SIGNALS
 log = structlog.get_logger()
 
 #: Set when nobody wants to wait for the grace any more.
-HURRY = threading.Event()
+COLD_SHUTDOWN = threading.Event()
 #: Seconds that handing back may take; a Redis that is silent must not keep the process.
 _HAND_BACK_SECONDS = 3.0
 
 
-def take_signals() -> None:
+def handle_signals() -> None:
     """Answer the signals that stop a worker; to be called once Celery has set its own answers.
 
     Celery lets a second SIGTERM pass without effect, and with threads SIGQUIT waits for all tasks.
@@ -37,9 +37,9 @@ def take_signals() -> None:
     warm_shutdown = signal.getsignal(signal.SIGTERM)
 
     def stop(number: int, frame: FrameType | None) -> None:
-        if STOPPING.is_set() or number == signal.SIGQUIT:
-            HURRY.set()
-        STOPPING.set()
+        if WARM_SHUTDOWN.is_set() or number == signal.SIGQUIT:
+            COLD_SHUTDOWN.set()
+        WARM_SHUTDOWN.set()
         if callable(warm_shutdown):
             warm_shutdown(signal.SIGTERM, frame)
 
@@ -48,7 +48,7 @@ def take_signals() -> None:
         signal.signal(number, stop)
 
 
-class Departure(threading.Thread):
+class Shutdown(threading.Thread):
     """Waits for the end of a worker, and sees to it that it comes in time."""
 
     def __init__(self, worker: Context, sign_off: Callable[[], None]) -> None:
@@ -59,12 +59,12 @@ class Departure(threading.Thread):
 
     def run(self) -> None:
         """End the process at the latest when the grace is over."""
-        STOPPING.wait()
+        WARM_SHUTDOWN.wait()
         try:
             with guarded("departure"):
                 grace = self._worker.settings.stop_grace
                 log.info("worker.stopping", grace=grace, at_work=len(self._worker.leases))
-                HURRY.wait(grace)
+                COLD_SHUTDOWN.wait(grace)
                 run_in_background("hand-back", self._leave).join(_HAND_BACK_SECONDS)
         finally:
             # Threads that wait for AWS cannot be ended otherwise. They hold nothing any more.
@@ -72,7 +72,7 @@ class Departure(threading.Thread):
 
     def _leave(self) -> None:
         try:
-            handed_back = self._worker.leases.hand_back()
+            handed_back = self._worker.leases.release_all()
             self._sign_off()
         except BrokerUnavailable as error:
             log.warning("worker.left_without_word", reason=str(error))

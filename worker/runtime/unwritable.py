@@ -13,7 +13,7 @@ from worker.stages.result_files import nearest_existing
 _TRIAL_BYTES = 65536
 _NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 #: Folders that are remembered; what is wrong with so many is wrong with the rest.
-_MOST_FOLDERS = 20
+_MAX_FOLDERS = 20
 
 
 class UnwritableFolders:
@@ -27,7 +27,7 @@ class UnwritableFolders:
     def add(self, folder: Path) -> None:
         """Remember a folder, unless there are many already."""
         with self._lock:
-            if len(self._folders) < _MOST_FOLDERS:
+            if len(self._folders) < _MAX_FOLDERS:
                 self._folders[folder] = None
 
     def problem(self, root: Path) -> str | None:

@@ -79,7 +79,7 @@ def delete_audio(work: Work) -> None:
         ]
     )
     for uri in dict.fromkeys(candidates):
-        work.lease.fence()
+        work.guard.fence()
         ownership.delete_audio(work, uri)
 
 
@@ -101,7 +101,7 @@ def delete_results(work: Work) -> None:
         ]
         uris.append(s3_layout.write_check_uri(output))
     for uri in ownership.ours(work, uris):
-        work.lease.fence()
+        work.guard.fence()
         work.worker.storage.delete(uri)
 
 
@@ -126,7 +126,7 @@ def discard_files(work: Work) -> None:
     collected_at = job.times.get(JobState.COLLECTING)
     is_stopped = job.state is not JobState.COMPLETED
     if is_stopped and collected_at is not None and collected_at >= job.created_at:
-        work.lease.fence()
+        work.guard.fence()
         discard_results(job, work.worker.settings.results_dir)
 
 

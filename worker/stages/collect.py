@@ -14,7 +14,7 @@ from producer.errors import BadTranscript
 from producer.transcript.transcript import Transcript
 from worker.errors import Permanent, Transient
 from worker.leases import LeaseLost
-from worker.runtime.isolation import ProcessWanted
+from worker.runtime.isolation import IsolationNeeded
 from worker.runtime.runner import Work
 from worker.stages.ownership import is_result
 from worker.stages.read_ahead import present_attempt
@@ -72,9 +72,9 @@ def _read(work: Work, uri: str) -> Transcript:
 
 def _make_room(work: Work, size: int) -> None:
     if size >= LARGE_DOCUMENT:
-        work.take_seat()
-    if size >= HUGE_DOCUMENT and not work.worker.alone:
-        raise ProcessWanted
+        work.limit_concurrency()
+    if size >= HUGE_DOCUMENT and not work.worker.isolated:
+        raise IsolationNeeded
 
 
 def keep(work: Work, transcript: Transcript) -> dict[str, Path]:
@@ -88,7 +88,7 @@ def keep(work: Work, transcript: Transcript) -> dict[str, Path]:
     with noted_if_unwritable(work):
         files = write_results(job, transcript, settings.results_dir)
     if not work.worker.kept_results.keep(
-        work.hold,
+        work.lease,
         transcript.to_text(),
         transcript.to_json().encode(),
         most=settings.kept_result_bytes,

@@ -16,7 +16,7 @@ from worker import s3_layout
 from worker.account.calls import in_turn
 from worker.aws.transcribe import Status
 from worker.leases import LeaseLost
-from worker.recovery.artifacts import Traces, folders
+from worker.recovery.artifacts import Artifacts, folders
 from worker.runtime.runner import Work
 
 log = structlog.get_logger()
@@ -39,28 +39,28 @@ def is_found(work: Work) -> bool:
     job, settings = work.job, work.worker.settings
     if job.state is not JobState.CANCELLED or job.was_at_transcribe:
         return False
-    traces = _traces(work)
-    if traces is None or not _is_earlier(work, traces):
+    artifacts = _traces(work)
+    if artifacts is None or not _is_earlier(work, artifacts):
         return False
-    last = max([job.attempt, *traces.results])
-    known = None if traces.audio is not None else _at_transcribe(work, traces, last)
-    while (further := _at_transcribe(work, traces, last + 1)) is not None:
+    last = max([job.attempt, *artifacts.results])
+    known = None if artifacts.audio is not None else _at_transcribe(work, artifacts, last)
+    while (further := _at_transcribe(work, artifacts, last + 1)) is not None:
         last, known = last + 1, further
     earlier = job.model_copy(update={"attempt": last})
     output = s3_layout.output_uri(earlier, settings.bucket, settings.prefix)
     fields = {
         "attempt": str(last),
         "own_attempts": json.dumps(list(range(1, last + 1))),
-        "media_uri": _media_uri(job, traces, known),
+        "media_uri": _media_uri(job, artifacts, known),
         "result_uri": s3_layout.result_uri(earlier, output),
     }
-    if not work.worker.store.settle(work.hold, job.id, "running", fields):
+    if not work.worker.store.settle(work.lease, job.id, "running", fields):
         raise LeaseLost
     log.info("cleanup.earlier_life", attempt=last)
     return True
 
 
-def _traces(work: Work) -> Traces | None:
+def _traces(work: Work) -> Artifacts | None:
     """What S3 has of the job: in its folder, or with a key the audio, if it bears our mark."""
     job, settings, worker = work.job, work.worker.settings, work.worker
     if job.request.key is None:
@@ -72,36 +72,36 @@ def _traces(work: Work) -> Traces | None:
     there = worker.storage.find(uri)
     if there is None or there.owner != job.id:
         return None
-    return Traces.of_key(job.id, uri, there)
+    return Artifacts.of_key(job.id, uri, there)
 
 
-def _is_earlier(work: Work, traces: Traces) -> bool:
+def _is_earlier(work: Work, artifacts: Artifacts) -> bool:
     """Whether any of it was there before this job: what it has uploaded itself tells nothing."""
-    job, audio = work.job, traces.audio
-    if traces.written_to or traces.results:
+    job, audio = work.job, artifacts.audio
+    if artifacts.written_to or artifacts.results:
         return True
     if audio is None:
         return False
     return JobState.UPLOADING not in job.times or audio.modified_at < job.created_at - _CLOCKS
 
 
-def _at_transcribe(work: Work, traces: Traces, attempt: int) -> Status | None:
+def _at_transcribe(work: Work, artifacts: Artifacts, attempt: int) -> Status | None:
     """What Transcribe has of an attempt, if it is this job's."""
     name = work.job.model_copy(update={"attempt": attempt}).aws_name
     gate = in_turn(work, "GetTranscriptionJob")
     status = work.worker.transcribe.status(name, gate)
     settings = work.worker.settings
     prefix = f"s3://{settings.bucket}/{settings.prefix}"
-    return status if status is not None and traces.fit(status.media_uri, prefix) else None
+    return status if status is not None and artifacts.fit(status.media_uri, prefix) else None
 
 
-def _media_uri(job: Job, traces: Traces, known: Status | None) -> str:
+def _media_uri(job: Job, artifacts: Artifacts, known: Status | None) -> str:
     """What the earlier life had transcribed; '' if nobody knows that any more.
 
     Its audio may be gone: the present job's upload found it, and took it back when stopped.
     """
-    if traces.audio is not None:
-        return traces.audio.uri
+    if artifacts.audio is not None:
+        return artifacts.audio.uri
     if known is not None:
         return known.media_uri
     return job.request.audio if job.request.is_on_s3 else ""

@@ -79,7 +79,7 @@ def _fetch(work: Work, each: WrittenObject) -> Path | None:
 def _pieces(work: Work, each: WrittenObject, found: OpenObject) -> Iterator[bytes]:
     is_known = not each.uri.endswith(".json")  # a document says whose it is
     for piece in found.pieces():
-        work.lease.check()
+        work.guard.check()
         if not is_known and job_named_in(piece) != work.job.aws_name:
             raise Transient("ResultMissing", f"{each.uri} is not of {work.job.aws_name}.")
         is_known = True

@@ -23,7 +23,7 @@ MAX_SECONDS = 4 * 3600
 _FIXED_SIZE = frozenset({1, 3, 6, 7})
 _EXTENSIBLE = 0xFFFE
 #: A header has a handful; one that claims more is no header.
-_MOST_CHUNKS = 100
+_MAX_CHUNKS = 100
 
 
 def check_length(file: BinaryIO, size: int, name: str) -> None:
@@ -63,7 +63,7 @@ def wav_seconds(file: BinaryIO, size: int) -> float | None:
         return None
     byte_rate, sound = 0, None
     at = 12
-    for _ in range(_MOST_CHUNKS):
+    for _ in range(_MAX_CHUNKS):
         file.seek(at)
         head = file.read(8)
         if len(head) < 8:

@@ -55,7 +55,7 @@ def is_since_start(job: Job, modified_at: datetime) -> bool:
     return modified_at + _CLOCKS >= (job.started_at or job.created_at)
 
 
-def hold_key(work: Work) -> None:
+def reserve_key(work: Work) -> None:
     """Reserve the key that a request names, and all that is written beside it.
 
     Raises:
@@ -65,7 +65,7 @@ def hold_key(work: Work) -> None:
     key = requested_key(work.job, work.worker.settings.prefix)
     if key is None:
         return
-    other = work.worker.store.hold_key(reserved_with(key), work.job.id)
+    other = work.worker.store.reserve_key(reserved_with(key), work.job.id)
     if other:
         raise Transient("KeyInUse", f"The key {key} is in use by job {other}; this one waits.")
 
@@ -85,7 +85,7 @@ def check_free(work: Work, output: str) -> bool:
     """
     if work.job.request.key is None:
         return False
-    hold_key(work)
+    reserve_key(work)
     written = [each.uri for each in s3_layout.written_objects(work.job, output)]
     for uri, mine in _present(work, written).items():
         if not mine and not may_replace(work):

@@ -12,50 +12,50 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 
 import structlog
 
-from producer.backend.running import Look
+from producer.backend.running import Snapshot
 from producer.backend.schedule import clock
 from producer.contract.job import Job, JobState, Stage
 from worker import s3_layout
 from worker.account.calls import PATIENCE, in_turn
-from worker.account.poll_interval import ask_each, seconds_between_looks
+from worker.account.poll_interval import ask_by_name, poll_interval
 from worker.aws.session import UNREACHABLE
-from worker.aws.transcribe import MOST_PAGES, Done, Failed, Running, Status
-from worker.errors import NotYet, Permanent, StageError, Throttled
+from worker.aws.transcribe import MAX_PAGES, Done, Failed, Running, Status
+from worker.errors import Permanent, Snooze, StageError, Throttled
 from worker.leases import LeaseLost
 from worker.runtime.runner import Work
 from worker.stages import start
 from worker.stages.ownership import is_result, job_named_in
-from worker.stages.read_ahead import MOST_BYTES, present_attempt
+from worker.stages.read_ahead import MAX_BYTES, present_attempt
 
 log = structlog.get_logger()
 
 #: So many suspects are looked at at once, for so many seconds.
 _AT_ONCE = 16
-_MOST_SECONDS = 5.0
+_MAX_SECONDS = 5.0
 #: Where the account's list is too long to be seen, so many jobs are asked for by name at a time.
 _SAMPLE = 25
 #: Seconds to wait for a turn to ask for a job: the poll comes again anyway.
 _PATIENCE = 0.5
 #: Attempts of a job that the service itself broke.
-MOST_ATTEMPTS = 3
+MAX_ATTEMPTS = 3
 #: What a record says of an attempt that another one does not share.
 _NEW = {"result_uri": "", "started_at": "", "adopted": "", "keeps_write_check": ""}
 
 
-def ended_jobs(work: Work, look: Look) -> Iterator[tuple[Job, Status | None]]:
+def ended_jobs(work: Work, look: Snapshot) -> Iterator[tuple[Job, Status | None]]:
     """The running jobs that are no longer at work, each with how it ended (None: it is gone).
 
     Raises:
         Transient, Permanent: as AWS's error is sorted.
     """
-    if ask_each(look):
+    if ask_by_name(look):
         yield from _confirmed(work, list(look.jobs), by_object=False, to_ask=look.jobs)
         return
     # Of a very low rate, a page comes seldom.
     gate = in_turn(work, "ListTranscriptionJobs", max(PATIENCE, 1.5 / look.list_rate))
-    listed = work.worker.glance_at.transcribe.running(gate)
+    listed = work.worker.quick.transcribe.running(gate)
     if listed is None:
-        work.worker.running.listed(MOST_PAGES)
+        work.worker.running.listed(MAX_PAGES)
         some = random.sample(list(look.jobs), min(_SAMPLE, len(look.jobs)))
         yield from _confirmed(work, some, by_object=False, to_ask=some)
         return
@@ -70,10 +70,10 @@ def ended_jobs(work: Work, look: Look) -> Iterator[tuple[Job, Status | None]]:
     yield from _confirmed(work, missing, by_object=True, to_ask=to_ask)
 
 
-def look_again(work: Work, look: Look) -> None:
+def look_again(work: Work, look: Snapshot) -> None:
     """Be due again as long after this look as its jobs deserve."""
-    seconds = seconds_between_looks(look, shortest=work.worker.settings.poll_interval)
-    work.later(seconds - (clock() - look.seen_at))
+    seconds = poll_interval(look, shortest=work.worker.settings.poll_interval)
+    work.snooze(seconds - (clock() - look.seen_at))
 
 
 def _confirmed(
@@ -97,12 +97,12 @@ def _confirmed(
     }
     postponed: StageError | None = None
     try:
-        for answer in as_completed(asked, timeout=_MOST_SECONDS):
-            work.lease.check()
+        for answer in as_completed(asked, timeout=_MAX_SECONDS):
+            work.guard.check()
             job = asked[answer]
             try:
                 outcome = answer.result()
-            except (NotYet, Throttled) as error:
+            except (Snooze, Throttled) as error:
                 # Those that may not ask now must not keep the answers of those that may.
                 postponed = error
                 continue
@@ -114,7 +114,7 @@ def _confirmed(
             if not isinstance(outcome, Running):
                 yield job, outcome
     except TimeoutError:
-        raise NotYet("PollCutShort", "AWS answers slowly; the rest is looked at anew.", 0) from None
+        raise Snooze("PollCutShort", "AWS answers slowly; the rest is looked at anew.", 0) from None
     finally:
         # Whoever still waits for an answer does so alone, and not for long.
         pool.shutdown(wait=False, cancel_futures=True)
@@ -128,7 +128,7 @@ def move_on(work: Work, job: Job, outcome: Status | None) -> None:
         if job.state is not JobState.TRANSCRIBING:
             # Cancelled or overdue while it ran; now that it has ended, its slot is free.
             fields = _done(work, job, outcome) if isinstance(outcome, Done) else {}
-            work.worker.store.settle(work.hold, job.id, "ended", fields)
+            work.worker.store.settle(work.lease, job.id, "ended", fields)
         elif isinstance(outcome, Done):
             fields = _done(work, job, outcome)
             work.advance_other(job, JobState.COLLECTING, Stage.COLLECT, **fields)
@@ -137,7 +137,7 @@ def move_on(work: Work, job: Job, outcome: Status | None) -> None:
         else:
             work.fail(job, "JobGone", "The Transcribe job was deleted by somebody else.")
     except LeaseLost:
-        if work.lease.lost.is_set():
+        if work.guard.lost.is_set():
             raise
         log.info("poll.moved_meanwhile", job_id=job.id)
 
@@ -154,7 +154,7 @@ def _done(work: Work, job: Job, done: Done) -> dict[str, str]:
 
 
 def _failed(work: Work, job: Job, outcome: Failed) -> None:
-    if outcome.is_internal and job.attempt < MOST_ATTEMPTS:
+    if outcome.is_internal and job.attempt < MAX_ATTEMPTS:
         log.warning("job.restarted", job_id=job.id, reason=outcome.reason)
         work.advance_other(job, JobState.READY, "ready", attempt=job.attempt + 1, **_NEW)
     else:
@@ -167,7 +167,7 @@ def _outcome(work: Work, job: Job, *, by_object: bool, ask: bool) -> Status | No
     if not ask:
         return Running(job.media_uri or "")
     gate = in_turn(work, "GetTranscriptionJob", _PATIENCE)
-    status = work.worker.glance_at.transcribe.status(job.aws_name, gate)
+    status = work.worker.quick.transcribe.status(job.aws_name, gate)
     if status is None and _has_result(work, job, unseen=True):
         # Somebody deleted the job once it had ended; what it wrote was paid for. If it may not be
         # read, who collects it will say so.
@@ -180,7 +180,7 @@ def _has_result(work: Work, job: Job, *, unseen: bool) -> bool:
     if job.result_uri is None:
         return False
     try:
-        result, head = work.worker.glance_at.storage.peek(job.result_uri, MOST_BYTES)
+        result, head = work.worker.quick.storage.peek(job.result_uri, MAX_BYTES)
     except Permanent:
         return unseen
     if result is None or not is_result(job, job_named_in(head), result.modified_at):

@@ -13,7 +13,7 @@ from datetime import datetime
 from producer.contract.job import Job
 
 #: Of results up to this size, in bytes: those of a recording of some minutes.
-MOST_BYTES = 64 * 1024
+MAX_BYTES = 64 * 1024
 #: All that are kept together, in bytes, and each for so many seconds: another worker may have
 #: collected it.
 _KEPT_BYTES = 4 * 1024 * 1024

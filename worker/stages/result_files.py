@@ -26,7 +26,7 @@ NOT_WRITTEN = "ResultsNotWritten"
 _FILE_MODE = 0o640
 _PRIVATE_MODE = 0o600
 _FOLDER_MODE = 0o750
-_LONGEST_NAME = max((file_name(kind) for kind in (*RENDERED, *FETCHED)), key=len)
+_MAX_NAME = max((file_name(kind) for kind in (*RENDERED, *FETCHED)), key=len)
 #: What the path itself is at fault for; no operator mends that by making room or giving rights.
 _HOPELESS = frozenset(
     {
@@ -135,7 +135,7 @@ def _is_too_long(folder: Path, parts: Iterable[str]) -> bool:
     except OSError:  # writing will tell
         return False
     longest = max(len(os.fsencode(part)) for part in parts)
-    return longest > most or len(os.fsencode(folder / _LONGEST_NAME)) >= most_in_all
+    return longest > most or len(os.fsencode(folder / _MAX_NAME)) >= most_in_all
 
 
 @contextmanager

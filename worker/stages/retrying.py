@@ -36,7 +36,7 @@ def go_on_without_result(work: Work) -> None:
         work.advance(JobState.TRANSCRIBING, "running", **fields)
     elif isinstance(status, Done) and work.waited < _RESULT_COMES_WITHIN:
         raise Transient("ResultMissing", "The Transcribe job has just ended.")
-    elif work.worker.store.start_anew(work.hold):
+    elif work.worker.store.start_new_attempt(work.lease):
         log.info("job.started_anew", attempt=job.attempt + 1)
     else:
         raise LeaseLost

@@ -12,7 +12,7 @@ from worker import s3_layout
 from worker.account.calls import in_turn
 from worker.aws.objects import StoredObject
 from worker.aws.parameters import start_parameters
-from worker.aws.transcribe import Done, NameTakenError, Status, taken_by_another
+from worker.aws.transcribe import Done, NameExistsError, Status, used_by_another
 from worker.errors import Permanent
 from worker.leases import LeaseLost
 from worker.runtime.runner import Work
@@ -54,10 +54,10 @@ def start_job(work: Work) -> dict[str, str]:
     try:
         gate = in_turn(work, "StartTranscriptionJob")
         started_at = work.worker.transcribe.start(parameters, gate)
-    except NameTakenError:
+    except NameExistsError:
         status = status_if_ours(work, job)
         if status is None:
-            raise taken_by_another(job.aws_name) from None
+            raise used_by_another(job.aws_name) from None
         return adopted(work, status)
     kept = {"keeps_write_check": "yes"} if keeps_write_check else {}
     return _fields(work, started_at) | kept | _own(job)
@@ -94,7 +94,7 @@ def _own(job: Job) -> dict[str, str]:
 def _fields(work: Work, started_at: datetime | None) -> dict[str, str]:
     job, settings = work.job, work.worker.settings
     # By AWS's clock, so that a result's time, which is S3's, compares with it.
-    since = started_at or datetime.fromtimestamp(work.hold.begun_at, UTC) - _CLOCKS
+    since = started_at or datetime.fromtimestamp(work.lease.acquired_at, UTC) - _CLOCKS
     output = s3_layout.output_uri(job, settings.bucket, settings.prefix)
     return {
         "result_uri": s3_layout.result_uri(job, output),
@@ -111,7 +111,7 @@ def hand_to_poll(work: Work, fields: dict[str, str]) -> None:
     try:
         work.advance(JobState.TRANSCRIBING, "running", **fields)
     except LeaseLost:
-        if not work.worker.store.settle(work.hold, work.job.id, "running", fields):
+        if not work.worker.store.settle(work.lease, work.job.id, "running", fields):
             raise
         log.info("start.stopped_meanwhile")
 
@@ -120,9 +120,9 @@ def settle(work: Work) -> None:
     """A job was stopped while it was to be started: it runs at AWS, or it does not."""
     status = status_if_ours(work, work.job)
     if status is None:
-        work.worker.store.settle(work.hold, work.job.id, "ended")
+        work.worker.store.settle(work.lease, work.job.id, "ended")
     else:
-        work.worker.store.settle(work.hold, work.job.id, "running", adopted(work, status))
+        work.worker.store.settle(work.lease, work.job.id, "running", adopted(work, status))
 
 
 def is_foreign(work: Work, job: Job, status: Status) -> bool:

@@ -13,12 +13,12 @@ from worker import request_metadata, s3_layout
 from worker.aws.objects import parse_uri
 from worker.aws.s3 import Storage
 from worker.aws.transfer import PART_BYTES
-from worker.errors import NotYet, Permanent, Transient
+from worker.errors import Permanent, Snooze, Transient
 from worker.leases import LeaseLost
 from worker.runtime.runner import Work
 from worker.s3_keys import check_audio
 from worker.stages.audio import LocalAudio, open_audio
-from worker.stages.ownership import delete_audio, hold_key, may_replace
+from worker.stages.ownership import delete_audio, may_replace, reserve_key
 from worker.stages.result_files import results_folder
 from worker.stamp import Stamp
 
@@ -37,8 +37,8 @@ def place_audio(work: Work) -> str:
     request, settings = work.job.request, work.worker.settings
     results_folder(work.job, settings.results_dir)  # refused now, not once it is paid for
     if request.is_on_s3:
-        hold_key(work)
-        rebuilt = "rebuilt" in work.hold.record
+        reserve_key(work)
+        rebuilt = "rebuilt" in work.lease.record
         check_audio(work.job, request.audio, settings, rebuilt=rebuilt)
         _check_object(work, request.audio)
         return request.audio
@@ -49,9 +49,9 @@ def place_audio(work: Work) -> str:
     roots, kind = settings.audio_roots, request.media_format
     with open_audio(request.audio, roots, kind, stamped=stamped) as audio:
         if audio.size >= PART_BYTES:
-            work.take_seat()
+            work.limit_concurrency()
         uri = s3_layout.audio_uri(work.job, settings.bucket, settings.prefix, audio.format)
-        hold_key(work)  # not while it waits: others may have their recordings ready
+        reserve_key(work)  # not while it waits: others may have their recordings ready
         _upload(work, audio, uri)
         audio.check_unchanged()
     if audio.size >= PART_BYTES:
@@ -86,13 +86,13 @@ def _wait_until_quiet(work: Work, stamp: Stamp) -> None:
     Clocks of file servers may be wrong, and each look may be another worker's. So what a look saw
     is kept in the job's record, with the time by Redis's clock, for the next to compare with.
     """
-    period, record = work.worker.settings.quiet_period, work.hold.record
+    period, record = work.worker.settings.quiet_period, work.lease.record
     is_new = record.get(SEEN) != str(stamp)
-    seen_for = 0.0 if is_new else work.hold.begun_at - float(record[SEEN_AT])
+    seen_for = 0.0 if is_new else work.lease.acquired_at - float(record[SEEN_AT])
     seconds = stamp.quiet_in(period, now=time.time(), seen_for=seen_for)
     if seconds > 0:
         message = f"Somebody may still be writing to the recording: it has {stamp.size} bytes now."
-        raise NotYet("StillWritten", message, seconds, seen=str(stamp) if is_new else "")
+        raise Snooze("StillWritten", message, seconds, seen=str(stamp) if is_new else "")
 
 
 def _upload(work: Work, audio: LocalAudio, uri: str) -> None:
@@ -100,13 +100,13 @@ def _upload(work: Work, audio: LocalAudio, uri: str) -> None:
     key_is_ours = work.job.request.key is None
     # A key of ours is free but for a try that broke off, or an earlier life of the job, and S3 says
     # so as it is sent to. To overwrite it would make the job at Transcribe seem another's.
-    at_once = key_is_ours and audio.size < PART_BYTES and storage.heeds_conditions
+    at_once = key_is_ours and audio.size < PART_BYTES and storage.has_conditional_put
     if at_once and _put(work, audio, uri, only_new=True):
         return
     for _ in range(2):
         there = storage.find(uri)
         if there is not None:
-            if storage.holds(there, uri, audio.file, audio.size):
+            if storage.has_content(there, uri, audio.file, audio.size):
                 log.info("upload.skipped", uri=uri, reason="the same bytes are there")
                 return
             if not key_is_ours and there.owner != work.job.id and not may_replace(work):
@@ -123,11 +123,11 @@ def _upload(work: Work, audio: LocalAudio, uri: str) -> None:
 
 
 def _put(work: Work, audio: LocalAudio, uri: str, *, only_new: bool) -> bool:
-    note = request_metadata.encode(work.hold.record["request"])
-    check = work.lease.check
+    note = request_metadata.encode(work.lease.record["request"])
+    check = work.guard.check
 
     def begun(upload_id: str) -> None:
-        if not key_is_ours and not work.worker.store.note_upload(work.hold, upload_id):
+        if not key_is_ours and not work.worker.store.record_upload(work.lease, upload_id):
             raise LeaseLost
 
     key_is_ours = work.job.request.key is None

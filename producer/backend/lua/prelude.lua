@@ -36,7 +36,7 @@ local COOLING = 1.005
 local TIMES_KEPT, TIMES_LAST, TIMES_TELL = 50, 3600, 20
 -- Seconds after its start at which a job is first looked for, unless even the quickest take longer than that.
 local FIRST_LOOK, LASTS_LONG = 1, 60
-local CONTROL_STAGES = {submit = true, start = true, poll = true, adopt = true}
+local CONTROL_STAGES = {submit = true, start = true, poll = true, recover = true}
 local TERMINAL = {COMPLETED = true, FAILED = true, CANCELLED = true}
 
 local function now()

@@ -19,7 +19,7 @@ from producer.cli import bulk, inputs, output, script_file
 from producer.cli.commands.submit import print_as_they_end
 from producer.cli.findings import Findings
 from producer.cli.interruption import interruptible
-from producer.cli.remains import Remains
+from producer.cli.leftovers import Leftovers
 from producer.cli.sandbox import Sandbox, check_installed
 from producer.client import Client
 from producer.contract.job import TERMINAL_STATES, TranscriptionRequest
@@ -130,10 +130,10 @@ def local(
             if not requests:
                 _stay(sandbox, environment)
             named = bulk.with_names(requests)
-            remains = Remains(client, [str(each.name) for each in named], _region(env_file))
-            listed = remains.listed_on_failure(sandbox) if aws else nullcontext()
+            leftovers = Leftovers(client, [str(each.name) for each in named], _region(env_file))
+            listed = leftovers.listed_on_failure(sandbox) if aws else nullcontext()
             with selection.left_out.listed_at_the_end(len(requests)), listed:
-                good = _transcribe(client, sandbox, named, remains, timeout, as_json=as_json)
+                good = _transcribe(client, sandbox, named, leftovers, timeout, as_json=as_json)
                 output.chatter(f"results are in {results}/")
                 if not good:
                     raise click.exceptions.Exit(1)
@@ -143,7 +143,7 @@ def _transcribe(
     client: Client,
     sandbox: Sandbox,
     requests: list[TranscriptionRequest],
-    remains: Remains,
+    leftovers: Leftovers,
     timeout: float | None,
     *,
     as_json: bool,
@@ -152,7 +152,7 @@ def _transcribe(
 
     def watch() -> None:
         _refuse_fallen(sandbox)
-        remains.keep_up()
+        leftovers.keep_up()
         findings.show_new()
 
     findings = Findings(client)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from producer.backend.running import Look
-from worker.account.poll_interval import ask_each, seconds_between_looks
+from producer.backend.running import Snapshot
+from worker.account.poll_interval import ask_by_name, poll_interval
 
 
 def look(
@@ -16,13 +16,13 @@ def look(
     list_rate: float = 5,
     *,
     is_shared: bool = False,
-) -> Look:
+) -> Snapshot:
     jobs = {f"job-{number}": f"job-{number}" for number in range(running)}
-    return Look(0.0, jobs, youngest, quickest, pages, list_rate, is_shared)
+    return Snapshot(0.0, jobs, youngest, quickest, pages, list_rate, is_shared)
 
 
-def seconds(seen: Look, *, shortest: float = 0.8) -> float:
-    return seconds_between_looks(seen, shortest=shortest)
+def seconds(seen: Snapshot, *, shortest: float = 0.8) -> float:
+    return poll_interval(seen, shortest=shortest)
 
 
 def test_three_pages_of_running_jobs_take_three_fifths_of_the_list_calls() -> None:
@@ -60,10 +60,10 @@ def test_an_interval_that_is_set_to_more_than_the_longest_counts() -> None:
 def test_jobs_are_asked_for_by_name_only_where_that_takes_no_more_calls(
     running: int, pages: int, by_name: bool
 ) -> None:
-    assert ask_each(look(running=running, pages=pages)) is by_name
+    assert ask_by_name(look(running=running, pages=pages)) is by_name
 
 
 def test_who_waits_for_slots_that_others_have_pays_for_the_list() -> None:
     seen = look(running=25, pages=30, is_shared=True)
-    assert not ask_each(seen)
+    assert not ask_by_name(seen)
     assert seconds(seen) == pytest.approx(10)

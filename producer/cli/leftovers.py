@@ -21,7 +21,7 @@ _FACTOR = 10
 _GIVEN_UP = frozenset({"DeadlineExceeded", "WorkerLost"})
 
 
-class Remains:
+class Leftovers:
     """Knows how jobs stand at AWS, also when Redis is gone."""
 
     def __init__(self, client: Client, job_ids: Iterable[str], region: str | None) -> None:

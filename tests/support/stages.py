@@ -33,12 +33,12 @@ def taken_up(worker: Context, stage: Stage, name: str) -> Work:
     """The work of a stage, begun by whoever finds it due."""
 
     def begun() -> Work | None:
-        worker.schedule.claim(10)
-        hold = worker.schedule.begin(stage, name)
-        if hold is None:
+        worker.schedule.dispatch(10)
+        lease = worker.schedule.acquire(stage, name)
+        if lease is None:
             return None
-        with worker.leases.keep(hold) as lease:
-            return Work(worker, hold, lease)
+        with worker.leases.keep(lease) as guard:
+            return Work(worker, lease, guard)
 
     work = until(begun)
     assert isinstance(work, Work)

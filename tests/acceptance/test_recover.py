@@ -1,4 +1,4 @@
-"""Redis comes back empty; `transcribe adopt` brings back what was paid for, and nothing else."""
+"""Redis comes back empty; `transcribe recover` brings back what was paid for, and nothing else."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ RICH = {
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """A stack for all tests that need no worker to die; each uses names of its own."""
-    with make_stack(tmp_path_factory.mktemp("adopt")) as built:
+    with make_stack(tmp_path_factory.mktemp("recover")) as built:
         built.start_aws("--recogniser", "fixed:2")
         built.fault(kind="fail", match="unfit", reason="The media format is not what it says.")
         built.aws("s3").upload_file(str(SAMPLES / "silence.wav"), BUCKET, "theirs/talk.wav")
@@ -51,9 +51,9 @@ def forget(stack: Stack) -> None:
         stack.broker.command("HSET", f"{PREFIX}workers", name, heartbeat)
 
 
-def adopt(stack: Stack, *arguments: str) -> dict[str, str]:
+def recover(stack: Stack, *arguments: str) -> dict[str, str]:
     """Run the command; returns what became of each job."""
-    done = stack.transcribe("adopt", *arguments, "--timeout", "60")
+    done = stack.transcribe("recover", *arguments, "--timeout", "60")
     assert done.returncode == 0, done
     return dict(line.split("\t") for line in done.stdout.splitlines())
 
@@ -111,12 +111,12 @@ def test_what_was_paid_for_comes_back_whole(shared: Stack) -> None:
     before = {"all-done": shared.client.get("all-done").files}
 
     shared.broker.command("FLUSHALL")
-    became = adopt(shared)
+    outcome = recover(shared)
 
-    assert became["all-unfit"] == "FAILED"
+    assert outcome["all-unfit"] == "FAILED"
     for job_id in ("all-done", "all-keyed-done", "all-in-place-done"):
-        assert became[job_id] == "COLLECTING"
-    assert set(became) == {*first, *second}
+        assert outcome[job_id] == "COLLECTING"
+    assert set(outcome) == {*first, *second}
     jobs = shared.client.wait(first + second, timeout=DEADLINE, cleaned=True)
     states = {job_id: job.state for job_id, job in jobs.items()}
     assert states.pop("all-unfit") is JobState.FAILED
@@ -160,9 +160,9 @@ def test_what_others_have_is_neither_touched_nor_recorded(shared: Stack) -> None
     shared.aws("s3").put_object(Bucket=BUCKET, Key=key, Body=b'{"jobName": "something"}')
     objects = shared.objects()
     forget(shared)
-    became = adopt(shared)
-    assert became["others-taken"] == "never-started"
-    assert not {"others-service", "others-bucket", "others-file"} & set(became)
+    outcome = recover(shared)
+    assert outcome["others-taken"] == "never-started"
+    assert not {"others-service", "others-bucket", "others-file"} & set(outcome)
     known = {job.id for job in shared.client.list(limit=1000)}
     assert not {job_id for job_id in known if job_id.startswith("others-")}
     assert shared.objects() == objects
@@ -171,17 +171,17 @@ def test_what_others_have_is_neither_touched_nor_recorded(shared: Stack) -> None
     assert names == {"others-service", "others-bucket", "others-taken"}
 
 
-def test_adopting_twice_changes_nothing(shared: Stack) -> None:
+def test_recovering_twice_changes_nothing(shared: Stack) -> None:
     job = submit(shared, "twice")
     shared.job_in(job.id, JobState.COMPLETED)
     forget(shared)
-    assert adopt(shared, "twice") == {"twice": "COLLECTING"}
+    assert recover(shared, "twice") == {"twice": "COLLECTING"}
     shared.job_in(job.id, JobState.COMPLETED)
-    adopt(shared)
+    recover(shared)
     settled(shared)
     before = recorded(shared)
-    assert adopt(shared, "twice", "nobody") == {"twice": "known", "nobody": "not-found"}
-    assert "twice" not in adopt(shared)
+    assert recover(shared, "twice", "nobody") == {"twice": "known", "nobody": "not-found"}
+    assert "twice" not in recover(shared)
     assert recorded(shared) == before
 
 
@@ -202,7 +202,7 @@ def test_jobs_with_a_record_are_left_alone(shared: Stack) -> None:
     running = submit(shared, "kept-running")
     shared.job_in(running.id, JobState.TRANSCRIBING)
     before = {job_id: record(shared, job_id) for job_id in (done.id, running.id)}
-    assert not {"kept-done", "kept-running"} & set(adopt(shared))
+    assert not {"kept-done", "kept-running"} & set(recover(shared))
     assert record(shared, done.id) == before[done.id]
     assert "rebuilt" not in record(shared, running.id)
     shared.job_in(running.id, JobState.COMPLETED)
@@ -216,13 +216,13 @@ def test_a_dry_run_records_nothing(shared: Stack) -> None:
     job = submit(shared, "dry", **RICH)
     shared.job_in(job.id, JobState.COMPLETED)
     forget(shared)
-    done = shared.transcribe("adopt", "dry", "--dry-run", "--json")
+    done = shared.transcribe("recover", "dry", "--dry-run", "--json")
     assert done.returncode == 0, done
     (found,) = map(json.loads, done.stdout.splitlines())
-    assert (found["id"], found["became"]) == ("dry", "COLLECTING")
+    assert (found["id"], found["outcome"]) == ("dry", "COLLECTING")
     assert "would be" in done.stderr
     assert recorded(shared) == {}
-    assert adopt(shared, "dry") == {"dry": "COLLECTING"}
+    assert recover(shared, "dry") == {"dry": "COLLECTING"}
 
 
 def test_a_job_that_was_being_uploaded_can_be_submitted_again(shared: Stack) -> None:
@@ -231,7 +231,7 @@ def test_a_job_that_was_being_uploaded_can_be_submitted_again(shared: Stack) -> 
     shared.job_in(job.id, JobState.UPLOADING)
     forget(shared)
     # The uploader may come to its end, but has lost the job.
-    assert adopt(shared, "half-way")["half-way"] in {"not-found", "never-started"}
+    assert recover(shared, "half-way")["half-way"] in {"not-found", "never-started"}
     assert submit(shared, "half-way").id == job.id
     shared.job_in(job.id, JobState.COMPLETED)
     assert started(shared, "half-way") == ["half-way"]
@@ -242,7 +242,7 @@ def test_what_was_uploaded_only_is_told_and_not_started(shared: Stack) -> None:
     job = submit(shared, "waiting", formats=("srt",))
     shared.job_in(job.id, JobState.STARTING)
     forget(shared)
-    assert adopt(shared, "waiting") == {"waiting": "never-started"}
+    assert recover(shared, "waiting") == {"waiting": "never-started"}
     assert recorded(shared) == {}
     shared.clear_faults()
     shared.fault(kind="fail", match="unfit", reason="The media format is not what it says.")
@@ -256,7 +256,7 @@ def test_a_job_whose_transcribe_job_was_deleted_lives_on_in_its_result(shared: S
     request = shared.job_in(job.id, JobState.COMPLETED).request
     shared.aws("transcribe").delete_transcription_job(TranscriptionJobName="outlived")
     forget(shared)
-    assert adopt(shared, "outlived") == {"outlived": "COLLECTING"}
+    assert recover(shared, "outlived") == {"outlived": "COLLECTING"}
     assert shared.job_in(job.id, JobState.COMPLETED).request == request
 
 
@@ -284,7 +284,7 @@ def test_who_submits_again_knows_the_request_better_than_a_guess(
     shared.job_in(name, JobState.TRANSCRIBING)
     without_note(shared, f"transcribe-queue/{name}/audio.wav")
     forget(shared)
-    adopt(shared, name)
+    recover(shared, name)
     guessed = shared.client.get(name).request
     assert (guessed.language, guessed.max_speaker_labels) == ("en-GB", 3)
     assert guessed.output is None
@@ -306,7 +306,7 @@ def test_a_name_is_not_given_to_other_audio(shared: Stack) -> None:
     submit(shared, "other-audio")
     shared.job_in("other-audio", JobState.COMPLETED)
     forget(shared)
-    adopt(shared, "other-audio")
+    recover(shared, "other-audio")
     shared.job_in("other-audio", JobState.COMPLETED)
     other = shared.sample("silence.wav", "another.wav")
     with pytest.raises(JobExists):
@@ -319,7 +319,7 @@ def test_a_later_attempt_is_the_one_that_counts(shared: Stack) -> None:
     until(lambda: shared.client.get(job.id).attempt == 2)
     shared.job_in(job.id, JobState.TRANSCRIBING)
     forget(shared)
-    adopt(shared, "again")
+    recover(shared, "again")
     assert shared.job_in(job.id, JobState.COMPLETED).attempt == 2
     assert started(shared, "again") == ["again", "again--try-2"]
 
@@ -331,14 +331,14 @@ def test_an_answer_that_aws_owes_is_waited_for(shared: Stack) -> None:
     for operation in ("ListTranscriptionJobs", "ListObjectsV2", "HeadObject"):
         shared.fault(operation=operation, kind="error500", times=1)
     earlier = begun(shared)
-    assert adopt(shared, "hiccup") == {"hiccup": "COLLECTING"}
+    assert recover(shared, "hiccup") == {"hiccup": "COLLECTING"}
     # In an account with many jobs, to begin anew each time would never come to an end.
     assert begun(shared) == earlier + 1
 
 
 def begun(stack: Stack) -> int:
     """How often a worker has begun to look."""
-    return [line["event"] for line in stack.log()].count("adoption.began")
+    return [line["event"] for line in stack.log()].count("recovery.started")
 
 
 def sentence(done: subprocess.CompletedProcess[str], code: int, part: str) -> None:
@@ -351,12 +351,12 @@ def sentence(done: subprocess.CompletedProcess[str], code: int, part: str) -> No
 
 def test_what_aws_forbids_is_said(shared: Stack) -> None:
     shared.fault(operation="ListTranscriptionJobs", kind="access_denied", times=1)
-    sentence(shared.transcribe("adopt"), 1, "ListTranscriptionJobs")
-    sentence(shared.transcribe("adopt", "a/b"), 2, "a/b")
+    sentence(shared.transcribe("recover"), 1, "ListTranscriptionJobs")
+    sentence(shared.transcribe("recover", "a/b"), 2, "a/b")
 
 
 def test_without_a_worker_nobody_waits(stack: Stack) -> None:
-    sentence(stack.transcribe("adopt"), 1, "No worker is alive")
+    sentence(stack.transcribe("recover"), 1, "No worker is alive")
     assert recorded(stack) == {}
 
 
@@ -366,7 +366,7 @@ def test_what_still_runs_is_awaited_and_not_started_again(stack: Stack) -> None:
     job = submit(stack, "running")
     stack.job_in(job.id, JobState.TRANSCRIBING)
     forget(stack)
-    assert adopt(stack) == {"running": "TRANSCRIBING"}
+    assert recover(stack) == {"running": "TRANSCRIBING"}
     # It has the account's only slot, as before.
     submit(stack, "next")
     stack.job_in("next", JobState.READY)
@@ -378,7 +378,7 @@ def test_what_still_runs_is_awaited_and_not_started_again(stack: Stack) -> None:
     assert stack.account()["most_running"] == 1
 
 
-def test_an_adoption_outlives_its_worker_and_is_joined(stack: Stack) -> None:
+def test_a_recovery_outlives_its_worker_and_is_joined(stack: Stack) -> None:
     stack.start_aws("--recogniser", "fixed:0.2")
     doomed = stack.start_worker("doomed")
     names = [f"many-{number}" for number in range(5)]
@@ -389,10 +389,10 @@ def test_an_adoption_outlives_its_worker_and_is_joined(stack: Stack) -> None:
     # The third job's audio is looked at for ever.
     stack.fault(operation="HeadObject", kind="timeout", seconds=50, times=1, match="many-2")
     with ThreadPoolExecutor() as threads:
-        waiting = threads.submit(adopt, stack)
+        waiting = threads.submit(recover, stack)
         until(lambda: len(stack.client.list()) == 2)
-        sentence(stack.transcribe("adopt", "--timeout", "0"), 3, "goes on")
-        sentence(stack.transcribe("adopt", "many-2"), 1, "under way")
+        sentence(stack.transcribe("recover", "--timeout", "0"), 3, "goes on")
+        sentence(stack.transcribe("recover", "many-2"), 1, "under way")
         doomed.kill()
         doomed.wait()
         stack.start_worker("heir")

@@ -7,15 +7,15 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from worker.aws.inventory import ListedObject
-from worker.recovery.artifacts import Traces, attempt_of, folders
+from worker.recovery.artifacts import Artifacts, attempt_of, folders
 
 PREFIX = "s3://bucket/ours/"
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 
 
-def found(*keys: str) -> dict[str, Traces]:
+def found(*keys: str) -> dict[str, Artifacts]:
     objects = [ListedObject(f"{PREFIX}{key}", NOON) for key in sorted(keys)]
-    return {traces.id: traces for traces in folders(objects, PREFIX)}
+    return {artifacts.id: artifacts for artifacts in folders(objects, PREFIX)}
 
 
 @pytest.mark.parametrize(
@@ -42,7 +42,7 @@ def test_a_name_tells_the_attempt_relative_to_the_job(
 
 
 def test_each_folder_is_a_job() -> None:
-    traces = found(
+    artifacts = found(
         "a/audio.wav",
         "a/a.json",
         "a/a--try-2.json",
@@ -56,31 +56,39 @@ def test_each_folder_is_a_job() -> None:
         "no-folder.json",
         "not a name/audio.wav",
     )
-    assert set(traces) == {"a", "a.2", "b", "c"}
-    assert set(traces["a"].results) == {1, 2}
-    assert set(traces["a.2"].results) == {1}
-    assert traces["a"].audio is not None
-    assert (traces["b"].audio, traces["b"].results, traces["b"].written_to) == (None, {}, True)
-    assert (traces["c"].audio, traces["c"].results, traces["c"].written_to) == (None, {}, False)
+    assert set(artifacts) == {"a", "a.2", "b", "c"}
+    assert set(artifacts["a"].results) == {1, 2}
+    assert set(artifacts["a.2"].results) == {1}
+    assert artifacts["a"].audio is not None
+    assert (artifacts["b"].audio, artifacts["b"].results, artifacts["b"].written_to) == (
+        None,
+        {},
+        True,
+    )
+    assert (artifacts["c"].audio, artifacts["c"].results, artifacts["c"].written_to) == (
+        None,
+        {},
+        False,
+    )
 
 
 def test_who_asked_for_redaction_is_not_given_the_open_document() -> None:
-    traces = found("a/a.json", "a/redacted-a.json", "redacted-b/redacted-b.json")
-    assert traces["a"].results[1].uri == f"{PREFIX}a/redacted-a.json"
-    assert traces["redacted-b"].results[1].uri == f"{PREFIX}redacted-b/redacted-b.json"
+    artifacts = found("a/a.json", "a/redacted-a.json", "redacted-b/redacted-b.json")
+    assert artifacts["a"].results[1].uri == f"{PREFIX}a/redacted-a.json"
+    assert artifacts["redacted-b"].results[1].uri == f"{PREFIX}redacted-b/redacted-b.json"
 
 
 def test_a_transcribe_job_fits_by_its_media() -> None:
-    traces = found("a/audio.wav", "b/b.json", "c/other.txt")
-    assert traces["a"].fit(f"{PREFIX}a/audio.wav", PREFIX)
-    assert not traces["a"].fit("s3://bucket/theirs/talk.wav", PREFIX)
-    assert traces["b"].fit("s3://bucket/theirs/talk.wav", PREFIX)
-    assert not traces["b"].fit(f"{PREFIX}a/audio.wav", PREFIX)
-    assert not traces["c"].fit("s3://bucket/theirs/talk.wav", PREFIX)
+    artifacts = found("a/audio.wav", "b/b.json", "c/other.txt")
+    assert artifacts["a"].fit(f"{PREFIX}a/audio.wav", PREFIX)
+    assert not artifacts["a"].fit("s3://bucket/theirs/talk.wav", PREFIX)
+    assert artifacts["b"].fit("s3://bucket/theirs/talk.wav", PREFIX)
+    assert not artifacts["b"].fit(f"{PREFIX}a/audio.wav", PREFIX)
+    assert not artifacts["c"].fit("s3://bucket/theirs/talk.wav", PREFIX)
 
 
 def test_what_was_made_for_an_earlier_recording_tells_nothing() -> None:
-    traces = found("a/audio.wav")["a"]
-    assert traces.outlive(NOON - timedelta(seconds=1))
-    assert not traces.outlive(NOON - timedelta(seconds=3))
-    assert traces.outlive(None)
+    artifacts = found("a/audio.wav")["a"]
+    assert artifacts.outlive(NOON - timedelta(seconds=1))
+    assert not artifacts.outlive(NOON - timedelta(seconds=3))
+    assert artifacts.outlive(None)
