@@ -168,7 +168,7 @@ def test_a_message_of_others_lost_on_its_way_to_a_worker_costs_seconds(stack: St
     stop_while_it_waits(stack, doomed)
     stack.broker.command("LPUSH", CONTROL_QUEUE, raw_message(request))
     # As another worker's dispatcher does; Redis hands what it sends to the stopped worker's BRPOP.
-    assert len(Schedule(stack.broker, LEASE).claim(1)) == 1
+    assert len(Schedule(stack.broker, LEASE).dispatch(1)) == 1
     until(lambda: not any(stack.client.fleet.queue_lengths().values()))
     doomed.kill()
     doomed.wait()

@@ -426,7 +426,7 @@ def test_memory_stays_flat_however_large_the_file(s3: Any, tmp_path: Path) -> No
 from pathlib import Path
 from worker.aws.session import Aws
 from worker.settings import WorkerSettings
-from worker.storage import Storage
+from worker.aws.s3 import Storage
 storage = Storage(Aws(WorkerSettings.load()).s3())
 def peak():
     # Not getrusage: its peak begins with that of the process that started this one.
