@@ -17,7 +17,7 @@ from tests.support.stages import offline_worker, started, taken_up, uploaded, wo
 from tests.support.waiting import until
 from worker.account import calls
 from worker.account.admission import Operation, Token
-from worker.aws.session import UNREACHABLE
+from worker.aws.errors import UNREACHABLE
 from worker.errors import Snooze, Transient
 from worker.runtime import isolation
 from worker.runtime.context import Context

@@ -15,7 +15,7 @@ from producer.backend.workers import Check
 from producer.contract.job import JobState
 from tests.support.stack import Stack, until
 from tests.support.stages import worker_of
-from worker.aws.session import Aws, errors_sorted
+from worker.aws.session import Aws, errors_classified
 from worker.errors import Transient
 from worker.runtime.background import run_in_background
 from worker.runtime.health import Health
@@ -127,7 +127,7 @@ def test_a_strange_answer_of_transcribe_is_waited_out(
     with answering(answer) as url:
         monkeypatch.setenv("AWS_ENDPOINT_URL_TRANSCRIBE", url)
         client = Aws(worker.settings).transcribe()
-        with pytest.raises(Transient), errors_sorted("GetTranscriptionJob"):
+        with pytest.raises(Transient), errors_classified("GetTranscriptionJob"):
             client.get_transcription_job(TranscriptionJobName="one")
 
 

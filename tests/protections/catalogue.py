@@ -406,8 +406,8 @@ LOSS = (
 AWS = (
     Protection(
         "worker/aws/transcribe.py",
-        "        return s3_uri(told)\n",
-        "        return told\n",
+        "        return s3_uri(media)\n",
+        "        return media\n",
         _OPTIONS + "test_a_job_that_others_started_by_an_https_address_is_taken_over",
     ),
     Protection(
@@ -523,15 +523,15 @@ AWS = (
         _AWS + "test_a_hiccup_costs_a_job_seconds_only[start-500-done-fields1]",
     ),
     Protection(
-        "worker/aws/session.py",
-        "    elif status >= 500 or",
-        "    elif status >= 1000 or",
+        "worker/aws/errors.py",
+        "_transient if status >= 500 else",
+        "_transient if status >= 1000 else",
         _AWS + "test_a_hiccup_costs_a_job_seconds_only[start-500-fields0]",
     ),
     Protection(
-        "worker/aws/session.py",
-        "if code in CREDENTIAL_CODES:",
-        "if code in set():",
+        "worker/aws/errors.py",
+        '"ExpiredToken": _credentials_rejected,',
+        '"ExpiredToken": _permanent,',
         _AWS + "test_wrong_credentials_are_waited_out_and_doctor_says_so",
     ),
     Protection(
@@ -553,9 +553,9 @@ AWS = (
         _AWS + "test_cleanup_that_is_forbidden_does_not_uncomplete_a_job",
     ),
     Protection(
-        "worker/aws/s3.py",
-        'if error.code == "NoSuchUpload":',
-        "if False:",
+        "worker/aws/errors.py",
+        '"NoSuchUpload": _upload_ended,',
+        '"NoSuchUpload": _permanent,',
         "tests/integration/test_storage.py::"
         "test_an_upload_in_parts_that_somebody_ended_is_tried_again",
     ),
@@ -593,9 +593,9 @@ AWS = (
         _RESULTS + "test_a_deleted_jobs_result_that_may_not_be_read_is_not_paid_for_again",
     ),
     Protection(
-        "worker/aws/s3.py",
-        'with _bucket_awaited(), errors_sorted("PutObject"):',
-        'with errors_sorted("PutObject"):',
+        "worker/aws/transfer.py",
+        'with errors_classified("PutObject", awaits_bucket=True):',
+        'with errors_classified("PutObject"):',
         _RESULTS + "test_a_bucket_that_is_gone_is_waited_for_and_doctor_says_so",
     ),
     Protection(
@@ -1317,8 +1317,8 @@ SECURITY = (
     ),
     Protection(
         "worker/aws/s3.py",
-        "                    lambda: body.iter_chunks(_CHUNK),\n",
-        "                    lambda: iter([body.read()]),\n",
+        "                lambda: body.iter_chunks(_CHUNK),\n",
+        "                lambda: iter([body.read()]),\n",
         _FETCHED + "test_a_huge_unredacted_document_costs_the_worker_no_memory",
     ),
     Protection(

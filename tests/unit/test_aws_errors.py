@@ -15,17 +15,18 @@ from botocore.exceptions import BotoCoreError, ClientError
 from botocore.stub import Stubber
 from botocore.utils import parse_timestamp
 
-from worker.aws.session import CREDENTIAL_CODES, Aws, moment, sorted_error
+from worker.aws.answers import parse_time
+from worker.aws.errors import AlreadyExists, NotFound, classify
+from worker.aws.session import Aws
 from worker.aws.transcribe import (
     Done,
     Failed,
-    NameExistsError,
     Running,
     Transcribe,
-    used_by_another,
 )
 from worker.errors import Permanent, SlotsFull, StageError, Throttled, Transient
 from worker.settings import WorkerSettings
+from worker.stages.ownership import name_taken
 
 START: Any = {
     "TranscriptionJobName": "talk-1",
@@ -81,11 +82,21 @@ def client_error(code: str, text: str = "It says why.", status: int = 400) -> Cl
     ("error", "kind", "code"),
     [
         *(
-            (client_error(code), Transient, "CredentialsRejected")
-            for code in sorted(CREDENTIAL_CODES)
+            (client_error(code, status=403), Transient, "CredentialsRejected")
+            for code in (
+                "ExpiredToken",
+                "ExpiredTokenException",
+                "InvalidAccessKeyId",
+                "InvalidClientTokenId",
+                "InvalidSignatureException",
+                "InvalidToken",
+                "RequestExpired",
+                "RequestTimeTooSkewed",
+                "SignatureDoesNotMatch",
+                "UnrecognizedClientException",
+            )
         ),
-        (client_error("ExpiredToken", status=403), Transient, "CredentialsRejected"),
-        (client_error("InvalidToken"), Transient, "CredentialsRejected"),
+        (client_error("Throttling"), Throttled, "Throttling"),
         (client_error("ThrottlingException"), Throttled, "ThrottlingException"),
         (client_error("TooManyRequestsException", status=429), Throttled, "TooManyRequests"),
         (client_error("SlowDown", status=503), Throttled, "SlowDown"),
@@ -100,6 +111,18 @@ def client_error(code: str, text: str = "It says why.", status: int = 400) -> Cl
         (client_error("403", "Forbidden", 403), Permanent, "AccessDenied"),
         (client_error("NoSuchBucket", status=404), Permanent, "NoSuchBucket"),
         (client_error("BadRequestException"), Permanent, "BadRequestException"),
+        (client_error("BadRequestException", UNKNOWN_JOB), NotFound, "BadRequestException"),
+        (client_error("NotFoundException"), NotFound, "NotFoundException"),
+        (client_error("404", "Not Found", 404), Permanent, "404"),
+        (client_error("ConflictException"), AlreadyExists, "ConflictException"),
+        (client_error("PreconditionFailed", status=412), AlreadyExists, "PreconditionFailed"),
+        (client_error("NoSuchUpload", status=404), Transient, "NoSuchUpload"),
+        (
+            client_error("ConditionalRequestConflict", status=409),
+            Transient,
+            "ConditionalRequestConflict",
+        ),
+        (client_error("NotImplemented", status=501), Transient, "NotImplemented"),
         (client_error("SomethingNew"), Permanent, "SomethingNew"),
         (client_error("", "", 0), Permanent, "AwsError"),
         (boto.NoCredentialsError(), Transient, "CredentialsMissing"),
@@ -133,10 +156,10 @@ def client_error(code: str, text: str = "It says why.", status: int = 400) -> Cl
     ],
     ids=lambda value: getattr(value, "__name__", None) or repr(value)[:50],
 )
-def test_every_error_is_sorted(
+def test_every_error_is_classified(
     error: ClientError | BotoCoreError, kind: type[StageError], code: str
 ) -> None:
-    found = sorted_error(error, "AnyCall")
+    found = classify(error, "AnyCall")
 
     assert type(found) is kind
     assert found.code.startswith(code)
@@ -144,15 +167,26 @@ def test_every_error_is_sorted(
     assert "secret" not in found.message
 
 
+@pytest.mark.parametrize("code", ["404", "NoSuchKey", "NotFound"])
+def test_only_s3_says_by_a_status_alone_that_something_is_missing(code: str) -> None:
+    assert isinstance(classify(client_error(code), "HeadObject"), NotFound)
+    assert type(classify(client_error(code), "GetTranscriptionJob")) is Permanent
+
+
+def test_an_upload_that_has_ended_needs_no_abort() -> None:
+    found = classify(client_error("NoSuchUpload"), "AbortMultipartUpload")
+    assert isinstance(found, NotFound)
+
+
 def test_throttling_says_of_which_operation() -> None:
-    found = sorted_error(client_error("ThrottlingException"), "GetTranscriptionJob")
+    found = classify(client_error("ThrottlingException"), "GetTranscriptionJob")
     assert isinstance(found, Throttled)
     assert found.operation == "GetTranscriptionJob"
 
 
 def test_the_words_of_the_service_are_passed_on() -> None:
-    assert sorted_error(client_error("BadRequestException", " Bad. "), "X").message == "Bad."
-    assert sorted_error(client_error("NewError", ""), "X").message == "X was refused."
+    assert classify(client_error("BadRequestException", " Bad. "), "X").message == "Bad."
+    assert classify(client_error("NewError", ""), "X").message == "X was refused."
 
 
 def test_start_hands_its_parameters_over(service: Service) -> None:
@@ -162,7 +196,7 @@ def test_start_hands_its_parameters_over(service: Service) -> None:
 
 def test_a_name_that_exists_is_for_the_caller_to_look_into(service: Service) -> None:
     service.refuse("start_transcription_job", "ConflictException", "The name exists.")
-    with pytest.raises(NameExistsError):
+    with pytest.raises(AlreadyExists):
         service.transcribe.start(START, AT_ONCE)
 
 
@@ -337,7 +371,7 @@ def test_a_list_that_does_not_end_tells_nothing(service: Service) -> None:
 
 
 def test_a_job_of_another_is_named_and_left_alone() -> None:
-    error = used_by_another("talk-1")
+    error = name_taken("talk-1")
     assert isinstance(error, Permanent)
     assert "talk-1" in error.message
     assert "left alone" in error.message
@@ -391,7 +425,7 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> None:
         (400, "ThrottlingException", "Rate exceeded", Throttled),
         (500, "InternalFailureException", "Oops.", Transient),
         (503, "ServiceUnavailable", "Later.", Transient),
-        (400, "ConflictException", "The name exists.", NameExistsError),
+        (400, "ConflictException", "The name exists.", AlreadyExists),
         (400, "BadRequestException", "No.", Permanent),
     ],
 )
@@ -459,11 +493,11 @@ def test_missing_credentials_are_waited_for(
     ],
 )
 def test_times_are_read_as_botocore_reads_them(told: float | str) -> None:
-    read = moment(told)
+    read = parse_time(told)
     assert read == parse_timestamp(told)
     assert read.tzinfo is not None
 
 
 def test_what_is_no_time_is_botocores_error() -> None:
     with pytest.raises(ValueError, match="Invalid timestamp"):
-        moment("yesterday GMT")
+        parse_time("yesterday GMT")

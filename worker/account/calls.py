@@ -11,7 +11,7 @@ import structlog
 from producer.backend.schedule import clock
 from producer.errors import BrokerUnavailable
 from worker.account.admission import Operation, Token
-from worker.aws.session import may_still_arrive
+from worker.aws.errors import may_still_arrive
 from worker.aws.transcribe import Gate
 from worker.errors import Snooze
 from worker.runtime.runner import Work

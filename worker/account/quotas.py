@@ -11,7 +11,7 @@ import structlog
 
 from producer.errors import BrokerUnavailable
 from worker.account.admission import Operation
-from worker.aws.session import errors_sorted
+from worker.aws.errors import errors_classified
 from worker.errors import StageError
 from worker.runtime.background import run_in_background
 from worker.runtime.context import Context
@@ -43,7 +43,7 @@ class QuotaReader:
 
     def _read(self) -> None:
         try:
-            with errors_sorted("ListServiceQuotas"):
+            with errors_classified("ListServiceQuotas"):
                 found = dict(known_quotas(self._all()))
             if found:
                 self._worker.admission.learn(found)

@@ -9,12 +9,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from botocore.exceptions import ClientError
-
 from worker.aws.description import options_of
+from worker.aws.errors import NotFound, errors_classified
 from worker.aws.objects import parse_uri
-from worker.aws.session import errors_sorted
-from worker.aws.transcribe import Status, is_unknown_job, status_of
+from worker.aws.transcribe import Status, status_of
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -67,10 +65,10 @@ class Inventory:
             after: the address of the last one of the page before; '' for the first page.
 
         Raises:
-            Transient, Permanent: as AWS's error is sorted.
+            Transient, Permanent: as AWS's error is classified.
         """
         bucket, prefix = parse_uri(uri)
-        with errors_sorted("ListObjectsV2"):
+        with errors_classified("ListObjectsV2"):
             page = self._s3.list_objects_v2(
                 Bucket=bucket, Prefix=prefix, StartAfter=parse_uri(after)[1] if after else ""
             )
@@ -87,14 +85,14 @@ class Inventory:
             token: what the page before came with; '' for the first page.
 
         Raises:
-            Transient, Permanent: as AWS's error is sorted.
+            Transient, Permanent: as AWS's error is classified.
         """
         parameters: ListTranscriptionJobsRequestTypeDef = {"MaxResults": 100}
         if contains:
             parameters["JobNameContains"] = contains
         if token:
             parameters["NextToken"] = token
-        with errors_sorted("ListTranscriptionJobs"):
+        with errors_classified("ListTranscriptionJobs"):
             page = self._transcribe.list_transcription_jobs(**parameters)
         listed = [
             ListedJob(
@@ -112,14 +110,12 @@ class Inventory:
         """All that Transcribe tells of a job; None if there is none of that name.
 
         Raises:
-            Transient, Permanent: as AWS's error is sorted.
+            Transient, Permanent: as AWS's error is classified.
         """
-        with errors_sorted("GetTranscriptionJob"):
-            try:
+        try:
+            with errors_classified("GetTranscriptionJob"):
                 answer = self._transcribe.get_transcription_job(TranscriptionJobName=name)
-            except ClientError as error:
-                if is_unknown_job(error):
-                    return None
-                raise
+        except NotFound:
+            return None
         job = answer["TranscriptionJob"]
         return Description(status_of(job), options_of(job))

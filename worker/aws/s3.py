@@ -9,19 +9,18 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from worker.aws.errors import NotFound, errors_classified
 from worker.aws.etag import content_etag
 from worker.aws.objects import NOTE, OWNER, OpenObject, StoredObject, parse_uri, stored_object
 from worker.aws.payload import Progress
-from worker.aws.session import error_code, errors_sorted
 from worker.aws.transfer import Begun, Sender
 from worker.errors import Permanent, StageError, Transient
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-_MISSING = frozenset({"404", "NoSuchKey", "NotFound"})
 #: Expired or wrong credentials among other things; a HEAD has no body to tell them apart.
-_WORDLESS = frozenset({"400", "403"})
+_WITHOUT_WORDS = frozenset({"400", "403"})
 _CHUNK = 1024 * 1024
 
 
@@ -50,19 +49,20 @@ class Storage:
         """Look at an object; None if it is not there.
 
         Raises:
-            Transient, Permanent: as AWS's error is sorted.
+            Transient, Permanent: as AWS's error is classified.
         """
         bucket, key = _object(uri)
-        with errors_sorted("HeadObject"):
-            try:
-                head = self._client.head_object(Bucket=bucket, Key=key)
-            except ClientError as error:
-                if error_code(error) in _MISSING:
-                    return None
-                if error_code(error) in _WORDLESS:
-                    # S3 answers HeadObject without words, GetObject with them.
-                    self._client.get_object(Bucket=bucket, Key=key, Range="bytes=0-0")
-                raise
+        try:
+            with errors_classified("HeadObject"):
+                try:
+                    head = self._client.head_object(Bucket=bucket, Key=key)
+                except ClientError as error:
+                    if error.response["Error"]["Code"] in _WITHOUT_WORDS:
+                        # S3 answers HeadObject without words, GetObject with them.
+                        self._client.get_object(Bucket=bucket, Key=key, Range="bytes=0-0")
+                    raise
+        except NotFound:
+            return None
         return stored_object(head, head["ContentLength"])
 
     def peek(self, uri: str, most: int) -> tuple[StoredObject | None, bytes]:
@@ -72,30 +72,30 @@ class Storage:
         not come as it was sent.
 
         Raises:
-            Transient, Permanent: as AWS's error is sorted.
+            Transient, Permanent: as AWS's error is classified.
         """
         bucket, key = _object(uri)
-        with errors_sorted("GetObject"):
-            try:
+        try:
+            with errors_classified("GetObject"):
                 answer = self._client.get_object(
                     Bucket=bucket, Key=key, Range=f"bytes=0-{most - 1}"
                 )
-            except ClientError as error:
-                if error_code(error) in _MISSING:
-                    return None, b""
-                if error_code(error) != "InvalidRange":
-                    raise
-                # An empty object has no first byte.
-                return self.find(uri), b""
-            sent = answer["ContentLength"]
-            of = answer.get("ContentRange", "").rpartition("/")[2]
-            size = int(of) if of.isdigit() else sent
-            content = b""
-            # The object is there, whatever comes of reading it. With a Range, some endpoints send a
-            # checksum that is not that of what they send.
-            with closing(answer["Body"]) as body, suppress(BotoCoreError):
-                # A connection is of further use only if its answer was read.
-                content = body.read() if sent <= most else b""
+        except NotFound:
+            return None, b""
+        except Permanent as error:
+            if error.code != "InvalidRange":
+                raise
+            # An empty object has no first byte.
+            return self.find(uri), b""
+        sent = answer["ContentLength"]
+        of = answer.get("ContentRange", "").rpartition("/")[2]
+        size = int(of) if of.isdigit() else sent
+        content = b""
+        # The object is there, even if reading it fails. With a Range, some endpoints send a
+        # checksum of other bytes than they send.
+        with closing(answer["Body"]) as body, suppress(BotoCoreError):
+            # A connection is of further use only if its answer was read.
+            content = body.read() if sent <= most else b""
         whole = len(content) == min(size, most)
         return stored_object(answer, size), content if whole else b""
 
@@ -127,22 +127,16 @@ class Storage:
 
         Raises:
             Transient: also if the bucket is gone, or the file changes meanwhile.
-            Permanent: as AWS's error is sorted; or what `progress` raised.
+            Permanent: as AWS's error is classified; or what `progress` raised.
         """
         bucket, key = _object(uri)
         marks = {OWNER: owner, NOTE: note} if note else {OWNER: owner}
         to = {"Bucket": bucket, "Key": key, "Metadata": marks}
         try:
-            with _bucket_awaited(), errors_sorted("PutObject"):
-                return self._sender.send(file, to, progress, begun, only_new=only_new)
-        except StageError as error:
-            # botocore takes what `progress` raises for a fault of the connection.
+            return self._sender.send(file, to, progress, begun, only_new=only_new)
+        except StageError:
+            # botocore wraps what `progress` raises in an error of the connection.
             progress(0)
-            if error.code == "NoSuchUpload":
-                # Its last call was carried out and the answer lost, or somebody aborted it.
-                raise Transient(error.code, "The upload in parts has ended already.") from error
-            if error.code == "ConditionalRequestConflict":
-                raise Transient(error.code, "Somebody else puts something there now.") from error
             raise
 
     def abort_uploads(
@@ -158,10 +152,10 @@ class Storage:
         Returns how many there were.
 
         Raises:
-            Transient, Permanent: as AWS's error is sorted.
+            Transient, Permanent: as AWS's error is classified.
         """
         bucket, key = parse_uri(uri)
-        with errors_sorted("ListMultipartUploads"):
+        with errors_classified("ListMultipartUploads"):
             pages = self._client.get_paginator("list_multipart_uploads")
             uploads = [
                 (upload["Key"], upload["UploadId"])
@@ -171,14 +165,8 @@ class Storage:
                 if only is None or upload["UploadId"] in only
             ]
         for found, upload_id in uploads:
-            with errors_sorted("AbortMultipartUpload"):
-                try:
-                    self._client.abort_multipart_upload(
-                        Bucket=bucket, Key=found, UploadId=upload_id
-                    )
-                except ClientError as error:
-                    if error_code(error) not in {*_MISSING, "NoSuchUpload"}:
-                        raise
+            with suppress(NotFound), errors_classified("AbortMultipartUpload"):
+                self._client.abort_multipart_upload(Bucket=bucket, Key=found, UploadId=upload_id)
         return len(uploads)
 
     def has_content(self, stored: StoredObject, uri: str, file: BufferedReader, size: int) -> bool:
@@ -200,30 +188,28 @@ class Storage:
 
         Raises:
             Transient: also if the object or its bucket is not there, for it may be about to be.
-            Permanent: as AWS's error is sorted.
+            Permanent: as AWS's error is classified.
         """
         bucket, key = _object(uri)
-        with _bucket_awaited(), errors_sorted("GetObject"):
-            try:
+        try:
+            with errors_classified("GetObject", awaits_bucket=True):
                 answer = self._client.get_object(Bucket=bucket, Key=key)
-            except ClientError as error:
-                if error_code(error) in _MISSING:
-                    raise Transient("ResultMissing", f"There is no object {uri}.") from error
-                raise
-            with closing(answer["Body"]) as body:
-                yield OpenObject(
-                    answer["ContentLength"],
-                    answer["LastModified"],
-                    body.read,
-                    lambda: body.iter_chunks(_CHUNK),
-                )
+        except NotFound as error:
+            raise Transient("ResultMissing", f"There is no object {uri}.") from error
+        with errors_classified("GetObject"), closing(answer["Body"]) as body:
+            yield OpenObject(
+                answer["ContentLength"],
+                answer["LastModified"],
+                body.read,
+                lambda: body.iter_chunks(_CHUNK),
+            )
 
     def read(self, uri: str) -> bytes:
         """The whole content of an object.
 
         Raises:
             Transient: also if the object or its bucket is not there, for it may be about to be.
-            Permanent: as AWS's error is sorted.
+            Permanent: as AWS's error is classified.
         """
         with self.opened(uri) as found:
             return found.read()
@@ -232,50 +218,27 @@ class Storage:
         """Delete an object; one that is not there is fine.
 
         Raises:
-            Transient, Permanent: as AWS's error is sorted.
+            Transient, Permanent: as AWS's error is classified.
         """
         bucket, key = _object(uri)
-        with errors_sorted("DeleteObject"):
+        with errors_classified("DeleteObject"):
             self._client.delete_object(Bucket=bucket, Key=key)
 
     def bucket_region(self, bucket: str) -> str:
         """Where a bucket is.
 
         Raises:
-            Transient, Permanent: as AWS's error is sorted, so also that it is not to be had.
+            Transient, Permanent: as AWS's error is classified, so also that it is not to be had.
         """
-        with errors_sorted("HeadBucket"):
-            try:
+        try:
+            with errors_classified("HeadBucket"):
                 head = self._client.head_bucket(Bucket=bucket)
-            except ClientError as error:
-                if error_code(error) in _MISSING:
-                    raise Permanent(
-                        "NoSuchBucket", f"The bucket {bucket} does not exist."
-                    ) from error
-                raise
+        except NotFound as error:
+            raise Permanent("NoSuchBucket", f"The bucket {bucket} does not exist.") from error
         headers = head["ResponseMetadata"]["HTTPHeaders"]
         return str(headers.get("x-amz-bucket-region", ""))
 
     def _same_content(self, uri: str, file: BufferedReader) -> bool:
-        bucket, key = _object(uri)
         file.seek(0)
-        with (
-            errors_sorted("GetObject"),
-            closing(self._client.get_object(Bucket=bucket, Key=key)["Body"]) as body,
-        ):
-            return all(file.read(len(chunk)) == chunk for chunk in body.iter_chunks(_CHUNK))
-
-
-@contextmanager
-def _bucket_awaited() -> Iterator[None]:
-    """Wait for a bucket that is gone: what it shall take or hold must not be given up with it."""
-    try:
-        yield
-    except Permanent as error:
-        if error.code != "NoSuchBucket":
-            raise
-        raise Transient(
-            error.code,
-            "The S3 bucket does not exist; the job waits until it is created, or "
-            "TRANSCRIBE_BUCKET corrected.",
-        ) from error
+        with self.opened(uri) as found:
+            return all(file.read(len(piece)) == piece for piece in found.pieces())

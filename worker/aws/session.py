@@ -1,39 +1,21 @@
-"""The AWS session and its clients, and which errors of any AWS call mean what."""
+"""The AWS session of a process and its clients."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, cast
 
 import boto3
 import botocore.session
 from botocore.config import Config
-from botocore.exceptions import (
-    BotoCoreError,
-    ClientError,
-    ConnectTimeoutError,
-    CredentialRetrievalError,
-    EndpointConnectionError,
-    FlexibleChecksumError,
-    HTTPClientError,
-    IncompleteReadError,
-    MetadataRetrievalError,
-    NoCredentialsError,
-    PartialCredentialsError,
-    SSOError,
-    TokenRetrievalError,
-)
-from botocore.exceptions import ConnectionError as BotoConnectionError
-from botocore.parsers import ResponseParserError
-from botocore.utils import parse_timestamp
+from botocore.exceptions import BotoCoreError
 
 from worker.aws.answers import AnswerParsers
-from worker.errors import Permanent, StageError, Throttled, Transient
+from worker.aws.errors import errors_classified
+from worker.errors import Permanent, Transient
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -42,53 +24,8 @@ if TYPE_CHECKING:
 
     from worker.settings import WorkerSettings
 
-#: The code of an error that says that AWS did not answer.
-UNREACHABLE = "Unreachable"
 #: Seconds that a quick call may wait for its answer.
 _QUICK = 5
-#: The credentials are missing, wrong or expired: work waits until somebody mends them.
-CREDENTIAL_CODES = frozenset(
-    {
-        "ExpiredToken",
-        "ExpiredTokenException",
-        "InvalidToken",
-        "RequestTimeTooSkewed",
-        "InvalidAccessKeyId",
-        "InvalidClientTokenId",
-        "InvalidSignatureException",
-        "RequestExpired",
-        "SignatureDoesNotMatch",
-        "UnrecognizedClientException",
-    }
-)
-_DENIED = frozenset({"AccessDenied", "AccessDeniedException", "403", "Forbidden"})
-_THROTTLED = frozenset(
-    {
-        "LimitExceededException",
-        "SlowDown",
-        "Throttling",
-        "ThrottlingException",
-        "TooManyRequestsException",
-    }
-)
-#: botocore could not find or renew credentials, which often mends itself: a role's.
-_NO_CREDENTIALS = (
-    CredentialRetrievalError,
-    MetadataRetrievalError,
-    NoCredentialsError,
-    PartialCredentialsError,
-    SSOError,
-    TokenRetrievalError,
-)
-#: AWS did not answer, or not to the end.
-_BROKEN_OFF = (
-    BotoConnectionError,
-    FlexibleChecksumError,
-    HTTPClientError,
-    IncompleteReadError,
-    # No AWS service answers like that, but what stands between may.
-    ResponseParserError,
-)
 
 
 class Aws:
@@ -107,9 +44,7 @@ class Aws:
         key, secret = settings.credentials or (None, None)
         try:
             core = botocore.session.get_session()
-            parsers = AnswerParsers()
-            parsers.set_parser_defaults(timestamp_parser=moment)
-            core.register_component("response_parser_factory", parsers)
+            core.register_component("response_parser_factory", AnswerParsers())
             self.session = boto3.Session(
                 botocore_session=core,
                 aws_access_key_id=key.get_secret_value() if key else None,
@@ -134,7 +69,7 @@ class Aws:
         config = self._config(attempts=attempts, read_timeout=read_timeout)
         # `Storage` sees to it that an address is one, and calls to S3 are most of the work.
         config = config.merge(Config(parameter_validation=False))
-        with _settings_sorted():
+        with _endpoint_checked():
             client = self.session.client("s3", config=config)
         if client.meta.endpoint_url.startswith("https:"):
             # TLS and a checksum tell all that hashing each body for its signature would.
@@ -152,13 +87,13 @@ class Aws:
         """
         read_timeout = _QUICK if quick else 30
         config = self._config(attempts=1, read_timeout=read_timeout)
-        with _settings_sorted():
+        with _endpoint_checked():
             return self.session.client("transcribe", config=config)
 
     def service_quotas(self) -> ServiceQuotasClient:
         """A client for Service Quotas that gives up after a few seconds."""
         config = self._config(attempts=1, read_timeout=10)
-        with _settings_sorted():
+        with _endpoint_checked():
             return self.session.client("service-quotas", config=config)
 
     def identity(self) -> str:
@@ -167,7 +102,7 @@ class Aws:
         Raises:
             Transient: if AWS does not say.
         """
-        with errors_sorted("GetCallerIdentity"), _settings_sorted():
+        with errors_classified("GetCallerIdentity"), _endpoint_checked():
             sts = self.session.client("sts", config=self._config(attempts=1, read_timeout=10))
             answer = sts.get_caller_identity()
         if not (whose := answer.get("Arn") or answer.get("Account")):
@@ -190,7 +125,7 @@ class Aws:
 
 
 @contextmanager
-def _settings_sorted() -> Iterator[None]:
+def _endpoint_checked() -> Iterator[None]:
     """Let a client be made of what boto3 found in the environment and in ~/.aws.
 
     Raises:
@@ -204,89 +139,3 @@ def _settings_sorted() -> Iterator[None]:
             f"AWS cannot be used ({str(error).rstrip('.')}): correct AWS_ENDPOINT_URL, "
             "AWS_DEFAULT_REGION or the profile in ~/.aws.",
         ) from error
-
-
-def moment(value: float | str) -> datetime:
-    """A time in an answer of AWS, as botocore reads it.
-
-    It takes twenty times as long for a number, and a page of ListTranscriptionJobs has hundreds.
-    """
-    if isinstance(value, (int, float)):
-        return datetime.fromtimestamp(value, UTC)
-    if value.endswith(" GMT"):
-        try:
-            return parsedate_to_datetime(value)
-        except ValueError:
-            pass  # botocore may know more forms, or words its error
-    return parse_timestamp(value)
-
-
-def may_still_arrive(error: Exception) -> bool:
-    """Whether a call that ended so may have been sent, and is perhaps still on its way."""
-    if isinstance(error, StageError):
-        return error.code == UNREACHABLE
-    never_sent = isinstance(error, (ConnectTimeoutError, EndpointConnectionError))
-    return isinstance(error, _BROKEN_OFF) and not never_sent
-
-
-def error_code(error: ClientError) -> str:
-    """The code by which AWS errors are told apart; the HTTP status means nothing."""
-    return str(error.response.get("Error", {}).get("Code", ""))
-
-
-def error_text(error: ClientError) -> str:
-    """AWS's own sentence."""
-    return str(error.response.get("Error", {}).get("Message", "")).strip()
-
-
-@contextmanager
-def errors_sorted(operation: str) -> Iterator[None]:
-    """Turn what boto3 raises into Transient, Throttled or Permanent; special codes go before."""
-    try:
-        yield
-    except (ClientError, BotoCoreError, ResponseParserError) as error:
-        raise sorted_error(error, operation) from error
-
-
-def sorted_error(error: Exception, operation: str) -> StageError:
-    """What an error of boto3 means for the job, whichever operation it was."""
-    if isinstance(error, ClientError):
-        return _answered(error, operation)
-    if isinstance(error, _NO_CREDENTIALS):
-        return Transient(
-            "CredentialsMissing", "The worker has no AWS credentials; the job waits for them."
-        )
-    if isinstance(error, ResponseParserError):
-        return Transient(
-            UNREACHABLE,
-            f"What answered {operation} was not understood; a proxy may stand in between.",
-        )
-    if isinstance(error, _BROKEN_OFF):
-        return Transient(UNREACHABLE, f"AWS could not be reached for {operation}.")
-    return Permanent("BadCall", f"{operation} cannot be called like this: {error}")
-
-
-def _answered(error: ClientError, operation: str) -> StageError:
-    code, text = error_code(error), error_text(error)
-    status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
-    sorted_as: StageError = Permanent(code or "AwsError", text or f"{operation} was refused.")
-    if code in CREDENTIAL_CODES:
-        sorted_as = Transient(
-            "CredentialsRejected",
-            f"AWS rejects the worker's credentials ({code}); the job waits for new ones.",
-        )
-    elif code in _THROTTLED:
-        sorted_as = Throttled(code, f"{operation} was throttled.", operation)
-    elif code == "NoSuchBucket":
-        sorted_as = Permanent(
-            code,
-            "The S3 bucket does not exist: create it or correct TRANSCRIBE_BUCKET, then retry.",
-        )
-    elif code in _DENIED:
-        sorted_as = Permanent(
-            "AccessDenied",
-            f"The worker may not call {operation}; `transcribe policy` prints what it needs.",
-        )
-    elif status >= 500 or code in {"InternalFailureException", "InternalError", "RequestTimeout"}:
-        sorted_as = Transient("AwsFailure", f"{operation} failed at AWS ({code or status}).")
-    return sorted_as

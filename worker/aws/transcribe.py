@@ -5,20 +5,16 @@ Knows boto3 and our errors, nothing of jobs, Redis or Celery.
 
 from __future__ import annotations
 
-import re
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import ClientError
-
 from producer.contract.s3_address import s3_uri
-from worker.aws.session import error_code, error_text, errors_sorted
-from worker.errors import Permanent, SlotsFull, StageError
+from worker.aws.errors import NotFound, errors_classified
 
 if TYPE_CHECKING:
     from mypy_boto3_transcribe import TranscribeServiceClient
@@ -29,14 +25,6 @@ if TYPE_CHECKING:
 
 #: Of a longer list, with 5 calls a second, the end would be out of date before it is seen.
 MAX_PAGES = 50
-#: How the service speaks of too many jobs, under two codes over the years.
-_TOO_MANY_JOBS = re.compile(
-    r"too many (concurrent )?(jobs|transcription)|concurrent", re.IGNORECASE
-)
-_UNKNOWN_JOB = re.compile(
-    r"couldn't be found|not found|doesn't exist|does not exist", re.IGNORECASE
-)
-_TOO_LARGE = re.compile(r"too large|file size|maximum size", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -93,10 +81,6 @@ Status = Running | Done | Failed
 Gate = Callable[[], AbstractContextManager[None]]
 
 
-class NameExistsError(Exception):
-    """A job with this name exists; it may be our own retried call."""
-
-
 class Transcribe:
     """Transcription jobs of the account."""
 
@@ -112,41 +96,25 @@ class Transcribe:
         """Start a job; returns when it was created, by the service's clock, if the answer says so.
 
         Raises:
-            NameTakenError: if a job has the name.
-            SlotsTaken: if too many jobs run in the account.
-            Transient, Permanent: as AWS's error is sorted.
+            AlreadyExists: if a job has the name; it may be our own retried call.
+            SlotsFull: if too many jobs run in the account.
+            Transient, Permanent: as `errors` classifies AWS's error.
         """
-        with errors_sorted("StartTranscriptionJob"), self._sent_by(gate):
-            try:
-                answer = self._client.start_transcription_job(**parameters)
-            except ClientError as error:
-                code, text = error_code(error), error_text(error)
-                if code == "ConflictException":
-                    raise NameExistsError from error
-                if code == "LimitExceededException" and _TOO_LARGE.search(text):
-                    raise Permanent(code, text) from error
-                if code == "LimitExceededException" or (
-                    code == "BadRequestException" and _TOO_MANY_JOBS.search(text)
-                ):
-                    raise SlotsFull(
-                        code, f"The account is full: {text}", "StartTranscriptionJob"
-                    ) from error
-                raise
+        with errors_classified("StartTranscriptionJob"), self._sent_by(gate):
+            answer = self._client.start_transcription_job(**parameters)
         return answer.get("TranscriptionJob", {}).get("CreationTime")
 
     def status(self, name: str, gate: Gate) -> Status | None:
-        """How a job stands; None if there is none of that name.
+        """The status of a job; None if there is none of that name.
 
         Raises:
-            Transient, Permanent: as AWS's error is sorted.
+            Transient, Permanent: as `errors` classifies AWS's error.
         """
-        with errors_sorted("GetTranscriptionJob"), self._sent_by(gate):
-            try:
+        try:
+            with errors_classified("GetTranscriptionJob"), self._sent_by(gate):
                 answer = self._client.get_transcription_job(TranscriptionJobName=name)
-            except ClientError as error:
-                if is_unknown_job(error):
-                    return None
-                raise
+        except NotFound:
+            return None
         sent_at = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date")
         return replace(
             status_of(answer["TranscriptionJob"]),
@@ -159,12 +127,12 @@ class Transcribe:
         The list may be stale: a name that is absent may still be at work.
 
         Raises:
-            Transient, Permanent: as AWS's error is sorted.
+            Transient, Permanent: as AWS's error is classified.
         """
         names: set[str] = set()
         token: str | None = None
         for number in range(MAX_PAGES):
-            with errors_sorted("ListTranscriptionJobs"), self._sent_by(gate):
+            with errors_classified("ListTranscriptionJobs"), self._sent_by(gate):
                 page = (
                     self._client.list_transcription_jobs(
                         Status="IN_PROGRESS", MaxResults=100, NextToken=token
@@ -183,17 +151,17 @@ class Transcribe:
         return None
 
     def delete(self, name: str, gate: Gate) -> None:
-        """Delete a job; one that is not there is fine.
+        """Delete a job; one that does not exist is fine.
 
         Raises:
-            Transient, Permanent: as AWS's error is sorted; Permanent while it runs.
+            Transient, Permanent: as `errors` classifies AWS's error; Permanent while it runs.
         """
-        with errors_sorted("DeleteTranscriptionJob"), self._sent_by(gate):
-            try:
-                self._client.delete_transcription_job(TranscriptionJobName=name)
-            except ClientError as error:
-                if not is_unknown_job(error):
-                    raise
+        with (
+            suppress(NotFound),
+            errors_classified("DeleteTranscriptionJob"),
+            self._sent_by(gate),
+        ):
+            self._client.delete_transcription_job(TranscriptionJobName=name)
 
     @contextmanager
     def _sent_by(self, gate: Gate) -> Iterator[None]:
@@ -224,26 +192,9 @@ def status_of(job: TranscriptionJobTypeDef) -> Status:
     return Running(media_uri, created_at)
 
 
-def _as_s3_uri(told: str) -> str:
-    """The address of media, which may have been told to the service as an https:// one."""
+def _as_s3_uri(media: str) -> str:
+    """The s3:// address of media, for which the request may have had an https:// one."""
     try:
-        return s3_uri(told)
+        return s3_uri(media)
     except ValueError:
-        return told
-
-
-def is_unknown_job(error: ClientError) -> bool:
-    """The model says NotFoundException, the real service answers BadRequestException."""
-    code = error_code(error)
-    return code == "NotFoundException" or (
-        code == "BadRequestException" and bool(_UNKNOWN_JOB.search(error_text(error)))
-    )
-
-
-def used_by_another(name: str) -> StageError:
-    """The error for a name that a job with other media has."""
-    return Permanent(
-        "NameTaken",
-        f"A Transcribe job named {name} exists in this account for other audio, or for what was "
-        "there before. It was left alone; submit under another name.",
-    )
+        return media

@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from worker.aws.budget import Budget
+from worker.aws.errors import AlreadyExists, errors_classified
 from worker.aws.payload import Progress, Reading, body, checksum
-from worker.aws.session import error_code
+from worker.errors import StageError, Transient
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -74,17 +75,17 @@ class Sender:
 
         Raises:
             Transient: if the file changes meanwhile; S3 keeps nothing of it.
-            ClientError, BotoCoreError: of boto3; also if `progress` raised.
+            Transient, Permanent: as `errors` classifies AWS's error; also if `progress` raised.
         """
         if not only_new or self.has_conditional_put is False:
             self._send(file, to, progress, begun, {})
             return True
         try:
             self._send(file, to, progress, begun, {"IfNoneMatch": "*"})
-        except ClientError as error:
-            if error_code(error) == "PreconditionFailed":
-                return False
-            if error_code(error) != "NotImplemented":
+        except AlreadyExists:
+            return False
+        except Transient as error:
+            if error.code != "NotImplemented":
                 raise
             # Conditional writes are younger than many an endpoint that speaks S3.
             self.has_conditional_put = False
@@ -100,10 +101,11 @@ class Sender:
         on: dict[str, Any],
     ) -> None:
         reading = Reading(file)
-        if reading.size < PART_BYTES:
-            self._send_whole(reading, to, progress, on)
-        else:
-            self._send_in_parts(reading, to, progress, begun, on)
+        with errors_classified("PutObject", awaits_bucket=True):
+            if reading.size < PART_BYTES:
+                self._send_whole(reading, to, progress, on)
+            else:
+                self._send_in_parts(reading, to, progress, begun, on)
 
     def _send_whole(
         self, reading: Reading, to: dict[str, Any], progress: Progress, on: dict[str, Any]
@@ -127,13 +129,15 @@ class Sender:
         ):
             return
         try:
-            self._client.put_object(Body=data, ChecksumCRC32=checksum(data), IfNoneMatch="*", **to)
+            with errors_classified("PutObject"):
+                self._client.put_object(
+                    Body=data, ChecksumCRC32=checksum(data), IfNoneMatch="*", **to
+                )
             self.has_conditional_put = False
-        except ClientError as error:
-            if error_code(error) == "PreconditionFailed":
-                self.has_conditional_put = True
-        except BotoCoreError:
-            pass  # the next one will tell
+        except AlreadyExists:
+            self.has_conditional_put = True
+        except StageError:
+            pass  # the next file shows it
         finally:
             self._trying_conditions.release()
 

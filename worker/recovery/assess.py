@@ -42,7 +42,7 @@ class Assessor:
             listed: that job, if the account has it.
 
         Raises:
-            Transient, Permanent: as AWS's error is sorted.
+            Transient, Permanent: as AWS's error is classified.
         """
         result = artifacts.results.get(attempt)
         if listed is not None:

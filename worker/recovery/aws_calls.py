@@ -40,7 +40,7 @@ class PatientCalls:
 
         Raises:
             Transient: if it failed many times in a row.
-            Permanent: as AWS's error is sorted.
+            Permanent: as AWS's error is classified.
             LeaseLost, HandBack: if the work is to stop.
         """
         for wait in _WAITS:

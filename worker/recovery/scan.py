@@ -30,7 +30,7 @@ def recover(work: Work) -> None:
     """Answer what the workers were asked for last.
 
     Raises:
-        Transient, Permanent: as AWS's error is sorted.
+        Transient, Permanent: as AWS's error is classified.
     """
     try:
         asked = work.worker.recoveries.asked()
@@ -68,7 +68,7 @@ class Search:
         """Look for one job by its name, or with '' for all.
 
         Raises:
-            Transient, Permanent: as AWS's error is sorted.
+            Transient, Permanent: as AWS's error is classified.
             LeaseLost: if somebody else looks by now.
         """
         # The account first: what ends between the two has its result in the bucket then.

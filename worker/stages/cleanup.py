@@ -40,7 +40,7 @@ def abort_uploads(work: Work) -> None:
     """Abort what a worker that was killed, or the job's end, left half uploaded.
 
     Raises:
-        Transient: as AWS's error is sorted.
+        Transient: as AWS's error is classified.
     """
     job, settings = work.job, work.worker.settings
     if job.request.is_on_s3 or job.state is JobState.COMPLETED or not _was_uploaded(job):

@@ -33,7 +33,7 @@ def is_found(work: Work) -> bool:
 
     Raises:
         NotYet: if its turn to ask Transcribe comes later.
-        Transient, Permanent: as AWS's error is sorted.
+        Transient, Permanent: as AWS's error is classified.
         LeaseLost: if the job is not ours to clean any more.
     """
     job, settings = work.job, work.worker.settings

@@ -36,8 +36,8 @@ def fetch_beside(work: Work) -> Beside:
     """Write to disk, piece by piece, what Transcribe wrote for the request beside its document.
 
     Raises:
-        Transient: if something is not there, and may yet be; or as AWS's error is sorted.
-        Permanent: as AWS's error is sorted, or if it can never be written.
+        Transient: if something is not there, and may yet be; or as AWS's error is classified.
+        Permanent: as AWS's error is classified, or if it can never be written.
     """
     job, settings = work.job, work.worker.settings
     output = s3_layout.output_of(job, job.result_uri or "")

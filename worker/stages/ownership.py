@@ -80,8 +80,8 @@ def check_free(work: Work, output: str) -> bool:
     Returns whether a write check file of AWS lies there already.
 
     Raises:
-        Permanent: if something else lies where the job would write; or as AWS's error is sorted.
-        Transient: as AWS's error is sorted; or if another job has the key.
+        Permanent: if something else lies where the job would write, or as AWS's error says.
+        Transient: as AWS's error is classified; or if another job has the key.
     """
     if work.job.request.key is None:
         return False
@@ -106,7 +106,7 @@ def ours(work: Work, uris: Iterable[str]) -> list[str]:
     """Of these objects, those that a job may delete; documents, which tell whose all are, last.
 
     Raises:
-        Permanent, Transient: as AWS's error is sorted.
+        Permanent, Transient: as AWS's error is classified.
     """
     job, settings = work.job, work.worker.settings
     folder = s3_layout.own_folder(job, settings.bucket, settings.prefix)
@@ -121,7 +121,7 @@ def delete_audio(work: Work, uri: str) -> None:
     """Delete audio if this job has put it there.
 
     Raises:
-        Permanent, Transient: as AWS's error is sorted.
+        Permanent, Transient: as AWS's error is classified.
     """
     there = work.worker.storage.find(uri)
     if there is not None and there.owner == work.job.id:
@@ -162,6 +162,15 @@ def _is_written_with(
 
 def _is_document(uri: str) -> bool:
     return uri.endswith(".json")
+
+
+def name_taken(name: str) -> Permanent:
+    """The error for a name that a Transcribe job with other media has."""
+    return Permanent(
+        "NameTaken",
+        f"A Transcribe job named {name} exists in this account for other audio, or for what was "
+        "there before. It was left alone; submit under another name.",
+    )
 
 
 def _taken(uri: str) -> Permanent:

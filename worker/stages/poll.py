@@ -18,7 +18,7 @@ from producer.contract.job import Job, JobState, Stage
 from worker import s3_layout
 from worker.account.calls import PATIENCE, in_turn
 from worker.account.poll_interval import ask_by_name, poll_interval
-from worker.aws.session import UNREACHABLE
+from worker.aws.errors import UNREACHABLE
 from worker.aws.transcribe import MAX_PAGES, Done, Failed, Running, Status
 from worker.errors import Permanent, Snooze, StageError, Throttled
 from worker.leases import LeaseLost
@@ -46,7 +46,7 @@ def ended_jobs(work: Work, look: Snapshot) -> Iterator[tuple[Job, Status | None]
     """The running jobs that are no longer at work, each with how it ended (None: it is gone).
 
     Raises:
-        Transient, Permanent: as AWS's error is sorted.
+        Transient, Permanent: as AWS's error is classified.
     """
     if ask_by_name(look):
         yield from _confirmed(work, list(look.jobs), by_object=False, to_ask=look.jobs)

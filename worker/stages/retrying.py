@@ -24,8 +24,8 @@ def go_on_without_result(work: Work) -> None:
     a new attempt begins.
 
     Raises:
-        Transient: if the result may be about to come, or as AWS's error is sorted.
-        Permanent: as AWS's error is sorted.
+        Transient: if the result may be about to come, or as AWS's error is classified.
+        Permanent: as AWS's error is classified.
         LeaseLost: if the job is not ours to move any more.
     """
     job = work.job

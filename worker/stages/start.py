@@ -10,13 +10,14 @@ import structlog
 from producer.contract.job import Job, JobState
 from worker import s3_layout
 from worker.account.calls import in_turn
+from worker.aws.errors import AlreadyExists
 from worker.aws.objects import StoredObject
 from worker.aws.parameters import start_parameters
-from worker.aws.transcribe import Done, NameExistsError, Status, used_by_another
+from worker.aws.transcribe import Done, Status
 from worker.errors import Permanent
 from worker.leases import LeaseLost
 from worker.runtime.runner import Work
-from worker.stages.ownership import check_free
+from worker.stages.ownership import check_free, name_taken
 
 log = structlog.get_logger()
 
@@ -35,7 +36,7 @@ def start_job(work: Work) -> dict[str, str]:
 
     Raises:
         Permanent: if AWS will never take it, or the name belongs to other audio.
-        Transient, SlotsTaken: as AWS's error is sorted.
+        Transient, SlotsTaken: as AWS's error is classified.
         NotYet: if its turn to be started comes later.
     """
     job, settings = work.job, work.worker.settings
@@ -54,10 +55,10 @@ def start_job(work: Work) -> dict[str, str]:
     try:
         gate = in_turn(work, "StartTranscriptionJob")
         started_at = work.worker.transcribe.start(parameters, gate)
-    except NameExistsError:
+    except AlreadyExists:
         status = status_if_ours(work, job)
         if status is None:
-            raise used_by_another(job.aws_name) from None
+            raise name_taken(job.aws_name) from None
         return adopted(work, status)
     kept = {"keeps_write_check": "yes"} if keeps_write_check else {}
     return _fields(work, started_at) | kept | _own(job)

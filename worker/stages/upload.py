@@ -32,7 +32,7 @@ def place_audio(work: Work) -> str:
         Permanent: if it is not fit to be transcribed, or its key has other content.
         NoSeat: if it is large, and enough such are being uploaded.
         NotYet: if somebody may still be writing to it.
-        Transient: as AWS's error is sorted.
+        Transient: as AWS's error is classified.
     """
     request, settings = work.job.request, work.worker.settings
     results_folder(work.job, settings.results_dir)  # refused now, not once it is paid for

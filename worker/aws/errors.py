@@ -1,0 +1,261 @@
+"""What an error of any AWS call means: the one place that decides.
+
+`CODES` says it for what AWS answers. To treat another code like one of these, add a line to it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    ConnectTimeoutError,
+    CredentialRetrievalError,
+    EndpointConnectionError,
+    FlexibleChecksumError,
+    HTTPClientError,
+    IncompleteReadError,
+    MetadataRetrievalError,
+    NoCredentialsError,
+    PartialCredentialsError,
+    SSOError,
+    TokenRetrievalError,
+)
+from botocore.exceptions import ConnectionError as BotoConnectionError
+from botocore.parsers import ResponseParserError
+
+from worker.errors import Permanent, SlotsFull, StageError, Throttled, Transient
+
+#: The code of an error that says that AWS did not answer.
+UNREACHABLE = "Unreachable"
+#: How the service speaks of too many jobs, under two codes over the years.
+_TOO_MANY_JOBS = re.compile(
+    r"too many (concurrent )?(jobs|transcription)|concurrent", re.IGNORECASE
+)
+_UNKNOWN_JOB = re.compile(
+    r"couldn't be found|not found|doesn't exist|does not exist", re.IGNORECASE
+)
+_TOO_LARGE = re.compile(r"too large|file size|maximum size", re.IGNORECASE)
+#: botocore could not find or renew credentials, which often mends itself: a role's.
+_NO_CREDENTIALS = (
+    CredentialRetrievalError,
+    MetadataRetrievalError,
+    NoCredentialsError,
+    PartialCredentialsError,
+    SSOError,
+    TokenRetrievalError,
+)
+#: AWS did not answer, or not to the end.
+_NO_ANSWER = (
+    BotoConnectionError,
+    FlexibleChecksumError,
+    HTTPClientError,
+    IncompleteReadError,
+    # No AWS service answers like that, but what stands between may.
+    ResponseParserError,
+)
+
+
+class NotFound(Permanent):
+    """What the call is about does not exist."""
+
+
+class AlreadyExists(Permanent):
+    """Something of that name exists; a call of ours whose answer was lost may have made it."""
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """An error as AWS answers it."""
+
+    operation: str
+    #: what tells errors apart; the HTTP status does not, but for that it is the server's fault
+    code: str
+    #: AWS's own sentence
+    text: str
+    status: int
+
+
+def _permanent(error: Refusal) -> StageError:
+    text = error.text or f"{error.operation} was refused."
+    return Permanent(error.code or "AwsError", text)
+
+
+def _transient(error: Refusal) -> StageError:
+    what = error.code or error.status
+    return Transient("AwsFailure", f"{error.operation} failed at AWS ({what}).")
+
+
+def _throttled(error: Refusal) -> StageError:
+    return Throttled(error.code, f"{error.operation} was throttled.", error.operation)
+
+
+def _limit_exceeded(error: Refusal) -> StageError:
+    """Too many calls, or where a job is to be started too many jobs, or too large a file."""
+    if error.operation != "StartTranscriptionJob":
+        return _throttled(error)
+    if _TOO_LARGE.search(error.text):
+        return _permanent(error)
+    return SlotsFull(error.code, f"The account is full: {error.text}", error.operation)
+
+
+def _bad_request(error: Refusal) -> StageError:
+    """The code by which the service also says what has a code of its own in its model."""
+    if error.operation == "StartTranscriptionJob":
+        is_full = _TOO_MANY_JOBS.search(error.text)
+        return _limit_exceeded(error) if is_full else _permanent(error)
+    return _not_found(error) if _UNKNOWN_JOB.search(error.text) else _permanent(error)
+
+
+def _no_object(error: Refusal) -> StageError:
+    # A proxy may answer 404 as well, and then a Transcribe job may still exist.
+    is_of_s3 = error.operation.endswith(("Object", "Bucket", "Upload"))
+    return _not_found(error) if is_of_s3 else _permanent(error)
+
+
+def _not_found(error: Refusal) -> StageError:
+    return NotFound(error.code, error.text or f"{error.operation} found nothing.")
+
+
+def _already_exists(error: Refusal) -> StageError:
+    return AlreadyExists(error.code, error.text or f"{error.operation} found it there already.")
+
+
+def _upload_ended(error: Refusal) -> StageError:
+    if error.operation == "AbortMultipartUpload":
+        return _not_found(error)
+    # Its last call was carried out and the answer lost, or somebody aborted it.
+    return Transient(error.code, "The upload in parts has ended already.")
+
+
+def _written_meanwhile(error: Refusal) -> StageError:
+    return Transient(error.code, "Another program writes the same object now.")
+
+
+def _not_implemented(error: Refusal) -> StageError:
+    return Transient(error.code, f"The endpoint does not implement {error.operation}.")
+
+
+def _no_bucket(error: Refusal) -> StageError:
+    return Permanent(
+        error.code,
+        "The S3 bucket does not exist: create it or correct TRANSCRIBE_BUCKET, then retry.",
+    )
+
+
+def _denied(error: Refusal) -> StageError:
+    return Permanent(
+        "AccessDenied",
+        f"The worker may not call {error.operation}; `transcribe policy` prints what it needs.",
+    )
+
+
+def _credentials_rejected(error: Refusal) -> StageError:
+    return Transient(
+        "CredentialsRejected",
+        f"AWS rejects the worker's credentials ({error.code}); the job waits for new ones.",
+    )
+
+
+#: What each error code means. A code that is not here is Transient with an HTTP status from 500 on,
+#: and Permanent with any other.
+CODES: Mapping[str, Callable[[Refusal], StageError]] = MappingProxyType(
+    {
+        "LimitExceededException": _limit_exceeded,
+        "SlowDown": _throttled,
+        "Throttling": _throttled,
+        "ThrottlingException": _throttled,
+        "TooManyRequestsException": _throttled,
+        "ExpiredToken": _credentials_rejected,
+        "ExpiredTokenException": _credentials_rejected,
+        "InvalidAccessKeyId": _credentials_rejected,
+        "InvalidClientTokenId": _credentials_rejected,
+        "InvalidSignatureException": _credentials_rejected,
+        "InvalidToken": _credentials_rejected,
+        "RequestExpired": _credentials_rejected,
+        "RequestTimeTooSkewed": _credentials_rejected,
+        "SignatureDoesNotMatch": _credentials_rejected,
+        "UnrecognizedClientException": _credentials_rejected,
+        "403": _denied,
+        "AccessDenied": _denied,
+        "AccessDeniedException": _denied,
+        "Forbidden": _denied,
+        "404": _no_object,
+        "NoSuchKey": _no_object,
+        "NotFound": _no_object,
+        # So the model says of an unknown job; the real service answers BadRequestException.
+        "NotFoundException": _not_found,
+        "BadRequestException": _bad_request,
+        "ConflictException": _already_exists,
+        "PreconditionFailed": _already_exists,
+        "NoSuchBucket": _no_bucket,
+        "NoSuchUpload": _upload_ended,
+        "ConditionalRequestConflict": _written_meanwhile,
+        "NotImplemented": _not_implemented,
+        "InternalError": _transient,
+        "InternalFailureException": _transient,
+        "RequestTimeout": _transient,
+    }
+)
+
+
+@contextmanager
+def errors_classified(operation: str, *, awaits_bucket: bool = False) -> Iterator[None]:
+    """Raise one of our errors in place of what boto3 raises.
+
+    Args:
+        operation: the name of the AWS operation.
+        awaits_bucket: a bucket that is gone is waited for: what it is to take, or holds, must not
+            be given up with it.
+    """
+    try:
+        yield
+    except (ClientError, BotoCoreError, ResponseParserError) as error:
+        classified = classify(error, operation)
+        if awaits_bucket and classified.code == "NoSuchBucket":
+            classified = Transient(
+                classified.code,
+                "The S3 bucket does not exist; the job waits until it is created, or "
+                "TRANSCRIBE_BUCKET corrected.",
+            )
+        raise classified from error
+
+
+def classify(error: Exception, operation: str) -> StageError:
+    """What an error of boto3 means."""
+    if isinstance(error, ClientError):
+        return _classify_refusal(error, operation)
+    if isinstance(error, _NO_CREDENTIALS):
+        return Transient(
+            "CredentialsMissing", "The worker has no AWS credentials; the job waits for them."
+        )
+    if isinstance(error, ResponseParserError):
+        return Transient(
+            UNREACHABLE,
+            f"The worker does not understand the answer to {operation}; a proxy may stand in "
+            "between.",
+        )
+    if isinstance(error, _NO_ANSWER):
+        return Transient(UNREACHABLE, f"AWS could not be reached for {operation}.")
+    return Permanent("BadCall", f"{operation} cannot be called like this: {error}")
+
+
+def _classify_refusal(error: ClientError, operation: str) -> StageError:
+    answer = error.response.get("Error", {})
+    status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+    code, text = str(answer.get("Code", "")), str(answer.get("Message", "")).strip()
+    meaning = CODES.get(code, _transient if status >= 500 else _permanent)
+    return meaning(Refusal(operation, code, text, status))
+
+
+def may_still_arrive(error: Exception) -> bool:
+    """Whether a call that ended so may have been sent, and is perhaps still on its way."""
+    if isinstance(error, StageError):
+        return error.code == UNREACHABLE
+    never_sent = isinstance(error, (ConnectTimeoutError, EndpointConnectionError))
+    return isinstance(error, _NO_ANSWER) and not never_sent
