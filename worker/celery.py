@@ -4,7 +4,7 @@ A Celery message is a hint; the schedule and the records in Redis are the truth.
 promises delivery: no retries, countdowns, chains or results of Celery's own.
 """
 
-# ruff: noqa: E402 - signals are answered before all that takes time
+# ruff: noqa: E402 - answers signals before anything that takes time
 from __future__ import annotations
 
 import sys
@@ -81,8 +81,8 @@ app.conf.update(
     accept_content=["json"],
     # The job record is the truth; there is no result backend.
     task_ignore_result=True,
-    # A message counts as taken until its task is done, so a worker takes no more than it can soon
-    # begin. Nothing of that is written to Redis; see worker.transport.
+    # Celery counts a message until its task is done, so a worker reads no more than it can soon
+    # begin. Nothing of that is written to Redis; see worker.ingress.transport.
     task_acks_late=True,
     worker_prefetch_multiplier=1,
     # A worker outlives any fault of Redis. The schedule makes lost messages harmless.
@@ -90,7 +90,7 @@ app.conf.update(
     broker_connection_max_retries=None,
     broker_channel_error_retry=True,
     broker_transport_options=TRANSPORT_OPTIONS,
-    # What is no message for us must neither end a worker nor vanish.
+    # A message that is not for us must neither end a worker nor vanish.
     broker_transport="worker.ingress.transport:Transport",
     # For `celery inspect` and Flower. That Celery 5.7.0 dies of it when Redis restarts is mended in
     # our transport.

@@ -1,19 +1,20 @@
 """What can go wrong in a stage, sorted once where AWS or the disk is called.
 
 StageError
-├── Permanent          will never work: the job fails now
-└── Transient          may work later: the job is due again after a backoff
-    ├── NoSeat         nothing is wrong, but it is large: the job stands in line for a seat
-    ├── NotYet         nothing is wrong, but it is not its turn: the job is due when it is
-    └── Throttled      the account is busy: the whole fleet slows down
-        └── SlotsTaken too many jobs run in the account: the job gives its slot back
+├── Permanent         will never work: the stage gives the job up now
+│   └── Crashed       the stage ended without an answer, time after time
+└── Transient         may work later: the job is due again after a backoff
+    ├── Snooze        nothing is wrong, but it is not time yet: the job is due when it is
+    ├── LimitReached  nothing is wrong, but it is large: the job waits for the concurrency limit
+    └── Throttled     the account is busy: the whole fleet slows down
+        └── SlotsFull too many jobs run in the account: the job gives its slot back
 """
 
 from __future__ import annotations
 
 
 class StageError(Exception):
-    """The base: a short code and one sentence for whoever reads the job's record."""
+    """The base: a short code, and one sentence for the reader of the job's record."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
@@ -22,7 +23,14 @@ class StageError(Exception):
 
 
 class Permanent(StageError):
-    """Will never work, so the job fails now."""
+    """Will never work, so the stage gives the job up now."""
+
+
+class Crashed(Permanent):
+    """The stage crashed, or took its process down, so often that nobody tries again.
+
+    How its effect stands is not known.
+    """
 
 
 class Transient(StageError):
@@ -30,18 +38,18 @@ class Transient(StageError):
 
 
 class Snooze(Transient):
-    """Its turn comes later, so the job is due again then, and not before."""
+    """It is not time yet, so the job is due again then, and not before."""
 
     def __init__(self, code: str, message: str, seconds: float, *, seen: str = "") -> None:
         super().__init__(code, message)
         #: how long to wait
         self.seconds = seconds
-        #: what this look has seen, for the next to compare with
+        #: what this try has seen of the job, for the next to compare with
         self.seen = seen
 
 
 class LimitReached(Transient):
-    """It is large, and a worker is at work on few such at once: the job stands in line."""
+    """It is large, and a worker does few such at once, so the job waits in a fair queue."""
 
 
 class Throttled(Transient):

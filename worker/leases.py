@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from producer.backend.schedule import Lease, Schedule, clock
 
-#: Set when the worker was told to stop: long stages hand their job back at once.
+#: Set when the worker shuts down: it begins nothing new, and long stages hand their job back.
 WARM_SHUTDOWN = threading.Event()
+#: So often, in seconds, work that sleeps checks whether to stop.
+_CHECK_EVERY = 0.2
 
 
 class LeaseLost(Exception):
@@ -17,7 +20,7 @@ class LeaseLost(Exception):
 
 
 class ShuttingDown(Exception):
-    """The worker is stopping: give the job to another."""
+    """The worker is shutting down: hand the job back, for another worker."""
 
 
 class LeaseGuard:
@@ -34,7 +37,7 @@ class LeaseGuard:
 
         Raises:
             LeaseLost: if the lease was lost.
-            HandBack: if the worker is stopping.
+            ShuttingDown: if the worker is shutting down.
         """
         if self.lost.is_set():
             raise LeaseLost
@@ -48,11 +51,22 @@ class LeaseGuard:
 
         Raises:
             LeaseLost: if the lease may have lapsed, though perhaps nobody has noticed yet.
-            HandBack: if the worker is stopping.
+            ShuttingDown: if the worker is shutting down.
         """
         self.check()
         if clock() >= self.expires_at:
             raise LeaseLost
+
+    def sleep(self, seconds: float) -> None:
+        """Wait, but no longer than the work may go on.
+
+        Raises:
+            LeaseLost, ShuttingDown: if the work has to stop.
+        """
+        until = time.monotonic() + seconds
+        while (left := until - time.monotonic()) > 0:
+            self.check()
+            self.lost.wait(min(left, _CHECK_EVERY))
 
 
 class Leases:

@@ -6,7 +6,7 @@ import posixpath
 
 from producer.contract.attempts import split_attempt
 from producer.contract.job import Job
-from worker.aws.objects import parse_uri
+from producer.contract.s3_address import parse_uri
 from worker.errors import Permanent
 from worker.settings import WorkerSettings
 

@@ -27,6 +27,12 @@ def split_attempt(name: str) -> tuple[str, int]:
     return (match[1], int(match[2])) if match else (name, 1)
 
 
+def attempt_of(name: str, job_id: str) -> int | None:
+    """Which attempt of a job has that name; None if it is not of that job."""
+    tried, attempt = split_attempt(name)
+    return attempt if tried == job_id else None
+
+
 def is_further_attempt(name: str) -> bool:
     """Whether a name belongs to a further attempt, so that nothing of its own may have it."""
     return split_attempt(name)[1] > 1

@@ -28,6 +28,12 @@ def s3_uri(address: str) -> str:
     return uri
 
 
+def parse_uri(uri: str) -> tuple[str, str]:
+    """Bucket and key of s3://bucket/key."""
+    bucket, _, key = uri.removeprefix("s3://").partition("/")
+    return bucket, key
+
+
 def without_signature(address: str) -> str:
     """An address as it may be kept and shown: without a query, which may hold a signature."""
     path, mark, _ = address.partition("?")

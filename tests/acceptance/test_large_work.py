@@ -149,7 +149,7 @@ def test_a_huge_result_is_written_and_costs_the_worker_no_memory(stack: Stack) -
     assert job.files["srt"].stat().st_size > MB
     # In the worker it would take a hundred and more.
     assert most_memory(worker.pid) - before < 30 * MB
-    assert any(line["event"] == "stage.apart" for line in stack.log())
+    assert any(line["event"] == "stage.isolated" for line in stack.log())
 
 
 def test_who_is_urgent_has_the_next_seat(stack: Stack) -> None:

@@ -115,7 +115,7 @@ def test_a_bucket_that_is_gone_is_waited_for_and_doctor_says_so(stack: Stack) ->
     release = {
         line["job_id"]
         for line in (*stack.log(), *stack.log("fresh"))
-        if line["event"] == "stage.put_off" and line["code"] == "NoSuchBucket"
+        if line["event"] == "stage.retried_later" and line["code"] == "NoSuchBucket"
     }
     assert release == {"paid", "new"}
     stack.clear_faults()

@@ -207,7 +207,7 @@ def test_a_long_upload_keeps_its_lease_and_is_not_taken_over(stack: Stack) -> No
         line
         for name in ("one", "two")
         for line in stack.log(name)
-        if line["event"] in {"upload.done", "upload.skipped", "stage.lost"}
+        if line["event"] in {"upload.done", "upload.skipped", "stage.lease_lost"}
     ]
     assert [line["event"] for line in uploads] == ["upload.done"]
     times = stack.client.get(job.id).times
@@ -256,7 +256,7 @@ def test_a_job_that_takes_workers_down_is_failed_and_takes_down_no_more(stack: S
     def ended_with_its_processes() -> bool:
         for process in psutil.Process(last.pid).children():
             with suppress(psutil.NoSuchProcess):  # ended meanwhile
-                if "worker.runtime.isolation" in process.cmdline() and process.pid not in killed:
+                if "worker.isolated" in process.cmdline() and process.pid not in killed:
                     process.kill()
                     killed.add(process.pid)
         return stack.client.get(job.id).state is JobState.FAILED
@@ -281,5 +281,5 @@ def test_what_is_done_in_a_process_of_its_own_is_done_right(stack: Stack) -> Non
     job = stack.client.wait(job_id, timeout=DEADLINE, cleaned=True)[job_id]
     assert job.state is JobState.COMPLETED
     assert stack.account()["accepted"] == 1
-    apart = [line["task"] for line in stack.log() if line["event"] == "stage.apart"]
+    apart = [line["task"] for line in stack.log() if line["event"] == "stage.isolated"]
     assert {each.removeprefix("transcription.") for each in apart} >= {"upload", "start", "collect"}

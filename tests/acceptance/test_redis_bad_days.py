@@ -133,7 +133,7 @@ def test_slow_answers_double_nothing(stack: Stack) -> None:
             ids.append(far.submit(stack.audio / "silence.wav", name="slow-too").id)
             assert ours.answers * ours.delay < 10
         assert_done_once(stack, ids)
-        assert not [line for line in stack.log() if line["event"] == "stage.lost"]
+        assert not [line for line in stack.log() if line["event"] == "stage.lease_lost"]
         assert worker.poll() is None
         way.delay = 0
         worker.terminate()

@@ -74,7 +74,7 @@ def test_what_outlasts_the_grace_is_handed_over(stack: Stack) -> None:
     leaving = one_slow_upload(stack, grace="1")
     leaving.terminate()
     wait_for_end(leaving)
-    assert "worker.left" in events(stack, "leaving")
+    assert "worker.cold_shutdown" in events(stack, "leaving")
     handed_over(stack)
 
 
@@ -82,7 +82,7 @@ def test_what_outlasts_the_grace_is_handed_over(stack: Stack) -> None:
 def test_a_second_signal_does_not_wait_for_the_grace(stack: Stack, second: signal.Signals) -> None:
     leaving = one_slow_upload(stack, grace="1000")
     leaving.terminate()
-    until(lambda: "worker.stopping" in events(stack, "leaving"))
+    until(lambda: "worker.warm_shutdown" in events(stack, "leaving"))
     assert leaving.poll() is None
     leaving.send_signal(second)
     wait_for_end(leaving)
@@ -93,7 +93,7 @@ def test_sighup_is_a_stop_like_any_other(stack: Stack) -> None:
     leaving = one_slow_upload(stack, grace="1")
     leaving.send_signal(signal.SIGHUP)
     wait_for_end(leaving)
-    assert events(stack, "leaving").count("worker.left") == 1
+    assert events(stack, "leaving").count("worker.cold_shutdown") == 1
     handed_over(stack)
 
 

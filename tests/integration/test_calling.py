@@ -15,11 +15,10 @@ from producer.contract.job import JobState, Stage
 from tests.support.stack import Stack
 from tests.support.stages import offline_worker, started, taken_up, uploaded, worker_of
 from tests.support.waiting import until
-from worker.account import calls
+from worker import isolated
 from worker.account.admission import Operation, Token
 from worker.aws.errors import UNREACHABLE
 from worker.errors import Snooze, Transient
-from worker.runtime import isolation
 from worker.runtime.context import Context
 from worker.settings import WorkerSettings
 from worker.stages import cleanup as cleaning
@@ -83,7 +82,7 @@ def test_a_call_has_its_permit_until_its_answer_has_come(stack: Stack, worker: C
     started(worker, stack)
     poll = taken_up(worker, Stage.POLL, FLEET)
     stack.fault(operation="GetTranscriptionJob", kind="timeout_after", seconds=3)
-    gate = calls.in_turn(poll, "GetTranscriptionJob")
+    gate = poll.rate_limited("GetTranscriptionJob")
     with ThreadPoolExecutor(1) as threads:
         asking = threads.submit(worker.transcribe.status, "one", gate)
         until(lambda: "GetTranscriptionJob" in stack.account()["calls"])
@@ -143,13 +142,13 @@ def test_a_stage_in_a_process_of_its_own_keeps_its_permits(
 ) -> None:
     for name, seconds in (("admission._TOKEN_LASTS", 3.0), ("admission._SENT_WITHIN", 0.0)):
         monkeypatch.setattr(f"worker.account.{name}", seconds)
-    monkeypatch.setattr("worker.runtime.isolation._RENEW_EVERY", 0.2)
+    monkeypatch.setattr("worker.isolated._EXTEND_EVERY", 0.2)
     operation: Operation = "DeleteTranscriptionJob"
     ours = Context(WorkerSettings.load())
     (kept,) = taken(ours, operation, 1)
     ended = threading.Event()
     with ThreadPoolExecutor(1) as threads:
-        renewing = threads.submit(isolation.renew, ours, ended)
+        renewing = threads.submit(isolated.extend, ours, ended)
         try:
             # The others', of whom nobody is heard, come back, though they were taken later.
             taken(offline, operation, 4)
@@ -228,7 +227,7 @@ def test_whoever_waits_for_permits_leaves_threads_for_other_work(
 
     def call(_: int) -> str:
         try:
-            with calls.permit(poll, "DeleteTranscriptionJob"):
+            with poll.rate_limited("DeleteTranscriptionJob")():
                 return "waited"
         except Snooze:
             return "came too early"
@@ -242,7 +241,7 @@ def test_a_start_is_not_sent_before_its_turn(stack: Stack, worker: Context) -> N
     assert worker.admission.admit() == ["one"]
     worker.admission.throttled("StartTranscriptionJob", 30)
     with pytest.raises(Snooze) as told:
-        starting.start_job(taken_up(worker, Stage.START, "one"))
+        starting.start_or_adopt(taken_up(worker, Stage.START, "one"))
     assert 25 < told.value.seconds <= 30
     assert stack.account()["accepted"] == 0
 
@@ -251,10 +250,10 @@ def test_nobody_asks_for_a_job_before_the_turn_to_ask(stack: Stack, worker: Cont
     uploaded(worker, stack)
     assert worker.admission.admit() == ["one"]
     start = taken_up(worker, Stage.START, "one")
-    starting.start_job(start)
+    starting.start_or_adopt(start)
     worker.admission.throttled("GetTranscriptionJob", 30)
     with pytest.raises(Snooze):
-        starting.start_job(start)  # as after a lost answer: it finds the name taken
+        starting.start_or_adopt(start)  # as after a lost answer: it finds the name taken
     stack.client.cancel("one")
     with pytest.raises(Snooze):
         starting.settle(start)

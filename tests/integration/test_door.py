@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from producer.contract.job import JobState
 from tests.conftest import make_stack
 from tests.support.stack import Stack
-from worker.ingress.accept import let_in
+from worker.ingress.accept import accept_request
 from worker.runtime.context import Context
 from worker.settings import WorkerSettings
 
@@ -63,7 +63,7 @@ def test_every_message_is_either_recorded_or_kept_with_a_reason(
 ) -> None:
     stack, context = worker
     stack.broker.command("FLUSHDB")
-    let_in(context, request, "some-message")
+    accept_request(context, request, "some-message")
     jobs = stack.client.list(limit=10)
     dead = stack.client.dead_letters.all()
     accepted = [job for job in jobs if job.state is JobState.QUEUED]

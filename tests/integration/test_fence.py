@@ -13,7 +13,7 @@ from tests.support.waiting import until
 from worker.leases import LeaseLost
 from worker.runtime.context import Context
 from worker.runtime.isolation import run_isolated
-from worker.runtime.runner import Work
+from worker.runtime.work import Work
 from worker.stages import cleanup, upload
 from worker.stages import collect as collecting
 from worker.stages import start as starting
@@ -36,9 +36,9 @@ def test_a_start_that_wakes_up_late_is_not_sent(stack: Stack, worker: Context) -
     late = taken_up(worker, Stage.START, "one")
     paused(late)
     with pytest.raises(LeaseLost):
-        starting.start_job(late)
+        starting.start_or_adopt(late)
     assert stack.account()["accepted"] == 0
-    starting.start_job(taken_up(worker, Stage.START, "one"))
+    starting.start_or_adopt(taken_up(worker, Stage.START, "one"))
     assert stack.account()["accepted"] == 1
 
 
@@ -75,7 +75,7 @@ def collecting_one(stack: Stack, worker: Context) -> Work:
     uploaded(worker, stack)
     worker.admission.admit()
     start = taken_up(worker, Stage.START, "one")
-    fields = starting.start_job(start)
+    fields = starting.start_or_adopt(start)
     start.advance(JobState.COLLECTING, Stage.COLLECT, **fields)
     until(lambda: worker.storage.find(fields["result_uri"]))
     return taken_up(worker, Stage.COLLECT, "one")
@@ -136,15 +136,15 @@ def test_audio_that_is_put_again_by_a_late_upload_does_not_make_a_job_anothers(
 ) -> None:
     late = uploaded(worker, stack)
     worker.admission.admit()
-    starting.start_job(taken_up(worker, Stage.START, "one"))
+    starting.start_or_adopt(taken_up(worker, Stage.START, "one"))
     # S3 tells times to the second.
     began = stack.now()
     until(lambda: stack.now() > began + 4)
     audio = (stack.audio / "silence.wav").open("rb")
     with audio:
-        worker.storage.put(audio, upload.place_audio(late), "one", lambda _: None)
+        worker.storage.put(audio, upload.upload_audio(late), "one", lambda _: None)
     again = taken_up(worker, Stage.START, "one")
-    assert starting.start_job(again)["adopted"] == ""
+    assert starting.start_or_adopt(again)["adopted"] == ""
     assert stack.account()["accepted"] == 1
 
 
@@ -155,8 +155,8 @@ def test_audio_that_is_put_after_the_job_was_cleaned_up_is_taken_back(
     late = taken_up(worker, Stage.UPLOAD, "one")
     stack.client.cancel("one")
     # As by a worker that was paused as it sent the last byte.
-    uri = upload.place_audio(late)
+    uri = upload.upload_audio(late)
     assert len(stack.objects()) == 1
     with pytest.raises(LeaseLost):
-        upload.hand_on(late, uri)
+        upload.advance_uploaded(late, uri)
     assert stack.objects() == []

@@ -13,7 +13,7 @@ from tests.support.stages import taken_up, worker_of
 from worker.errors import Snooze
 from worker.leases import LeaseLost
 from worker.runtime.context import Context
-from worker.runtime.runner import Work
+from worker.runtime.work import Work
 from worker.stages import cleanup as cleaning
 from worker.stages import ownership
 from worker.stages import start as starting
@@ -35,10 +35,10 @@ def upload(worker: Context, stack: Stack, name: str = "one", **options: object) 
 def transcribed(worker: Context, stack: Stack, **options: object) -> Work:
     """The work of a start whose job has ended, with all its objects beside the key."""
     work = upload(worker, stack, **options)
-    work.advance(JobState.READY, "ready", media_uri=uploading.place_audio(work))
+    work.advance(JobState.READY, "ready", media_uri=uploading.upload_audio(work))
     until(lambda: "one" in worker.admission.admit())
     start = taken_up(worker, Stage.START, "one")
-    fields = starting.start_job(start)
+    fields = starting.start_or_adopt(start)
     until(lambda: f"{KEY}.json" in stack.objects())
     start.advance(JobState.COLLECTING, Stage.COLLECT, **fields)
     collect = taken_up(worker, Stage.COLLECT, "one")
@@ -57,9 +57,9 @@ def test_a_job_whose_recording_is_still_written_keeps_no_key_from_others(
     waiting, ready = upload(worker, stack), upload(worker, stack, "two")
     worker.settings = worker.settings.model_copy(update={"quiet_period": 3600.0})
     with pytest.raises(Snooze):
-        uploading.place_audio(waiting)
+        uploading.upload_audio(waiting)
     worker.settings = worker.settings.model_copy(update={"quiet_period": 0.0})
-    assert uploading.place_audio(ready) == f"s3://{BUCKET}/{KEY}"
+    assert uploading.upload_audio(ready) == f"s3://{BUCKET}/{KEY}"
 
 
 @pytest.mark.parametrize(
@@ -104,22 +104,22 @@ def test_audio_of_others_at_the_key_is_not_taken_back(stack: Stack, worker: Cont
     body = stack.sample("silence.wav").read_bytes()
     put(stack, KEY, body)
     late = upload(worker, stack)
-    uri = uploading.place_audio(late)
+    uri = uploading.upload_audio(late)
     stack.client.cancel("one")
     with pytest.raises(LeaseLost):
-        uploading.hand_on(late, uri)
+        uploading.advance_uploaded(late, uri)
     assert stack.objects() == [KEY]
 
 
 def test_a_start_whose_answer_was_lost_finds_its_own_objects(stack: Stack, worker: Context) -> None:
     work = upload(worker, stack, subtitles={"formats": ["srt"]})
-    work.advance(JobState.READY, "ready", media_uri=uploading.place_audio(work))
+    work.advance(JobState.READY, "ready", media_uri=uploading.upload_audio(work))
     until(lambda: "one" in worker.admission.admit())
     start = taken_up(worker, Stage.START, "one")
-    starting.start_job(start)
+    starting.start_or_adopt(start)
     until(lambda: f"{KEY}.json" in stack.objects())
     # As if the subtitles alone were there yet.
     stack.aws("s3").delete_object(Bucket=BUCKET, Key=f"{KEY}.json")
-    fields = starting.start_job(start)
+    fields = starting.start_or_adopt(start)
     assert fields["adopted"] == ""
     assert stack.account()["accepted"] == 1

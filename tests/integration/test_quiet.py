@@ -49,7 +49,7 @@ def look(worker: Context) -> str | Snooze:
     """What the next look of a worker comes to: the address of the audio, or a snooze."""
     work = taken_up(worker, Stage.UPLOAD, "one")
     try:
-        return upload.place_audio(work)
+        return upload.upload_audio(work)
     except Snooze as error:
         work.snooze(error.seconds, seen=error.seen)
         return error
@@ -174,11 +174,11 @@ def test_what_changes_once_it_is_read_is_uploaded_again(
         events.register(call, strike)
     work = taken_up(worker, Stage.UPLOAD, "one")
     with pytest.raises(Transient) as caught:
-        upload.place_audio(work)
+        upload.upload_audio(work)
     assert caught.value.code == "FileChanged"
     assert path.read_bytes() != whole
     aged(path, HOUR)
-    uri = upload.place_audio(work)
+    uri = upload.upload_audio(work)
     assert worker.storage.read(uri) == path.read_bytes()
 
 
@@ -204,5 +204,5 @@ def test_a_link_out_of_the_roots_that_takes_its_place_is_refused(
 
     worker.storage._client.meta.events.register("before-send.s3.PutObject", swap)
     with pytest.raises(Permanent) as caught:
-        upload.place_audio(taken_up(worker, Stage.UPLOAD, "one"))
+        upload.upload_audio(taken_up(worker, Stage.UPLOAD, "one"))
     assert caught.value.code == "OutsideAudioRoots"

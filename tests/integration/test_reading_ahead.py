@@ -44,7 +44,7 @@ def seen_ended(worker: Context, *, in_list: bool) -> None:
         look = replace(worker.running.snapshot("5"), is_shared=in_list)
         ended = list(polling.ended_jobs(poll, look))
         for job, outcome in ended:
-            polling.move_on(poll, job, outcome)
+            polling.advance_ended(poll, job, outcome)
         poll.snooze(0)
         return bool(ended)
 

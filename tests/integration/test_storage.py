@@ -20,8 +20,9 @@ from urllib.request import Request, urlopen
 import pytest
 from moto.moto_server.threaded_moto_server import ThreadedMotoServer
 
+from producer.contract.s3_address import parse_uri
 from worker.aws.etag import content_etag
-from worker.aws.objects import StoredObject, parse_uri
+from worker.aws.objects import StoredObject
 from worker.aws.s3 import Storage
 from worker.aws.session import Aws
 from worker.aws.transfer import PART_BYTES

@@ -16,8 +16,8 @@ from producer.contract.job import JobState
 from tests.support.stack import Stack, until
 from tests.support.stages import worker_of
 from worker.aws.session import Aws, errors_classified
+from worker.background import run_in_background
 from worker.errors import Transient
-from worker.runtime.background import run_in_background
 from worker.runtime.health import Health
 
 XML = (

@@ -145,7 +145,7 @@ def test_a_small_recording_takes_one_call(stack: Stack, worker: Context) -> None
     uploaded(worker, stack, "first")
     before = stack.account()["calls"]
     stack.client.submit(stack.sample("silence.wav"), name="one")
-    uploading.place_audio(taken_up(worker, Stage.UPLOAD, "one"))
+    uploading.upload_audio(taken_up(worker, Stage.UPLOAD, "one"))
     after = stack.account()["calls"]
     made = {
         operation: counts["count"] - before.get(operation, {"count": 0})["count"]
@@ -158,7 +158,7 @@ def test_an_upload_whose_answer_was_lost_is_not_sent_again(stack: Stack, worker:
     stack.client.submit(stack.sample("silence.wav"), name="one")
     upload = taken_up(worker, Stage.UPLOAD, "one")
     stack.fault(operation="PutObject", kind="error500_after", times=1)
-    uri = uploading.place_audio(upload)
+    uri = uploading.upload_audio(upload)
     assert worker.storage.read(uri) == (stack.audio / "silence.wav").read_bytes()
     # S3's client tried once more, was told that it is there, and it is ours.
     assert stack.account()["calls"]["PutObject"]["count"] == 2

@@ -42,7 +42,7 @@ def seen(worker: Context) -> list[str]:
     look = replace(worker.running.snapshot("5"), is_shared=True, jobs={NAME: "absent"})
     found = list(polling.ended_jobs(poll, look))
     for job, outcome in found:
-        polling.move_on(poll, job, outcome)
+        polling.advance_ended(poll, job, outcome)
     poll.snooze(0)
     return [job.id for job, _ in found]
 
@@ -80,7 +80,7 @@ def collected(worker: Context, stack: Stack) -> None:
     until(lambda: KEY in stack.objects())
     until(lambda: seen(worker))
     # As another worker, which has read nothing yet.
-    worker.read_ahead.take((NAME, 1, stack.client.get(NAME).created_at))
+    worker.read_ahead.pop((NAME, 1, stack.client.get(NAME).created_at))
 
 
 @pytest.mark.parametrize("named", ["evil", "", f"{NAME}--try-2", "call-1"])
@@ -112,6 +112,6 @@ def test_a_job_that_redis_forgot_is_not_given_a_planted_document(
         replaced(stack, named=named)
         asked_for = stack.client.recoveries.ask([NAME], dry_run=True)
         look = taken_up(worker, Stage.RECOVER, FLEET)
-        Search(look, asked_for).look(NAME)
+        Search(look, asked_for).run(NAME)
         assert [each.outcome for each in stack.client.recoveries.found()] == [outcome]
         worker.recoveries.end(look.lease)

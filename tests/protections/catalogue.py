@@ -44,7 +44,7 @@ _FENCE = "tests/integration/test_fence.py::"
 _STORE = "tests/integration/test_store.py::"
 _LARGE = "tests/acceptance/test_large_work.py::"
 _TRANSFER = "tests/integration/test_transfer.py::"
-_SEATS = "tests/integration/test_seats.py::"
+_LIMITS = "tests/integration/test_concurrency_limits.py::"
 _FOREIGN = "tests/acceptance/test_foreign_objects.py::"
 _FOREIGN_JOBS = "tests/acceptance/test_foreign_jobs.py::"
 _OWNERSHIP = "tests/integration/test_ownership.py::"
@@ -55,7 +55,7 @@ _LEFT = "tests/acceptance/test_left_at_aws.py::"
 _TURNS = "tests/integration/test_seat_turns.py::"
 _FILES = "tests/acceptance/test_result_files.py::"
 _FETCHED = "tests/acceptance/test_fetched_objects.py::"
-_FETCHING = "tests/integration/test_fetching.py::"
+_EXTRA = "tests/integration/test_extra_files.py::"
 _DEAD = "tests/integration/test_dead_holders.py::"
 _OPTIONS = "tests/acceptance/test_options.py::"
 
@@ -101,7 +101,7 @@ WORKERS = (
     ),
     Protection(
         "worker/account/calls.py",
-        "    work.guard.fence()\n",
+        "        guard.fence()\n",
         "",
         "tests/integration/test_fence.py::test_a_start_that_wakes_up_late_is_not_sent",
     ),
@@ -126,22 +126,22 @@ WORKERS = (
     ),
     Protection(
         "worker/runtime/dispatcher.py",
-        'self._every("renew", self._worker.settings.lease / 3, self._worker.leases.extend)',
-        "pass",
+        '            Duty("extend_leases", third, worker.leases.extend, until_the_end=True),\n',
+        "",
         _RECOVERY + "test_a_long_upload_keeps_its_lease_and_is_not_taken_over",
     ),
     Protection(
         "worker/runtime/runner.py",
-        "    elif lease.stalled_count >= ISOLATE_AFTER:\n",
-        "    elif lease.stalled_count >= 1000:\n",
+        "    if work.lease.stalled_count >= ISOLATE_AFTER and not work.worker.isolated:\n",
+        "    if work.lease.stalled_count >= 1000:\n",
         _RECOVERY + "test_a_job_that_takes_workers_down_is_failed_and_takes_down_no_more",
     ),
     Protection(
         "worker/runtime/runner.py",
-        "    elif lease.stalled_count >= ISOLATE_AFTER:\n"
-        "        _hold(worker, lease, lambda work: run_isolated(work.lease, work.guard))\n",
-        "    elif lease.stalled_count >= 5:\n"
-        "        _hold(worker, lease, lambda work: give_up(work, Permanent('WorkerLost', 'x')))\n",
+        "    if work.lease.stalled_count >= ISOLATE_AFTER and not work.worker.isolated:\n"
+        "        run_isolated(work.lease, work.guard)\n",
+        "    if work.lease.stalled_count >= 5:\n"
+        "        handler.give_up(work, Permanent('WorkerLost', 'x'))\n",
         _RECOVERY + "test_workers_that_are_killed_by_others_cost_no_job",
     ),
     Protection(
@@ -151,8 +151,8 @@ WORKERS = (
         _REDIS + "test_doctor_says_that_redis_takes_no_writes[full]",
     ),
     Protection(
-        "worker/runtime/isolation.py",
-        "    return replace(lease, expires_at=until) if kept else None\n",
+        "worker/isolated.py",
+        "    return replace(lease, expires_at=until) if is_ours else None\n",
         "    return lease\n",
         _FENCE + "test_a_process_of_its_own_that_starts_slowly_does_its_work",
     ),
@@ -205,14 +205,14 @@ WORKERS = (
 REDIS = (
     Protection(
         "worker/runtime/dispatcher.py",
-        "                self._lost(error)\n",
+        "                self._note_loss(error)\n",
         "                raise\n",
         _REDIS + "test_workers_live_through_restarts_of_redis",
     ),
     Protection(
         "worker/runtime/runner.py",
-        "    except BrokerUnavailable as error:\n        # What",
-        "    except ZeroDivisionError as error:\n        # What",
+        "                except BrokerUnavailable as error:\n",
+        "                except ZeroDivisionError as error:\n",
         _REDIS + "test_connections_that_are_cut_are_made_again",
     ),
     Protection(
@@ -411,7 +411,7 @@ AWS = (
         _OPTIONS + "test_a_job_that_others_started_by_an_https_address_is_taken_over",
     ),
     Protection(
-        "worker/stages/start.py",
+        "worker/stages/adoption.py",
         "    if status.created_at is not None and status.created_at >= job.created_at:\n",
         "    if False:\n",
         "tests/integration/test_fence.py::"
@@ -444,9 +444,9 @@ AWS = (
         _STORE + "test_of_a_stopped_job_no_result_is_kept[FAILED]",
     ),
     Protection(
-        "worker/tasks.py",
-        "    if earlier_life.is_found(work):",
-        "    if False:",
+        "worker/stages/cleanup.py",
+        "        if earlier_life.is_found(work):",
+        "        if False:",
         _EARLIER + "test_what_an_earlier_life_left_is_deleted",
     ),
     Protection(
@@ -493,7 +493,7 @@ AWS = (
         _RETRY + "test_a_job_that_was_late_to_be_transcribed_is_fetched[True]",
     ),
     Protection(
-        "worker/stages/retrying.py",
+        "worker/stages/collect.py",
         "    if isinstance(status, Running) or (isinstance(status, Done) and unrecorded):\n",
         "    if False:\n",
         _RETRY + "test_a_job_whose_start_seemed_to_fail_is_awaited",
@@ -505,8 +505,8 @@ AWS = (
         _RETRY + "test_a_result_that_turns_up_late_is_fetched",
     ),
     Protection(
-        "worker/tasks.py",
-        "if not work.job.is_retried or error.code not in collecting.NO_RESULT:",
+        "worker/stages/collect.py",
+        "if not work.job.is_retried or error.code not in _NO_RESULT:",
         "if True:",
         _RETRY + "test_a_job_that_has_no_result_is_started_anew[not_json]",
     ),
@@ -547,9 +547,9 @@ AWS = (
         _AWS + "test_a_job_that_somebody_deleted_is_failed_with_that_reason",
     ),
     Protection(
-        "worker/runtime/runner.py",
-        "    if work.lease.stage is Stage.CLEANUP:\n",
-        "    if False:\n",
+        "worker/stages/cleanup.py",
+        "        work.worker.store.record_cleanup(work.lease, error.message)\n",
+        "        super().give_up(work, error)\n",
         _AWS + "test_cleanup_that_is_forbidden_does_not_uncomplete_a_job",
     ),
     Protection(
@@ -574,7 +574,7 @@ AWS = (
         _RESULTS + "test_a_broken_result_is_awaited_for_so_long_and_no_longer",
     ),
     Protection(
-        "worker/stages/read_ahead.py",
+        "worker/runtime/read_ahead.py",
         "return job.id, job.attempt, job.created_at",
         "return job.id, job.attempt, datetime.min",
         "tests/integration/test_reading_ahead.py::"
@@ -660,9 +660,9 @@ AWS = (
         _CALLING + "test_permits_of_a_dead_worker_come_back_and_those_of_a_slow_one_do_not",
     ),
     Protection(
-        "worker/stages/start.py",
-        'job.aws_name, in_turn(work, "GetTranscriptionJob")',
-        "job.aws_name, lambda: work.worker.leases.keep(work.lease)",
+        "worker/stages/adoption.py",
+        "transcribe.status(job.aws_name, gate)",
+        "transcribe.status(job.aws_name, lambda: work.worker.leases.keep(work.lease))",
         _CALLING + "test_nobody_asks_for_a_job_before_the_turn_to_ask",
     ),
     Protection(
@@ -777,27 +777,27 @@ LARGE = (
     ),
     Protection(
         "worker/runtime/runner.py",
-        '_next(worker, which) if limited.taken and not WARM_SHUTDOWN.is_set() else ""',
-        '""',
+        "    if not limit.acquired or WARM_SHUTDOWN.is_set():\n",
+        "    if True:\n",
         _LARGE + "test_who_is_urgent_has_the_next_seat",
     ),
     Protection(
         "producer/backend/lua/stand_in_line.lua",
         "local LOOK_AFTER, LOOKS = 3, 5",
         "local LOOK_AFTER, LOOKS = 3000, 5",
-        _SEATS + "test_who_is_in_line_is_due_by_himself_before_long",
+        _LIMITS + "test_large_work_that_waits_is_due_by_itself_before_long",
     ),
     Protection(
         "producer/backend/lua/stand_in_line.lua",
         "wait_until(stage, id,",
         "give_back(stage, id,",
-        _SEATS + "test_what_is_suspected_of_its_workers_deaths_stays_so_in_line",
+        _LIMITS + "test_stalls_and_failures_still_count_for_large_work_that_waits",
     ),
     Protection(
-        "worker/runtime/runner.py",
+        "worker/runtime/work.py",
         "        if self.worker.schedule.is_large_queued(self.lease.stage):\n",
         "        if False:\n",
-        _SEATS + "test_a_seat_that_is_found_free_is_for_whose_turn_it_is",
+        _LIMITS + "test_a_free_limit_is_for_the_tenant_whose_turn_it_is",
     ),
     Protection(
         "producer/backend/lua/next_in_line.lua",
@@ -864,7 +864,7 @@ JOBS = (
     ),
     Protection(
         "worker/runtime/dispatcher.py",
-        '            self._every("sweep", _SWEEP_EVERY, self._sweep)\n',
+        '            Duty("fail_overdue", 1.0, self._fail_overdue),\n',
         "",
         _STOPPED + "test_a_job_past_its_deadline_fails_wherever_it_is[TRANSCRIBING]",
     ),
@@ -1096,8 +1096,8 @@ SECURITY = (
         _FOREIGN + "test_keys_whose_objects_would_lie_in_one_place_take_turns",
     ),
     Protection(
-        "worker/tasks.py",
-        "    ownership.reserve_key(work)  # what lies beside it may be another job's by now\n",
+        "worker/stages/cleanup.py",
+        "        ownership.reserve_key(work)  # what lies beside it may be another job's by now\n",
         "",
         _FOREIGN + "test_whoever_waits_for_a_key_aborts_no_upload_there",
     ),
@@ -1116,21 +1116,21 @@ SECURITY = (
         _FOREIGN_JOBS + "test_one_that_has_just_been_made_is_not_taken_for_ours",
     ),
     Protection(
-        "worker/stages/start.py",
+        "worker/stages/adoption.py",
         "    return status.seen_at - ago - _SLACK\n",
         "    return since - _CLOCKS\n",
         _FOREIGN_JOBS + "test_one_that_writes_where_a_key_says_is_not_taken_for_ours",
     ),
     Protection(
         "worker/stages/cleanup.py",
-        "not is_last or start.is_foreign(work, job, status)",
+        "not is_last or is_foreign(work, job, status)",
         "not is_last",
         _FOREIGN_JOBS + "test_one_whose_name_a_job_bears_that_was_never_started_stays",
     ),
     Protection(
         "worker/stages/cleanup.py",
-        "            if number not in job.own_attempts and (\n",
-        "            if False and (\n",
+        "            if number not in job.own_attempts and (",
+        "            if False and (",
         _FOREIGN_JOBS + "test_one_that_had_the_name_of_an_earlier_attempt_stays",
     ),
     Protection(
@@ -1274,15 +1274,15 @@ SECURITY = (
         _FILES + "test_what_is_in_the_way_ends_the_job_and_a_retry_fetches_what_was_paid_for",
     ),
     Protection(
-        "worker/stages/collect.py",
-        "            work.worker.unwritable.add(folder)\n",
-        "            pass\n",
+        "worker/stages/result_files.py",
+        "        if error.code == _NOT_WRITTEN:\n",
+        "        if False:\n",
         _FILES + "test_a_folder_that_cannot_be_written_to_is_waited_for_and_doctor_says_so",
     ),
     Protection(
-        "worker/tasks.py",
-        "    beside = fetching.fetch_beside(work)\n",
-        "    beside = fetching.Beside({})\n",
+        "worker/stages/extra_files.py",
+        "written_objects(job, output)[1:]",
+        "written_objects(job, output)[:0]",
         _FETCHED + "test_everything_that_was_asked_for_is_fetched_before_anything_is_deleted[True]",
     ),
     Protection(
@@ -1292,28 +1292,28 @@ SECURITY = (
         _FETCHED + "test_a_document_that_aws_did_not_write_is_awaited_and_then_said_to_be_missing",
     ),
     Protection(
-        "worker/stages/fetching.py",
+        "worker/stages/extra_files.py",
         '    if "unredacted.json" in absent and',
         "    if True and",
         _FETCHED + "test_where_nothing_was_said_there_are_no_subtitles_and_nobody_waits_for_them",
     ),
     Protection(
-        "worker/stages/fetching.py",
-        "    _see_that_it_has_ended(work)\n    if",
+        "worker/stages/extra_files.py",
+        "    _check_ended(work)\n    if",
         "    if",
-        _FETCHING + "test_what_is_missing_while_the_job_runs_is_awaited",
+        _EXTRA + "test_what_is_missing_while_the_job_runs_is_awaited",
     ),
     Protection(
-        "worker/stages/fetching.py",
+        "worker/stages/extra_files.py",
         "        if not is_known and job_named_in(",
         "        if False and job_named_in(",
-        _FETCHING + "test_an_unredacted_document_of_another_job_is_not_fetched",
+        _EXTRA + "test_an_unredacted_document_of_another_job_is_not_fetched",
     ),
     Protection(
-        "worker/stages/fetching.py",
+        "worker/stages/extra_files.py",
         "            if not is_since_start(job, found.modified_at):\n",
         "            if False:\n",
-        _FETCHING + "test_what_lay_there_before_the_job_was_started_is_not_fetched",
+        _EXTRA + "test_what_lay_there_before_the_job_was_started_is_not_fetched",
     ),
     Protection(
         "worker/aws/s3.py",

@@ -8,7 +8,7 @@ from producer.contract.job import JobState, Stage
 from tests.support.stack import Stack
 from tests.support.waiting import until
 from worker.runtime.context import Context
-from worker.runtime.runner import Work
+from worker.runtime.work import Work
 from worker.settings import WorkerSettings
 from worker.stages import start as starting
 from worker.stages import upload as uploading
@@ -49,7 +49,7 @@ def uploaded(worker: Context, stack: Stack, name: str = "one") -> Work:
     """The work of an upload that has just been done."""
     stack.client.submit(stack.sample("silence.wav"), name=name)
     upload = taken_up(worker, Stage.UPLOAD, name)
-    upload.advance(JobState.READY, "ready", media_uri=uploading.place_audio(upload))
+    upload.advance(JobState.READY, "ready", media_uri=uploading.upload_audio(upload))
     return upload
 
 
@@ -58,4 +58,4 @@ def started(worker: Context, stack: Stack, name: str = "one") -> None:
     uploaded(worker, stack, name)
     until(lambda: name in worker.admission.admit())
     start = taken_up(worker, Stage.START, name)
-    starting.hand_to_poll(start, starting.start_job(start))
+    starting.advance_started(start, starting.start_or_adopt(start))

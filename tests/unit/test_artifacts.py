@@ -6,8 +6,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from producer.contract.attempts import attempt_of
 from worker.aws.inventory import ListedObject
-from worker.recovery.artifacts import Artifacts, attempt_of, folders
+from worker.recovery.artifacts import Artifacts, folders
 
 PREFIX = "s3://bucket/ours/"
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)

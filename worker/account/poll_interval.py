@@ -1,4 +1,4 @@
-"""Cadence: when to look at the running jobs again, and by which call.
+"""The poll interval: when to poll the running jobs again, and by which call.
 
 Fast while something is likely to end, slow for recordings that take hours.
 """
@@ -7,33 +7,33 @@ from __future__ import annotations
 
 from producer.backend.running import Snapshot
 
-#: Of the quota of ListTranscriptionJobs the poll uses no more than this share: each page is a call,
-#: and others in the account list their jobs, too.
-_SHARE = 0.6
+#: Of the quota of ListTranscriptionJobs the poll uses no more than this: each page is a call, and
+#: others in the account list their jobs, too.
+_QUOTA_USED = 0.6
 #: A result may be late by this share of the time that it took; for an hour that is over a minute,
 _LATE = 0.02
 #: so no longer than this, in seconds.
 MAX_INTERVAL = 15.0
 
 
-def poll_interval(look: Snapshot, *, shortest: float) -> float:
-    """Seconds from this look at the running jobs to the next.
+def poll_interval(snapshot: Snapshot, *, shortest: float) -> float:
+    """Seconds from this snapshot of the running jobs to the next.
 
     No job is expected to end sooner after its start than the quickest of late, and those that run
     have lasted for a while already: the longer, the less it matters to be late.
 
     Args:
-        look: what runs.
-        shortest: the least seconds between two looks.
+        snapshot: what runs.
+        shortest: the least seconds between two polls.
     """
-    allowed = 0.0 if ask_by_name(look) else look.pages / (_SHARE * look.list_rate)
+    allowed = 0.0 if ask_by_name(snapshot) else snapshot.pages / (_QUOTA_USED * snapshot.list_rate)
     least = max(shortest, allowed)
-    return max(least, min(MAX_INTERVAL, _LATE * max(look.youngest, look.quickest)))
+    return max(least, min(MAX_INTERVAL, _LATE * max(snapshot.youngest, snapshot.quickest)))
 
 
-def ask_by_name(look: Snapshot) -> bool:
+def ask_by_name(snapshot: Snapshot) -> bool:
     """Whether to ask for each job by its name is as cheap as to list what runs in the account.
 
-    The list also tells how many slots others have, which jobs that wait want to know.
+    The list also shows how many slots others have, which jobs that wait want to know.
     """
-    return len(look.jobs) <= look.pages and not look.is_shared
+    return len(snapshot.jobs) <= snapshot.pages and not snapshot.is_shared

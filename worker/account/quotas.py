@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, get_args
 import structlog
 
 from producer.errors import BrokerUnavailable
-from worker.account.admission import Operation
+from worker.account.admission import Admission, Operation
 from worker.aws.errors import errors_classified
+from worker.aws.session import Aws
+from worker.background import run_in_background
 from worker.errors import StageError
-from worker.runtime.background import run_in_background
-from worker.runtime.context import Context
 
 if TYPE_CHECKING:
     from mypy_boto3_service_quotas.type_defs import ServiceQuotaTypeDef
@@ -30,13 +30,14 @@ _PER_SECOND = re.compile(r"transactions per second|\btps\b|rate of", re.IGNORECA
 class QuotaReader:
     """Reads the quotas of Amazon Transcribe; without an answer the settings hold."""
 
-    def __init__(self, worker: Context) -> None:
-        """Read them for `worker`'s whole fleet."""
-        self._worker = worker
+    def __init__(self, aws: Aws, admission: Admission) -> None:
+        """Read them by `aws`, for the whole fleet that `admission` admits."""
+        self._aws = aws
+        self._admission = admission
         self._reading: threading.Thread | None = None
-        self._said: object = None
+        self._logged: object = None
 
-    def look(self) -> None:
+    def refresh(self) -> None:
         """Begin to read them, unless that is still going on; returns at once."""
         if self._reading is None or not self._reading.is_alive():
             self._reading = run_in_background("quotas", self._read)
@@ -46,23 +47,23 @@ class QuotaReader:
             with errors_classified("ListServiceQuotas"):
                 found = dict(known_quotas(self._all()))
             if found:
-                self._worker.admission.learn(found)
-            self._say(found, "account.quotas_read", **found)
+                self._admission.learn(found)
+            self._log(found, "account.quotas_read", **found)
         except StageError as error:
-            self._say(error.code, "account.quotas_unread", code=error.code, reason=error.message)
+            self._log(error.code, "account.quotas_unread", code=error.code, reason=error.message)
         except BrokerUnavailable as error:
-            self._say("redis", "account.quotas_unread", code="Redis", reason=str(error))
+            self._log("redis", "account.quotas_unread", code="Redis", reason=str(error))
 
     def _all(self) -> Iterator[ServiceQuotaTypeDef]:
-        client = self._worker.aws.service_quotas()
+        client = self._aws.service_quotas()
         for page in client.get_paginator("list_service_quotas").paginate(ServiceCode="transcribe"):
             yield from page["Quotas"]
 
-    def _say(self, what: object, event: str, **values: object) -> None:
-        """Log what is new."""
-        if what != self._said:
+    def _log(self, outcome: object, event: str, **values: object) -> None:
+        """Log an outcome, unless it is the same as the last."""
+        if outcome != self._logged:
             log.info(event, **values)
-        self._said = what
+        self._logged = outcome
 
 
 def known_quotas(listed: Iterable[ServiceQuotaTypeDef]) -> Iterator[tuple[str, float]]:

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from producer.contract.s3_address import parse_uri
 from worker.aws.description import options_of
 from worker.aws.errors import NotFound, errors_classified
-from worker.aws.objects import parse_uri
 from worker.aws.transcribe import Status, status_of
 
 if TYPE_CHECKING:

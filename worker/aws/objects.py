@@ -1,4 +1,4 @@
-"""Objects of S3: their addresses, and what S3 says of one."""
+"""What S3 says of an object."""
 
 from __future__ import annotations
 
@@ -40,12 +40,6 @@ class OpenObject:
     read: Callable[[], bytes]
     #: the same in pieces, so that memory stays flat
     pieces: Callable[[], Iterator[bytes]]
-
-
-def parse_uri(uri: str) -> tuple[str, str]:
-    """Bucket and key of s3://bucket/key."""
-    bucket, _, key = uri.removeprefix("s3://").partition("/")
-    return bucket, key
 
 
 def stored_object(

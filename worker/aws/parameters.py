@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, cast
 
 from producer.contract.job import TranscriptionRequest
-from worker.aws.objects import parse_uri
+from producer.contract.s3_address import parse_uri
 
 if TYPE_CHECKING:
     from mypy_boto3_transcribe.type_defs import StartTranscriptionJobRequestTypeDef

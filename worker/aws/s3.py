@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from producer.contract.s3_address import parse_uri
 from worker.aws.errors import NotFound, errors_classified
 from worker.aws.etag import content_etag
-from worker.aws.objects import NOTE, OWNER, OpenObject, StoredObject, parse_uri, stored_object
+from worker.aws.objects import NOTE, OWNER, OpenObject, StoredObject, stored_object
 from worker.aws.payload import Progress
 from worker.aws.transfer import Begun, Sender
 from worker.errors import Permanent, StageError, Transient

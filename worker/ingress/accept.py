@@ -1,4 +1,4 @@
-"""The door for other languages: messages from outside, trusted in nothing."""
+"""The ingress for other languages: messages from outside, trusted in nothing."""
 
 from __future__ import annotations
 
@@ -10,13 +10,32 @@ from producer.contract.job import Stage, TranscriptionRequest
 from producer.contract.request import is_name
 from producer.contract.s3_address import without_signature
 from producer.errors import InvalidRequest
+from worker.errors import Permanent
 from worker.ingress.envelope import Envelope, NotForUs
 from worker.runtime.context import Context
+from worker.runtime.work import Handler, Work
 
 log = structlog.get_logger()
 
 
-def take_in(worker: Context, number: str) -> None:
+class Submit(Handler):
+    """A message of another language, from the inbox to a job or a dead letter."""
+
+    stage = Stage.SUBMIT
+    entry = "message"
+
+    def run(self, work: Work) -> None:
+        """Accept the message, then forget it."""
+        accept(work.worker, work.lease.entry_id)
+        work.complete()
+
+    def give_up(self, work: Work, error: Permanent) -> None:
+        """Keep a message that the worker cannot accept, such as one that crashes it."""
+        add_dead_letter(work.worker, work.lease.entry_id, error.message)
+        work.complete()
+
+
+def accept(worker: Context, number: str) -> None:
     """Deal with a message that was left in the control queue.
 
     What it asks for is done before it is forgotten, so that a worker may die at any moment; done
@@ -28,11 +47,11 @@ def take_in(worker: Context, number: str) -> None:
     try:
         envelope = _opened(*arrived)
     except NotForUs as error:
-        refuse(worker, number, f"Not a message for us: {error}.")
+        add_dead_letter(worker, number, f"Not a message for us: {error}.")
         return
     # Others are hints, which the entries in the schedule do not need.
     if envelope.headers.task == Stage.SUBMIT.task:
-        let_in(worker, envelope.argument(), envelope.headers.id or number)
+        accept_request(worker, envelope.argument(), envelope.headers.id or number)
 
 
 def _opened(message: bytes, length: int) -> Envelope:
@@ -44,7 +63,7 @@ def _opened(message: bytes, length: int) -> Envelope:
     return envelope
 
 
-def refuse(worker: Context, number: str, reason: str) -> None:
+def add_dead_letter(worker: Context, number: str, reason: str) -> None:
     """Keep a message as it came among the dead letters."""
     arrived = worker.inbox.read(number)
     if arrived is not None:
@@ -52,7 +71,7 @@ def refuse(worker: Context, number: str, reason: str) -> None:
         worker.dead_letters.add_dead_letter(arrived[0].decode(errors="backslashreplace"), reason)
 
 
-def let_in(worker: Context, request: object, message_id: str) -> None:
+def accept_request(worker: Context, request: object, message_id: str) -> None:
     """Record a request and queue its upload, or keep it among the dead letters with the reason.
 
     Without a name, the job's id comes of the message's, so that one that comes twice is one job.
@@ -74,11 +93,11 @@ def let_in(worker: Context, request: object, message_id: str) -> None:
     if answer == "different":
         _refuse_request(worker, request, f"The name {job_id} is taken by a different request.")
         return
-    log.info("door.accepted", new_job=job_id)
+    log.info("request.accepted", new_job=job_id)
 
 
 def _refuse_request(worker: Context, request: object, reason: str) -> None:
-    log.warning("door.refused", reason=reason)
+    log.warning("request.refused", reason=reason)
     request = _unsigned(request)
     worker.dead_letters.add_dead_letter(json.dumps(request, default=repr), reason)
     name = request.get("name") if isinstance(request, dict) else None

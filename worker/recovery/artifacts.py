@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from itertools import groupby
 from typing import get_args
 
-from producer.contract.attempts import split_attempt
+from producer.contract.attempts import attempt_of
 from producer.contract.options import MediaFormat
 from producer.contract.request import is_name
 from worker.aws.inventory import ListedObject
@@ -86,12 +86,6 @@ def folders(objects: Iterable[ListedObject], prefix: str) -> Iterator[Artifacts]
     for job_id, group in groupby(objects, lambda each: _job_id(each, prefix)):
         if is_name(job_id):
             yield _folder(job_id, f"{prefix}{job_id}/", group)
-
-
-def attempt_of(name: str, job_id: str) -> int | None:
-    """Which attempt of a job a Transcribe job's name tells; None if it is not of that job."""
-    tried, attempt = split_attempt(name)
-    return attempt if tried == job_id else None
 
 
 def _job_id(each: ListedObject, prefix: str) -> str:

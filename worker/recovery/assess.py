@@ -8,6 +8,7 @@ import structlog
 
 from producer.backend.recoveries import Outcome
 from worker import s3_layout
+from worker.aws.document_head import HEAD_BYTES, job_named_in
 from worker.aws.inventory import Description, ListedJob, ListedObject
 from worker.aws.objects import StoredObject
 from worker.aws.transcribe import Failed, Running
@@ -15,8 +16,7 @@ from worker.errors import Permanent
 from worker.recovery.artifacts import Artifacts
 from worker.recovery.aws_calls import PatientCalls
 from worker.recovery.rebuild import Assessment, noted_request
-from worker.runtime.runner import Work
-from worker.stages.ownership import HEAD_BYTES, job_named_in
+from worker.runtime.work import Work
 
 log = structlog.get_logger()
 

@@ -10,9 +10,8 @@ from typing import TypeVar
 import structlog
 
 from worker.account.admission import Operation
-from worker.account.calls import pause, permit
 from worker.errors import Snooze, Throttled, Transient
-from worker.runtime.runner import Work
+from worker.runtime.work import Work
 
 log = structlog.get_logger()
 
@@ -41,7 +40,7 @@ class PatientCalls:
         Raises:
             Transient: if it failed many times in a row.
             Permanent: as AWS's error is classified.
-            LeaseLost, HandBack: if the work is to stop.
+            LeaseLost, ShuttingDown: if the work has to stop.
         """
         for wait in _WAITS:
             try:
@@ -51,7 +50,7 @@ class PatientCalls:
                 self._tell(error.message)
                 if isinstance(error, Throttled):
                     self._work.worker.admission.throttled(error.operation, wait)
-                pause(self._work, wait)
+                self._work.guard.sleep(wait)
         return self._call(function, operation)
 
     def _call(self, function: Callable[[], Answer], operation: Operation | None) -> Answer:
@@ -59,7 +58,7 @@ class PatientCalls:
         if operation is None:
             answer = function()
         else:
-            with self._permitted(operation):
+            with self._rate_limited(operation):
                 answer = function()
         if self._held_up:
             self._tell("")
@@ -70,15 +69,15 @@ class PatientCalls:
         self._work.worker.recoveries.held_up(trouble)
 
     @contextmanager
-    def _permitted(self, operation: Operation) -> Iterator[None]:
-        pause(self._work, self._free_at.get(operation, 0.0) - time.monotonic())
-        with ExitStack() as permitted:
+    def _rate_limited(self, operation: Operation) -> Iterator[None]:
+        self._work.guard.sleep(self._free_at.get(operation, 0.0) - time.monotonic())
+        with ExitStack() as acquired:
             while True:
                 try:
-                    permitted.enter_context(permit(self._work, operation))
+                    acquired.enter_context(self._work.rate_limited(operation)())
                     break
                 except Snooze as error:
-                    pause(self._work, error.seconds)
+                    self._work.guard.sleep(error.seconds)
             # The fleet's jobs have the other call of two.
             gap = 2 / self._work.worker.admission.rate(operation)
             self._free_at[operation] = time.monotonic() + gap

@@ -10,10 +10,10 @@ from datetime import datetime
 from producer.backend.job_store import ANY_AUDIO, error_fields
 from producer.backend.recoveries import Outcome
 from producer.contract.job import Job, JobState, Stage, TranscriptionRequest
+from producer.contract.s3_address import parse_uri
 from producer.errors import InvalidRequest
 from worker import request_metadata, s3_layout
 from worker.aws.inventory import Description
-from worker.aws.objects import parse_uri
 from worker.recovery.artifacts import Artifacts
 from worker.settings import WorkerSettings
 

@@ -12,41 +12,49 @@ from functools import partial
 import structlog
 
 from producer.backend.recoveries import FoundJob, Outcome, Recovery
-from producer.contract.attempts import attempt_name, split_attempt
+from producer.contract.attempts import attempt_name, attempt_of, split_attempt
+from producer.contract.job import Stage
 from producer.errors import RecoveryFailed
 from worker.aws.inventory import ListedJob, ListedObject
+from worker.errors import Permanent
 from worker.leases import LeaseLost
-from worker.recovery.artifacts import Artifacts, attempt_of, folders
+from worker.recovery.artifacts import Artifacts, folders
 from worker.recovery.assess import Assessor
 from worker.recovery.aws_calls import PatientCalls
 from worker.recovery.rebuild import Assessment, rebuild
-from worker.runtime.runner import Work
+from worker.runtime.work import Handler, Work
 from worker.s3_keys import reserved_with
 
 log = structlog.get_logger()
 
 
-def recover(work: Work) -> None:
-    """Answer what the workers were asked for last.
+class Recover(Handler):
+    """One search for the whole fleet, as `transcribe recover` has asked for it."""
 
-    Raises:
-        Transient, Permanent: as AWS's error is classified.
-    """
-    try:
-        asked = work.worker.recoveries.asked()
-    except RecoveryFailed:
-        work.complete()  # Redis has forgotten that, too
-        return
-    log.info("recovery.started", names=len(asked.names) or "all", dry_run=asked.dry_run)
-    search = Search(work, asked)
-    for name in asked.names or ("",):
-        search.look(name)
-    work.worker.recoveries.end(work.lease, known=len(search.known), foreign=search.foreign)
-    log.info("recovery.ended", known=len(search.known), foreign=search.foreign)
+    stage = Stage.RECOVER
+
+    def run(self, work: Work) -> None:
+        """Record what Redis has forgotten, and AWS still has, of the jobs asked for."""
+        try:
+            asked = work.worker.recoveries.asked()
+        except RecoveryFailed:
+            work.complete()  # Redis has forgotten that, too
+            return
+        log.info("recovery.started", names=len(asked.names) or "all", dry_run=asked.dry_run)
+        search = Search(work, asked)
+        for name in asked.names or ("",):
+            search.run(name)
+        work.worker.recoveries.end(work.lease, known=len(search.known), foreign=search.foreign)
+        log.info("recovery.ended", known=len(search.known), foreign=search.foreign)
+
+    def give_up(self, work: Work, error: Permanent) -> None:
+        """End the search; who has asked for it reads why."""
+        log.error("recovery.failed", code=error.code, reason=error.message)
+        work.worker.recoveries.end(work.lease, error=error.message)
 
 
 class Search:
-    """One look through the bucket and the account."""
+    """One search of the bucket and the account."""
 
     def __init__(self, work: Work, asked: Recovery) -> None:
         self._work = work
@@ -64,12 +72,12 @@ class Search:
         #: how many Transcribe jobs are none of ours
         self.foreign = 0
 
-    def look(self, name: str) -> None:
+    def run(self, name: str) -> None:
         """Look for one job by its name, or with '' for all.
 
         Raises:
             Transient, Permanent: as AWS's error is classified.
-            LeaseLost: if somebody else looks by now.
+            LeaseLost: if another worker searches by now.
         """
         # The account first: what ends between the two has its result in the bucket then.
         jobs = self._jobs(name)

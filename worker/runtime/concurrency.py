@@ -1,60 +1,52 @@
-"""Seats for large work, so few that a process always has threads and memory for all else.
+"""Concurrency limits: few large works at a time, so that threads and memory are left for all else.
 
-Who finds none gives the job back, to stand in a line of the whole fleet, and the thread is free.
-Who is done takes the next of that line instead of getting up. Tenants take turns there, as
-elsewhere, so a seat that is found free while others stand in line is given to whose turn it is.
+Work that finds the limit reached gives its job back, to wait in a fair queue of the whole fleet,
+and its thread is free. Work that is done lets the next of that queue have its share of the limit.
+Tenants take turns there, as elsewhere; so where others wait already, the next is whose turn it is.
 """
 
 from __future__ import annotations
 
 import threading
+from typing import Self
 
 from producer.contract.job import Stage
 from worker.errors import LimitReached
 
-#: Large results that are read at once. Python reads one at a time anyhow, and each takes some
-#: fifteen times its size of memory.
-_COLLECTS = 1
-
 
 class ConcurrencyLimits:
-    """The seats of a process."""
+    """The limits of a process, one a stage."""
 
-    def __init__(self, concurrency: int) -> None:
-        """Give large uploads a quarter of `concurrency` stages at once, but at least one."""
-        self._free = {
-            Stage.UPLOAD: threading.BoundedSemaphore(max(1, concurrency // 4)),
-            Stage.COLLECT: threading.BoundedSemaphore(_COLLECTS),
-        }
+    def __init__(self) -> None:
+        self._free: dict[Stage, threading.BoundedSemaphore] = {}
 
-    def limited(self, stage: Stage) -> LimitedWork:
-        """A seat that is to be taken only if the work turns out to be large."""
-        return LimitedWork(self._free.get(stage))
+    def limited(self, stage: Stage, most: int) -> LimitedWork:
+        """Work that may turn out to be large, of which a process does `most` at once."""
+        return LimitedWork(self._free.setdefault(stage, threading.BoundedSemaphore(most)))
 
 
 class LimitedWork:
-    """One seat, for one thread."""
+    """The work of one thread; a `with` of it ends what it has acquired."""
 
-    def __init__(self, free: threading.BoundedSemaphore | None) -> None:
+    def __init__(self, free: threading.BoundedSemaphore) -> None:
         self._free = free
-        self.taken = False
+        #: whether the work counts as large
+        self.acquired = False
 
-    def take(self) -> None:
-        """Sit down, if that was not done yet.
+    def acquire(self) -> None:
+        """Count as large from now on.
 
         Raises:
-            NoSeat: if all are taken.
+            LimitReached: if as many do as may at once.
         """
-        if self._free is None or self.taken:
-            return
-        if not self._free.acquire(blocking=False):
-            raise LimitReached(
-                "NoSeat", "This worker is at work on enough that is large; it waits."
-            )
-        self.taken = True
+        if not self.acquired and not self._free.acquire(blocking=False):
+            raise LimitReached("LimitReached", "This worker is at work on enough large jobs.")
+        self.acquired = True
 
-    def leave(self) -> None:
-        """Get up, if that was sat on."""
-        if self._free is not None and self.taken:
-            self.taken = False
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.acquired:
+            self.acquired = False
             self._free.release()

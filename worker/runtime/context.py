@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 
+import structlog
+
 from producer.backend.connection import Broker
 from producer.backend.dead_letters import DeadLetters
 from producer.backend.inbox import Inbox
@@ -21,14 +23,16 @@ from worker.aws.session import Aws
 from worker.aws.transcribe import Transcribe
 from worker.leases import Leases
 from worker.runtime.concurrency import ConcurrencyLimits
+from worker.runtime.read_ahead import ReadAhead
 from worker.runtime.unwritable import UnwritableFolders
 from worker.settings import WorkerSettings
-from worker.stages.read_ahead import ReadAhead
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True)
 class QuickClients:
-    """The same services for whoever would rather look again later than wait for an answer."""
+    """The same services for the poll, which comes again soon rather than wait for an answer."""
 
     storage: Storage
     transcribe: Transcribe
@@ -51,10 +55,10 @@ class Context:
         self.recoveries = Recoveries(broker, retention=settings.retention, lease=settings.lease)
         self.admission = Admission(broker, settings, settings.lease)
         self.leases = Leases(self.schedule)
-        self.limits = ConcurrencyLimits(settings.concurrency)
+        self.limits = ConcurrencyLimits()
         self.read_ahead = ReadAhead()
         self.unwritable = UnwritableFolders()
-        #: whether this process runs one stage and nothing else
+        #: whether this process runs one isolated stage and nothing else
         self.isolated = False
         self.aws = Aws(settings)
         s3, transcribe = self.aws.s3(), self.aws.transcribe()
@@ -64,6 +68,11 @@ class Context:
         self.quick = QuickClients(
             Storage(self.aws.s3(quick=True)), Transcribe(self.aws.transcribe(quick=True))
         )
+
+    def admit(self) -> None:
+        """Start as many READY jobs as the account has free slots and tokens for."""
+        for job_id in self.admission.admit():
+            log.debug("job.admitted", job_id=job_id)
 
 
 @cache

@@ -1,7 +1,7 @@
-"""The dispatcher: a thread of every worker that claims what is due and sends word of it.
+"""The dispatcher: a thread of every worker that hands what is due to workers.
 
-The same thread renews the leases of the stages that this worker is at, admits READY jobs, ends
-those past their deadline, and leaves the worker's heartbeat.
+The same thread extends the leases and tokens of this worker, admits READY jobs, fails those past
+their deadline, and leaves the worker's heartbeat: see the table of its `_duties`.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import os
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any
@@ -24,24 +25,32 @@ from worker.leases import WARM_SHUTDOWN
 from worker.runtime.context import Context, context
 from worker.runtime.health import Health
 from worker.runtime.memory import Memory
-from worker.runtime.runner import admit
 from worker.runtime.shutdown import Shutdown
 
 log = structlog.get_logger()
 
-#: Messages that may lie in each queue, for each stage that this worker is at once at work on.
-_ROOM = 4
-_HEARTBEAT_EVERY = 5.0
-_SWEEP_EVERY = 1.0
-_PERMITS_EVERY = 3.0
-_STANDING_EVERY = 1.0
-_QUOTAS_EVERY = 900.0
-_DROP_EVERY = 60.0
+#: Messages that may lie in each queue, for each stage that this worker can run at once.
+_MESSAGES_A_THREAD = 4
+#: Seconds to wait after an error that nobody expects.
 _AFTER_CRASH = 1.0
 
 
+@dataclass
+class Duty:
+    """What the dispatcher does again and again."""
+
+    name: str
+    #: seconds from one time to the next; 0 for each dispatch interval
+    every: float
+    action: Callable[[], object]
+    #: whether it goes on while the worker shuts down
+    until_the_end: bool = False
+    #: when it is due, by the monotonic clock
+    due: float = 0.0
+
+
 class Dispatcher(threading.Thread):
-    """Runs until it is told to stop; while the worker drains, it only renews leases."""
+    """Does its duties until `stop`; while the worker shuts down, only some of them."""
 
     def __init__(self, worker: Context, name: str, queues: tuple[str, ...], pool: int) -> None:
         super().__init__(name="dispatcher", daemon=True)
@@ -50,63 +59,64 @@ class Dispatcher(threading.Thread):
         self._queues = queues
         self._pool = pool
         self._started_at = datetime.now(UTC)
-        self._done = threading.Event()
+        self._stopped = threading.Event()
         self._health = Health(worker)
-        self._quotas = QuotaReader(worker)
         self._memory = Memory(worker.fleet)
-        self._told: tuple[Check, ...] = ()
-        self._due: dict[str, float] = {}
+        self._reported: tuple[Check, ...] = ()
         self._unavailable = False
+        admission, quotas = worker.admission, QuotaReader(worker.aws, worker.admission)
+        third = worker.settings.lease / 3
+        self._duties = (
+            Duty("extend_leases", third, worker.leases.extend, until_the_end=True),
+            Duty("extend_tokens", 3.0, admission.extend, until_the_end=True),
+            Duty("report_health", 0.0, self._report_health, until_the_end=True),
+            Duty("heartbeat", 5.0, self._heartbeat, until_the_end=True),
+            Duty("admit", 0.0, worker.admit),
+            Duty("dispatch", 0.0, self._dispatch),
+            Duty("report_capacity", 1.0, admission.report),
+            Duty("refresh_quotas", 900.0, quotas.refresh),
+            Duty("fail_overdue", 1.0, self._fail_overdue),
+            Duty("prune", 60.0, worker.store.prune),
+        )
 
     def run(self) -> None:
-        """Look, every dispatch interval, at what is to be done."""
-        while not self._done.wait(self._worker.settings.dispatch_interval):
+        """Do, every dispatch interval, the duties that are due."""
+        while not self._stopped.wait(self._worker.settings.dispatch_interval):
             try:
-                self._look()
-                self._recovered()
+                for duty in self._duties:
+                    if duty.until_the_end or not WARM_SHUTDOWN.is_set():
+                        _do_if_due(duty)
+                self._note_recovery()
             except BrokerUnavailable as error:
-                self._lost(error)
-            except Exception:  # without this thread leases lapse and nothing is claimed
-                log.exception("dispatcher.crashed")
-                self._done.wait(_AFTER_CRASH)
-
-    def _look(self) -> None:
-        self._every("renew", self._worker.settings.lease / 3, self._worker.leases.extend)
-        self._every("permits", _PERMITS_EVERY, self._worker.admission.extend)
-        if self._health.checks() is not self._told:
-            self._due.pop("heartbeat", None)  # news are told at once
-        self._every("heartbeat", _HEARTBEAT_EVERY, self._heartbeat)
-        if not WARM_SHUTDOWN.is_set():
-            self._every("admit", 0.0, lambda: admit(self._worker))
-            self._every("claim", 0.0, self._claim)
-            self._every("standing", _STANDING_EVERY, self._worker.admission.report)
-            self._every("quotas", _QUOTAS_EVERY, self._quotas.look)
-            self._every("sweep", _SWEEP_EVERY, self._sweep)
-            self._every("drop", _DROP_EVERY, self._worker.store.prune)
+                self._note_loss(error)
 
     def stop(self) -> None:
-        """End the thread and take the worker off the list."""
-        self._done.set()
+        """End the thread and take the worker off the list of workers."""
+        self._stopped.set()
         self.join(timeout=5)
         try:
             self._worker.fleet.leave(self._name)
-        except BrokerUnavailable:
-            log.info("dispatcher.left_without_word")
+        except BrokerUnavailable as error:
+            log.info("worker.sign_off_failed", reason=str(error))
 
-    def _claim(self) -> None:
+    def _dispatch(self) -> None:
         worker = self._worker
         worker.schedule.dispatch(
-            _ROOM * self._pool,
+            _MESSAGES_A_THREAD * self._pool,
             worker.admission.limit("DeleteTranscriptionJob"),
             worker.settings.tenant_weights,
         )
 
-    def _sweep(self) -> None:
+    def _fail_overdue(self) -> None:
         for job_id in self._worker.store.fail_overdue():
             log.warning("job.overdue", job_id=job_id)
 
+    def _report_health(self) -> None:
+        if self._health.checks() is not self._reported:
+            self._heartbeat()  # at once, for somebody may be waiting for it
+
     def _heartbeat(self) -> None:
-        self._told = self._health.checks()
+        self._reported = self._health.checks()
         self._worker.fleet.report(
             WorkerReport(
                 name=self._name,
@@ -117,33 +127,39 @@ class Dispatcher(threading.Thread):
                 busy=len(self._worker.leases),
                 started_at=self._started_at,
                 seen_at=0.0,
-                checks=(*self._told, *self._memory.check()),
+                checks=(*self._reported, *self._memory.check()),
             )
         )
 
-    def _every(self, what: str, seconds: float, action: Callable[[], None]) -> None:
-        """Do what is due; an error that nobody expects holds up nothing but this."""
-        if time.monotonic() < self._due.get(what, 0.0):
-            return
-        try:
-            action()
-            self._due[what] = time.monotonic() + seconds
-        except BrokerUnavailable:
-            raise
-        except Exception:
-            log.exception("dispatcher.crashed", at=what)
-            self._due[what] = time.monotonic() + max(seconds, _AFTER_CRASH)
-
-    def _lost(self, error: BrokerUnavailable) -> None:
+    def _note_loss(self, error: BrokerUnavailable) -> None:
         if not self._unavailable:
             log.error("redis.lost", reason=str(error))
         self._unavailable = True
-        self._done.wait(1.0)
+        self._stopped.wait(1.0)
 
-    def _recovered(self) -> None:
+    def _note_recovery(self) -> None:
         if self._unavailable:
             log.info("redis.back")
         self._unavailable = False
+
+
+def _do_if_due(duty: Duty) -> None:
+    """Do what is due; an error that nobody expects holds up nothing but this duty.
+
+    Raises:
+        BrokerUnavailable: if Redis does not answer.
+    """
+    if time.monotonic() < duty.due:
+        return
+    wait = duty.every
+    try:
+        duty.action()
+    except BrokerUnavailable:
+        raise
+    except Exception:  # this thread must not end: leases would lapse and nothing be dispatched
+        log.exception("dispatcher.crashed", duty=duty.name)
+        wait = max(wait, _AFTER_CRASH)
+    duty.due = time.monotonic() + wait
 
 
 class DispatcherStep(bootsteps.StartStopStep):
@@ -158,17 +174,17 @@ class DispatcherStep(bootsteps.StartStopStep):
         parent.options.update(without_gossip=True, without_mingle=True)
 
     def start(self, parent: Any) -> None:
-        """Start once the pool is there, so that what is claimed can be taken up."""
+        """Start once the pool is there, so that what is dispatched finds a thread."""
         worker = context()
         queues = tuple(sorted(parent.app.amqp.queues.consume_from))
         self._dispatcher = Dispatcher(worker, parent.hostname, queues, parent.concurrency)
         self._dispatcher.start()
         Shutdown(worker, self._dispatcher.stop).start()
-        # Not at `stop`, which comes before the pool has drained: leases are renewed until then.
+        # Not at `stop`, which comes before the pool has ended its work: until then leases go on.
         signals.worker_shutdown.connect(self._leave, weak=False)
 
     def close(self, _parent: Any) -> None:
-        """Begin nothing new, also if it was no signal that stops the worker."""
+        """Begin nothing new, also if no signal has stopped the worker."""
         WARM_SHUTDOWN.set()
 
     def _leave(self, **_: Any) -> None:

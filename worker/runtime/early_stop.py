@@ -22,7 +22,7 @@ def answer_early(arguments: Sequence[str]) -> None:
     """Answer signals from now on, if the command line is that of a worker and not of a tool."""
     if starts_worker(arguments):
         for number in STOP_SIGNALS:
-            signal.signal(number, _leave)
+            signal.signal(number, _end)
 
 
 def starts_worker(arguments: Sequence[str]) -> bool:
@@ -41,7 +41,7 @@ def refuse(sentence: str) -> NoReturn:
     sys.exit(2)
 
 
-def _leave(_number: int, _frame: FrameType | None) -> None:
-    # Nothing is held yet. What Python does at its end could wait for an import.
+def _end(_number: int, _frame: FrameType | None) -> None:
+    # There is no lease yet. What Python does at its end could wait for an import.
     os.write(2, b"worker: stopped before it had started.\n")
     os._exit(0)

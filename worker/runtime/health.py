@@ -1,4 +1,4 @@
-"""What a worker finds of its surroundings, for `transcribe doctor`; looked at in the background."""
+"""What a worker finds of its surroundings, for `transcribe doctor`; checked in the background."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ import structlog
 
 from producer.backend.workers import Check, Subject
 from producer.errors import BrokerUnavailable, BrokerUnusable
+from worker.background import run_in_background
 from worker.errors import StageError
-from worker.runtime.background import run_in_background
 from worker.runtime.context import Context
 
 log = structlog.get_logger()
 
-_POLL_EVERY = 20.0
+_CHECK_EVERY = 20.0
 #: While something is wrong, somebody is probably mending it.
-_LOOK_AGAIN = 5.0
+_CHECK_AGAIN = 5.0
 
 
 class Health:
@@ -30,9 +30,9 @@ class Health:
         self._worker = worker
         self._checks: tuple[Check, ...] = ()
         self._due = 0.0
-        self._looking: threading.Thread | None = None
-        self._unsaid = ""
-        self._looks: dict[Subject, Callable[[], tuple[Check, ...]]] = {
+        self._checking: threading.Thread | None = None
+        self._logged = ""
+        self._checkers: dict[Subject, Callable[[], tuple[Check, ...]]] = {
             "redis": self._redis,
             "credentials": self._credentials,
             "bucket": self._bucket,
@@ -41,28 +41,32 @@ class Health:
         }
 
     def checks(self) -> tuple[Check, ...]:
-        """The findings so far, at once; starts another look when one is due."""
-        looking = self._looking is not None and self._looking.is_alive()
-        if time.monotonic() >= self._due and not looking:
-            self._looking = run_in_background("health", self._look)
+        """The findings so far, at once; starts another check when one is due."""
+        checking = self._checking is not None and self._checking.is_alive()
+        if time.monotonic() >= self._due and not checking:
+            self._checking = run_in_background("health", self._check)
         return self._checks
 
-    def _look(self) -> None:
-        self._due = time.monotonic() + _POLL_EVERY
+    def _check(self) -> None:
+        self._due = time.monotonic() + _CHECK_EVERY
         found = tuple(
-            check for subject, look in self._looks.items() for check in self._looked(subject, look)
+            finding
+            for subject, check in self._checkers.items()
+            for finding in self._findings(subject, check)
         )
-        for check in found:
-            if not check.ok and check not in self._checks:
-                log.warning("health.problem", subject=check.subject, reason=check.message)
+        for finding in found:
+            if not finding.ok and finding not in self._checks:
+                log.warning("health.problem", subject=finding.subject, reason=finding.message)
         self._checks = found
-        if not all(check.ok for check in found):
-            self._due = time.monotonic() + _LOOK_AGAIN
+        if not all(finding.ok for finding in found):
+            self._due = time.monotonic() + _CHECK_AGAIN
 
-    def _looked(self, subject: Subject, look: Callable[[], tuple[Check, ...]]) -> tuple[Check, ...]:
-        """What one look finds; an error that nobody expects is a finding, and ends no other."""
+    def _findings(
+        self, subject: Subject, check: Callable[[], tuple[Check, ...]]
+    ) -> tuple[Check, ...]:
+        """What one check finds; an error that nobody expects is a finding, and ends no other."""
         try:
-            return look()
+            return check()
         except Exception as error:
             log.exception("health.crashed", subject=subject)
             reason = f"It cannot be checked ({type(error).__name__}); the worker's log says more."
@@ -83,12 +87,12 @@ class Health:
         except StageError as error:
             if error.code in {"CredentialsMissing", "CredentialsRejected"}:
                 return (Check(subject="credentials", ok=False, message=error.message),)
-            # S3 and Transcribe may answer all the same, as stand-ins for AWS do; they say what is
+            # S3 and Transcribe may answer all the same, as emulators of AWS do; they say what is
             # wrong with the credentials.
             known = f"(it is not known whose: {error.message})"
-            if error.message != self._unsaid:
+            if error.message != self._logged:
                 log.warning("health.identity_unknown", code=error.code, reason=error.message)
-            self._unsaid = error.message
+            self._logged = error.message
         return (Check(subject="credentials", ok=True, message=known),)
 
     def _bucket(self) -> tuple[Check, ...]:
@@ -98,7 +102,7 @@ class Health:
         except StageError as error:
             return (Check(subject="bucket", ok=False, message=error.message),)
         reachable = Check(subject="bucket", ok=True, message=bucket)
-        # Stand-ins for AWS may not say where a bucket is.
+        # Emulators of AWS may not say where a bucket is.
         if found in {"", region}:
             return reachable, Check(subject="region", ok=True, message=region)
         elsewhere = (

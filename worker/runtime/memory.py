@@ -10,8 +10,8 @@ from producer.backend.workers import Check, Fleet
 
 log = structlog.get_logger()
 
-#: Seconds for which `transcribe doctor` goes on telling of a loss.
-_TOLD_FOR = 3600.0
+#: Seconds for which `transcribe doctor` reports a loss.
+_REPORTED_FOR = 3600.0
 _LOST = (
     "Redis has lost all it knew: the records of earlier jobs are gone. New jobs go on; "
     "`transcribe recover` brings back those that Amazon Transcribe and the bucket still know."
@@ -37,6 +37,6 @@ class Memory:
             self._lost_at = time.monotonic()
             log.error("redis.empty", reason=_LOST)
         self._epoch = epoch
-        if self._lost_at and time.monotonic() - self._lost_at < _TOLD_FOR:
+        if self._lost_at and time.monotonic() - self._lost_at < _REPORTED_FOR:
             return (Check(subject="redis", ok=False, message=_LOST),)
         return ()

@@ -1,8 +1,9 @@
-"""Stopping: first finish what is under way, then hand back what is left and go.
+"""Stopping a worker: a warm shutdown, then a cold one.
 
-SIGTERM, SIGHUP or Ctrl-C, once: nothing new is begun, long stages hand their job back, short ones
-end. When the grace is over, or at a second signal, or at SIGQUIT, whatever is still held is given
-to other workers and the process ends. Only `kill -9` leaves jobs to wait for their lease to lapse.
+SIGTERM, SIGHUP or Ctrl-C once begins a warm shutdown: the worker begins nothing new, long stages
+hand their job back, short ones end. When the grace is over, or at a second signal, or at SIGQUIT,
+the cold shutdown hands back whatever is still leased, and the process ends. Only after `kill -9`
+do jobs wait for their lease to lapse.
 """
 
 from __future__ import annotations
@@ -16,14 +17,14 @@ from types import FrameType
 import structlog
 
 from producer.errors import BrokerUnavailable
+from worker.background import guarded, run_in_background
 from worker.leases import WARM_SHUTDOWN
-from worker.runtime.background import guarded, run_in_background
 from worker.runtime.context import Context
 from worker.runtime.early_stop import STOP_SIGNALS
 
 log = structlog.get_logger()
 
-#: Set when nobody wants to wait for the grace any more.
+#: Set when the grace need not be waited for.
 COLD_SHUTDOWN = threading.Event()
 #: Seconds that handing back may take; a Redis that is silent must not keep the process.
 _HAND_BACK_SECONDS = 3.0
@@ -49,11 +50,11 @@ def handle_signals() -> None:
 
 
 class Shutdown(threading.Thread):
-    """Waits for the end of a worker, and sees to it that it comes in time."""
+    """Waits for a warm shutdown, and makes it a cold one when the grace is over."""
 
     def __init__(self, worker: Context, sign_off: Callable[[], None]) -> None:
-        """Wait for the end of `worker`; `sign_off` ends its heartbeat and takes it off the list."""
-        super().__init__(name="departure", daemon=True)
+        """Wait for `worker`; `sign_off` ends its heartbeat and takes it off the list of workers."""
+        super().__init__(name="shutdown", daemon=True)
         self._worker = worker
         self._sign_off = sign_off
 
@@ -61,20 +62,20 @@ class Shutdown(threading.Thread):
         """End the process at the latest when the grace is over."""
         WARM_SHUTDOWN.wait()
         try:
-            with guarded("departure"):
+            with guarded("shutdown"):
                 grace = self._worker.settings.stop_grace
-                log.info("worker.stopping", grace=grace, at_work=len(self._worker.leases))
+                log.info("worker.warm_shutdown", grace=grace, leases=len(self._worker.leases))
                 COLD_SHUTDOWN.wait(grace)
-                run_in_background("hand-back", self._leave).join(_HAND_BACK_SECONDS)
+                run_in_background("hand-back", self._hand_back).join(_HAND_BACK_SECONDS)
         finally:
-            # Threads that wait for AWS cannot be ended otherwise. They hold nothing any more.
+            # Threads that wait for AWS cannot be ended otherwise. None has a lease any more.
             os._exit(0)
 
-    def _leave(self) -> None:
+    def _hand_back(self) -> None:
         try:
             handed_back = self._worker.leases.release_all()
             self._sign_off()
         except BrokerUnavailable as error:
-            log.warning("worker.left_without_word", reason=str(error))
+            log.warning("worker.hand_back_failed", reason=str(error))
         else:
-            log.warning("worker.left", handed_back=handed_back)
+            log.warning("worker.cold_shutdown", handed_back=handed_back)

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import errno
+import os
 import tempfile
 import threading
 from pathlib import Path
-
-from worker.stages.result_files import nearest_existing
 
 #: A file of so many bytes, which nobody sees, tells whether results can be written.
 _TRIAL_BYTES = 65536
@@ -45,6 +44,12 @@ class UnwritableFolders:
             with self._lock:
                 self._folders.pop(folder, None)
         return None
+
+
+def nearest_existing(folder: Path) -> Path:
+    """A folder, or the nearest above it that is there."""
+    # Unlike Path.exists, it does not raise where we may not look.
+    return next(path for path in (folder, *folder.parents) if os.path.lexists(path))
 
 
 def _problem(folder: Path) -> str | None:

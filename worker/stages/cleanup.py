@@ -10,14 +10,40 @@ import structlog
 from producer.contract.job import Job, JobState, Stage
 from producer.contract.options import MediaFormat
 from worker import s3_layout
-from worker.account.calls import in_turn
 from worker.errors import Permanent, Transient
-from worker.runtime.runner import Work
-from worker.stages import ownership, start
+from worker.runtime.work import Handler, Work
+from worker.stages import earlier_life, ownership
+from worker.stages.adoption import is_foreign
 from worker.stages.result_files import discard_results
-from worker.stages.upload import noted_uploads
+from worker.stages.upload import recorded_uploads
 
 log = structlog.get_logger()
+
+
+class Cleanup(Handler):
+    """The end of a job that asked for it, or was stopped: nothing of ours is left at AWS."""
+
+    stage = Stage.CLEANUP
+
+    def run(self, work: Work) -> None:
+        """Delete the job's uploads, audio, results, Transcribe job, and files of a stopped one."""
+        ownership.reserve_key(work)  # what lies beside it may be another job's by now
+        if earlier_life.is_found(work):  # it is cleaned up once that has ended at AWS
+            return
+        abort_uploads(work)
+        if audio_may_go(work.job):
+            delete_audio(work)
+        if results_may_go(work.job):
+            delete_results(work)
+        if transcription_may_go(work.job):
+            delete_job(work)
+        discard_files(work)
+        work.worker.store.record_cleanup(work.lease)
+
+    def give_up(self, work: Work, error: Permanent) -> None:
+        """Record why something of the job is left; how the job itself ended stays as it is."""
+        log.warning("cleanup.failed", code=error.code, reason=error.message)
+        work.worker.store.record_cleanup(work.lease, error.message)
 
 
 def audio_may_go(job: Job) -> bool:
@@ -51,12 +77,12 @@ def abort_uploads(work: Work) -> None:
             aborted = storage.abort_uploads(s3_layout.own_folder(*where), beneath=True)
         else:
             uri = s3_layout.audio_uri(*where, "wav")
-            aborted = storage.abort_uploads(uri, only=noted_uploads(work))
+            aborted = storage.abort_uploads(uri, only=recorded_uploads(work))
     except Permanent as error:
         # A policy from before this was needed: what can be deleted shall be, all the same.
-        log.warning("cleanup.uploads_unseen", code=error.code, reason=error.message)
+        log.warning("cleanup.uploads_not_listed", code=error.code, reason=error.message)
     else:
-        log.info("cleanup.aborted_uploads", number=aborted)
+        log.info("cleanup.uploads_aborted", number=aborted)
 
 
 def _was_uploaded(job: Job) -> bool:
@@ -69,7 +95,7 @@ def delete_audio(work: Work) -> None:
     job, settings = work.job, work.worker.settings
     if job.request.is_on_s3 or not _was_uploaded(job):
         return
-    # Of an upload that was stopped on its way, the record does not tell where it went.
+    # Of an upload that was stopped on its way, the record does not say where it went.
     candidates = (
         [job.media_uri]
         if job.media_uri
@@ -115,7 +141,7 @@ def _attempts_that_wrote(job: Job) -> Iterable[int]:
 
 
 def discard_files(work: Work) -> None:
-    """Take back files of a job that was stopped, should whoever wrote them be gone.
+    """Delete the files of a job that was stopped, for the worker that wrote them may be gone.
 
     Raises:
         LeaseLost: if the job may have been retried meanwhile.
@@ -134,7 +160,7 @@ def delete_job(work: Work) -> None:
     """Delete the Transcribe jobs of all attempts.
 
     Raises:
-        NotYet: if its turn comes later.
+        Snooze: if no token to ask or to delete is free in time.
         Transient: if it still runs.
         Permanent: if AWS refuses.
     """
@@ -147,19 +173,17 @@ def delete_job(work: Work) -> None:
             continue
         if job.state is not JobState.COMPLETED or not is_last:
             # It may never have been started, and then the name may be somebody else's.
-            status = worker.transcribe.status(name, in_turn(work, "GetTranscriptionJob"))
+            status = worker.transcribe.status(name, work.rate_limited("GetTranscriptionJob"))
             if status is None or status.media_uri != job.media_uri:
                 continue
-            if number not in job.own_attempts and (
-                not is_last or start.is_foreign(work, job, status)
-            ):
+            if number not in job.own_attempts and (not is_last or is_foreign(work, job, status)):
                 continue
         _delete(work, name)
 
 
 def _delete(work: Work, name: str) -> None:
     try:
-        work.worker.transcribe.delete(name, in_turn(work, "DeleteTranscriptionJob"))
+        work.worker.transcribe.delete(name, work.rate_limited("DeleteTranscriptionJob"))
     except Permanent as error:
         # The result can be there a moment before the job counts as ended.
         if error.code != "BadRequestException":

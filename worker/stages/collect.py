@@ -7,33 +7,66 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+import structlog
+
 from producer.backend.connection import Argument
 from producer.backend.job_store import Follows
 from producer.contract.job import JobState, Stage
 from producer.errors import BadTranscript
 from producer.transcript.transcript import Transcript
+from worker.aws.transcribe import Done, Running
 from worker.errors import Permanent, Transient
 from worker.leases import LeaseLost
 from worker.runtime.isolation import IsolationNeeded
-from worker.runtime.runner import Work
+from worker.runtime.read_ahead import present_attempt
+from worker.runtime.work import Handler, Work
+from worker.stages.adoption import adopted, status_if_ours
+from worker.stages.extra_files import fetch_extra_files
 from worker.stages.ownership import is_result
-from worker.stages.read_ahead import present_attempt
-from worker.stages.result_files import NOT_WRITTEN, discard_results, results_folder, write_results
+from worker.stages.result_files import discard_results, reported_if_unwritable, write_results
 
-#: Of documents from this size on, in bytes, a process reads one at a time.
+log = structlog.get_logger()
+
+#: Documents from this size on, in bytes, count as large.
 LARGE_DOCUMENT = 1024 * 1024
-#: From this size on it has a process of its own, which takes a second to start.
+#: From this size on, in bytes, a document has a process of its own, which needs a second to start.
 HUGE_DOCUMENT = 8 * 1024 * 1024
 #: The errors by which `fetch` says that a job has no result.
-NO_RESULT = frozenset({"NoResult", "ResultMissing", "ResultBroken"})
+_NO_RESULT = frozenset({"NoResult", "ResultMissing", "ResultBroken"})
+#: Seconds after which a result is there, once Transcribe says that its job has ended.
+_RESULT_COMES_WITHIN = 3.0
+
+
+class Collect(Handler):
+    """COLLECTING -> COMPLETED, then cleanup; a retried job without a result starts anew."""
+
+    stage = Stage.COLLECT
+
+    def max_large(self, _concurrency: int) -> int:
+        """One: Python reads one at a time anyhow, and each needs some 15 times its size."""
+        return 1
+
+    def run(self, work: Work) -> None:
+        """Fetch the result, write the files, and keep the text in Redis."""
+        try:
+            transcript = fetch(work)
+        except Permanent as error:
+            if not work.job.is_retried or error.code not in _NO_RESULT:
+                raise
+            advance_without_result(work)
+            return
+        with discarded_if_stopped(work):
+            extra = fetch_extra_files(work)
+            files = keep(work, transcript)
+            complete(work, files | extra.files, extra.not_written)
 
 
 def fetch(work: Work) -> Transcript:
     """Read the result document.
 
     Raises:
-        NoSeat: if it is large, and others are being read.
-        ProcessWanted: if it is so large that all other work in this process would wait for it.
+        LimitReached: if it is large, and others are being read.
+        IsolationNeeded: if it is so large that all other work in this process would wait for it.
         Transient: if it is not there, or not whole, and it may yet be.
         Permanent: if it is still so when the patience that is set for it is over, or when a job is
             retried, of which there may be nothing any more.
@@ -55,11 +88,11 @@ def fetch(work: Work) -> Transcript:
 
 
 def _read(work: Work, uri: str) -> Transcript:
-    document = work.worker.read_ahead.take(present_attempt(work.job))
-    if document is not None:  # who has read it has seen whose it is
+    document = work.worker.read_ahead.pop(present_attempt(work.job))
+    if document is not None:  # the poll has seen whose it is
         return Transcript.from_json(document)
     with work.worker.storage.opened(uri) as found:
-        _make_room(work, found.size)
+        _limit(work, found.size)
         transcript = Transcript.from_json(found.read())
     if not is_result(work.job, transcript.job_name, found.modified_at):
         raise Transient(
@@ -70,7 +103,7 @@ def _read(work: Work, uri: str) -> Transcript:
     return transcript
 
 
-def _make_room(work: Work, size: int) -> None:
+def _limit(work: Work, size: int) -> None:
     if size >= LARGE_DOCUMENT:
         work.limit_concurrency()
     if size >= HUGE_DOCUMENT and not work.worker.isolated:
@@ -85,7 +118,7 @@ def keep(work: Work, transcript: Transcript) -> dict[str, Path]:
         Transient, Permanent: as `write_results` has it.
     """
     job, settings = work.job, work.worker.settings
-    with noted_if_unwritable(work):
+    with reported_if_unwritable(work):
         files = write_results(job, transcript, settings.results_dir)
     if not work.worker.kept_results.keep(
         work.lease,
@@ -99,26 +132,39 @@ def keep(work: Work, transcript: Transcript) -> dict[str, Path]:
 
 @contextmanager
 def discarded_if_stopped(work: Work) -> Iterator[None]:
-    """Of a job that turns out to have been stopped, keep no file."""
+    """Keep no file of a job that turns out to have been stopped."""
     try:
         yield
     except LeaseLost:
-        now = work.worker.store.get_many([work.job.id])[work.job.id]
-        if now is not None and now.state in {JobState.CANCELLED, JobState.FAILED}:
+        job = work.worker.store.get_many([work.job.id])[work.job.id]
+        if job is not None and job.state in {JobState.CANCELLED, JobState.FAILED}:
             discard_results(work.job, work.worker.settings.results_dir)
         raise
 
 
-@contextmanager
-def noted_if_unwritable(work: Work) -> Iterator[None]:
-    """Let `transcribe doctor` know where the disk does not take results."""
-    try:
-        yield
-    except Transient as error:
-        if error.code == NOT_WRITTEN:
-            folder = results_folder(work.job, work.worker.settings.results_dir)
-            work.worker.unwritable.add(folder)
-        raise
+def advance_without_result(work: Work) -> None:
+    """Move a retried job whose result is not there to where one may come from.
+
+    Where the Transcribe job is at work, or nobody has recorded its start, the job waits for that;
+    without one a new attempt begins.
+
+    Raises:
+        Transient: if the result may be about to come, or as AWS's error is classified.
+        Permanent: as AWS's error is classified.
+        LeaseLost: if the job is not ours to move any more.
+    """
+    job = work.job
+    status = status_if_ours(work, job)
+    unrecorded = job.result_uri is None
+    if isinstance(status, Running) or (isinstance(status, Done) and unrecorded):
+        fields = adopted(work, status)
+        work.advance(JobState.TRANSCRIBING, "running", **fields)
+    elif isinstance(status, Done) and work.waited < _RESULT_COMES_WITHIN:
+        raise Transient("ResultMissing", "The Transcribe job has just ended.")
+    elif work.worker.store.start_new_attempt(work.lease):
+        log.warning("job.restarted", attempt=job.attempt + 1, reason="There is no result.")
+    else:
+        raise LeaseLost
 
 
 def complete(work: Work, files: dict[str, Path], not_written: Sequence[str] = ()) -> None:

@@ -13,11 +13,10 @@ import structlog
 
 from producer.contract.job import Job, JobState
 from worker import s3_layout
-from worker.account.calls import in_turn
 from worker.aws.transcribe import Status
 from worker.leases import LeaseLost
 from worker.recovery.artifacts import Artifacts, folders
-from worker.runtime.runner import Work
+from worker.runtime.work import Work
 
 log = structlog.get_logger()
 
@@ -28,18 +27,18 @@ _CLOCKS = timedelta(minutes=2)
 def is_found(work: Work) -> bool:
     """Whether a cancelled job that was never started has an earlier life; it is recorded then.
 
-    The job holds a slot until that has ended at AWS, and is cleaned up like any other. Most
-    have none, which one call of S3 tells.
+    The job keeps a slot until that has ended at AWS, and cleanup then does as with any other. Most
+    have none, which one call of S3 shows.
 
     Raises:
-        NotYet: if its turn to ask Transcribe comes later.
+        Snooze: if no token to ask Transcribe is free in time.
         Transient, Permanent: as AWS's error is classified.
         LeaseLost: if the job is not ours to clean any more.
     """
     job, settings = work.job, work.worker.settings
     if job.state is not JobState.CANCELLED or job.was_at_transcribe:
         return False
-    artifacts = _traces(work)
+    artifacts = _artifacts(work)
     if artifacts is None or not _is_earlier(work, artifacts):
         return False
     last = max([job.attempt, *artifacts.results])
@@ -56,18 +55,18 @@ def is_found(work: Work) -> bool:
     }
     if not work.worker.store.settle(work.lease, job.id, "running", fields):
         raise LeaseLost
-    log.info("cleanup.earlier_life", attempt=last)
+    log.info("cleanup.earlier_job_found", attempt=last)
     return True
 
 
-def _traces(work: Work) -> Artifacts | None:
+def _artifacts(work: Work) -> Artifacts | None:
     """What S3 has of the job: in its folder, or with a key the audio, if it bears our mark."""
     job, settings, worker = work.job, work.worker.settings, work.worker
     if job.request.key is None:
         prefix = f"s3://{settings.bucket}/{settings.prefix}"
         return next(folders(worker.inventory.objects(f"{prefix}{job.id}/", ""), prefix), None)
     if job.request.is_on_s3:
-        return None  # What others put there cannot be told from what we had Transcribe write.
+        return None  # What others put there looks like what we had Transcribe write.
     uri = s3_layout.audio_uri(job, settings.bucket, settings.prefix, "wav")
     there = worker.storage.find(uri)
     if there is None or there.owner != job.id:
@@ -76,7 +75,7 @@ def _traces(work: Work) -> Artifacts | None:
 
 
 def _is_earlier(work: Work, artifacts: Artifacts) -> bool:
-    """Whether any of it was there before this job: what it has uploaded itself tells nothing."""
+    """Whether any of it was there before this job: what it has uploaded itself says nothing."""
     job, audio = work.job, artifacts.audio
     if artifacts.written_to or artifacts.results:
         return True
@@ -88,7 +87,7 @@ def _is_earlier(work: Work, artifacts: Artifacts) -> bool:
 def _at_transcribe(work: Work, artifacts: Artifacts, attempt: int) -> Status | None:
     """What Transcribe has of an attempt, if it is this job's."""
     name = work.job.model_copy(update={"attempt": attempt}).aws_name
-    gate = in_turn(work, "GetTranscriptionJob")
+    gate = work.rate_limited("GetTranscriptionJob")
     status = work.worker.transcribe.status(name, gate)
     settings = work.worker.settings
     prefix = f"s3://{settings.bucket}/{settings.prefix}"
@@ -98,7 +97,7 @@ def _at_transcribe(work: Work, artifacts: Artifacts, attempt: int) -> Status | N
 def _media_uri(job: Job, artifacts: Artifacts, known: Status | None) -> str:
     """What the earlier life had transcribed; '' if nobody knows that any more.
 
-    Its audio may be gone: the present job's upload found it, and took it back when stopped.
+    Its audio may be gone: the present job's upload found it, and deleted it when stopped.
     """
     if artifacts.audio is not None:
         return artifacts.audio.uri

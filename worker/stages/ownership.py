@@ -1,39 +1,28 @@
 """Whose an object in S3 is: by our own mark, or by the job that a document of Transcribe names.
 
 All in a job's own folder is the job's, for no request names a key there. Beside a key that a
-request names, each object is looked at before it is overwritten or deleted.
+request names, we check each object before it is overwritten or deleted.
 """
 
 from __future__ import annotations
 
-import re
 import shlex
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
+from producer.contract.attempts import attempt_of
 from producer.contract.job import Job
 from worker import s3_layout
+from worker.aws.document_head import HEAD_BYTES, job_named_in
 from worker.aws.objects import StoredObject
 from worker.errors import Permanent, Transient
-from worker.recovery.artifacts import attempt_of
-from worker.runtime.runner import Work
+from worker.runtime.work import Work
 from worker.s3_keys import WRITE_CHECK, requested_key, reserved_with
 
 #: By so much S3's clock and Transcribe's may differ, and S3 tells times to the second.
 _CLOCKS = timedelta(seconds=5)
 #: Within so long Transcribe writes all that one job makes it write.
 _TOGETHER = timedelta(minutes=1)
-#: Bytes of a document that are enough to see whose it is.
-HEAD_BYTES = 1024
-#: How each document begins that Transcribe writes. Source: the samples in its developer guide, and
-#: recorded documents.
-_HEAD = re.compile(rb'\s*\{\s*"jobName"\s*:\s*"([0-9a-zA-Z._-]{1,200})"')
-
-
-def job_named_in(head: bytes) -> str:
-    """The Transcribe job that a document names at its beginning; '' if it is no such document."""
-    match = _HEAD.match(head)
-    return match[1].decode() if match else ""
 
 
 def is_result(job: Job, job_name: str, modified_at: datetime) -> bool:

@@ -16,25 +16,27 @@ from producer.backend.running import Snapshot
 from producer.backend.schedule import clock
 from producer.contract.job import Job, JobState, Stage
 from worker import s3_layout
-from worker.account.calls import PATIENCE, in_turn
+from worker.account.calls import PATIENCE
 from worker.account.poll_interval import ask_by_name, poll_interval
+from worker.aws.document_head import job_named_in
 from worker.aws.errors import UNREACHABLE
 from worker.aws.transcribe import MAX_PAGES, Done, Failed, Running, Status
 from worker.errors import Permanent, Snooze, StageError, Throttled
 from worker.leases import LeaseLost
-from worker.runtime.runner import Work
-from worker.stages import start
-from worker.stages.ownership import is_result, job_named_in
-from worker.stages.read_ahead import MAX_BYTES, present_attempt
+from worker.runtime.backoff import MAX_BACKOFF
+from worker.runtime.read_ahead import MAX_BYTES, present_attempt
+from worker.runtime.work import Handler, Work
+from worker.stages.adoption import ended_with
+from worker.stages.ownership import is_result
 
 log = structlog.get_logger()
 
-#: So many suspects are looked at at once, for so many seconds.
+#: Threads that ask about jobs at once, and seconds until the rest waits for the next poll.
 _AT_ONCE = 16
 _MAX_SECONDS = 5.0
-#: Where the account's list is too long to be seen, so many jobs are asked for by name at a time.
+#: Where the account's list has too many pages, the poll asks for so many jobs by name at a time.
 _SAMPLE = 25
-#: Seconds to wait for a turn to ask for a job: the poll comes again anyway.
+#: Seconds to wait for a token to ask for a job: the poll comes again anyway.
 _PATIENCE = 0.5
 #: Attempts of a job that the service itself broke.
 MAX_ATTEMPTS = 3
@@ -42,38 +44,58 @@ MAX_ATTEMPTS = 3
 _NEW = {"result_uri": "", "started_at": "", "adopted": "", "keeps_write_check": ""}
 
 
-def ended_jobs(work: Work, look: Snapshot) -> Iterator[tuple[Job, Status | None]]:
+class Poll(Handler):
+    """TRANSCRIBING -> COLLECTING, for all jobs that have ended."""
+
+    stage = Stage.POLL
+
+    def run(self, work: Work) -> None:
+        """Move the jobs that have ended, give their slots to others, and poll again in a while."""
+        worker = work.worker
+        snapshot = worker.running.snapshot(worker.admission.limit("ListTranscriptionJobs"))
+        ended = 0
+        for job, outcome in ended_jobs(work, snapshot):
+            advance_ended(work, job, outcome)
+            ended += 1
+        worker.admit()
+        if ended == len(snapshot.jobs):
+            work.complete()
+        else:
+            seconds = poll_interval(snapshot, shortest=worker.settings.poll_interval)
+            work.snooze(seconds - (clock() - snapshot.seen_at))
+
+    def give_up(self, work: Work, error: Permanent) -> None:
+        """Poll again later: somebody may mend it, and no job is at fault."""
+        log.error("poll.failed", code=error.code, reason=error.message)
+        work.snooze(MAX_BACKOFF)
+
+
+def ended_jobs(work: Work, snapshot: Snapshot) -> Iterator[tuple[Job, Status | None]]:
     """The running jobs that are no longer at work, each with how it ended (None: it is gone).
 
     Raises:
         Transient, Permanent: as AWS's error is classified.
     """
-    if ask_by_name(look):
-        yield from _confirmed(work, list(look.jobs), by_object=False, to_ask=look.jobs)
+    if ask_by_name(snapshot):
+        yield from _confirmed(work, list(snapshot.jobs), by_object=False, to_ask=snapshot.jobs)
         return
     # Of a very low rate, a page comes seldom.
-    gate = in_turn(work, "ListTranscriptionJobs", max(PATIENCE, 1.5 / look.list_rate))
+    gate = work.rate_limited("ListTranscriptionJobs", max(PATIENCE, 1.5 / snapshot.list_rate))
     listed = work.worker.quick.transcribe.running(gate)
     if listed is None:
         work.worker.running.listed(MAX_PAGES)
-        some = random.sample(list(look.jobs), min(_SAMPLE, len(look.jobs)))
+        some = random.sample(list(snapshot.jobs), min(_SAMPLE, len(snapshot.jobs)))
         yield from _confirmed(work, some, by_object=False, to_ask=some)
         return
-    if listed.pages != look.pages:
+    if listed.pages != snapshot.pages:
         work.worker.running.listed(listed.pages)
-    work.worker.admission.saw_running(listed.names.difference(look.jobs.values()))
-    missing = [job_id for job_id, name in look.jobs.items() if name not in listed.names]
+    work.worker.admission.saw_running(listed.names.difference(snapshot.jobs.values()))
+    missing = [job_id for job_id, name in snapshot.jobs.items() if name not in listed.names]
     # What ends between two pages may move others up, from the next page to the one that was seen.
     # So what is missing for the first time, and has no result, is more likely at work than failed.
     several = listed.pages > 1 and missing
     to_ask = work.worker.running.missed_before(missing) if several else missing
     yield from _confirmed(work, missing, by_object=True, to_ask=to_ask)
-
-
-def look_again(work: Work, look: Snapshot) -> None:
-    """Be due again as long after this look as its jobs deserve."""
-    seconds = poll_interval(look, shortest=work.worker.settings.poll_interval)
-    work.snooze(seconds - (clock() - look.seen_at))
 
 
 def _confirmed(
@@ -83,9 +105,9 @@ def _confirmed(
     by_object: bool,
     to_ask: Collection[str],
 ) -> Iterator[tuple[Job, Status | None]]:
-    """Each suspect that has ended, as soon as that is known; what takes long is left for next time.
+    """Each suspect that has ended, as soon as that is known; what lasts waits for the next poll.
 
-    Of those that have no result, only those in `to_ask` are asked for by name.
+    Of those that have no result, it asks by name only for those in `to_ask`.
 
     AWS may be out of reach, or slow, from this machine only: then another worker polls next.
     """
@@ -103,27 +125,31 @@ def _confirmed(
             try:
                 outcome = answer.result()
             except (Snooze, Throttled) as error:
-                # Those that may not ask now must not keep the answers of those that may.
+                # Those without a token must not withhold the answers of those that have one.
                 postponed = error
                 continue
             except StageError as error:
                 if error.code == UNREACHABLE:
                     raise
-                log.warning("poll.put_off", job_id=job.id, code=error.code, reason=error.message)
+                log.warning(
+                    "poll.retried_later", job_id=job.id, code=error.code, reason=error.message
+                )
                 continue
             if not isinstance(outcome, Running):
                 yield job, outcome
     except TimeoutError:
-        raise Snooze("PollCutShort", "AWS answers slowly; the rest is looked at anew.", 0) from None
+        raise Snooze(
+            "PollCutShort", "AWS answers slowly; the next poll sees the rest.", 0
+        ) from None
     finally:
-        # Whoever still waits for an answer does so alone, and not for long.
+        # A thread that still waits for an answer does so alone, and not for long.
         pool.shutdown(wait=False, cancel_futures=True)
     if postponed is not None:
         raise postponed
 
 
-def move_on(work: Work, job: Job, outcome: Status | None) -> None:
-    """Send an ended job where it goes next."""
+def advance_ended(work: Work, job: Job, outcome: Status | None) -> None:
+    """Move a job that has ended at AWS to where it goes next."""
     try:
         if job.state is not JobState.TRANSCRIBING:
             # Cancelled or overdue while it ran; now that it has ended, its slot is free.
@@ -139,23 +165,23 @@ def move_on(work: Work, job: Job, outcome: Status | None) -> None:
     except LeaseLost:
         if work.guard.lost.is_set():
             raise
-        log.info("poll.moved_meanwhile", job_id=job.id)
+        log.info("poll.job_stopped", job_id=job.id)
 
 
 def _done(work: Work, job: Job, done: Done) -> dict[str, str]:
-    """Where the result is, and what that tells of whose it is.
+    """Where the result is, and what that says of whose it is.
 
-    A job that we adopted may have been told another place than ours.
+    A job that we adopted may write to another address than ours.
     """
     found = job.result_uri
     if done.transcript_uri is not None:
         found = s3_layout.uri_from_url(done.transcript_uri, work.worker.settings.bucket)
-    return {"result_uri": found or job.result_uri or ""} | start.ended_with(job, found)
+    return {"result_uri": found or job.result_uri or ""} | ended_with(job, found)
 
 
 def _failed(work: Work, job: Job, outcome: Failed) -> None:
     if outcome.is_internal and job.attempt < MAX_ATTEMPTS:
-        log.warning("job.restarted", job_id=job.id, reason=outcome.reason)
+        log.warning("job.restarted", job_id=job.id, attempt=job.attempt + 1, reason=outcome.reason)
         work.advance_other(job, JobState.READY, "ready", attempt=job.attempt + 1, **_NEW)
     else:
         work.fail(job, "TranscriptionFailed", f"Amazon Transcribe: {outcome.reason}")
@@ -166,11 +192,11 @@ def _outcome(work: Work, job: Job, *, by_object: bool, ask: bool) -> Status | No
         return Done(job.media_uri or "", None)
     if not ask:
         return Running(job.media_uri or "")
-    gate = in_turn(work, "GetTranscriptionJob", _PATIENCE)
+    gate = work.rate_limited("GetTranscriptionJob", _PATIENCE)
     status = work.worker.quick.transcribe.status(job.aws_name, gate)
     if status is None and _has_result(work, job, unseen=True):
-        # Somebody deleted the job once it had ended; what it wrote was paid for. If it may not be
-        # read, who collects it will say so.
+        # Somebody deleted the job once it had ended; what it wrote was paid for. If we may not
+        # read it, collect will say so.
         return Done(job.media_uri or "", None)
     return status
 

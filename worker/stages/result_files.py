@@ -20,9 +20,11 @@ from producer.contract.result_files import (
 )
 from producer.transcript.transcript import Transcript
 from worker.errors import Permanent, StageError, Transient
+from worker.runtime.unwritable import nearest_existing
+from worker.runtime.work import Work
 
-#: The code of an error that says that the disk does not take a job's results.
-NOT_WRITTEN = "ResultsNotWritten"
+#: The code of an error that says that the disk does not accept a job's results.
+_NOT_WRITTEN = "ResultsNotWritten"
 _FILE_MODE = 0o640
 _PRIVATE_MODE = 0o600
 _FOLDER_MODE = 0o750
@@ -47,7 +49,7 @@ def write_results(job: Job, transcript: Transcript, root: Path) -> dict[str, Pat
 
     Raises:
         Permanent: if the job's `output` is outside the results root, or can hold no results.
-        Transient: if the disk does not take them, and may once somebody has mended it.
+        Transient: if the disk does not accept them, and may once somebody has mended it.
     """
     folder = results_folder(job, root)
     with _disk_errors_sorted(root):
@@ -76,7 +78,7 @@ def write_fetched(job: Job, kind: str, pieces: Iterable[bytes], root: Path) -> P
 
 
 def discard_results(job: Job, root: Path) -> None:
-    """Take back what was written for a job that has been stopped, also what is not whole yet.
+    """Delete what was written for a job that has been stopped, also what is not whole yet.
 
     Raises:
         Transient, Permanent: as for `write_results`.
@@ -121,10 +123,15 @@ def results_folder(job: Job, root: Path) -> Path:
     return folder
 
 
-def nearest_existing(folder: Path) -> Path:
-    """A folder, or the nearest above it that is there."""
-    # Unlike Path.exists, it does not raise where we may not look.
-    return next(path for path in (folder, *folder.parents) if os.path.lexists(path))
+@contextmanager
+def reported_if_unwritable(work: Work) -> Iterator[None]:
+    """Let `transcribe doctor` say where the disk does not accept results."""
+    try:
+        yield
+    except Transient as error:
+        if error.code == _NOT_WRITTEN:
+            work.worker.unwritable.add(results_folder(work.job, work.worker.settings.results_dir))
+        raise
 
 
 def _is_too_long(folder: Path, parts: Iterable[str]) -> bool:
@@ -147,16 +154,16 @@ def _disk_errors_sorted(root: Path) -> Iterator[None]:
 
 
 def disk_error(error: OSError, root: Path) -> StageError:
-    """What it means for a job that the disk does not take its results."""
+    """What it means for a job that the disk does not accept its results."""
     # Where the root itself is no folder, it is for the operator to set another.
     if error.errno in _HOPELESS and os.path.isdir(root):  # noqa: PTH112 - Path's may raise
         return Permanent(
-            NOT_WRITTEN,
+            _NOT_WRITTEN,
             f"The results cannot be written: {error.strerror}. Clear the way in the results "
             "folder and retry the job, which fetches the result and costs nothing.",
         )
     return Transient(
-        NOT_WRITTEN,
+        _NOT_WRITTEN,
         f"The results cannot be written: {error.strerror}; the job waits until that is mended.",
     )
 

@@ -1,4 +1,4 @@
-"""Upload: the audio comes to lie in S3, by us or because it is there already."""
+"""Upload: the audio is in S3, put there by us or there already."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ import time
 import structlog
 
 from producer.backend.schedule import SEEN, SEEN_AT
-from producer.contract.job import Job, JobState
+from producer.contract.job import Job, JobState, Stage
 from producer.contract.media import MAX_BYTES
+from producer.contract.s3_address import parse_uri
 from worker import request_metadata, s3_layout
-from worker.aws.objects import parse_uri
 from worker.aws.s3 import Storage
 from worker.aws.transfer import PART_BYTES
 from worker.errors import Permanent, Snooze, Transient
 from worker.leases import LeaseLost
-from worker.runtime.runner import Work
+from worker.runtime.work import Handler, Work
 from worker.s3_keys import check_audio
 from worker.stages.audio import LocalAudio, open_audio
 from worker.stages.ownership import delete_audio, may_replace, reserve_key
@@ -25,17 +25,32 @@ from worker.stamp import Stamp
 log = structlog.get_logger()
 
 
-def place_audio(work: Work) -> str:
+class Upload(Handler):
+    """UPLOADING -> READY, to wait for a slot of the account."""
+
+    stage = Stage.UPLOAD
+
+    def max_large(self, concurrency: int) -> int:
+        """A quarter of the threads, so that small recordings and other stages go on."""
+        return max(1, concurrency // 4)
+
+    def run(self, work: Work) -> None:
+        """Check the audio, see to it that it is in S3, and queue the job for a slot."""
+        advance_uploaded(work, upload_audio(work))
+        work.worker.admit()
+
+
+def upload_audio(work: Work) -> str:
     """See to it that the audio is in S3; returns its s3:// address.
 
     Raises:
-        Permanent: if it is not fit to be transcribed, or its key has other content.
-        NoSeat: if it is large, and enough such are being uploaded.
-        NotYet: if somebody may still be writing to it.
+        Permanent: if Transcribe cannot use it, or its key has other content.
+        LimitReached: if it is large, and enough such are being uploaded.
+        Snooze: if somebody may still be writing to it.
         Transient: as AWS's error is classified.
     """
     request, settings = work.job.request, work.worker.settings
-    results_folder(work.job, settings.results_dir)  # refused now, not once it is paid for
+    results_folder(work.job, settings.results_dir)  # a bad one fails now, not once it is paid for
     if request.is_on_s3:
         reserve_key(work)
         rebuilt = "rebuilt" in work.lease.record
@@ -59,19 +74,19 @@ def place_audio(work: Work) -> str:
     return uri
 
 
-def hand_on(work: Work, media_uri: str) -> None:
-    """Let the job stand in line for a slot.
+def advance_uploaded(work: Work, media_uri: str) -> None:
+    """Queue the job for a slot of the account.
 
     Raises:
         LeaseLost: if the job is not ours to move any more; if it was cleaned up meanwhile, what we
-            have put there is deleted.
+            have put into S3 is deleted.
     """
     try:
         work.advance(JobState.READY, "ready", media_uri=media_uri)
     except LeaseLost:
-        now = work.worker.store.get_many([work.job.id])[work.job.id]
-        if not work.job.request.is_on_s3 and now is not None and _is_cleaned(now):
-            log.info("upload.taken_back", uri=media_uri)
+        job = work.worker.store.get_many([work.job.id])[work.job.id]
+        if not work.job.request.is_on_s3 and job is not None and _is_cleaned(job):
+            log.info("upload.undone", uri=media_uri)
             delete_audio(work, media_uri)
         raise
 
@@ -83,8 +98,8 @@ def _is_cleaned(job: Job) -> bool:
 def _wait_until_quiet(work: Work, stamp: Stamp) -> None:
     """Snooze while the recording may still be written to.
 
-    Clocks of file servers may be wrong, and each look may be another worker's. So what a look saw
-    is kept in the job's record, with the time by Redis's clock, for the next to compare with.
+    Clocks of file servers may be wrong, and each try may be another worker's. So the job's record
+    keeps what a try saw, with the time by Redis's clock, for the next to compare with.
     """
     period, record = work.worker.settings.quiet_period, work.lease.record
     is_new = record.get(SEEN) != str(stamp)
@@ -116,7 +131,7 @@ def _upload(work: Work, audio: LocalAudio, uri: str) -> None:
                     "another key, or, where the key is of a settings file (--env-file), transcribe "
                     "what lies there with --use-existing, or overwrite it with --replace.",
                 )
-        # What has come meanwhile may be ours, of a call whose answer was lost: look once more.
+        # What has come meanwhile may be ours, of a call whose answer was lost: see once more.
         if _put(work, audio, uri, only_new=there is None):
             return
     raise Transient("KeyTaken", f"Somebody has just put something at {uri}.")
@@ -139,11 +154,11 @@ def _put(work: Work, audio: LocalAudio, uri: str, *, only_new: bool) -> bool:
     return put
 
 
-def noted_uploads(work: Work) -> frozenset[str] | None:
-    """S3's ids of the uploads in parts that may be aborted where the job's audio goes.
+def recorded_uploads(work: Work) -> frozenset[str] | None:
+    """S3's ids of the uploads in parts that the job may abort where its audio goes.
 
     None for all: in the job's own folder nobody else has any. At a key that a request names other
-    software may have one under way, so those that are the job's are noted before a part is sent.
+    software may have one under way, so the record names those of the job before a part is sent.
     What was killed before that has no parts, which costs nothing.
     """
     return None if work.job.request.key is None else work.worker.store.uploads(work.job.id)
@@ -152,10 +167,10 @@ def noted_uploads(work: Work) -> frozenset[str] | None:
 def _abort_others(work: Work, uri: str) -> None:
     """A worker that was killed, or whose answer was lost, left an upload in parts unended."""
     try:
-        work.worker.storage.abort_uploads(uri, only=noted_uploads(work))
+        work.worker.storage.abort_uploads(uri, only=recorded_uploads(work))
     except Permanent as error:
         # A policy from before this was needed is no reason not to go on.
-        log.warning("upload.others_unseen", code=error.code, reason=error.message)
+        log.warning("upload.uploads_not_listed", code=error.code, reason=error.message)
 
 
 def _check_object(work: Work, uri: str) -> None:
@@ -165,7 +180,7 @@ def _check_object(work: Work, uri: str) -> None:
         if error.code != "AccessDenied":
             raise
         # Transcribe reads it with other rights than ours; it will say so if it cannot.
-        log.info("upload.unseen", uri=uri)
+        log.info("upload.object_hidden", uri=uri)
         return
     if there is None:
         _check_bucket(work.worker.storage, uri)

@@ -1,4 +1,4 @@
-"""Fetch, in the stage collect, what Transcribe wrote beside the document of a job."""
+"""Extra files: what Transcribe wrote beside the document of a job, fetched by collect."""
 
 from __future__ import annotations
 
@@ -9,21 +9,20 @@ from pathlib import Path
 import structlog
 
 from worker import s3_layout
-from worker.account.calls import in_turn
+from worker.aws.document_head import job_named_in
 from worker.aws.objects import OpenObject
 from worker.aws.transcribe import Running
 from worker.errors import Transient
-from worker.runtime.runner import Work
+from worker.runtime.work import Work
 from worker.s3_layout import WrittenObject
-from worker.stages.collect import noted_if_unwritable
-from worker.stages.ownership import is_since_start, job_named_in
-from worker.stages.result_files import write_fetched
+from worker.stages.ownership import is_since_start
+from worker.stages.result_files import reported_if_unwritable, write_fetched
 
 log = structlog.get_logger()
 
 
 @dataclass(frozen=True)
-class Beside:
+class ExtraFiles:
     """What a job has beside its document."""
 
     #: kind -> path
@@ -32,7 +31,7 @@ class Beside:
     not_written: tuple[str, ...] = ()
 
 
-def fetch_beside(work: Work) -> Beside:
+def fetch_extra_files(work: Work) -> ExtraFiles:
     """Write to disk, piece by piece, what Transcribe wrote for the request beside its document.
 
     Raises:
@@ -50,14 +49,14 @@ def fetch_beside(work: Work) -> Beside:
         else:
             files[each.kind] = path
     if not absent:
-        return Beside(files)
-    _see_that_it_has_ended(work)
+        return ExtraFiles(files)
+    _check_ended(work)
     if "unredacted.json" in absent and work.waited <= settings.result_patience:
         raise Transient("ResultMissing", "The unredacted document is not there yet.")
     missing = _missing(absent, files)
     if missing:
-        log.info("collect.not_written", kinds=missing)
-    return Beside(files, missing)
+        log.info("collect.files_missing", kinds=missing)
+    return ExtraFiles(files, missing)
 
 
 def _fetch(work: Work, each: WrittenObject) -> Path | None:
@@ -68,7 +67,7 @@ def _fetch(work: Work, each: WrittenObject) -> Path | None:
             if not is_since_start(job, found.modified_at):
                 return None
             pieces = _pieces(work, each, found)
-            with noted_if_unwritable(work):
+            with reported_if_unwritable(work):
                 return write_fetched(job, each.kind, pieces, work.worker.settings.results_dir)
     except Transient as error:
         if error.code != "ResultMissing":
@@ -86,13 +85,13 @@ def _pieces(work: Work, each: WrittenObject, found: OpenObject) -> Iterator[byte
         yield piece
 
 
-def _see_that_it_has_ended(work: Work) -> None:
+def _check_ended(work: Work) -> None:
     """The document can be there before the rest; what is missing once the job has ended stays so.
 
     Raises:
         Transient: if it is still at work.
     """
-    gate = in_turn(work, "GetTranscriptionJob")
+    gate = work.rate_limited("GetTranscriptionJob")
     if isinstance(work.worker.transcribe.status(work.job.aws_name, gate), Running):
         raise Transient("ResultMissing", "Transcribe is still writing what goes with the result.")
 

@@ -1,4 +1,4 @@
-"""Fetching what Transcribe wrote beside a document, at moments that seldom come."""
+"""Fetching what Transcribe wrote extra a document, at moments that seldom come."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from tests.support.waiting import until
 from worker.errors import Transient
 from worker.leases import LeaseLost
 from worker.runtime.context import Context
-from worker.runtime.runner import Work
-from worker.stages import collect, fetching
+from worker.runtime.work import Work
+from worker.stages import collect, extra_files
 from worker.stages import start as starting
 from worker.stages import upload as uploading
 
@@ -28,10 +28,10 @@ def at_transcribe(worker: Context, stack: Stack, **options: Any) -> None:
     """Bring a job to where it is collected, whether Transcribe has ended it or not."""
     stack.client.submit(stack.sample("silence.wav"), name="one", **options)
     upload = taken_up(worker, Stage.UPLOAD, "one")
-    upload.advance(JobState.READY, "ready", media_uri=uploading.place_audio(upload))
+    upload.advance(JobState.READY, "ready", media_uri=uploading.upload_audio(upload))
     until(lambda: "one" in worker.admission.admit())
     start = taken_up(worker, Stage.START, "one")
-    start.advance(JobState.COLLECTING, Stage.COLLECT, **starting.start_job(start))
+    start.advance(JobState.COLLECTING, Stage.COLLECT, **starting.start_or_adopt(start))
 
 
 def ended(worker: Context, work: Work) -> None:
@@ -45,10 +45,10 @@ def test_what_is_missing_while_the_job_runs_is_awaited(
     at_transcribe(worker, stack, **SUBTITLES)
     work = taken_up(worker, Stage.COLLECT, "one")
     with pytest.raises(Transient, match="still writing"):
-        fetching.fetch_beside(work)
+        extra_files.fetch_extra_files(work)
     ended(worker, work)
-    beside = fetching.fetch_beside(taken_up(worker, Stage.COLLECT, "one"))
-    assert set(beside.files) == {"aws.srt", "aws.vtt"}
+    extra = extra_files.fetch_extra_files(taken_up(worker, Stage.COLLECT, "one"))
+    assert set(extra.files) == {"aws.srt", "aws.vtt"}
 
 
 def test_what_lay_there_before_the_job_was_started_is_not_fetched(
@@ -62,8 +62,8 @@ def test_what_lay_there_before_the_job_was_started_is_not_fetched(
     stack.broker.command("HSET", record, "started_at", moment + 3600)
     work = taken_up(worker, Stage.COLLECT, "one")
     ended(worker, work)
-    beside = fetching.fetch_beside(work)
-    assert (beside.files, beside.not_written) == ({}, ("aws.srt", "aws.vtt"))
+    extra = extra_files.fetch_extra_files(work)
+    assert (extra.files, extra.not_written) == ({}, ("aws.srt", "aws.vtt"))
 
 
 def test_an_unredacted_document_of_another_job_is_not_fetched(
@@ -77,7 +77,7 @@ def test_an_unredacted_document_of_another_job_is_not_fetched(
     key = "transcribe-queue/one/one.json"
     stack.aws("s3").put_object(Bucket=BUCKET, Key=key, Body=planted)
     with pytest.raises(Transient, match="not there yet"):
-        fetching.fetch_beside(work)
+        extra_files.fetch_extra_files(work)
     assert not stack.results.exists() or not list(stack.results.rglob("*.*"))
 
 
@@ -89,8 +89,8 @@ def test_nothing_unredacted_stays_of_a_job_that_was_stopped(
     work = taken_up(worker, Stage.COLLECT, "one")
     ended(worker, work)
     transcript = collect.fetch(work)
-    beside = fetching.fetch_beside(work)
-    files = collect.keep(work, transcript) | beside.files
+    extra = extra_files.fetch_extra_files(work)
+    files = collect.keep(work, transcript) | extra.files
     assert files["unredacted.json"].is_file()
     stack.client.cancel("one")
     with pytest.raises(LeaseLost), collect.discarded_if_stopped(work):

@@ -1,6 +1,6 @@
-"""Small results that the poll has read as it looked whether they are there, kept for who collects.
+"""Small results that the poll has read to see whether they are there, kept for collect.
 
-Each call to S3 takes some 2 ms of CPU, which is a tenth of what a job takes: where the same process
+Each call to S3 costs some 2 ms of CPU, a tenth of what a job costs: where the same process
 collects what it has seen, one is enough.
 """
 
@@ -32,7 +32,7 @@ def present_attempt(job: Job) -> Attempt:
 class ReadAhead:
     """The results that this process has read and not collected yet; safe between threads.
 
-    What has become too old is not given out, and goes when the next one comes.
+    It returns none that has become too old, and drops those when the next one comes.
     """
 
     def __init__(self) -> None:
@@ -53,8 +53,8 @@ class ReadAhead:
                     break
                 self._drop(each)
 
-    def take(self, of: Attempt) -> bytes | None:
-        """Take a result; None if it is not here, and also the second time."""
+    def pop(self, of: Attempt) -> bytes | None:
+        """Remove and return a result; None if it is not here, and also the second time."""
         with self._lock:
             kept_at, document = self._drop(of)
             return document if time.monotonic() - kept_at < _KEPT_SECONDS else None

@@ -1,0 +1,19 @@
+"""Backoff: how long an entry waits until it is tried again."""
+
+from __future__ import annotations
+
+import random
+
+#: Seconds; the longest that anything waits after a failure.
+MAX_BACKOFF = 30.0
+#: Seconds from a crash, or the loss of a process, to the next try.
+AFTER_CRASH = 5.0
+
+
+def backoff(waited: float) -> float:
+    """Seconds to wait after a transient failure, with jitter.
+
+    Args:
+        waited: seconds that the job has been in its state; the longer, the longer the backoff.
+    """
+    return min(MAX_BACKOFF, max(1.0, waited / 2)) * random.uniform(0.7, 1.3)  # noqa: S311

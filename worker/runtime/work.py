@@ -1,0 +1,150 @@
+"""What a stage gets and what it is: `Work`, one entry under a lease, and `Handler`, its rules."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from functools import partial
+from typing import ClassVar
+
+import structlog
+
+from producer.backend.connection import Argument
+from producer.backend.job_store import Follows, error_fields
+from producer.backend.schedule import Lease, clock
+from producer.contract.job import Job, JobState, Stage
+from worker.account.admission import Operation
+from worker.account.calls import rate_limited
+from worker.aws.transcribe import Gate
+from worker.errors import LimitReached, Permanent
+from worker.leases import LeaseGuard, LeaseLost
+from worker.runtime.concurrency import LimitedWork
+from worker.runtime.context import Context
+
+log = structlog.get_logger()
+
+_ACTIVE_STATES = tuple(state for state in JobState if not state.is_terminal)
+
+
+class Work:
+    """One stage's work on one entry, while its lease lasts.
+
+    A handler ends it in one of four ways: `advance` (the job moves on), `snooze` (nothing went
+    wrong, but it is not time yet), `complete`, or an error of `worker.errors`.
+    """
+
+    def __init__(
+        self, worker: Context, lease: Lease, guard: LeaseGuard, limit: LimitedWork | None = None
+    ) -> None:
+        self.worker = worker
+        self.lease = lease
+        self.guard = guard
+        self._limit = limit
+        self._job = Job.from_record(lease.entry_id, lease.record) if lease.record else None
+
+    @property
+    def job(self) -> Job:
+        """The job, as its record was when the work began; the poll has none."""
+        if self._job is None:
+            raise LeaseLost
+        return self._job
+
+    def advance(self, to: JobState, follows: Follows = "", **fields: Argument) -> None:
+        """Move the job on, and queue it for what follows.
+
+        Raises:
+            LeaseLost: if the job is not ours to move any more.
+        """
+        self.advance_other(self.job, to, follows, **fields)
+
+    def advance_other(
+        self, job: Job, to: JobState, follows: Follows = "", **fields: Argument
+    ) -> None:
+        """The same for another job than the leased one: the poll moves those that have ended."""
+        moved = self.worker.store.advance(self.lease, job.id, [job.state], to, follows, fields)
+        if not moved:
+            raise LeaseLost
+        log.info("job.moved", job_id=job.id, state=to.value)
+
+    def fail(self, job: Job, code: str, message: str) -> None:
+        """Fail a job: every stage that gives a job up does it here.
+
+        Raises:
+            LeaseLost: if the job is not ours to move any more.
+        """
+        fields = error_fields(code, message, self.lease.stage.value)
+        if not self.worker.store.advance(
+            self.lease, job.id, _ACTIVE_STATES, JobState.FAILED, "", fields
+        ):
+            raise LeaseLost
+        log.warning("job.failed", job_id=job.id, code=code, reason=message)
+
+    def snooze(self, seconds: float, *, seen: str = "") -> None:
+        """Be due again in `seconds`; nothing went wrong, and nothing is counted.
+
+        The job's record keeps `seen`, what this try has seen of the job, with the time.
+        """
+        self.worker.schedule.release(self.lease, seconds, seen=seen)
+
+    def complete(self) -> None:
+        """Be done with the entry without moving the job."""
+        self.worker.schedule.complete(self.lease)
+
+    def limit_concurrency(self) -> None:
+        """Say that the work is large, before it is begun.
+
+        Raises:
+            LimitReached: if this process is at work on enough of that kind; or if others wait for
+                it, and the limit, which stays acquired, is for the tenant whose turn it is.
+        """
+        if self._limit is None or self._limit.acquired:
+            return
+        self._limit.acquire()
+        # This job may be one of them: all that wait come back by themselves now and then.
+        if self.worker.schedule.is_large_queued(self.lease.stage):
+            raise LimitReached("LimitReached", "It may be another tenant's turn.")
+
+    def rate_limited(self, operation: Operation, patience: float | None = None) -> Gate:
+        """What a call to Amazon Transcribe is sent within: see `rate_limited` of account.calls."""
+        return partial(rate_limited, self.worker.admission, self.guard, operation, patience)
+
+    def now(self) -> float:
+        """The time by Redis's clock, in seconds since 1970."""
+        begun = self.lease.expires_at - self.worker.schedule.lease
+        return self.lease.acquired_at + clock() - begun
+
+    @property
+    def waited(self) -> float:
+        """Seconds that the job has been in its state, by Redis's clock on both ends."""
+        return (
+            0.0 if self._job is None else self.lease.acquired_at - self._job.updated_at.timestamp()
+        )
+
+
+class Handler(ABC):
+    """The rules of one stage. The runner knows no more of a stage than this."""
+
+    #: which it is: its task, its queue and its name in a job's error
+    stage: ClassVar[Stage]
+    #: what the log calls an entry of this stage
+    entry: ClassVar[str] = "job_id"
+
+    @abstractmethod
+    def run(self, work: Work) -> None:
+        """Do the work: the effect first, then the record, and with it what follows.
+
+        Raises:
+            StageError: as `worker.errors` sorts what can go wrong.
+            LeaseLost, ShuttingDown: if the work has to stop.
+        """
+
+    def give_up(self, work: Work, error: Permanent) -> None:
+        """End what will never work: the job fails, unless a stage says otherwise.
+
+        Raises:
+            LeaseLost: if the job is not ours to move any more.
+        """
+        work.fail(work.job, error.code, error.message)
+
+    def max_large(self, concurrency: int) -> int:
+        """How many large works a process of `concurrency` threads does at once; by default all."""
+        return concurrency
