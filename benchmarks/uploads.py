@@ -32,6 +32,7 @@ from botocore.exceptions import ClientError
 from producer import Client
 from producer.cli.sandbox import Sandbox
 from producer.contract.job import Job, JobState
+from producer.contract.s3_uri import S3Uri
 from producer.settings import ProducerSettings
 from worker.aws.s3 import Storage
 from worker.aws.session import Aws
@@ -68,7 +69,9 @@ class Ours:
 
     def put(self, path: Path, key: str) -> None:
         with path.open("rb") as file:
-            self._storage.put(file, f"s3://{BUCKET}/{key}", key, lambda _: None, only_new=True)
+            self._storage.put(
+                file, S3Uri(f"s3://{BUCKET}/{key}"), key, lambda _: None, only_new=True
+            )
 
 
 WAYS: dict[str, type[Plain | Ours]] = {"plain": Plain, "ours": Ours}

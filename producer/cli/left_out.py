@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import click
 
 from producer.cli import output
-from producer.contract.s3_address import without_signature
+from producer.contract.s3_uri import without_signature
 from producer.errors import InvalidRequest
 
 

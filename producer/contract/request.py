@@ -22,7 +22,7 @@ from producer.contract.attempts import MAX_NAME, attempt_name, is_further_attemp
 from producer.contract.languages import LANGUAGE_CODES
 from producer.contract.options import TranscribeOptions
 from producer.contract.result_files import folder_problem, is_reserved
-from producer.contract.s3_address import s3_uri
+from producer.contract.s3_uri import S3Uri
 from producer.errors import InvalidRequest
 
 Format = Literal["txt", "srt", "vtt", "json"]
@@ -95,7 +95,7 @@ class TranscriptionRequest(TranscribeOptions):
     def _audio_can_be_found(cls, audio: str) -> str:
         if re.match(r"[A-Za-z][A-Za-z0-9+.-]*:/", audio):
             # What follows sees s3:// only; a NUL may have been encoded.
-            audio = s3_uri(audio)
+            audio = str(S3Uri.parse(audio))
         if "\0" in audio:
             raise ValueError("a path cannot contain a NUL character")
         if not audio.startswith("s3://") and not PurePosixPath(audio).is_absolute():

@@ -8,6 +8,7 @@ import pytest
 
 from producer.backend.job_store import PREFIX
 from producer.contract.job import JobState, Stage
+from producer.contract.s3_uri import S3Uri
 from tests.support.stack import BUCKET, Stack
 from tests.support.stages import offline_worker, taken_up, uploaded, worker_of
 from tests.support.waiting import until
@@ -183,7 +184,7 @@ def collected(worker: Context, stack: Stack, size: int) -> Work:
     until(lambda: name in worker.admission.admit())
     start = taken_up(worker, Stage.START, name)
     fields = starting.start_or_adopt(start)
-    until(lambda: worker.storage.find(fields["result_uri"]))
+    until(lambda: worker.storage.head(S3Uri(fields["result_uri"])))
     key = fields["result_uri"].removeprefix(f"s3://{BUCKET}/")
     s3 = stack.aws("s3")
     document = json.loads(s3.get_object(Bucket=BUCKET, Key=key)["Body"].read())

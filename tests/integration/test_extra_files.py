@@ -9,6 +9,7 @@ import pytest
 
 from producer.backend.job_store import PREFIX
 from producer.contract.job import JobState, Stage
+from producer.contract.s3_uri import S3Uri
 from tests.support.stack import BUCKET, Stack
 from tests.support.stages import taken_up, worker_of
 from tests.support.waiting import until
@@ -35,7 +36,7 @@ def at_transcribe(worker: Context, stack: Stack, **options: Any) -> None:
 
 
 def ended(worker: Context, work: Work) -> None:
-    until(lambda: worker.storage.find(work.job.result_uri or ""))
+    until(lambda: worker.storage.head(S3Uri(work.job.result_uri or "")))
 
 
 def test_what_is_missing_while_the_job_runs_is_awaited(

@@ -7,6 +7,7 @@ import pytest
 from producer.backend.job_store import PREFIX
 from producer.backend.schedule import clock
 from producer.contract.job import JobState, Stage
+from producer.contract.s3_uri import S3Uri
 from tests.support.stack import LEASE, Stack
 from tests.support.stages import taken_up, uploaded, worker_of
 from tests.support.waiting import until
@@ -77,7 +78,7 @@ def collecting_one(stack: Stack, worker: Context) -> Work:
     start = taken_up(worker, Stage.START, "one")
     fields = starting.start_or_adopt(start)
     start.advance(JobState.COLLECTING, Stage.COLLECT, **fields)
-    until(lambda: worker.storage.find(fields["result_uri"]))
+    until(lambda: worker.storage.head(S3Uri(fields["result_uri"])))
     return taken_up(worker, Stage.COLLECT, "one")
 
 

@@ -20,7 +20,7 @@ from urllib.request import Request, urlopen
 import pytest
 from moto.moto_server.threaded_moto_server import ThreadedMotoServer
 
-from producer.contract.s3_address import parse_uri
+from producer.contract.s3_uri import S3Uri
 from worker.aws.etag import content_etag
 from worker.aws.objects import StoredObject
 from worker.aws.s3 import Storage
@@ -30,7 +30,7 @@ from worker.errors import Permanent, Transient
 from worker.settings import WorkerSettings
 
 MB = 1024 * 1024
-URI = "s3://storage-test/folder/talk.wav"
+URI = S3Uri("s3://storage-test/folder/talk.wav")
 
 
 @pytest.fixture(scope="module")
@@ -95,11 +95,11 @@ def write(path: Path, size: int, *, seed: bytes = b"a") -> Path:
     return path
 
 
-def put(storage: Storage, path: Path, uri: str = URI) -> StoredObject:
+def put(storage: Storage, path: Path, uri: S3Uri = URI) -> StoredObject:
     with path.open("rb") as file:
         storage.put(file, uri, "talk-1", lambda _: None)
         assert not file.closed, "the file is the caller's to close"
-    there = storage.find(uri)
+    there = storage.head(uri)
     assert there is not None
     return there
 
@@ -131,16 +131,12 @@ def leftovers(s3: Any) -> tuple[list[Any], list[Any]]:
     )
 
 
-def test_an_address_has_a_bucket_and_a_key() -> None:
-    assert parse_uri("s3://bucket/a/b c.wav") == ("bucket", "a/b c.wav")
-
-
 @pytest.mark.parametrize("key", ["talk.wav", "a/b/talk.wav", "x!-_.*'()/y", "sp ace/ä+%20?#.wav"])
 def test_an_object_is_put_found_read_and_deleted(
     storage: Storage, tmp_path: Path, key: str
 ) -> None:
-    uri, path = f"s3://storage-test/{key}", write(tmp_path / "a", 70_000)
-    assert storage.find(uri) is None
+    uri, path = S3Uri(f"s3://storage-test/{key}"), write(tmp_path / "a", 70_000)
+    assert storage.head(uri) is None
 
     there = put(storage, path, uri)
 
@@ -150,18 +146,20 @@ def test_an_object_is_put_found_read_and_deleted(
     assert abs(now - there.modified_at) < timedelta(minutes=1)
     assert storage.read(uri) == path.read_bytes()
     storage.delete(uri)
-    assert storage.find(uri) is None
+    assert storage.head(uri) is None
     storage.delete(uri)
 
 
 @pytest.mark.parametrize("size", [1000, PART_BYTES + 1])
-def test_a_note_lies_beside_the_owner(storage: Storage, tmp_path: Path, size: int) -> None:
-    note = "n" * 1500
+def test_the_request_is_stored_beside_the_owner(
+    storage: Storage, tmp_path: Path, size: int
+) -> None:
+    request = "n" * 1500
     with write(tmp_path / "a", size).open("rb") as file:
-        storage.put(file, URI, "o" * 190, lambda _: None, note)
-    there = storage.find(URI)
+        storage.put(file, URI, "o" * 190, lambda _: None, request)
+    there = storage.head(URI)
     assert there is not None
-    assert (there.owner, there.note) == ("o" * 190, note)
+    assert (there.owner, there.request_metadata) == ("o" * 190, request)
 
 
 def test_what_is_not_there_may_be_about_to_be(storage: Storage) -> None:
@@ -244,7 +242,7 @@ def test_a_small_object_is_seen_and_read_in_one_call(
     path = write(tmp_path / "a", size)
     there = put(storage, path)
     with counted(s3, "GetObject") as reads, counted(s3, "HeadObject") as looks:
-        assert storage.peek(URI, most) == (there, path.read_bytes())
+        assert storage.read_beginning(URI, most) == (there, path.read_bytes())
     assert (len(reads), len(looks)) == (1, 0)
 
 
@@ -260,7 +258,7 @@ def test_of_a_larger_object_only_the_beginning_is_sent(
 
     s3.meta.events.register("after-call.s3.GetObject", measure)
     try:
-        assert storage.peek(URI, 70_000) == (there, path.read_bytes()[:-1])
+        assert storage.read_beginning(URI, 70_000) == (there, path.read_bytes()[:-1])
     finally:
         s3.meta.events.unregister("after-call.s3.GetObject", measure)
     assert sent == [70_000]
@@ -269,18 +267,9 @@ def test_of_a_larger_object_only_the_beginning_is_sent(
 def test_of_an_empty_or_missing_object_nothing_is_read(
     storage: Storage, s3: Any, tmp_path: Path
 ) -> None:
-    assert storage.peek(URI, 100) == (None, b"")
+    assert storage.read_beginning(URI, 100) == (None, b"")
     there = put(storage, write(tmp_path / "a", 0))
-    assert storage.peek(URI, 100) == (there, b"")
-
-
-@pytest.mark.parametrize("uri", ["s3://storage-test", "s3://storage-test/"])
-def test_a_bucket_is_never_taken_for_an_object(storage: Storage, s3: Any, uri: str) -> None:
-    calls = (storage.delete, storage.find, storage.read, lambda uri: storage.peek(uri, 10))
-    for call in calls:
-        with pytest.raises(Permanent, match="names no object"):
-            call(uri)
-    assert s3.head_bucket(Bucket="storage-test")
+    assert storage.read_beginning(URI, 100) == (there, b"")
 
 
 def test_an_object_of_somebody_else_has_no_owner(storage: Storage, s3: Any, tmp_path: Path) -> None:
@@ -292,7 +281,7 @@ def test_an_object_of_somebody_else_has_no_owner(storage: Storage, s3: Any, tmp_
         Metadata={"made-by": "hand"},
     )
 
-    there = storage.find(URI)
+    there = storage.head(URI)
 
     assert there is not None
     assert there.owner is None
@@ -319,7 +308,7 @@ def test_parts_of_another_size_are_compared_by_content(
             file.seek(-1, os.SEEK_END)
             file.write(b"!")
 
-    there = storage.find(URI)
+    there = storage.head(URI)
 
     assert there is not None
     assert there.etag.endswith("-3")
@@ -349,7 +338,7 @@ def test_a_stopped_upload_leaves_nothing_behind(
 
     assert 0 < sent[0] <= size
     assert leftovers(s3) == ([], [])
-    assert storage.find(URI) is None
+    assert storage.head(URI) is None
 
 
 def test_a_stop_counts_more_than_a_connection_that_fails(
@@ -396,23 +385,23 @@ def test_uploads_of_other_keys_are_not_aborted(s3: Any, storage: Storage) -> Non
         listed = s3.list_multipart_uploads(Bucket="storage-test").get("Uploads", [])
         return sorted(each["Key"] for each in listed)
 
-    assert storage.abort_uploads("s3://storage-test/a/") == 0
-    assert storage.abort_uploads("s3://storage-test/a/talk") == 2
+    assert storage.abort_uploads(S3Uri("s3://storage-test/a/")) == 0
+    assert storage.abort_uploads(S3Uri("s3://storage-test/a/talk")) == 2
     assert left() == ["a/b", "a/talk.wav", "a/talk/part", "ab"]
-    assert storage.abort_uploads("s3://storage-test/a/", beneath=True) == 3
+    assert storage.abort_uploads(S3Uri("s3://storage-test/a/"), beneath=True) == 3
     assert left() == ["ab"]
-    storage.abort_uploads("s3://storage-test/ab")
+    storage.abort_uploads(S3Uri("s3://storage-test/ab"))
 
 
-def test_a_missing_bucket_is_told(storage: Storage, tmp_path: Path) -> None:
+def test_a_missing_bucket_is_an_error_of_its_own(storage: Storage, tmp_path: Path) -> None:
     path = write(tmp_path / "a", 10)
     with path.open("rb") as file, pytest.raises(Transient) as waits:
-        storage.put(file, "s3://no-such-bucket/a", "talk-1", lambda _: None)
+        storage.put(file, S3Uri("s3://no-such-bucket/a"), "talk-1", lambda _: None)
     with pytest.raises(Transient) as waits_too:
-        storage.read("s3://no-such-bucket/a")
-    with pytest.raises(Permanent) as told:
+        storage.read(S3Uri("s3://no-such-bucket/a"))
+    with pytest.raises(Permanent) as permanent:
         storage.bucket_region("no-such-bucket")
-    for caught in (waits, waits_too, told):
+    for caught in (waits, waits_too, permanent):
         assert caught.value.code == "NoSuchBucket"
 
 
@@ -428,6 +417,8 @@ from pathlib import Path
 from worker.aws.session import Aws
 from worker.settings import WorkerSettings
 from worker.aws.s3 import Storage
+from producer.contract.s3_uri import S3Uri
+URI = S3Uri({URI!r})
 storage = Storage(Aws(WorkerSettings.load()).s3())
 def peak():
     # Not getrusage: its peak begins with that of the process that started this one.
@@ -435,12 +426,12 @@ def peak():
     return int(status.split("VmHWM:")[1].split()[0]) // 1024
 with open("small", "wb+") as file:
     file.write(b"x" * 1000)
-    storage.put(file, {URI!r}, "talk-1", lambda _: None)
+    storage.put(file, URI, "talk-1", lambda _: None)
 before = peak()
 with open("large", "rb") as file:
-    storage.put(file, {URI!r}, "talk-1", lambda _: None)
-    there = storage.find({URI!r})
-    assert there.size == {300 * MB} and storage.has_content(there, {URI!r}, file, there.size)
+    storage.put(file, URI, "talk-1", lambda _: None)
+    there = storage.head(URI)
+    assert there.size == {300 * MB} and storage.has_content(there, URI, file, there.size)
 print(peak() - before)
 """
     run = subprocess.run(
@@ -497,7 +488,7 @@ def test_expired_credentials_are_told_from_missing_rights(
             monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{refusing.server_port}")
             client = Aws(WorkerSettings.load()).s3()
             with pytest.raises(kind) as caught:
-                Storage(client).find(URI)
+                Storage(client).head(URI)
             client.close()
         finally:
             refusing.shutdown()
@@ -550,7 +541,7 @@ def test_an_object_is_seen_whatever_comes_of_reading_it(
         try:
             monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{odd.server_port}")
             client = Aws(WorkerSettings.load()).s3()
-            found, content = Storage(client).peek(f"s3://storage-test/{how}", most)
+            found, content = Storage(client).read_beginning(S3Uri(f"s3://storage-test/{how}"), most)
             client.close()
         finally:
             odd.shutdown()

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from producer.contract.job import JobState, Stage
+from producer.contract.s3_uri import S3Uri
 from tests.support.stack import BUCKET, Stack
 from tests.support.stages import started, taken_up, uploaded, worker_of
 from tests.support.waiting import until
@@ -27,7 +28,7 @@ from worker.settings import WorkerSettings
 from worker.stages import upload as uploading
 
 MB = 1024 * 1024
-URI = f"s3://{BUCKET}/folder/talk.wav"
+URI = S3Uri(f"s3://{BUCKET}/folder/talk.wav")
 
 
 def go_on(_: int) -> None:
@@ -254,7 +255,7 @@ def test_parts_of_all_large_files_are_bounded_and_shared_and_the_small_pass_them
 
     def send(storage: Storage, path: Path, key: str) -> bool:
         with path.open("rb") as file:
-            return storage.put(file, f"s3://{BUCKET}/{key}", "talk", go_on)
+            return storage.put(file, S3Uri(f"s3://{BUCKET}/{key}"), "talk", go_on)
 
     with slow_s3(monkeypatch) as (server, storage), ThreadPoolExecutor(8) as threads:
         sent = [threads.submit(send, storage, large, "first")]

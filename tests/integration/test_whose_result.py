@@ -15,7 +15,7 @@ from tests.support.stack import BUCKET, Stack
 from tests.support.stages import started, taken_up, worker_of
 from tests.support.waiting import until
 from worker.errors import Transient
-from worker.recovery.scan import Search
+from worker.recovery.scan import Scan
 from worker.runtime.context import Context
 from worker.stages import collect
 from worker.stages import poll as polling
@@ -111,7 +111,7 @@ def test_a_job_that_redis_forgot_is_not_given_a_planted_document(
     for named, outcome in (("evil", Outcome.NEVER_STARTED), (NAME, Outcome.COLLECTING)):
         replaced(stack, named=named)
         asked_for = stack.client.recoveries.ask([NAME], dry_run=True)
-        look = taken_up(worker, Stage.RECOVER, FLEET)
-        Search(look, asked_for).run(NAME)
+        work = taken_up(worker, Stage.RECOVER, FLEET)
+        Scan(work, asked_for).run(NAME)
         assert [each.outcome for each in stack.client.recoveries.found()] == [outcome]
-        worker.recoveries.end(look.lease)
+        worker.recoveries.end(work.lease)

@@ -36,7 +36,7 @@ _CALLING = "tests/integration/test_calling.py::"
 _MESSAGES = "tests/acceptance/test_messages.py::"
 _EVERY_CALL = "tests/acceptance/test_aws_every_call.py::"
 _RESULTS = "tests/acceptance/test_lost_results.py::"
-_EARLIER = "tests/acceptance/test_earlier_life.py::"
+_FORGOTTEN = "tests/acceptance/test_forgotten_jobs.py::"
 _RETRY = "tests/acceptance/test_retry.py::"
 _BAD_DAYS = "tests/acceptance/test_redis_bad_days.py::"
 _HOSTILE = "tests/acceptance/test_hostile_messages.py::"
@@ -406,7 +406,7 @@ LOSS = (
 AWS = (
     Protection(
         "worker/aws/transcribe.py",
-        "        return s3_uri(media)\n",
+        "        return S3Uri.parse(media)\n",
         "        return media\n",
         _OPTIONS + "test_a_job_that_others_started_by_an_https_address_is_taken_over",
     ),
@@ -445,33 +445,33 @@ AWS = (
     ),
     Protection(
         "worker/stages/cleanup.py",
-        "        if earlier_life.is_found(work):",
+        "        if forgotten_job.record_leftovers(work):",
         "        if False:",
-        _EARLIER + "test_what_an_earlier_life_left_is_deleted",
+        _FORGOTTEN + "test_what_a_forgotten_job_left_is_deleted",
     ),
     Protection(
-        "worker/stages/earlier_life.py",
+        "worker/recovery/forgotten_job.py",
         "        return known.media_uri\n",
         "        return job.request.audio\n",
-        _EARLIER + "test_what_lost_its_audio_is_deleted",
+        _FORGOTTEN + "test_what_lost_its_audio_is_deleted",
     ),
     Protection(
-        "worker/stages/earlier_life.py",
+        "worker/recovery/forgotten_job.py",
         "    if job.request.is_on_s3:\n        return None",
         "    if False:\n        return None",
-        _EARLIER + "test_what_others_have_under_the_name_stays",
+        _FORGOTTEN + "test_what_others_have_under_the_name_stays",
     ),
     Protection(
-        "worker/stages/earlier_life.py",
-        "    if there is None or there.owner != job.id:\n",
-        "    if there is None:\n",
-        _EARLIER + "test_what_others_have_under_the_name_stays",
+        "worker/recovery/forgotten_job.py",
+        "    if head is None or head.owner != job.id:\n",
+        "    if head is None:\n",
+        _FORGOTTEN + "test_what_others_have_under_the_name_stays",
     ),
     Protection(
         "worker/stages/cleanup.py",
         "    if job.request.is_on_s3 or not _was_uploaded(job):\n",
         "    if job.request.is_on_s3:\n",
-        _EARLIER + "test_thousands_that_were_never_taken_up_cost_transcribe_no_call",
+        _FORGOTTEN + "test_thousands_that_were_never_taken_up_cost_transcribe_no_call",
     ),
     Protection(
         "worker/stages/collect.py",
@@ -1091,7 +1091,7 @@ SECURITY = (
     ),
     Protection(
         "worker/stages/ownership.py",
-        "reserve_key(reserved_with(key), work.job.id)",
+        "reserve_key(s3_keys.reserved_with(key), work.job.id)",
         "reserve_key(key, work.job.id)",
         _FOREIGN + "test_keys_whose_objects_would_lie_in_one_place_take_turns",
     ),
@@ -1140,14 +1140,14 @@ SECURITY = (
         _FOREIGN + "test_a_second_run_under_the_same_key_and_name_works",
     ),
     Protection(
-        "producer/contract/s3_address.py",
+        "producer/contract/s3_uri.py",
         '    if "?" in address:\n',
         "    if False:\n",
         _OPTIONS + "test_a_presigned_address_is_refused_in_a_sentence_that_does_not_repeat_it",
     ),
     Protection(
         "worker/s3_keys.py",
-        "    if key is not None and is_beneath(key, prefix):\n",
+        "    if key is not None and is_beneath(key, settings.prefix):\n",
         "    if False:\n",
         _FOREIGN + "test_no_key_reaches_beneath_our_own_prefix[transcribe-queue/victim/victim]",
     ),
@@ -1177,20 +1177,20 @@ SECURITY = (
     ),
     Protection(
         "worker/s3_keys.py",
-        "    if bucket not in allowed:\n",
+        "    if uri.bucket not in allowed:\n",
         "    if False:\n",
         _FOREIGN
         + "test_audio_in_a_bucket_that_is_not_allowed_is_not_looked_at[s3://elsewhere/theirs/talk.wav]",
     ),
     Protection(
         "worker/s3_keys.py",
-        "    if bucket == settings.bucket and is_beneath(key, settings.prefix):\n",
+        "    if uri.bucket == settings.bucket and is_beneath(uri.key, settings.prefix):\n",
         "    if False:\n",
         _FOREIGN + "test_no_job_is_given_the_audio_of_another",
     ),
     Protection(
         "worker/aws/s3.py",
-        '                if beneath or upload["Key"] == key\n',
+        '                if beneath or upload["Key"] == uri.key\n',
         "",
         "tests/integration/test_storage.py::test_uploads_of_other_keys_are_not_aborted",
     ),

@@ -1,4 +1,4 @@
-"""What the objects beneath the prefix tell of each job."""
+"""What the objects in the jobs' folders say of each job."""
 
 from __future__ import annotations
 
@@ -7,16 +7,17 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from producer.contract.attempts import attempt_of
+from producer.contract.s3_uri import S3Uri
 from worker.aws.inventory import ListedObject
-from worker.recovery.artifacts import Artifacts, folders
+from worker.recovery.artifacts import Artifacts, artifacts_by_job
 
-PREFIX = "s3://bucket/ours/"
+PREFIX = S3Uri("s3://bucket/ours/")
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 
 
 def found(*keys: str) -> dict[str, Artifacts]:
-    objects = [ListedObject(f"{PREFIX}{key}", NOON) for key in sorted(keys)]
-    return {artifacts.id: artifacts for artifacts in folders(objects, PREFIX)}
+    objects = [ListedObject(S3Uri(f"{PREFIX}{key}"), NOON) for key in sorted(keys)]
+    return {artifacts.id: artifacts for artifacts in artifacts_by_job(objects, PREFIX)}
 
 
 @pytest.mark.parametrize(
@@ -36,7 +37,7 @@ def found(*keys: str) -> dict[str, Artifacts]:
         ("Talk", "talk", None),
     ],
 )
-def test_a_name_tells_the_attempt_relative_to_the_job(
+def test_a_name_says_which_attempt_of_a_job_it_is(
     name: str, job_id: str, attempt: int | None
 ) -> None:
     assert attempt_of(name, job_id) == attempt
@@ -61,19 +62,19 @@ def test_each_folder_is_a_job() -> None:
     assert set(artifacts["a"].results) == {1, 2}
     assert set(artifacts["a.2"].results) == {1}
     assert artifacts["a"].audio is not None
-    assert (artifacts["b"].audio, artifacts["b"].results, artifacts["b"].written_to) == (
+    assert (artifacts["b"].audio, artifacts["b"].results, artifacts["b"].has_write_check) == (
         None,
         {},
         True,
     )
-    assert (artifacts["c"].audio, artifacts["c"].results, artifacts["c"].written_to) == (
+    assert (artifacts["c"].audio, artifacts["c"].results, artifacts["c"].has_write_check) == (
         None,
         {},
         False,
     )
 
 
-def test_who_asked_for_redaction_is_not_given_the_open_document() -> None:
+def test_a_job_with_redaction_does_not_get_the_open_document() -> None:
     artifacts = found("a/a.json", "a/redacted-a.json", "redacted-b/redacted-b.json")
     assert artifacts["a"].results[1].uri == f"{PREFIX}a/redacted-a.json"
     assert artifacts["redacted-b"].results[1].uri == f"{PREFIX}redacted-b/redacted-b.json"
@@ -81,15 +82,15 @@ def test_who_asked_for_redaction_is_not_given_the_open_document() -> None:
 
 def test_a_transcribe_job_fits_by_its_media() -> None:
     artifacts = found("a/audio.wav", "b/b.json", "c/other.txt")
-    assert artifacts["a"].fit(f"{PREFIX}a/audio.wav", PREFIX)
-    assert not artifacts["a"].fit("s3://bucket/theirs/talk.wav", PREFIX)
-    assert artifacts["b"].fit("s3://bucket/theirs/talk.wav", PREFIX)
-    assert not artifacts["b"].fit(f"{PREFIX}a/audio.wav", PREFIX)
-    assert not artifacts["c"].fit("s3://bucket/theirs/talk.wav", PREFIX)
+    assert artifacts["a"].match_media(f"{PREFIX}a/audio.wav", PREFIX)
+    assert not artifacts["a"].match_media("s3://bucket/theirs/talk.wav", PREFIX)
+    assert artifacts["b"].match_media("s3://bucket/theirs/talk.wav", PREFIX)
+    assert not artifacts["b"].match_media(f"{PREFIX}a/audio.wav", PREFIX)
+    assert not artifacts["c"].match_media("s3://bucket/theirs/talk.wav", PREFIX)
 
 
-def test_what_was_made_for_an_earlier_recording_tells_nothing() -> None:
+def test_what_was_made_of_an_earlier_recording_proves_nothing() -> None:
     artifacts = found("a/audio.wav")["a"]
-    assert artifacts.outlive(NOON - timedelta(seconds=1))
-    assert not artifacts.outlive(NOON - timedelta(seconds=3))
-    assert artifacts.outlive(None)
+    assert artifacts.match_time(NOON - timedelta(seconds=1))
+    assert not artifacts.match_time(NOON - timedelta(seconds=3))
+    assert artifacts.match_time(None)

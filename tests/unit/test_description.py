@@ -7,6 +7,7 @@ from typing import Any, cast
 import pytest
 
 from producer.contract.job import TranscriptionRequest
+from producer.contract.s3_uri import S3Uri
 from worker.aws.description import options_of
 from worker.aws.parameters import start_parameters
 
@@ -32,7 +33,10 @@ URI = "s3://bucket/talk.wav"
 )
 def test_the_options_come_back(options: dict[str, Any]) -> None:
     request = TranscriptionRequest.parse({"audio": URI, "name": "talk", **options})
-    told = cast(Any, start_parameters(request, name="talk", media_uri=URI, output_uri="s3://b/k"))
+    told = cast(
+        Any,
+        start_parameters(request, name="talk", media_uri=URI, output_uri=S3Uri("s3://bucket/k")),
+    )
     found = options_of({**told, "MediaFormat": "wav", "MediaSampleRateHertz": 16000})
     assert TranscriptionRequest.parse({"audio": URI, "name": "talk", **found}) == request
 

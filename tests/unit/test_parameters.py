@@ -13,6 +13,7 @@ from producer.contract.options import (
     Subtitles,
     TranscribeOptions,
 )
+from producer.contract.s3_uri import S3Uri
 from worker.aws.parameters import start_parameters
 
 MODEL = Session().get_service_model("transcribe").operation_model("StartTranscriptionJob")
@@ -144,7 +145,7 @@ def parameters(**fields: Any) -> dict[str, Any]:
             request,
             name="talk-1",
             media_uri="s3://in/talk.wav",
-            output_uri="s3://out/a/talk-1.json",
+            output_uri=S3Uri("s3://out/a/talk-1.json"),
         )
     )
     report = ParamValidator().validate(made, MODEL.input_shape)
@@ -193,7 +194,7 @@ def test_each_option_makes_a_difference(option: str) -> None:
     )
 
     sent = [
-        start_parameters(each, name="n", media_uri="s3://in/a", output_uri="s3://out/b.json")
+        start_parameters(each, name="n", media_uri="s3://in/a", output_uri=S3Uri("s3://out/b.json"))
         for each in (request, without)
     ]
     assert sent[0] != sent[1]

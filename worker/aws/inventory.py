@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from producer.contract.s3_address import parse_uri
+from producer.contract.s3_uri import S3Uri
 from worker.aws.description import options_of
 from worker.aws.errors import NotFound, errors_classified
 from worker.aws.transcribe import Status, status_of
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 class ListedObject:
     """An object, as a list of the bucket shows it."""
 
-    uri: str
+    uri: S3Uri
     #: when it was put there, by S3's clock, to the second
     modified_at: datetime
 
@@ -57,23 +57,22 @@ class Inventory:
         self._s3 = s3
         self._transcribe = transcribe
 
-    def objects(self, uri: str, after: str) -> list[ListedObject]:
-        """The next objects whose address begins with `uri`, in order; none if there are no more.
+    def objects(self, folder: S3Uri, after: S3Uri | None = None) -> list[ListedObject]:
+        """The next objects in a folder and its folders, in order; none if there are no more.
 
         Args:
-            uri: what the addresses begin with.
-            after: the address of the last one of the page before; '' for the first page.
+            folder: ends in `/`.
+            after: the last object of the page before; None for the first page.
 
         Raises:
             Transient, Permanent: as AWS's error is classified.
         """
-        bucket, prefix = parse_uri(uri)
         with errors_classified("ListObjectsV2"):
             page = self._s3.list_objects_v2(
-                Bucket=bucket, Prefix=prefix, StartAfter=parse_uri(after)[1] if after else ""
+                Bucket=folder.bucket, Prefix=folder.key, StartAfter=after.key if after else ""
             )
         return [
-            ListedObject(f"s3://{bucket}/{each['Key']}", each["LastModified"])
+            ListedObject(S3Uri(f"s3://{folder.bucket}/{each['Key']}"), each["LastModified"])
             for each in page.get("Contents", [])
         ]
 

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from mypy_boto3_s3.type_defs import GetObjectOutputTypeDef, HeadObjectOutputTypeDef
 
-#: Of the metadata of what we put there: the job that it is for, and its request.
+#: The names of the metadata of what we upload: the job that it is for, and its request.
 OWNER = "transcribe-queue-job"
-NOTE = "transcribe-queue-request"
+REQUEST = "transcribe-queue-request"
 
 
 @dataclass(frozen=True)
@@ -25,18 +25,18 @@ class StoredObject:
     modified_at: datetime
     #: the job that put it there, if it was one of ours
     owner: str | None
-    #: what was noted on it beside its owner
-    note: str | None = None
+    #: the owner's request, as `request_metadata` encodes it, if it was stored with the object
+    request_metadata: str | None = None
 
 
 @dataclass(frozen=True)
 class OpenObject:
-    """An object of which nothing was read yet."""
+    """An object before its content is read."""
 
     size: int
     #: when it was put there, by S3's clock, to the second
     modified_at: datetime
-    #: its whole content; raises what boto3 raises, for whoever has opened it to sort
+    #: its whole content; raises what boto3 raises, which `Storage.open` classifies
     read: Callable[[], bytes]
     #: the same in pieces, so that memory stays flat
     pieces: Callable[[], Iterator[bytes]]
@@ -51,5 +51,5 @@ def stored_object(
         answer["ETag"].strip('"'),
         answer["LastModified"],
         answer["Metadata"].get(OWNER),
-        answer["Metadata"].get(NOTE),
+        answer["Metadata"].get(REQUEST),
     )

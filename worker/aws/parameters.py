@@ -4,27 +4,26 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
 
-from producer.contract.job import TranscriptionRequest
-from producer.contract.s3_address import parse_uri
+from producer.contract.request import TranscriptionRequest
+from producer.contract.s3_uri import S3Uri
 
 if TYPE_CHECKING:
     from mypy_boto3_transcribe.type_defs import StartTranscriptionJobRequestTypeDef
 
 
 def start_parameters(
-    request: TranscriptionRequest, *, name: str, media_uri: str, output_uri: str
+    request: TranscriptionRequest, *, name: str, media_uri: str, output_uri: S3Uri
 ) -> StartTranscriptionJobRequestTypeDef:
-    """Everything that StartTranscriptionJob is told.
+    """All that StartTranscriptionJob gets.
 
     OutputBucketName and an OutputKey that ends in `.json` are always sent: other forms resolve
     differently, and with our own key no call is needed to learn where the result is.
     """
-    bucket, key = parse_uri(output_uri)
     parameters: dict[str, Any] = {
         "TranscriptionJobName": name,
         "Media": {"MediaFileUri": media_uri},
-        "OutputBucketName": bucket,
-        "OutputKey": key,
+        "OutputBucketName": output_uri.bucket,
+        "OutputKey": output_uri.key,
         **_language(request),
         "MediaFormat": request.media_format,
         "MediaSampleRateHertz": request.media_sample_rate_hertz,

@@ -1,4 +1,4 @@
-"""S3: put, compare, read, delete. Knows boto3 and our errors, nothing of jobs or Redis."""
+"""S3: put, compare, read, delete."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from producer.contract.s3_address import parse_uri
+from producer.contract.s3_uri import S3Uri
 from worker.aws.errors import NotFound, errors_classified
 from worker.aws.etag import content_etag
-from worker.aws.objects import NOTE, OWNER, OpenObject, StoredObject, stored_object
+from worker.aws.objects import OWNER, REQUEST, OpenObject, StoredObject, stored_object
 from worker.aws.payload import Progress
 from worker.aws.transfer import Begun, Sender
 from worker.errors import Permanent, StageError, Transient
@@ -23,14 +23,6 @@ if TYPE_CHECKING:
 #: Expired or wrong credentials among other things; a HEAD has no body to tell them apart.
 _WITHOUT_WORDS = frozenset({"400", "403"})
 _CHUNK = 1024 * 1024
-
-
-def _object(uri: str) -> tuple[str, str]:
-    # boto3, which we have told not to look, would take a bucket for it, and delete that.
-    bucket, key = parse_uri(uri)
-    if not key:
-        raise Permanent("BadAddress", f"{uri!r} names no object.")
-    return bucket, key
 
 
 class Storage:
@@ -46,40 +38,38 @@ class Storage:
         """Whether `put` is known to leave alone what is there, if so asked."""
         return bool(self._sender.has_conditional_put)
 
-    def find(self, uri: str) -> StoredObject | None:
-        """Look at an object; None if it is not there.
+    def head(self, uri: S3Uri) -> StoredObject | None:
+        """What S3 says of an object; None if it does not exist.
 
         Raises:
             Transient, Permanent: as AWS's error is classified.
         """
-        bucket, key = _object(uri)
         try:
             with errors_classified("HeadObject"):
                 try:
-                    head = self._client.head_object(Bucket=bucket, Key=key)
+                    head = self._client.head_object(Bucket=uri.bucket, Key=uri.key)
                 except ClientError as error:
                     if error.response["Error"]["Code"] in _WITHOUT_WORDS:
                         # S3 answers HeadObject without words, GetObject with them.
-                        self._client.get_object(Bucket=bucket, Key=key, Range="bytes=0-0")
+                        self._client.get_object(Bucket=uri.bucket, Key=uri.key, Range="bytes=0-0")
                     raise
         except NotFound:
             return None
         return stored_object(head, head["ContentLength"])
 
-    def peek(self, uri: str, most: int) -> tuple[StoredObject | None, bytes]:
-        """Look at an object, and read up to `most` bytes of its beginning in the same call.
+    def read_beginning(self, uri: S3Uri, max_bytes: int) -> tuple[StoredObject | None, bytes]:
+        """What S3 says of an object, and up to `max_bytes` of its beginning, in one call.
 
-        Returns what it is, None if it is not there; and its beginning, empty if it is that or has
-        not come as it was sent.
+        Returns None if the object does not exist; and no bytes if it is empty, or if they did not
+        arrive as they were sent.
 
         Raises:
             Transient, Permanent: as AWS's error is classified.
         """
-        bucket, key = _object(uri)
         try:
             with errors_classified("GetObject"):
                 answer = self._client.get_object(
-                    Bucket=bucket, Key=key, Range=f"bytes=0-{most - 1}"
+                    Bucket=uri.bucket, Key=uri.key, Range=f"bytes=0-{max_bytes - 1}"
                 )
         except NotFound:
             return None, b""
@@ -87,7 +77,7 @@ class Storage:
             if error.code != "InvalidRange":
                 raise
             # An empty object has no first byte.
-            return self.find(uri), b""
+            return self.head(uri), b""
         sent = answer["ContentLength"]
         of = answer.get("ContentRange", "").rpartition("/")[2]
         size = int(of) if of.isdigit() else sent
@@ -96,17 +86,17 @@ class Storage:
         # checksum of other bytes than they send.
         with closing(answer["Body"]) as body, suppress(BotoCoreError):
             # A connection is of further use only if its answer was read.
-            content = body.read() if sent <= most else b""
-        whole = len(content) == min(size, most)
+            content = body.read() if sent <= max_bytes else b""
+        whole = len(content) == min(size, max_bytes)
         return stored_object(answer, size), content if whole else b""
 
     def put(
         self,
         file: BufferedReader,
-        uri: str,
+        uri: S3Uri,
         owner: str,
         progress: Progress,
-        note: str = "",
+        request_metadata: str = "",
         *,
         begun: Begun = str,
         only_new: bool = False,
@@ -116,23 +106,22 @@ class Storage:
         Args:
             file: read from its beginning.
             uri: where to put it.
-            owner: the job that it is put for, noted on the object.
+            owner: the job that it is put for, stored in the object's metadata.
             progress: called with each number of bytes sent; what it raises ends the upload, and
                 S3 keeps nothing of it.
-            note: a further word to leave on the object: ASCII, with the owner below S3's 2 KB.
+            request_metadata: the owner's request, stored likewise; '' for none.
             begun: called with the id of an upload in parts as it begins; as for `progress`.
-            only_new: leave alone what is there already. Where an endpoint knows no conditional
-                writes it is overwritten all the same, so look first if that may not be.
+            only_new: leave alone what is there already. An endpoint without conditional writes
+                overwrites it all the same, so call `head` first if that must not happen.
 
-        Returns whether it was put; False if something was there.
+        Returns whether the file was put; False if something was there.
 
         Raises:
             Transient: also if the bucket is gone, or the file changes meanwhile.
             Permanent: as AWS's error is classified; or what `progress` raised.
         """
-        bucket, key = _object(uri)
-        marks = {OWNER: owner, NOTE: note} if note else {OWNER: owner}
-        to = {"Bucket": bucket, "Key": key, "Metadata": marks}
+        metadata = {OWNER: owner} | ({REQUEST: request_metadata} if request_metadata else {})
+        to = {"Bucket": uri.bucket, "Key": uri.key, "Metadata": metadata}
         try:
             return self._sender.send(file, to, progress, begun, only_new=only_new)
         except StageError:
@@ -141,36 +130,37 @@ class Storage:
             raise
 
     def abort_uploads(
-        self, uri: str, *, beneath: bool = False, only: Collection[str] | None = None
+        self, uri: S3Uri, *, beneath: bool = False, only: Collection[str] | None = None
     ) -> int:
-        """Abort uploads in parts that were never ended, which S3 keeps, and bills, for ever.
+        """Abort uploads in parts that nobody ended, which S3 keeps, and bills, for ever.
 
         Args:
-            uri: the object that was to come of them.
-            beneath: it is a folder, and all that was to lie in it is meant.
-            only: S3's ids of those that are meant; None for all.
+            uri: the object that they were to become.
+            beneath: `uri` is a folder; abort the uploads of all objects in it.
+            only: S3's ids of the uploads to abort; None for all.
 
         Returns how many there were.
 
         Raises:
             Transient, Permanent: as AWS's error is classified.
         """
-        bucket, key = parse_uri(uri)
         with errors_classified("ListMultipartUploads"):
             pages = self._client.get_paginator("list_multipart_uploads")
             uploads = [
                 (upload["Key"], upload["UploadId"])
-                for page in pages.paginate(Bucket=bucket, Prefix=key)
+                for page in pages.paginate(Bucket=uri.bucket, Prefix=uri.key)
                 for upload in page.get("Uploads", [])
-                if beneath or upload["Key"] == key
+                if beneath or upload["Key"] == uri.key
                 if only is None or upload["UploadId"] in only
             ]
-        for found, upload_id in uploads:
+        for key, upload_id in uploads:
             with suppress(NotFound), errors_classified("AbortMultipartUpload"):
-                self._client.abort_multipart_upload(Bucket=bucket, Key=found, UploadId=upload_id)
+                self._client.abort_multipart_upload(Bucket=uri.bucket, Key=key, UploadId=upload_id)
         return len(uploads)
 
-    def has_content(self, stored: StoredObject, uri: str, file: BufferedReader, size: int) -> bool:
+    def has_content(
+        self, stored: StoredObject, uri: S3Uri, file: BufferedReader, size: int
+    ) -> bool:
         """Whether an object has exactly the bytes of a file.
 
         Decided by size, then by the ETag where it is a hash of the content, else by reading both.
@@ -184,17 +174,16 @@ class Storage:
         return self._same_content(uri, file)
 
     @contextmanager
-    def opened(self, uri: str) -> Iterator[OpenObject]:
-        """An object whose size is known before its content is read, for the time of a `with`.
+    def open(self, uri: S3Uri) -> Iterator[OpenObject]:
+        """An object, with its size before its content is read, for the time of a `with`.
 
         Raises:
-            Transient: also if the object or its bucket is not there, for it may be about to be.
+            Transient: also if the object or its bucket does not exist, for it may come.
             Permanent: as AWS's error is classified.
         """
-        bucket, key = _object(uri)
         try:
             with errors_classified("GetObject", awaits_bucket=True):
-                answer = self._client.get_object(Bucket=bucket, Key=key)
+                answer = self._client.get_object(Bucket=uri.bucket, Key=uri.key)
         except NotFound as error:
             raise Transient("ResultMissing", f"There is no object {uri}.") from error
         with errors_classified("GetObject"), closing(answer["Body"]) as body:
@@ -205,31 +194,30 @@ class Storage:
                 lambda: body.iter_chunks(_CHUNK),
             )
 
-    def read(self, uri: str) -> bytes:
+    def read(self, uri: S3Uri) -> bytes:
         """The whole content of an object.
 
         Raises:
-            Transient: also if the object or its bucket is not there, for it may be about to be.
+            Transient: also if the object or its bucket does not exist, for it may come.
             Permanent: as AWS's error is classified.
         """
-        with self.opened(uri) as found:
+        with self.open(uri) as found:
             return found.read()
 
-    def delete(self, uri: str) -> None:
-        """Delete an object; one that is not there is fine.
+    def delete(self, uri: S3Uri) -> None:
+        """Delete an object; one that does not exist is fine.
 
         Raises:
             Transient, Permanent: as AWS's error is classified.
         """
-        bucket, key = _object(uri)
         with errors_classified("DeleteObject"):
-            self._client.delete_object(Bucket=bucket, Key=key)
+            self._client.delete_object(Bucket=uri.bucket, Key=uri.key)
 
     def bucket_region(self, bucket: str) -> str:
-        """Where a bucket is.
+        """The region of a bucket.
 
         Raises:
-            Transient, Permanent: as AWS's error is classified, so also that it is not to be had.
+            Transient, Permanent: as AWS's error is classified; also if the bucket does not exist.
         """
         try:
             with errors_classified("HeadBucket"):
@@ -239,7 +227,7 @@ class Storage:
         headers = head["ResponseMetadata"]["HTTPHeaders"]
         return str(headers.get("x-amz-bucket-region", ""))
 
-    def _same_content(self, uri: str, file: BufferedReader) -> bool:
+    def _same_content(self, uri: S3Uri, file: BufferedReader) -> bool:
         file.seek(0)
-        with self.opened(uri) as found:
+        with self.open(uri) as found:
             return all(file.read(len(piece)) == piece for piece in found.pieces())

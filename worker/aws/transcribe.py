@@ -13,7 +13,7 @@ from datetime import datetime
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
-from producer.contract.s3_address import s3_uri
+from producer.contract.s3_uri import S3Uri
 from worker.aws.errors import NotFound, errors_classified
 
 if TYPE_CHECKING:
@@ -195,6 +195,6 @@ def status_of(job: TranscriptionJobTypeDef) -> Status:
 def _as_s3_uri(media: str) -> str:
     """The s3:// address of media, for which the request may have had an https:// one."""
     try:
-        return s3_uri(media)
+        return S3Uri.parse(media)
     except ValueError:
         return media

@@ -1,4 +1,4 @@
-"""Long work at AWS beside the fleet's own: within its rates, and patient with hiccups."""
+"""Calls of AWS that a recovery makes: within the fleet's rates, and retried while AWS fails."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ log = structlog.get_logger()
 
 Answer = TypeVar("Answer")
 
-#: Seconds to wait after each failure in a row; at one more, all of the work is put off.
+#: Seconds to wait after each failure in a row; after one more, the recovery backs off as a whole.
 _WAITS = (0.5, 1.0, 2.0, 4.0, 8.0)
 
 
-class PatientCalls:
-    """Calls AWS for one piece of work for as long as its lease holds."""
+class RetriedCalls:
+    """Calls AWS for one recovery for as long as its lease holds."""
 
     def __init__(self, work: Work) -> None:
         self._work = work
-        self._held_up = False
+        self._is_held_up = False
         #: when each operation may be called again, so that the poll, too, has its share
         self._free_at: dict[Operation, float] = {}
 
     def call(self, function: Callable[[], Answer], operation: Operation | None = None) -> Answer:
-        """Call AWS, and wait where it or the fleet's own rate wants that.
+        """Call AWS, and wait where it or the fleet's own rate demands it.
 
         Args:
             function: the call.
@@ -40,14 +40,14 @@ class PatientCalls:
         Raises:
             Transient: if it failed many times in a row.
             Permanent: as AWS's error is classified.
-            LeaseLost, ShuttingDown: if the work has to stop.
+            LeaseLost, ShuttingDown: if the recovery is to stop.
         """
         for wait in _WAITS:
             try:
                 return self._call(function, operation)
             except Transient as error:
                 log.warning("recovery.held_up", code=error.code, reason=error.message)
-                self._tell(error.message)
+                self._report(error.message)
                 if isinstance(error, Throttled):
                     self._work.worker.admission.throttled(error.operation, wait)
                 self._work.guard.sleep(wait)
@@ -58,18 +58,18 @@ class PatientCalls:
         if operation is None:
             answer = function()
         else:
-            with self._rate_limited(operation):
+            with self._within_rate(operation):
                 answer = function()
-        if self._held_up:
-            self._tell("")
+        if self._is_held_up:
+            self._report("")
         return answer
 
-    def _tell(self, trouble: str) -> None:
-        self._held_up = trouble != ""
+    def _report(self, trouble: str) -> None:
+        self._is_held_up = trouble != ""
         self._work.worker.recoveries.held_up(trouble)
 
     @contextmanager
-    def _rate_limited(self, operation: Operation) -> Iterator[None]:
+    def _within_rate(self, operation: Operation) -> Iterator[None]:
         self._work.guard.sleep(self._free_at.get(operation, 0.0) - time.monotonic())
         with ExitStack() as acquired:
             while True:

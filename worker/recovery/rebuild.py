@@ -10,9 +10,8 @@ from datetime import datetime
 from producer.backend.job_store import ANY_AUDIO, error_fields
 from producer.backend.recoveries import Outcome
 from producer.contract.job import Job, JobState, Stage, TranscriptionRequest
-from producer.contract.s3_address import parse_uri
 from producer.errors import InvalidRequest
-from worker import request_metadata, s3_layout
+from worker import request_metadata, s3_keys
 from worker.aws.inventory import Description
 from worker.recovery.artifacts import Artifacts
 from worker.settings import WorkerSettings
@@ -22,7 +21,7 @@ Fields = dict[str, str | int | float | bytes]
 
 @dataclass(frozen=True)
 class Assessment:
-    """What became of a job, by its latest attempt that left a trace."""
+    """What became of a job, by its latest attempt that AWS still shows."""
 
     outcome: Outcome
     attempt: int
@@ -36,54 +35,54 @@ class Assessment:
 
     @property
     def message(self) -> str:
-        """The reason as a sentence for whoever reads the record; '' if there is none."""
+        """The reason as a sentence for the record; '' if there is none."""
         return f"Amazon Transcribe: {self.reason}" if self.reason else ""
 
     @property
     def media_uri(self) -> str:
-        """What Transcribe says it was told to transcribe; '' if it does not say."""
+        """The media of the Transcribe job; '' if Transcribe does not say."""
         return self.description.status.media_uri if self.description is not None else ""
 
 
 def rebuild(
-    artifacts: Artifacts, verdict: Assessment, settings: WorkerSettings
+    artifacts: Artifacts, assessment: Assessment, settings: WorkerSettings
 ) -> tuple[TranscriptionRequest, Fields]:
     """Make the request of a job, and the fields of its record.
 
-    The request is the one noted on the audio, else a guess: the owner, who submits again under the
-    name, knows better and may correct it.
+    The request is the one stored with the audio, else a guess: the owner, who submits again under
+    the name, knows better and may correct it.
     """
-    noted = noted_request(artifacts)
-    request = noted or _guess(artifacts, verdict, settings)
+    stored = stored_request(artifacts)
+    request = stored or _guess(artifacts, assessment, settings)
     fields: Fields = {
         "request": request.canonical(),
-        "attempt": verdict.attempt,
-        "own_attempts": json.dumps(_own_attempts(artifacts, verdict)),
+        "attempt": assessment.attempt,
+        "own_attempts": json.dumps(_own_attempts(artifacts, assessment)),
         "priority": request.priority,
         "tenant": request.tenant,
-        "media_uri": artifacts.audio.uri if artifacts.audio is not None else verdict.media_uri,
-        "rebuilt": request.audio if noted or _used_in_place(artifacts, verdict) else ANY_AUDIO,
+        "media_uri": artifacts.audio.uri if artifacts.audio is not None else assessment.media_uri,
+        "rebuilt": request.audio if stored or _used_in_place(artifacts, assessment) else ANY_AUDIO,
     }
-    if (since := verdict.started_at or _created_at(verdict)) is not None:
+    if (since := assessment.started_at or _created_at(assessment)) is not None:
         fields["started_at"] = f"{since.timestamp():.3f}"
-    fields["result_uri"] = verdict.result_uri or _result_uri(artifacts.id, fields, settings)
-    if verdict.outcome is Outcome.FAILED:
-        fields |= error_fields("TranscriptionFailed", verdict.message, Stage.RECOVER)
+    fields["result_uri"] = assessment.result_uri or _result_uri(artifacts.id, fields, settings)
+    if assessment.outcome is Outcome.FAILED:
+        fields |= error_fields("TranscriptionFailed", assessment.message, Stage.RECOVER)
     return request, fields
 
 
-def _own_attempts(artifacts: Artifacts, verdict: Assessment) -> list[int]:
+def _own_attempts(artifacts: Artifacts, assessment: Assessment) -> list[int]:
     # With audio that was used in place, an earlier attempt may have met a job of others.
-    return list(range(1, verdict.attempt + 1)) if artifacts.is_marked else [verdict.attempt]
+    return list(range(1, assessment.attempt + 1)) if artifacts.is_uploaded else [assessment.attempt]
 
 
-def _created_at(verdict: Assessment) -> datetime | None:
-    return verdict.description.status.created_at if verdict.description is not None else None
+def _created_at(assessment: Assessment) -> datetime | None:
+    return assessment.description.status.created_at if assessment.description is not None else None
 
 
-def noted_request(artifacts: Artifacts) -> TranscriptionRequest | None:
-    """The request that we noted on the audio; None also if a newer version wrote it."""
-    fields = request_metadata.decode(artifacts.note)
+def stored_request(artifacts: Artifacts) -> TranscriptionRequest | None:
+    """The request that we stored with the audio; None also if a newer version wrote it."""
+    fields = request_metadata.decode(artifacts.request_metadata)
     try:
         request = None if fields is None else TranscriptionRequest.parse(fields)
     except InvalidRequest:
@@ -91,18 +90,17 @@ def noted_request(artifacts: Artifacts) -> TranscriptionRequest | None:
     return request if request is not None and request.name == artifacts.id else None
 
 
-def _used_in_place(artifacts: Artifacts, verdict: Assessment) -> bool:
-    """Whether Transcribe was told the same address of the audio as we were."""
-    theirs = verdict.media_uri.startswith("s3://") and not verdict.media_uri.startswith(
-        artifacts.folder
-    )
-    return artifacts.audio is None and theirs
+def _used_in_place(artifacts: Artifacts, assessment: Assessment) -> bool:
+    """Whether Transcribe has the address of the audio that the request had."""
+    media_uri = assessment.media_uri
+    is_theirs = media_uri.startswith("s3://") and not media_uri.startswith(artifacts.folder)
+    return artifacts.audio is None and is_theirs
 
 
 def _guess(
-    artifacts: Artifacts, verdict: Assessment, settings: WorkerSettings
+    artifacts: Artifacts, assessment: Assessment, settings: WorkerSettings
 ) -> TranscriptionRequest:
-    for fields in _guesses(artifacts, verdict, settings):
+    for fields in _guesses(artifacts, assessment, settings):
         try:
             return TranscriptionRequest.parse(fields)
         except InvalidRequest:
@@ -111,21 +109,23 @@ def _guess(
 
 
 def _guesses(
-    artifacts: Artifacts, verdict: Assessment, settings: WorkerSettings
+    artifacts: Artifacts, assessment: Assessment, settings: WorkerSettings
 ) -> Iterator[Mapping[str, object]]:
     """The best guess first."""
-    uri = artifacts.audio.uri if artifacts.audio is not None else verdict.media_uri
+    audio = artifacts.audio
+    uri = audio.uri if audio is not None else assessment.media_uri
     least: dict[str, object] = {"name": artifacts.id, "audio": uri or artifacts.folder}
-    if artifacts.is_marked and not uri.startswith(f"s3://{settings.bucket}/{settings.prefix}"):
+    in_folder = uri.startswith(s3_keys.jobs_folder(settings))
+    if artifacts.is_uploaded and audio is not None and not in_folder:
         # We put it where the request said.
-        least["key"] = parse_uri(uri)[1]
-    if verdict.description is not None:
-        yield {**verdict.description.options, **least}
+        least["key"] = audio.uri.key
+    if assessment.description is not None:
+        yield {**assessment.description.options, **least}
     yield least
 
 
 def _result_uri(job_id: str, fields: Mapping[str, object], settings: WorkerSettings) -> str:
-    """Where Transcribe was told to put the result."""
+    """Where Transcribe was asked to put the result."""
     record = {name: str(value) for name, value in fields.items()}
     job = Job.from_record(job_id, {**record, "state": JobState.TRANSCRIBING})
-    return s3_layout.result_uri(job, s3_layout.output_uri(job, settings.bucket, settings.prefix))
+    return s3_keys.result_uri(job, s3_keys.output_uri(job, settings))

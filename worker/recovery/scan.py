@@ -1,12 +1,13 @@
-"""Adopt: look through the bucket and the account for jobs that Redis has forgotten.
+"""Scan the bucket and the account for jobs that Redis has forgotten, and record them anew.
 
-Nothing is started, nothing at AWS is changed, and a job that has a record is left alone; so all of
-it may be done at any time, twice, and beside people who submit again under the same names.
+A scan starts nothing, changes nothing at AWS and leaves a job alone that has a record; so it may be
+done at any time, twice, and beside people who submit again under the same names.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 
 import structlog
@@ -14,22 +15,23 @@ import structlog
 from producer.backend.recoveries import FoundJob, Outcome, Recovery
 from producer.contract.attempts import attempt_name, attempt_of, split_attempt
 from producer.contract.job import Stage
+from producer.contract.s3_uri import S3Uri
 from producer.errors import RecoveryFailed
+from worker import s3_keys
 from worker.aws.inventory import ListedJob, ListedObject
 from worker.errors import Permanent
 from worker.leases import LeaseLost
-from worker.recovery.artifacts import Artifacts, folders
+from worker.recovery.artifacts import Artifacts, artifacts_by_job
 from worker.recovery.assess import Assessor
-from worker.recovery.aws_calls import PatientCalls
+from worker.recovery.aws_calls import RetriedCalls
 from worker.recovery.rebuild import Assessment, rebuild
 from worker.runtime.work import Handler, Work
-from worker.s3_keys import reserved_with
 
 log = structlog.get_logger()
 
 
 class Recover(Handler):
-    """One search for the whole fleet, as `transcribe recover` has asked for it."""
+    """One scan for the whole fleet, for which `transcribe recover` has asked."""
 
     stage = Stage.RECOVER
 
@@ -41,43 +43,42 @@ class Recover(Handler):
             work.complete()  # Redis has forgotten that, too
             return
         log.info("recovery.started", names=len(asked.names) or "all", dry_run=asked.dry_run)
-        search = Search(work, asked)
+        scan = Scan(work, asked)
         for name in asked.names or ("",):
-            search.run(name)
-        work.worker.recoveries.end(work.lease, known=len(search.known), foreign=search.foreign)
-        log.info("recovery.ended", known=len(search.known), foreign=search.foreign)
+            scan.run(name)
+        work.worker.recoveries.end(work.lease, known=len(scan.known), foreign=scan.foreign)
+        log.info("recovery.ended", known=len(scan.known), foreign=scan.foreign)
 
     def give_up(self, work: Work, error: Permanent) -> None:
-        """End the search; who has asked for it reads why."""
+        """End the scan, and say why to the user who asked for it."""
         log.error("recovery.failed", code=error.code, reason=error.message)
         work.worker.recoveries.end(work.lease, error=error.message)
 
 
-class Search:
-    """One search of the bucket and the account."""
+class Scan:
+    """One scan of the bucket and the account."""
 
     def __init__(self, work: Work, asked: Recovery) -> None:
         self._work = work
         self._worker = work.worker
         self._dry_run = asked.dry_run
-        self._patience = PatientCalls(work)
-        settings = work.worker.settings
-        self._bucket = f"s3://{settings.bucket}/"
-        self._prefix = f"{self._bucket}{settings.prefix}"
-        self._judge = Assessor(work, self._patience, self._prefix)
-        #: the jobs noted so far, each with the number of its attempt
-        self._noted: dict[str, int] = {}
+        self._settings = work.worker.settings
+        self._jobs_folder = s3_keys.jobs_folder(self._settings)
+        self._calls = RetriedCalls(work)
+        self._assessor = Assessor(work, self._calls)
+        #: the jobs found so far, each with the number of its attempt
+        self._found: dict[str, int] = {}
         #: the jobs that had a record before
         self.known: set[str] = set()
         #: how many Transcribe jobs are none of ours
         self.foreign = 0
 
     def run(self, name: str) -> None:
-        """Look for one job by its name, or with '' for all.
+        """Find one job by its name, or with '' all jobs.
 
         Raises:
             Transient, Permanent: as AWS's error is classified.
-            LeaseLost: if another worker searches by now.
+            LeaseLost: if another worker has the recovery by now.
         """
         # The account first: what ends between the two has its result in the bucket then.
         jobs = self._jobs(name)
@@ -85,98 +86,102 @@ class Search:
         for each in jobs:
             job_id, attempt = split_attempt(each)
             attempts.setdefault(job_id, set()).add(attempt)
-        beneath = f"{self._prefix}{name}/" if name else self._prefix
-        for artifacts in folders(self._objects(beneath), self._prefix):
-            self._folder(artifacts, attempts.get(artifacts.id, set()), jobs)
-        # The latest attempt of a job tells how it stands.
+        folder = s3_keys.own_folder(name, self._settings) if name else self._jobs_folder
+        for artifacts in artifacts_by_job(self._objects(folder), self._jobs_folder):
+            self._add_from_folder(artifacts, attempts.get(artifacts.id, set()), jobs)
+        # The latest attempt says what became of a job.
         for each in sorted(jobs, key=lambda each: split_attempt(each)[1], reverse=True):
-            self._elsewhere(jobs[each])
-        if name and name not in self._noted:
-            found = Outcome.KNOWN if self._is_known(name) else Outcome.NOT_FOUND
-            self._note(Artifacts(name, beneath), Assessment(found, 1))
+            self._add_from_account(jobs[each])
+        if name and name not in self._found:
+            outcome = Outcome.KNOWN if self._is_known(name) else Outcome.NOT_FOUND
+            self._add(Artifacts(name, folder), Assessment(outcome, 1))
 
-    def _folder(self, artifacts: Artifacts, attempts: set[int], jobs: dict[str, ListedJob]) -> None:
-        """What a job's own folder tells, and the Transcribe jobs of its name."""
+    def _add_from_folder(
+        self, artifacts: Artifacts, attempts: set[int], jobs: dict[str, ListedJob]
+    ) -> None:
+        """Add a job by its own folder and the Transcribe jobs of its name."""
         if self._is_known(artifacts.id):
             return
         if artifacts.audio is not None:
-            artifacts = artifacts.marked(self._judge.find(artifacts.audio.uri))
+            artifacts = replace(artifacts, audio_head=self._assessor.head(artifacts.audio.uri))
         for attempt in sorted(attempts | set(artifacts.results), reverse=True):
             name = attempt_name(artifacts.id, attempt)
-            verdict = self._judge.of_folder(artifacts, attempt, name, jobs.get(name))
-            if verdict is not None:
+            assessment = self._assessor.assess(artifacts, attempt, name, jobs.get(name))
+            if assessment is not None:
                 jobs.pop(name, None)
-                self._note(artifacts, verdict)
+                self._add(artifacts, assessment)
                 return
-        if artifacts.is_marked:
-            self._note(artifacts, Assessment(Outcome.NEVER_STARTED, 1))
+        if artifacts.is_uploaded:
+            self._add(artifacts, Assessment(Outcome.NEVER_STARTED, 1))
 
-    def _elsewhere(self, listed: ListedJob) -> None:
-        """A Transcribe job that no folder explains: the mark on its audio may."""
+    def _add_from_account(self, listed: ListedJob) -> None:
+        """Add the job of a Transcribe job that no folder explains: the owner of its audio may."""
         if self._is_attempt_of_known(listed.name):
             return
-        found = self._by_mark(listed) if listed.names_bucket else None
+        found = self._assess_by_owner(listed) if listed.names_bucket else None
         if found is None:
             self.foreign += 1
         elif not self._is_known(found[0].id):
-            self._note(*found)
+            self._add(*found)
 
-    def _by_mark(self, listed: ListedJob) -> tuple[Artifacts, Assessment] | None:
-        description = self._judge.describe(listed.name)
-        if description is None or not description.status.media_uri.startswith(self._bucket):
+    def _assess_by_owner(self, listed: ListedJob) -> tuple[Artifacts, Assessment] | None:
+        description = self._assessor.describe(listed.name)
+        if description is None:
             return None
-        uri = description.status.media_uri
-        there = self._judge.find(uri)
-        if there is None or there.owner is None:
+        uri = S3Uri.in_bucket(description.status.media_uri, self._settings.bucket)
+        head = self._assessor.head(uri) if uri is not None else None
+        if uri is None or head is None or head.owner is None:
             return None
-        attempt = attempt_of(listed.name, there.owner)
+        attempt = attempt_of(listed.name, head.owner)
         if attempt is None:
             return None
-        audio = ListedObject(uri, there.modified_at)
-        artifacts = Artifacts(there.owner, f"{self._prefix}{there.owner}/", audio, there)
-        verdict = self._judge.of_description(artifacts, attempt, description)
-        return None if verdict is None else (artifacts, verdict)
+        folder = s3_keys.own_folder(head.owner, self._settings)
+        audio = ListedObject(uri, head.modified_at)
+        artifacts = Artifacts(head.owner, folder, audio, head)
+        assessment = self._assessor.assess_description(artifacts, attempt, description)
+        return None if assessment is None else (artifacts, assessment)
 
-    def _note(self, artifacts: Artifacts, verdict: Assessment) -> None:
-        """Record a job, unless somebody has meanwhile, and tell whoever asked."""
-        self._noted[artifacts.id] = verdict.attempt
-        recoveries, settings = self._worker.recoveries, self._worker.settings
-        found = FoundJob(id=artifacts.id, outcome=verdict.outcome, message=verdict.message)
-        if verdict.outcome.state is None or self._dry_run:
+    def _add(self, artifacts: Artifacts, assessment: Assessment) -> None:
+        """Record a job, unless somebody has meanwhile, and add it to what the user sees."""
+        self._found[artifacts.id] = assessment.attempt
+        recoveries, settings = self._worker.recoveries, self._settings
+        found = FoundJob(id=artifacts.id, outcome=assessment.outcome, message=assessment.message)
+        if assessment.outcome.state is None or self._dry_run:
             answer = recoveries.note(self._work.lease, found)
         else:
-            request, fields = rebuild(artifacts, verdict, settings)
+            request, fields = rebuild(artifacts, assessment, settings)
             answer = recoveries.note(
                 self._work.lease,
                 found,
                 deadline=request.deadline or settings.deadline,
-                key=reserved_with(request.key) if request.key is not None else "",
+                key=s3_keys.reserved_with(request.key) if request.key is not None else "",
                 fields=fields,
             )
         if answer == "lost":
             raise LeaseLost
         if answer == "known":
             self.known.add(artifacts.id)
-        log.info("recovery.found", job_id=artifacts.id, outcome=verdict.outcome.value, noted=answer)
+        outcome = assessment.outcome.value
+        log.info("recovery.found", job_id=artifacts.id, outcome=outcome, noted=answer)
 
     def _is_known(self, job_id: str) -> bool:
-        """Whether a job needs no look: it has a record, or was noted already."""
-        if job_id in self._noted or job_id in self.known:
+        """Whether a job needs no assessment: it has a record, or was found already."""
+        if job_id in self._found or job_id in self.known:
             return True
         job = self._worker.store.get_many([job_id])[job_id]
         if job is None:
             return False
         if self._worker.recoveries.was_found(job_id):
             # By this recovery itself, before its worker died.
-            self._noted[job_id] = job.attempt
+            self._found[job_id] = job.attempt
         else:
             self.known.add(job_id)
         return True
 
     def _is_attempt_of_known(self, name: str) -> bool:
-        """Whether a Transcribe job is an attempt of a job that needs no look."""
+        """Whether a Transcribe job is an attempt of a job that needs no assessment."""
         job_id, attempt = split_attempt(name)
-        if attempt <= self._noted.get(job_id, 0):
+        if attempt <= self._found.get(job_id, 0):
             return True
         job = self._worker.store.get_many([job_id])[job_id]
         return job is not None and attempt <= job.attempt and self._is_known(job_id)
@@ -187,16 +192,16 @@ class Search:
         token = ""
         while True:
             page = partial(self._worker.inventory.jobs, name, token)
-            listed, token = self._patience.call(page, "ListTranscriptionJobs")
+            listed, token = self._calls.call(page, "ListTranscriptionJobs")
             for each in listed:
                 if not name or attempt_of(each.name, name) is not None:
                     found[each.name] = each
             if not token:
                 return found
 
-    def _objects(self, beneath: str) -> Iterator[ListedObject]:
-        """All objects whose address begins so, in S3's order."""
-        last = ""
-        while page := self._patience.call(partial(self._worker.inventory.objects, beneath, last)):
+    def _objects(self, folder: S3Uri) -> Iterator[ListedObject]:
+        """All objects in a folder and its folders, in S3's order."""
+        last: S3Uri | None = None
+        while page := self._calls.call(partial(self._worker.inventory.objects, folder, last)):
             yield from page
             last = page[-1].uri

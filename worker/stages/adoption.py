@@ -8,7 +8,8 @@ from datetime import UTC, datetime, timedelta
 import structlog
 
 from producer.contract.job import Job, JobState
-from worker import s3_layout
+from producer.contract.s3_uri import S3Uri
+from worker import s3_keys
 from worker.aws.objects import StoredObject
 from worker.aws.transcribe import Done, Status
 from worker.errors import Permanent
@@ -52,13 +53,13 @@ def is_foreign(work: Work, job: Job, status: Status) -> bool:
     lies in the job's folder.
     """
     settings = work.worker.settings
-    folder = s3_layout.own_folder(job, settings.bucket, settings.prefix)
+    folder = s3_keys.own_folder(job.id, settings)
     if (job.media_uri or "").startswith(folder):
         return False
     if isinstance(status, Done) and status.transcript_uri is not None:
-        output = s3_layout.output_uri(job, settings.bucket, settings.prefix)
-        result = s3_layout.result_uri(job, output)
-        if s3_layout.uri_from_url(status.transcript_uri, settings.bucket) != result:
+        output = s3_keys.output_uri(job, settings)
+        result = s3_keys.result_uri(job, output)
+        if S3Uri.in_bucket(status.transcript_uri, settings.bucket) != result:
             return True
         if result.startswith(folder):
             return False
@@ -80,8 +81,8 @@ def _sent_since(work: Work, job: Job, status: Status) -> datetime:
 def _audio(work: Work, job: Job) -> StoredObject | None:
     """The audio in S3; None also if only Transcribe may see it."""
     try:
-        return work.worker.storage.find(job.media_uri or "")
-    except Permanent:
+        return work.worker.storage.head(S3Uri(job.media_uri or ""))
+    except (Permanent, ValueError):  # or S3 does not allow such a bucket name any more
         return None
 
 
@@ -124,8 +125,8 @@ def started(work: Work, started_at: datetime | None) -> dict[str, str]:
     job, settings = work.job, work.worker.settings
     # By AWS's clock, so that a result's time, which is S3's, compares with it.
     since = started_at or datetime.fromtimestamp(work.lease.acquired_at, UTC) - _CLOCKS
-    output = s3_layout.output_uri(job, settings.bucket, settings.prefix)
+    output = s3_keys.output_uri(job, settings)
     return {
-        "result_uri": s3_layout.result_uri(job, output),
+        "result_uri": s3_keys.result_uri(job, output),
         "started_at": f"{since.timestamp():.3f}",
     }

@@ -9,10 +9,12 @@ import structlog
 
 from producer.contract.job import Job, JobState, Stage
 from producer.contract.options import MediaFormat
-from worker import s3_layout
+from producer.contract.s3_uri import S3Uri
+from worker import s3_keys
 from worker.errors import Permanent, Transient
+from worker.recovery import forgotten_job
 from worker.runtime.work import Handler, Work
-from worker.stages import earlier_life, ownership
+from worker.stages import ownership
 from worker.stages.adoption import is_foreign
 from worker.stages.result_files import discard_results
 from worker.stages.upload import recorded_uploads
@@ -28,7 +30,7 @@ class Cleanup(Handler):
     def run(self, work: Work) -> None:
         """Delete the job's uploads, audio, results, Transcribe job, and files of a stopped one."""
         ownership.reserve_key(work)  # what lies beside it may be another job's by now
-        if earlier_life.is_found(work):  # it is cleaned up once that has ended at AWS
+        if forgotten_job.record_leftovers(work):  # cleaned up once they have ended at AWS
             return
         abort_uploads(work)
         if audio_may_go(work.job):
@@ -71,12 +73,12 @@ def abort_uploads(work: Work) -> None:
     job, settings = work.job, work.worker.settings
     if job.request.is_on_s3 or job.state is JobState.COMPLETED or not _was_uploaded(job):
         return
-    storage, where = work.worker.storage, (job, settings.bucket, settings.prefix)
+    storage = work.worker.storage
     try:
         if job.request.key is None:
-            aborted = storage.abort_uploads(s3_layout.own_folder(*where), beneath=True)
+            aborted = storage.abort_uploads(s3_keys.own_folder(job.id, settings), beneath=True)
         else:
-            uri = s3_layout.audio_uri(*where, "wav")
+            uri = s3_keys.audio_uri(job, settings, "wav")
             aborted = storage.abort_uploads(uri, only=recorded_uploads(work))
     except Permanent as error:
         # A policy from before this was needed: what can be deleted shall be, all the same.
@@ -97,12 +99,9 @@ def delete_audio(work: Work) -> None:
         return
     # Of an upload that was stopped on its way, the record does not say where it went.
     candidates = (
-        [job.media_uri]
+        [S3Uri(job.media_uri)]
         if job.media_uri
-        else [
-            s3_layout.audio_uri(job, settings.bucket, settings.prefix, each)
-            for each in get_args(MediaFormat)
-        ]
+        else [s3_keys.audio_uri(job, settings, each) for each in get_args(MediaFormat)]
     )
     for uri in dict.fromkeys(candidates):
         work.guard.fence()
@@ -114,18 +113,18 @@ def delete_results(work: Work) -> None:
     job, settings = work.job, work.worker.settings
     if job.adopted or not job.was_at_transcribe:
         return
-    uris = [job.result_uri] if job.result_uri is not None else []
+    uris = [S3Uri(job.result_uri)] if job.result_uri is not None else []
     for number in _attempts_that_wrote(job):
         attempt = job.model_copy(update={"attempt": number})
-        output = s3_layout.output_uri(attempt, settings.bucket, settings.prefix)
+        output = s3_keys.output_uri(attempt, settings)
         # What a job was completed without stays where it can still be fetched.
         is_result = job.state is JobState.COMPLETED and number == job.attempt
         uris += [
             each.uri
-            for each in s3_layout.written_objects(attempt, output)
+            for each in s3_keys.written_objects(attempt, output)
             if not is_result or each.kind in job.files
         ]
-        uris.append(s3_layout.write_check_uri(output))
+        uris.append(s3_keys.write_check_uri(output))
     for uri in ownership.ours(work, uris):
         work.guard.fence()
         work.worker.storage.delete(uri)

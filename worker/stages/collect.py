@@ -12,6 +12,7 @@ import structlog
 from producer.backend.connection import Argument
 from producer.backend.job_store import Follows
 from producer.contract.job import JobState, Stage
+from producer.contract.s3_uri import S3Uri
 from producer.errors import BadTranscript
 from producer.transcript.transcript import Transcript
 from worker.aws.transcribe import Done, Running
@@ -75,7 +76,7 @@ def fetch(work: Work) -> Transcript:
     if job.result_uri is None:
         raise Permanent("NoResult", "The record does not say where the result is.")
     try:
-        return _read(work, job.result_uri)
+        return _read(work, S3Uri(job.result_uri))
     except BadTranscript as error:
         problem = Transient("ResultBroken", f"{job.result_uri} is broken: {error}")
     except Transient as error:
@@ -87,11 +88,11 @@ def fetch(work: Work) -> Transcript:
     raise problem
 
 
-def _read(work: Work, uri: str) -> Transcript:
+def _read(work: Work, uri: S3Uri) -> Transcript:
     document = work.worker.read_ahead.pop(present_attempt(work.job))
     if document is not None:  # the poll has seen whose it is
         return Transcript.from_json(document)
-    with work.worker.storage.opened(uri) as found:
+    with work.worker.storage.open(uri) as found:
         _limit(work, found.size)
         transcript = Transcript.from_json(found.read())
     if not is_result(work.job, transcript.job_name, found.modified_at):

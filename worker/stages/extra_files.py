@@ -8,13 +8,14 @@ from pathlib import Path
 
 import structlog
 
-from worker import s3_layout
+from producer.contract.s3_uri import S3Uri
+from worker import s3_keys
 from worker.aws.document_head import job_named_in
 from worker.aws.objects import OpenObject
 from worker.aws.transcribe import Running
 from worker.errors import Transient
 from worker.runtime.work import Work
-from worker.s3_layout import WrittenObject
+from worker.s3_keys import WrittenObject
 from worker.stages.ownership import is_since_start
 from worker.stages.result_files import reported_if_unwritable, write_fetched
 
@@ -39,10 +40,10 @@ def fetch_extra_files(work: Work) -> ExtraFiles:
         Permanent: as AWS's error is classified, or if it can never be written.
     """
     job, settings = work.job, work.worker.settings
-    output = s3_layout.output_of(job, job.result_uri or "")
+    output = s3_keys.output_of(job, S3Uri(job.result_uri or ""))
     files: dict[str, Path] = {}
     absent: list[str] = []
-    for each in s3_layout.written_objects(job, output)[1:]:
+    for each in s3_keys.written_objects(job, output)[1:]:
         path = _fetch(work, each)
         if path is None:
             absent.append(each.kind)
@@ -63,7 +64,7 @@ def _fetch(work: Work, each: WrittenObject) -> Path | None:
     """Fetch one object; None if none is there that is of the job's present attempt."""
     job = work.job
     try:
-        with work.worker.storage.opened(each.uri) as found:
+        with work.worker.storage.open(each.uri) as found:
             if not is_since_start(job, found.modified_at):
                 return None
             pieces = _pieces(work, each, found)

@@ -12,12 +12,12 @@ from datetime import datetime, timedelta
 
 from producer.contract.attempts import attempt_of
 from producer.contract.job import Job
-from worker import s3_layout
+from producer.contract.s3_uri import S3Uri
+from worker import s3_keys
 from worker.aws.document_head import HEAD_BYTES, job_named_in
 from worker.aws.objects import StoredObject
 from worker.errors import Permanent, Transient
 from worker.runtime.work import Work
-from worker.s3_keys import WRITE_CHECK, requested_key, reserved_with
 
 #: By so much S3's clock and Transcribe's may differ, and S3 tells times to the second.
 _CLOCKS = timedelta(seconds=5)
@@ -51,15 +51,15 @@ def reserve_key(work: Work) -> None:
         Transient: if another job has it.
         Permanent: if no request may name it.
     """
-    key = requested_key(work.job, work.worker.settings.prefix)
+    key = s3_keys.requested_key(work.job, work.worker.settings)
     if key is None:
         return
-    other = work.worker.store.reserve_key(reserved_with(key), work.job.id)
+    other = work.worker.store.reserve_key(s3_keys.reserved_with(key), work.job.id)
     if other:
         raise Transient("KeyInUse", f"The key {key} is in use by job {other}; this one waits.")
 
 
-def check_free(work: Work, output: str) -> bool:
+def check_free(work: Work, output: S3Uri) -> bool:
     """See that Transcribe would overwrite nothing but what this job has written before.
 
     Args:
@@ -75,13 +75,13 @@ def check_free(work: Work, output: str) -> bool:
     if work.job.request.key is None:
         return False
     reserve_key(work)
-    written = [each.uri for each in s3_layout.written_objects(work.job, output)]
+    written = [each.uri for each in s3_keys.written_objects(work.job, output)]
     for uri, mine in _present(work, written).items():
         if not mine and not may_replace(work):
             raise _taken(uri)
-    check = work.worker.storage.find(s3_layout.write_check_uri(output))
+    check = work.worker.storage.head(s3_keys.write_check_uri(output))
     if check is not None and check.size > 0:
-        raise _taken(s3_layout.write_check_uri(output))
+        raise _taken(s3_keys.write_check_uri(output))
     return check is not None
 
 
@@ -91,14 +91,14 @@ def may_replace(work: Work) -> bool:
     return key is not None and key == work.worker.settings.replace_key
 
 
-def ours(work: Work, uris: Iterable[str]) -> list[str]:
+def ours(work: Work, uris: Iterable[S3Uri]) -> list[S3Uri]:
     """Of these objects, those that a job may delete; documents, which tell whose all are, last.
 
     Raises:
         Permanent, Transient: as AWS's error is classified.
     """
     job, settings = work.job, work.worker.settings
-    folder = s3_layout.own_folder(job, settings.bucket, settings.prefix)
+    folder = s3_keys.own_folder(job.id, settings)
     uris = list(dict.fromkeys(uris))
     elsewhere = [uri for uri in uris if not uri.startswith(folder)]
     present = _present(work, elsewhere) if elsewhere else {}
@@ -106,34 +106,34 @@ def ours(work: Work, uris: Iterable[str]) -> list[str]:
     return sorted(allowed, key=_is_document)
 
 
-def delete_audio(work: Work, uri: str) -> None:
+def delete_audio(work: Work, uri: S3Uri) -> None:
     """Delete audio if this job has put it there.
 
     Raises:
         Permanent, Transient: as AWS's error is classified.
     """
-    there = work.worker.storage.find(uri)
+    there = work.worker.storage.head(uri)
     if there is not None and there.owner == work.job.id:
         work.worker.storage.delete(uri)
 
 
-def _present(work: Work, uris: Iterable[str]) -> dict[str, bool]:
+def _present(work: Work, uris: Iterable[S3Uri]) -> dict[S3Uri, bool]:
     """The objects that are there, each with whether it is this job's.
 
     Subtitles name no job. They are this job's if they were written together with a document that
     is: what somebody else has at that address has another age.
     """
     job, storage = work.job, work.worker.storage
-    found: dict[str, bool] = {}
+    found: dict[S3Uri, bool] = {}
     written: list[datetime] = []
     for uri in sorted(uris, key=_is_document, reverse=True):
         if _is_document(uri):
-            there, head = storage.peek(uri, HEAD_BYTES)
+            there, head = storage.read_beginning(uri, HEAD_BYTES)
             mine = attempt_of(job_named_in(head), job.id) is not None
             if there is not None and mine:
                 written.append(there.modified_at)
         else:
-            there = storage.find(uri)
+            there = storage.head(uri)
             mine = there is not None and _is_written_with(job, uri, there, written)
         if there is not None:
             found[uri] = mine or there.owner == job.id
@@ -141,15 +141,15 @@ def _present(work: Work, uris: Iterable[str]) -> dict[str, bool]:
 
 
 def _is_written_with(
-    job: Job, uri: str, there: StoredObject, documents: Iterable[datetime]
+    job: Job, uri: S3Uri, there: StoredObject, documents: Iterable[datetime]
 ) -> bool:
-    if uri.endswith(f"/{WRITE_CHECK}"):
+    if uri.endswith(f"/{s3_keys.WRITE_CHECK}"):
         was_started = job.started_at is not None and not job.keeps_write_check
         return was_started and there.size == 0 and is_since_start(job, there.modified_at)
     return any(abs(there.modified_at - moment) <= _TOGETHER for moment in documents)
 
 
-def _is_document(uri: str) -> bool:
+def _is_document(uri: S3Uri) -> bool:
     return uri.endswith(".json")
 
 
@@ -162,7 +162,7 @@ def name_taken(name: str) -> Permanent:
     )
 
 
-def _taken(uri: str) -> Permanent:
+def _taken(uri: S3Uri) -> Permanent:
     return Permanent(
         "KeyTaken",
         f"{uri} is no result of this job, and Amazon Transcribe would overwrite it. It was left "

@@ -15,7 +15,7 @@ import structlog
 from producer.backend.running import Snapshot
 from producer.backend.schedule import clock
 from producer.contract.job import Job, JobState, Stage
-from worker import s3_layout
+from producer.contract.s3_uri import S3Uri
 from worker.account.calls import PATIENCE
 from worker.account.poll_interval import ask_by_name, poll_interval
 from worker.aws.document_head import job_named_in
@@ -175,7 +175,7 @@ def _done(work: Work, job: Job, done: Done) -> dict[str, str]:
     """
     found = job.result_uri
     if done.transcript_uri is not None:
-        found = s3_layout.uri_from_url(done.transcript_uri, work.worker.settings.bucket)
+        found = S3Uri.in_bucket(done.transcript_uri, work.worker.settings.bucket)
     return {"result_uri": found or job.result_uri or ""} | ended_with(job, found)
 
 
@@ -206,7 +206,7 @@ def _has_result(work: Work, job: Job, *, unseen: bool) -> bool:
     if job.result_uri is None:
         return False
     try:
-        result, head = work.worker.quick.storage.peek(job.result_uri, MAX_BYTES)
+        result, head = work.worker.quick.storage.read_beginning(S3Uri(job.result_uri), MAX_BYTES)
     except Permanent:
         return unseen
     if result is None or not is_result(job, job_named_in(head), result.modified_at):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import structlog
 
 from producer.contract.job import JobState, Stage
-from worker import s3_layout
+from worker import s3_keys
 from worker.aws.errors import AlreadyExists
 from worker.aws.parameters import start_parameters
 from worker.errors import Crashed, Permanent, SlotsFull
@@ -61,7 +61,7 @@ def start_or_adopt(work: Work) -> dict[str, str]:
     """
     job, settings = work.job, work.worker.settings
     media_uri = job.media_uri or job.request.audio
-    output = s3_layout.output_uri(job, settings.bucket, settings.prefix)
+    output = s3_keys.output_uri(job, settings)
     parameters = start_parameters(
         job.request, name=job.aws_name, media_uri=media_uri, output_uri=output
     )

@@ -9,14 +9,13 @@ import structlog
 from producer.backend.schedule import SEEN, SEEN_AT
 from producer.contract.job import Job, JobState, Stage
 from producer.contract.media import MAX_BYTES
-from producer.contract.s3_address import parse_uri
-from worker import request_metadata, s3_layout
+from producer.contract.s3_uri import S3Uri
+from worker import request_metadata, s3_keys
 from worker.aws.s3 import Storage
 from worker.aws.transfer import PART_BYTES
 from worker.errors import Permanent, Snooze, Transient
 from worker.leases import LeaseLost
 from worker.runtime.work import Handler, Work
-from worker.s3_keys import check_audio
 from worker.stages.audio import LocalAudio, open_audio
 from worker.stages.ownership import delete_audio, may_replace, reserve_key
 from worker.stages.result_files import results_folder
@@ -40,8 +39,8 @@ class Upload(Handler):
         work.worker.admit()
 
 
-def upload_audio(work: Work) -> str:
-    """See to it that the audio is in S3; returns its s3:// address.
+def upload_audio(work: Work) -> S3Uri:
+    """See to it that the audio is in S3; returns where.
 
     Raises:
         Permanent: if Transcribe cannot use it, or its key has other content.
@@ -54,9 +53,10 @@ def upload_audio(work: Work) -> str:
     if request.is_on_s3:
         reserve_key(work)
         rebuilt = "rebuilt" in work.lease.record
-        check_audio(work.job, request.audio, settings, rebuilt=rebuilt)
-        _check_object(work, request.audio)
-        return request.audio
+        uri = S3Uri(request.audio)
+        s3_keys.check_audio(work.job, uri, settings, rebuilt=rebuilt)
+        _check_object(work, uri)
+        return uri
 
     def stamped(stamp: Stamp) -> None:
         _wait_until_quiet(work, stamp)
@@ -65,7 +65,7 @@ def upload_audio(work: Work) -> str:
     with open_audio(request.audio, roots, kind, stamped=stamped) as audio:
         if audio.size >= PART_BYTES:
             work.limit_concurrency()
-        uri = s3_layout.audio_uri(work.job, settings.bucket, settings.prefix, audio.format)
+        uri = s3_keys.audio_uri(work.job, settings, audio.format)
         reserve_key(work)  # not while it waits: others may have their recordings ready
         _upload(work, audio, uri)
         audio.check_unchanged()
@@ -74,7 +74,7 @@ def upload_audio(work: Work) -> str:
     return uri
 
 
-def advance_uploaded(work: Work, media_uri: str) -> None:
+def advance_uploaded(work: Work, media_uri: S3Uri) -> None:
     """Queue the job for a slot of the account.
 
     Raises:
@@ -110,7 +110,7 @@ def _wait_until_quiet(work: Work, stamp: Stamp) -> None:
         raise Snooze("StillWritten", message, seconds, seen=str(stamp) if is_new else "")
 
 
-def _upload(work: Work, audio: LocalAudio, uri: str) -> None:
+def _upload(work: Work, audio: LocalAudio, uri: S3Uri) -> None:
     storage = work.worker.storage
     key_is_ours = work.job.request.key is None
     # A key of ours is free but for a try that broke off, or an earlier life of the job, and S3 says
@@ -119,7 +119,7 @@ def _upload(work: Work, audio: LocalAudio, uri: str) -> None:
     if at_once and _put(work, audio, uri, only_new=True):
         return
     for _ in range(2):
-        there = storage.find(uri)
+        there = storage.head(uri)
         if there is not None:
             if storage.has_content(there, uri, audio.file, audio.size):
                 log.info("upload.skipped", uri=uri, reason="the same bytes are there")
@@ -137,7 +137,7 @@ def _upload(work: Work, audio: LocalAudio, uri: str) -> None:
     raise Transient("KeyTaken", f"Somebody has just put something at {uri}.")
 
 
-def _put(work: Work, audio: LocalAudio, uri: str, *, only_new: bool) -> bool:
+def _put(work: Work, audio: LocalAudio, uri: S3Uri, *, only_new: bool) -> bool:
     note = request_metadata.encode(work.lease.record["request"])
     check = work.guard.check
 
@@ -164,7 +164,7 @@ def recorded_uploads(work: Work) -> frozenset[str] | None:
     return None if work.job.request.key is None else work.worker.store.uploads(work.job.id)
 
 
-def _abort_others(work: Work, uri: str) -> None:
+def _abort_others(work: Work, uri: S3Uri) -> None:
     """A worker that was killed, or whose answer was lost, left an upload in parts unended."""
     try:
         work.worker.storage.abort_uploads(uri, only=recorded_uploads(work))
@@ -173,9 +173,9 @@ def _abort_others(work: Work, uri: str) -> None:
         log.warning("upload.uploads_not_listed", code=error.code, reason=error.message)
 
 
-def _check_object(work: Work, uri: str) -> None:
+def _check_object(work: Work, uri: S3Uri) -> None:
     try:
-        there = work.worker.storage.find(uri)
+        there = work.worker.storage.head(uri)
     except Permanent as error:
         if error.code != "AccessDenied":
             raise
@@ -191,10 +191,10 @@ def _check_object(work: Work, uri: str) -> None:
         raise Permanent("TooLarge", f"{uri} is over 2 GB, the most Amazon Transcribe takes.")
 
 
-def _check_bucket(storage: Storage, uri: str) -> None:
+def _check_bucket(storage: Storage, uri: S3Uri) -> None:
     """Say so if it is the whole bucket that is missing; S3 answers HeadObject without words."""
     try:
-        storage.bucket_region(parse_uri(uri)[0])
+        storage.bucket_region(uri.bucket)
     except Permanent as error:
         if error.code == "NoSuchBucket":
             raise

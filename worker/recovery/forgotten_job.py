@@ -1,7 +1,8 @@
 """What a forgotten job of the same name left at AWS, found when the present one is cancelled.
 
-Redis may lose a job. One that is submitted again under its name finds what it left, and uses it,
-when it is started; one that is cancelled before that has to look, or nobody ever deletes it.
+Redis may lose a job. A job that is submitted again under its name finds what the forgotten one left
+when it is started, and uses it. A job that is cancelled before that has to search, or nobody ever
+deletes what was left.
 """
 
 from __future__ import annotations
@@ -12,10 +13,10 @@ from datetime import timedelta
 import structlog
 
 from producer.contract.job import Job, JobState
-from worker import s3_layout
+from worker import s3_keys
 from worker.aws.transcribe import Status
 from worker.leases import LeaseLost
-from worker.recovery.artifacts import Artifacts, folders
+from worker.recovery.artifacts import Artifacts, artifacts_by_job
 from worker.runtime.work import Work
 
 log = structlog.get_logger()
@@ -24,11 +25,12 @@ log = structlog.get_logger()
 _CLOCKS = timedelta(minutes=2)
 
 
-def is_found(work: Work) -> bool:
-    """Whether a cancelled job that was never started has an earlier life; it is recorded then.
+def record_leftovers(work: Work) -> bool:
+    """Record what a forgotten job left as the present job's own; returns whether there is any.
 
-    The job keeps a slot until that has ended at AWS, and cleanup then does as with any other. Most
-    have none, which one call of S3 shows.
+    The job then keeps a slot until its Transcribe job has ended, and is cleaned up like any other.
+    Only a cancelled job that was never started is searched for; most have nothing, which one call
+    of S3 shows.
 
     Raises:
         Snooze: if no token to ask Transcribe is free in time.
@@ -39,45 +41,45 @@ def is_found(work: Work) -> bool:
     if job.state is not JobState.CANCELLED or job.was_at_transcribe:
         return False
     artifacts = _artifacts(work)
-    if artifacts is None or not _is_earlier(work, artifacts):
+    if artifacts is None or not _is_older(work, artifacts):
         return False
     last = max([job.attempt, *artifacts.results])
     known = None if artifacts.audio is not None else _at_transcribe(work, artifacts, last)
     while (further := _at_transcribe(work, artifacts, last + 1)) is not None:
         last, known = last + 1, further
-    earlier = job.model_copy(update={"attempt": last})
-    output = s3_layout.output_uri(earlier, settings.bucket, settings.prefix)
+    forgotten = job.model_copy(update={"attempt": last})
+    output = s3_keys.output_uri(forgotten, settings)
     fields = {
         "attempt": str(last),
         "own_attempts": json.dumps(list(range(1, last + 1))),
         "media_uri": _media_uri(job, artifacts, known),
-        "result_uri": s3_layout.result_uri(earlier, output),
+        "result_uri": s3_keys.result_uri(forgotten, output),
     }
     if not work.worker.store.settle(work.lease, job.id, "running", fields):
         raise LeaseLost
-    log.info("cleanup.earlier_job_found", attempt=last)
+    log.info("cleanup.leftovers_recorded", attempt=last)
     return True
 
 
 def _artifacts(work: Work) -> Artifacts | None:
-    """What S3 has of the job: in its folder, or with a key the audio, if it bears our mark."""
+    """What S3 has of the job: its folder, or with a key the audio, if that is this job's."""
     job, settings, worker = work.job, work.worker.settings, work.worker
     if job.request.key is None:
-        prefix = f"s3://{settings.bucket}/{settings.prefix}"
-        return next(folders(worker.inventory.objects(f"{prefix}{job.id}/", ""), prefix), None)
+        objects = worker.inventory.objects(s3_keys.own_folder(job.id, settings))
+        return next(artifacts_by_job(objects, s3_keys.jobs_folder(settings)), None)
     if job.request.is_on_s3:
         return None  # What others put there looks like what we had Transcribe write.
-    uri = s3_layout.audio_uri(job, settings.bucket, settings.prefix, "wav")
-    there = worker.storage.find(uri)
-    if there is None or there.owner != job.id:
+    uri = s3_keys.audio_uri(job, settings, "wav")
+    head = worker.storage.head(uri)
+    if head is None or head.owner != job.id:
         return None
-    return Artifacts.of_key(job.id, uri, there)
+    return Artifacts.of_key(job.id, uri, head)
 
 
-def _is_earlier(work: Work, artifacts: Artifacts) -> bool:
+def _is_older(work: Work, artifacts: Artifacts) -> bool:
     """Whether any of it was there before this job: what it has uploaded itself says nothing."""
     job, audio = work.job, artifacts.audio
-    if artifacts.written_to or artifacts.results:
+    if artifacts.has_write_check or artifacts.results:
         return True
     if audio is None:
         return False
@@ -89,13 +91,14 @@ def _at_transcribe(work: Work, artifacts: Artifacts, attempt: int) -> Status | N
     name = work.job.model_copy(update={"attempt": attempt}).aws_name
     gate = work.rate_limited("GetTranscriptionJob")
     status = work.worker.transcribe.status(name, gate)
-    settings = work.worker.settings
-    prefix = f"s3://{settings.bucket}/{settings.prefix}"
-    return status if status is not None and artifacts.fit(status.media_uri, prefix) else None
+    jobs_folder = s3_keys.jobs_folder(work.worker.settings)
+    if status is None or not artifacts.match_media(status.media_uri, jobs_folder):
+        return None
+    return status
 
 
 def _media_uri(job: Job, artifacts: Artifacts, known: Status | None) -> str:
-    """What the earlier life had transcribed; '' if nobody knows that any more.
+    """The media of the forgotten job; '' if nobody knows that any more.
 
     Its audio may be gone: the present job's upload found it, and deleted it when stopped.
     """

@@ -68,7 +68,7 @@ def calls(stack: Stack, operation: str) -> int:
     return int(counted["count"]) if counted else 0
 
 
-def test_what_an_earlier_life_left_is_deleted(apart: Stack) -> None:
+def test_what_a_forgotten_job_left_is_deleted(apart: Stack) -> None:
     apart.fault(kind="fail", match="^second$", reason="Internal error. Try again.")
     uploader = apart.start_worker("uploader", "-Q", Stage.UPLOAD.queue)
     for name, (fields, state) in LIVES.items():
