@@ -21,7 +21,7 @@ from celery import Celery, signals
 from kombu.entity import Exchange, Queue
 
 from producer.backend.address import RedisAddress
-from producer.contract.job import QUEUES
+from producer.contract.stages import QUEUES
 from producer.errors import TranscribeQueueError
 from worker import logs
 from worker.errors import StageError

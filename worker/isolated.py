@@ -16,7 +16,7 @@ from pathlib import Path
 import structlog
 
 from producer.backend.schedule import Lease, clock
-from producer.contract.job import Stage
+from producer.contract.stages import Stage
 from producer.errors import BrokerUnavailable
 from worker import logs
 from worker.background import guarded, run_in_background

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from producer.contract.job import Stage
+from producer.contract.stages import Stage
 from worker.ingress.accept import Submit
 from worker.recovery.scan import Recover
 from worker.runtime.runner import run

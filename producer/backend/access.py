@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from producer.backend.connection import Broker
 from producer.backend.job_store import PREFIX
-from producer.contract.job import CONTROL_LIST, QUEUES
+from producer.contract.stages import CONTROL_LIST, QUEUES
 
 #: Commands that are sent as they are; those of scripts are found in the scripts.
 DIRECT_COMMANDS = (

@@ -18,7 +18,8 @@ from pydantic import BaseModel, ConfigDict
 from producer.backend.connection import Argument, Broker
 from producer.backend.job_store import KEY_REMEMBERED, PREFIX
 from producer.backend.schedule import Lease
-from producer.contract.job import JobState, Stage
+from producer.contract.job import JobState
+from producer.contract.stages import Stage
 from producer.errors import RecoveryFailed, WaitTimeout
 
 _RECOVERY = f"{PREFIX}recovery"

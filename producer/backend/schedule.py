@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from producer.backend.connection import Broker
-from producer.contract.job import Stage
+from producer.contract.stages import Stage
 
 #: The poll task is one entry for the whole fleet, under what can be no job's name, and so is an
 #: recovery.

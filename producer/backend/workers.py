@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict
 from producer.backend.access import check_access
 from producer.backend.connection import Broker
 from producer.backend.job_store import PREFIX
-from producer.contract.job import CONTROL_LIST, CONTROL_QUEUE, QUEUES, Stage
+from producer.contract.stages import CONTROL_LIST, CONTROL_QUEUE, QUEUES, Stage
 from producer.errors import BrokerUnusable
 
 _WORKERS = f"{PREFIX}workers"

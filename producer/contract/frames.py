@@ -51,14 +51,14 @@ def mpeg_frame(data: bytes, at: int = 0) -> Frame | None:
     bits, rate = header[2] >> 4, header[2] >> 2 & 3
     if version == 1 or layer == 4 or bits == 15 or rate == 3:
         return None
-    snooze = version != 3
+    is_later = version != 3
     hertz = _HERTZ[rate] >> (0 if version == 3 else 1 if version == 2 else 2)
-    kbits = _KBITS[snooze][layer - 1][bits]
+    kbits = _KBITS[is_later][layer - 1][bits]
     padding = header[2] >> 1 & 1
     if layer == 1:
         length = (12_000 * kbits // hertz + padding) * 4
     else:
-        length = (72_000 if snooze and layer == 3 else 144_000) * kbits // hertz + padding
+        length = (72_000 if is_later and layer == 3 else 144_000) * kbits // hertz + padding
     return Frame(length if kbits else 0, (version, layer, hertz))
 
 

@@ -1,7 +1,4 @@
-"""The contract between producers and workers: the request, the job, its states, the names.
-
-Pydantic and the standard library only, so that everything may import it.
-"""
+"""A job: its states, and its record as it is at one moment."""
 
 from __future__ import annotations
 
@@ -17,15 +14,11 @@ from producer.contract.attempts import attempt_name
 from producer.contract.request import Format, TranscriptionRequest
 
 __all__ = [
-    "CONTROL_LIST",
-    "CONTROL_QUEUE",
-    "QUEUES",
     "TERMINAL_STATES",
     "Format",
     "Job",
     "JobError",
     "JobState",
-    "Stage",
     "TranscriptionRequest",
 ]
 
@@ -59,49 +52,6 @@ class JobState(StrEnum):
 
 
 TERMINAL_STATES = frozenset({JobState.COMPLETED, JobState.FAILED, JobState.CANCELLED})
-
-
-class Stage(StrEnum):
-    """A stage of the pipeline; its Celery task is `transcription.<stage>`."""
-
-    SUBMIT = "submit"
-    UPLOAD = "upload"
-    START = "start"
-    POLL = "poll"
-    COLLECT = "collect"
-    CLEANUP = "cleanup"
-    #: no stage of one job: looks for all that Redis has forgotten
-    RECOVER = "recover"
-
-    @property
-    def task(self) -> str:
-        """The stable name of the stage's Celery task."""
-        return f"transcription.{self.value}"
-
-    @property
-    def queue(self) -> str:
-        """The queue that the stage's messages go to."""
-        if self in {Stage.SUBMIT, Stage.START, Stage.POLL, Stage.RECOVER}:
-            return CONTROL_QUEUE
-        return f"transcription.{self.value}"
-
-
-#: Also the door for other languages, who leave messages for the task `transcription.submit` there.
-CONTROL_QUEUE = "transcription.control"
-#: The list in which our own messages for that queue lie, apart from what others leave at the door.
-CONTROL_LIST = f"{CONTROL_QUEUE}:ours"
-QUEUES = (CONTROL_QUEUE, Stage.UPLOAD.queue, Stage.COLLECT.queue, Stage.CLEANUP.queue)
-
-
-#: The stage that a job waits for, or is at, in each state that it does not stay in.
-STAGE_OF = {
-    JobState.QUEUED: Stage.UPLOAD,
-    JobState.UPLOADING: Stage.UPLOAD,
-    JobState.READY: Stage.START,
-    JobState.STARTING: Stage.START,
-    JobState.TRANSCRIBING: Stage.POLL,
-    JobState.COLLECTING: Stage.COLLECT,
-}
 
 
 class JobError(BaseModel):

@@ -31,8 +31,8 @@ _NAME = re.compile(rf"(?!\.+$)[0-9a-zA-Z._-]{{1,{MAX_NAME}}}")
 MAX_METADATA_BYTES = 8192
 MAX_TENANT_CHARACTERS = 100
 TENANT = re.compile(rf"[^\x00-\x1f\x7f]{{1,{MAX_TENANT_CHARACTERS}}}")
-#: 32, without those that are taken for one another.
-_DEAD_LETTERS = "abcdefghijkmnpqrstuvwxyz23456789"
+#: 32 characters, without those that people confuse.
+_ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"
 
 
 class TranscriptionRequest(TranscribeOptions):
@@ -228,7 +228,7 @@ class TranscriptionRequest(TranscribeOptions):
         stem = PurePosixPath(self.audio).stem
         slug = re.sub(r"[^0-9A-Za-z._]+", "-", stem).strip("-._")[:80] or "audio"
         bits = secrets.token_bytes(10) if seed is None else sha256(seed.encode()).digest()
-        unique = "".join(_DEAD_LETTERS[byte % len(_DEAD_LETTERS)] for byte in bits[:10])
+        unique = "".join(_ALPHABET[byte % len(_ALPHABET)] for byte in bits[:10])
         return f"{slug}-{unique}"
 
 

@@ -6,7 +6,8 @@ import socket
 import time
 
 from producer.backend.job_store import PREFIX
-from producer.contract.job import CONTROL_QUEUE, QUEUES, Job, JobState
+from producer.contract.job import Job, JobState
+from producer.contract.stages import CONTROL_QUEUE, QUEUES
 from tests.support.slow_proxy import slowly
 from tests.support.stack import Stack
 from tests.support.waiting import DEADLINE, until

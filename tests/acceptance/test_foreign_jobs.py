@@ -9,7 +9,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from producer.contract.job import CONTROL_QUEUE, Job, JobState
+from producer.contract.job import Job, JobState
+from producer.contract.stages import CONTROL_QUEUE
 from producer.errors import JobNotFound
 from tests.conftest import make_stack
 from tests.support.messages import raw_message

@@ -12,7 +12,8 @@ from itertools import pairwise
 
 import pytest
 
-from producer.contract.job import CONTROL_QUEUE, Job, JobState
+from producer.contract.job import Job, JobState
+from producer.contract.stages import CONTROL_QUEUE
 from producer.errors import JobNotFound
 from tests.conftest import make_stack
 from tests.support.messages import raw_message

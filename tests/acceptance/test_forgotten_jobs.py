@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from producer.backend.job_store import PREFIX
-from producer.contract.job import QUEUES, JobState, Stage
+from producer.contract.job import JobState
+from producer.contract.stages import QUEUES, Stage
 from tests.support.stack import BUCKET, Stack, until
 
 IN_PLACE = f"s3://{BUCKET}/theirs/talk.wav"

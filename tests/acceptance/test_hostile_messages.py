@@ -17,7 +17,8 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from producer.backend.dead_letters import MAX_CHARACTERS, MAX_DEAD_LETTERS
-from producer.contract.job import CONTROL_QUEUE, QUEUES, JobState, Stage
+from producer.contract.job import JobState
+from producer.contract.stages import CONTROL_QUEUE, QUEUES, Stage
 from tests.conftest import make_stack
 from tests.support.stack import Stack
 from tests.support.waiting import until

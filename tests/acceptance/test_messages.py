@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from producer.backend.dead_letters import MAX_CHARACTERS
-from producer.contract.job import CONTROL_QUEUE, JobState, Stage
+from producer.contract.job import JobState
+from producer.contract.stages import CONTROL_QUEUE, Stage
 from tests.support.messages import raw_message
 from tests.support.stack import Stack
 from tests.support.waiting import DEADLINE, until
@@ -108,8 +109,8 @@ def test_what_is_no_message_neither_ends_the_worker_nor_vanishes(served: Stack, 
         raw_message({}, **{"content-type": "application/x-python-serialize"}): "content-type",
         raw_message({"__type__": "decimal", "__value__": "no number"}): "must be JSON",
         raw_message("x", task="no.such.task"): "no such task",
-        raw_message({"job": 1}, task="transcription.upload"): "job's id",
-        raw_message("x" * 300, task="transcription.collect"): "job's id",
+        raw_message({"job": 1}, task=Stage.UPLOAD.task): "job's id",
+        raw_message("x" * 300, task=Stage.COLLECT.task): "job's id",
     }
     before = {letter.id for letter in served.client.dead_letters.all()}
     for entry in entries:
@@ -124,7 +125,7 @@ def test_what_is_no_message_neither_ends_the_worker_nor_vanishes(served: Stack, 
     for expected in entries.values():
         assert any(expected in told for told in reasons()), expected
     # A job that is not there, by a message that looks right.
-    served.broker.command("LPUSH", queue, raw_message("nobody", task="transcription.upload"))
+    served.broker.command("LPUSH", queue, raw_message("nobody", task=Stage.UPLOAD.task))
     job = served.client.submit(served.sample("silence.wav", "after.wav"))
     assert served.client.wait(job.id, timeout=DEADLINE)[job.id].state is JobState.COMPLETED
     assert [worker.pid for worker in served.client.fleet.alive()] == [pid]

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from producer.contract.job import JobState
+from producer.contract.stages import CONTROL_QUEUE
 from tests.support.messages import raw_message
 from tests.support.stack import BUCKET, SAMPLES, Stack
 from tests.support.waiting import until
@@ -93,7 +94,7 @@ def test_a_presigned_address_is_refused_in_a_sentence_that_does_not_repeat_it(
 def test_the_signature_of_a_presigned_address_in_a_message_is_not_kept(served: Stack) -> None:
     signed = f"https://{BUCKET}.s3.amazonaws.com/a.wav?X-Amz-Signature=5ecre7"
     message = raw_message({"audio": signed, "name": "signed"})
-    served.broker.command("LPUSH", "transcription.control", message)
+    served.broker.command("LPUSH", CONTROL_QUEUE, message)
     job = until(lambda: served.client.get_many(["signed"]).get("signed"))
     assert job.state is JobState.FAILED
     assert "without a query" in job.error.message

@@ -10,7 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from producer.backend.job_store import PREFIX
-from producer.contract.job import Job, JobState, Stage
+from producer.contract.job import Job, JobState
+from producer.contract.stages import Stage
 from producer.errors import JobExists
 from tests.conftest import make_stack
 from tests.support.stack import BUCKET, SAMPLES, Stack

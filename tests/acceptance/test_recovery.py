@@ -14,7 +14,8 @@ import pytest
 
 from producer.backend.job_store import PREFIX
 from producer.backend.schedule import FLEET, Schedule
-from producer.contract.job import CONTROL_QUEUE, JobState, Stage
+from producer.contract.job import JobState
+from producer.contract.stages import CONTROL_QUEUE, Stage
 from tests.support.messages import raw_message
 from tests.support.stack import LEASE, Stack
 from tests.support.waiting import DEADLINE, until
@@ -143,7 +144,7 @@ def test_workers_can_be_scaled_by_queue(stack: Stack) -> None:
     stack.start_worker("front", "-Q", f"{Stage.UPLOAD.queue},{CONTROL_QUEUE}")
     ids = submit(stack, 5)
     until(lambda: stack.client.counts()[JobState.COLLECTING] == 5)
-    assert "FIX  queue transcription.collect" in stack.transcribe("doctor").stdout
+    assert f"FIX  queue {Stage.COLLECT.queue}" in stack.transcribe("doctor").stdout
     stack.start_worker("back", "-Q", f"{Stage.COLLECT.queue},{Stage.CLEANUP.queue}")
     assert_each_done_once(stack, ids)
 

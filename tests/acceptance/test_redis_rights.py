@@ -15,6 +15,7 @@ import redis
 from producer import Client
 from producer.backend.connection import Broker
 from producer.contract.job import JobState
+from producer.contract.stages import CONTROL_QUEUE
 from producer.errors import BrokerUnusable
 from producer.settings import ProducerSettings
 from tests.support.redis_server import redis_server
@@ -57,7 +58,7 @@ def test_the_documented_rights_are_enough(stack: Stack) -> None:
         assert client.counts()[JobState.COMPLETED] == 3
         client.retry("bad")
         assert len(client.list()) == 5
-        stack.broker.command("LPUSH", "transcription.control", "no message")
+        stack.broker.command("LPUSH", CONTROL_QUEUE, "no message")
         (letter,) = until(client.dead_letters.all)
         client.dead_letters.drop(letter.id)
     recovered = stack.transcribe("recover", "--timeout", "60")
@@ -88,7 +89,7 @@ def test_the_documented_rights_are_enough(stack: Stack) -> None:
     ("rule", "says"),
     [
         ("-zadd", "use ZADD"),
-        ("resetkeys ~transcribe:*", "use transcription.control, "),
+        ("resetkeys ~transcribe:*", f"use {CONTROL_QUEUE}, "),
     ],
     ids=["command", "keys"],
 )

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from producer.contract.job import CONTROL_QUEUE, JobState
+from producer.contract.job import JobState
+from producer.contract.stages import CONTROL_QUEUE
 from tests.conftest import make_stack
 from tests.support.messages import raw_message
 from tests.support.stack import Stack

@@ -14,6 +14,7 @@ import pytest
 
 from producer import Client
 from producer.contract.job import JobState
+from producer.contract.stages import CONTROL_QUEUE
 from producer.errors import BrokerUnavailable
 from producer.settings import ProducerSettings
 from tests.support.stack import Stack
@@ -76,7 +77,7 @@ def test_no_secret_is_ever_shown(stack: Stack, monkeypatch: pytest.MonkeyPatch) 
     recording = stack.sample("silence.wav")
     stack.client.submit(recording, name="good", cleanup=True)
     stack.client.submit(recording.with_name("none.wav"), name="bad")
-    stack.broker.command("LPUSH", "transcription.control", "no message")
+    stack.broker.command("LPUSH", CONTROL_QUEUE, "no message")
     stack.client.wait(["good", "bad"], timeout=DEADLINE, cleaned=True)
 
     # After a restart, Redis does not know the user.

@@ -7,7 +7,8 @@ from collections.abc import Callable
 import pytest
 
 from producer.backend.job_store import PREFIX
-from producer.contract.job import STAGE_OF, JobState, Stage
+from producer.contract.job import JobState
+from producer.contract.stages import STAGE_OF, Stage
 from tests.support.stack import BUCKET, Stack
 from tests.support.waiting import DEADLINE, until
 from worker.aws.transfer import PART_BYTES

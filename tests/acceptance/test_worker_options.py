@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from producer.contract.job import QUEUES, JobState
+from producer.contract.job import JobState
+from producer.contract.stages import QUEUES
 from tests.support.stack import Stack, until
 
 

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from producer.backend.job_store import PREFIX
-from producer.contract.job import CONTROL_LIST, QUEUES, JobState
 from producer.contract.job import Job as Record
+from producer.contract.job import JobState
+from producer.contract.stages import CONTROL_LIST, QUEUES
 from tests.chaos.plan import Job, Kind
 from tests.chaos.storm import MALFORMED, QUOTA, Storm
 from tests.support.stack import BUCKET

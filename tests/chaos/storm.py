@@ -8,7 +8,8 @@ from collections import Counter
 from collections.abc import Callable
 
 from producer.backend.job_store import PREFIX
-from producer.contract.job import CONTROL_QUEUE, JobState, Stage
+from producer.contract.job import JobState
+from producer.contract.stages import CONTROL_QUEUE, Stage
 from producer.errors import BrokerUnavailable, WrongState
 from tests.chaos.plan import WORKERS, Blow, Job, Kind, Plan, Step
 from tests.support.messages import raw_message

@@ -11,7 +11,8 @@ import pytest
 
 from producer.backend.job_store import PREFIX
 from producer.backend.schedule import FLEET
-from producer.contract.job import JobState, Stage
+from producer.contract.job import JobState
+from producer.contract.stages import Stage
 from tests.support.stack import Stack
 from tests.support.stages import offline_worker, started, taken_up, uploaded, worker_of
 from tests.support.waiting import until

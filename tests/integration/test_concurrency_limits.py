@@ -7,8 +7,9 @@ import json
 import pytest
 
 from producer.backend.job_store import PREFIX
-from producer.contract.job import JobState, Stage
+from producer.contract.job import JobState
 from producer.contract.s3_uri import S3Uri
+from producer.contract.stages import Stage
 from tests.support.stack import BUCKET, Stack
 from tests.support.stages import offline_worker, taken_up, uploaded, worker_of
 from tests.support.waiting import until

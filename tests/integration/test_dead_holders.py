@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from producer.backend.job_store import PREFIX
-from producer.contract.job import JobState, Stage
+from producer.contract.job import JobState
+from producer.contract.stages import Stage
 from tests.support.lines import NO_LIMIT, Lines
 from tests.support.stack import Stack
 from tests.support.waiting import until

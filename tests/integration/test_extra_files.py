@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from producer.backend.job_store import PREFIX
-from producer.contract.job import JobState, Stage
+from producer.contract.job import JobState
 from producer.contract.s3_uri import S3Uri
+from producer.contract.stages import Stage
 from tests.support.stack import BUCKET, Stack
 from tests.support.stages import taken_up, worker_of
 from tests.support.waiting import until

@@ -6,8 +6,9 @@ import pytest
 
 from producer.backend.job_store import PREFIX
 from producer.backend.schedule import clock
-from producer.contract.job import JobState, Stage
+from producer.contract.job import JobState
 from producer.contract.s3_uri import S3Uri
+from producer.contract.stages import Stage
 from tests.support.stack import LEASE, Stack
 from tests.support.stages import taken_up, uploaded, worker_of
 from tests.support.waiting import until

@@ -7,7 +7,8 @@ from datetime import timedelta
 
 import pytest
 
-from producer.contract.job import JobState, Stage
+from producer.contract.job import JobState
+from producer.contract.stages import Stage
 from tests.support.stack import BUCKET, Stack, until
 from tests.support.stages import taken_up, worker_of
 from worker.errors import Snooze

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from producer.backend.job_store import PREFIX
-from producer.contract.job import Stage
+from producer.contract.stages import Stage
 from tests.support.recordings import wav, wav_header
 from tests.support.stack import SAMPLES, Stack
 from tests.support.stages import taken_up, worker_of

@@ -8,7 +8,8 @@ from dataclasses import replace
 import pytest
 
 from producer.backend.schedule import FLEET
-from producer.contract.job import JobState, Stage
+from producer.contract.job import JobState
+from producer.contract.stages import Stage
 from tests.support.stack import BUCKET, Stack
 from tests.support.stages import started, taken_up, worker_of
 from tests.support.waiting import until

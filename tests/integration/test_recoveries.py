@@ -7,7 +7,8 @@ import pytest
 from producer.backend.job_store import ANY_AUDIO
 from producer.backend.recoveries import FoundJob, Outcome
 from producer.backend.schedule import FLEET, Lease, Schedule
-from producer.contract.job import JobState, Stage
+from producer.contract.job import JobState
+from producer.contract.stages import Stage
 from producer.errors import JobExists, RecoveryFailed, WaitTimeout
 from tests.support.stack import LEASE, Stack
 

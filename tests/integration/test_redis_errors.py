@@ -14,6 +14,7 @@ import redis
 
 from producer.backend.access import DIRECT_COMMANDS, check_access
 from producer.backend.connection import Broker
+from producer.contract.stages import CONTROL_QUEUE
 from producer.errors import BrokerUnavailable, BrokerUnusable
 from tests.support.redis_server import redis_server
 from tests.support.stack import Stack
@@ -71,7 +72,7 @@ def test_rights_that_are_missing(stack: Stack) -> None:
         ("~* +@all -evalsha", "use the command EVALSHA"),
         ("~* +@all -xread", "use XREAD"),
         ("~* +@all -select", "use the command SELECT"),
-        ("~other:* +@all", "use transcribe:access, transcription.control, "),
+        ("~other:* +@all", f"use transcribe:access, {CONTROL_QUEUE}, "),
     ):
         stack.broker.command("ACL", "DELUSER", "few")
         stack.broker.command("ACL", "SETUSER", "few", "on", ">pw", *rules.split())

@@ -8,7 +8,8 @@ import pytest
 
 from producer.backend.job_store import PREFIX
 from producer.backend.schedule import Lease
-from producer.contract.job import JobState, Stage
+from producer.contract.job import JobState
+from producer.contract.stages import Stage
 from tests.support.lines import Lines, numbered, owners
 from tests.support.stack import Stack
 

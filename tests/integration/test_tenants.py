@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from producer.backend.job_store import PREFIX
-from producer.contract.job import Stage
+from producer.contract.stages import Stage
 from tests.conftest import make_stack
 from tests.support.lines import Lines, numbered, owners
 from tests.support.stack import Stack

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from producer.backend.connection import Broker
 from producer.backend.job_store import PREFIX, JobStore
 from producer.backend.schedule import Schedule
-from producer.contract.job import JobState, Stage, TranscriptionRequest
+from producer.contract.job import JobState, TranscriptionRequest
+from producer.contract.stages import Stage
 from tests.support.stack import LEASE
 
 #: So many seconds between two starts as never to hold one up.

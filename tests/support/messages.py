@@ -6,7 +6,7 @@ import base64
 import json
 import uuid
 
-from producer.contract.job import CONTROL_QUEUE, Stage
+from producer.contract.stages import CONTROL_QUEUE, Stage
 
 
 def raw_message(*arguments: object, task: str = Stage.SUBMIT.task, **changed: object) -> str:

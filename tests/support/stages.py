@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from producer.contract.job import JobState, Stage
+from producer.contract.job import JobState
+from producer.contract.stages import Stage
 from tests.support.stack import Stack
 from tests.support.waiting import until
 from worker.runtime.context import Context

@@ -21,7 +21,7 @@ from localaws.__main__ import _parser as localaws_parser
 from localaws.http.signatures import Credentials
 from localaws.server import serve
 from producer.backend.workers import WorkerReport
-from producer.contract.job import QUEUES
+from producer.contract.stages import QUEUES
 from tests.support.stack import Stack
 from tests.support.waiting import DEADLINE
 from worker.settings import WorkerSettings

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 import producer
 from producer import InvalidRequest, Job, JobState, TranscriptionRequest
-from producer.contract.job import QUEUES, STAGE_OF, TERMINAL_STATES, Stage
+from producer.contract.job import TERMINAL_STATES
 from producer.contract.languages import LANGUAGE_CODES
 from producer.contract.options import MediaFormat, PiiEntityType
 
@@ -58,20 +58,6 @@ def test_the_public_names_are_exactly_these() -> None:
         "WrongState",
     }
     assert all(getattr(producer, name).__name__ == name for name in producer.__all__)
-
-
-def test_task_and_queue_names_never_change() -> None:
-    # Producers and workers of two versions run side by side during a deployment.
-    assert {stage.task: stage.queue for stage in Stage} == {
-        "transcription.submit": "transcription.control",
-        "transcription.upload": "transcription.upload",
-        "transcription.start": "transcription.control",
-        "transcription.poll": "transcription.control",
-        "transcription.collect": "transcription.collect",
-        "transcription.cleanup": "transcription.cleanup",
-        "transcription.recover": "transcription.control",
-    }
-    assert set(QUEUES) == {stage.queue for stage in Stage}
 
 
 @pytest.mark.parametrize(
@@ -541,7 +527,3 @@ def test_a_job_is_retried_only_if_it_ended_badly_right_before() -> None:
     assert not retried(FAILED="1700000002"), "of an earlier attempt"
     assert not retried(FAILED="1700000004", COMPLETED="1700000006"), "collected anew, as corrected"
     assert not Job.from_record("mine", record(**times, state="TRANSCRIBING")).is_retried
-
-
-def test_each_state_that_a_job_does_not_stay_in_has_a_stage() -> None:
-    assert set(STAGE_OF) == set(JobState) - TERMINAL_STATES

@@ -6,9 +6,10 @@ import json
 
 import structlog
 
-from producer.contract.job import Stage, TranscriptionRequest
+from producer.contract.job import TranscriptionRequest
 from producer.contract.request import is_name
 from producer.contract.s3_uri import without_signature
+from producer.contract.stages import Stage
 from producer.errors import InvalidRequest
 from worker.errors import Permanent
 from worker.ingress.envelope import Envelope, NotForUs

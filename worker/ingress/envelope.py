@@ -14,7 +14,7 @@ from typing import Any, Literal, Self
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from producer.backend.inbox import MAX_BYTES
-from producer.contract.job import CONTROL_QUEUE, Stage
+from producer.contract.stages import CONTROL_QUEUE, Stage
 
 _TASKS = frozenset(stage.task for stage in Stage)
 #: Of what belongs to an entry of the schedule: a job's id, or a number.

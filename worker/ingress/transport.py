@@ -21,7 +21,7 @@ from redis import UnixDomainSocketConnection
 
 from producer.backend.address import RedisAddress
 from producer.backend.dead_letters import MAX_CHARACTERS
-from producer.contract.job import CONTROL_LIST, CONTROL_QUEUE, QUEUES
+from producer.contract.stages import CONTROL_LIST, CONTROL_QUEUE, QUEUES
 from worker.ingress.envelope import Envelope, NotForUs, parsed
 from worker.runtime.context import context
 

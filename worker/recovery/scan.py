@@ -14,8 +14,8 @@ import structlog
 
 from producer.backend.recoveries import FoundJob, Outcome, Recovery
 from producer.contract.attempts import attempt_name, attempt_of, split_attempt
-from producer.contract.job import Stage
 from producer.contract.s3_uri import S3Uri
+from producer.contract.stages import Stage
 from producer.errors import RecoveryFailed
 from worker import s3_keys
 from worker.aws.inventory import ListedJob, ListedObject

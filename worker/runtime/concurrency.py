@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 from typing import Self
 
-from producer.contract.job import Stage
+from producer.contract.stages import Stage
 from worker.errors import LimitReached
 
 

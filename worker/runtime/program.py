@@ -19,7 +19,7 @@ import structlog
 from celery.apps import worker as celery_worker
 from click.core import ParameterSource
 
-from producer.contract.job import QUEUES
+from producer.contract.stages import QUEUES
 from producer.errors import BrokerUnavailable, BrokerUnusable
 from worker.runtime.context import context
 from worker.runtime.early_stop import STOP_SIGNALS, refuse

@@ -11,7 +11,8 @@ import structlog
 from producer.backend.connection import Argument
 from producer.backend.job_store import Follows, error_fields
 from producer.backend.schedule import Lease, clock
-from producer.contract.job import Job, JobState, Stage
+from producer.contract.job import Job, JobState
+from producer.contract.stages import Stage
 from worker.account.admission import Operation
 from worker.account.calls import rate_limited
 from worker.aws.transcribe import Gate

@@ -7,9 +7,10 @@ from typing import get_args
 
 import structlog
 
-from producer.contract.job import Job, JobState, Stage
+from producer.contract.job import Job, JobState
 from producer.contract.options import MediaFormat
 from producer.contract.s3_uri import S3Uri
+from producer.contract.stages import Stage
 from worker import s3_keys
 from worker.errors import Permanent, Transient
 from worker.recovery import forgotten_job

@@ -11,8 +11,9 @@ import structlog
 
 from producer.backend.connection import Argument
 from producer.backend.job_store import Follows
-from producer.contract.job import JobState, Stage
+from producer.contract.job import JobState
 from producer.contract.s3_uri import S3Uri
+from producer.contract.stages import Stage
 from producer.errors import BadTranscript
 from producer.transcript.transcript import Transcript
 from worker.aws.transcribe import Done, Running

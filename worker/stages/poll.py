@@ -14,8 +14,9 @@ import structlog
 
 from producer.backend.running import Snapshot
 from producer.backend.schedule import clock
-from producer.contract.job import Job, JobState, Stage
+from producer.contract.job import Job, JobState
 from producer.contract.s3_uri import S3Uri
+from producer.contract.stages import Stage
 from worker.account.calls import PATIENCE
 from worker.account.poll_interval import ask_by_name, poll_interval
 from worker.aws.document_head import job_named_in

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import structlog
 
-from producer.contract.job import JobState, Stage
+from producer.contract.job import JobState
+from producer.contract.stages import Stage
 from worker import s3_keys
 from worker.aws.errors import AlreadyExists
 from worker.aws.parameters import start_parameters

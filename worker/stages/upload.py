@@ -7,9 +7,10 @@ import time
 import structlog
 
 from producer.backend.schedule import SEEN, SEEN_AT
-from producer.contract.job import Job, JobState, Stage
+from producer.contract.job import Job, JobState
 from producer.contract.media import MAX_BYTES
 from producer.contract.s3_uri import S3Uri
+from producer.contract.stages import Stage
 from worker import request_metadata, s3_keys
 from worker.aws.s3 import Storage
 from worker.aws.transfer import PART_BYTES

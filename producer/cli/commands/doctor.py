@@ -9,7 +9,8 @@ import click
 from producer.backend.workers import Account, WorkerReport
 from producer.cli import output
 from producer.client import Client
-from producer.contract.job import QUEUES, JobState
+from producer.contract.job import JobState
+from producer.contract.stages import QUEUES
 from producer.errors import BrokerUnavailable, BrokerUnusable
 
 Finding = tuple[str, bool, str]

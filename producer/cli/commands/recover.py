@@ -11,8 +11,8 @@ import click
 from producer.backend.recoveries import FoundJob, Outcome, Recovery
 from producer.cli import output
 from producer.client import Client
-from producer.contract.job import CONTROL_QUEUE
 from producer.contract.request import is_name
+from producer.contract.stages import CONTROL_QUEUE
 from producer.errors import InvalidRequest, RecoveryFailed
 
 #: Seconds within which a Redis that has just come back hears of every living worker.
