@@ -1,1 +1,1 @@
-"""The workers: Celery tasks that take each job through upload, start, poll, collect and cleanup."""
+"""The workers: Celery tasks for each job's upload, start, poll, collect and cleanup."""

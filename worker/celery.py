@@ -4,7 +4,7 @@ A Celery message is a hint; the schedule and the records in Redis are the truth.
 promises delivery: no retries, countdowns, chains or results of Celery's own.
 """
 
-# ruff: noqa: E402 - answers signals before anything that takes time
+# ruff: noqa: E402 - answers signals before anything that lasts
 from __future__ import annotations
 
 import sys

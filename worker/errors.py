@@ -1,13 +1,13 @@
 """What can go wrong in a stage, sorted once where AWS or the disk is called.
 
 StageError
-├── Permanent         will never work: the stage gives the job up now
+├── Permanent         will never work: the stage abandons the job now
 │   └── Crashed       the stage ended without an answer, time after time
 └── Transient         may work later: the job is due again after a backoff
     ├── Snooze        nothing is wrong, but it is not time yet: the job is due when it is
     ├── LimitReached  nothing is wrong, but it is large: the job waits for the concurrency limit
     └── Throttled     the account is busy: the whole fleet slows down
-        └── SlotsFull too many jobs run in the account: the job gives its slot back
+        └── SlotsFull too many jobs run in the account: the job returns its slot
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class StageError(Exception):
 
 
 class Permanent(StageError):
-    """Will never work, so the stage gives the job up now."""
+    """Will never work, so the stage abandons the job now."""
 
 
 class Crashed(Permanent):
@@ -62,4 +62,4 @@ class Throttled(Transient):
 
 
 class SlotsFull(Throttled):
-    """Too many jobs run in the account, so the job gives its slot back."""
+    """Too many jobs run in the account, so the job returns its slot."""

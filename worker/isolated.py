@@ -41,7 +41,7 @@ def main() -> None:
     lease = Lease(**fields | {"stage": Stage(fields["stage"])})
     worker = context()
     worker.isolated = True
-    # It ends before there is garbage worth looking for, which with much in memory takes long.
+    # It ends before there is garbage worth looking for, which with much in memory is slow.
     gc.disable()
     logs.configure(worker.settings.log_format, worker.settings.log_level)
     run_in_background("extend", lambda: extend(worker, threading.Event()))
@@ -61,7 +61,7 @@ def _end_with_parent(parent: int) -> None:
 def _extended(worker: Context, lease: Lease) -> Lease | None:
     """The lease in its full length; None if it was lost.
 
-    Waiting to be started, and starting, may have taken longer than a lease, which only the worker
+    Waiting to be started, and starting, may have lasted longer than a lease, which only the worker
     beside this process has extended.
     """
     until = clock() + worker.schedule.lease

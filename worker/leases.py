@@ -45,12 +45,12 @@ class LeaseGuard:
             raise ShuttingDown
 
     def fence(self) -> None:
-        """Be certain that nobody else has the job; to be called before what cannot be done twice.
+        """Make certain that nobody else has the job; call it before what cannot be done twice.
 
         A process that was paused may wake up here long after another has finished its work.
 
         Raises:
-            LeaseLost: if the lease may have lapsed, though perhaps nobody has noticed yet.
+            LeaseLost: if the lease may have expired, though perhaps nobody has noticed yet.
             ShuttingDown: if the worker is shutting down.
         """
         self.check()

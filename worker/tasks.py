@@ -4,7 +4,7 @@
 
 A message names an entry of the schedule and nothing else; what the job's record says decides. Each
 stage is a handler in a file of its own, which does the effect first, then the record, and with the
-record what comes next. Every effect may be done twice, so whatever breaks off is simply done again.
+record what comes next. Every effect may be done twice, so a worker simply repeats what broke off.
 """
 
 from __future__ import annotations
@@ -65,5 +65,5 @@ def cleanup(job_id: str) -> None:
 
 @shared_task(name=Stage.RECOVER.task)
 def recover(fleet: str) -> None:
-    """Not of one job: record anew what Redis has forgotten and AWS still knows, on request."""
+    """For the whole fleet, on request: record again what Redis has lost and AWS still has."""
     run(HANDLERS[Stage.RECOVER], fleet)

@@ -141,7 +141,7 @@ WORKERS = (
         "    if work.lease.stalled_count >= ISOLATE_AFTER and not work.worker.isolated:\n"
         "        run_isolated(work.lease, work.guard)\n",
         "    if work.lease.stalled_count >= 5:\n"
-        "        handler.give_up(work, Permanent('WorkerLost', 'x'))\n",
+        "        handler.abandon(work, Permanent('WorkerLost', 'x'))\n",
         _RECOVERY + "test_workers_that_are_killed_by_others_cost_no_job",
     ),
     Protection(
@@ -483,13 +483,13 @@ AWS = (
     Protection(
         "worker/stages/cleanup.py",
         "    return job.state is not JobState.FAILED\n",
-        "    return audio_may_go(job)\n",
+        "    return deletes_audio(job)\n",
         _RETRY + "test_a_job_that_was_late_to_be_collected_is_fetched[True]",
     ),
     Protection(
         "worker/stages/cleanup.py",
         "    return job.state is not JobState.FAILED\n",
-        "    return audio_may_go(job)\n",
+        "    return deletes_audio(job)\n",
         _RETRY + "test_a_job_that_was_late_to_be_transcribed_is_fetched[True]",
     ),
     Protection(
@@ -549,7 +549,7 @@ AWS = (
     Protection(
         "worker/stages/cleanup.py",
         "        work.worker.store.record_cleanup(work.lease, error.message)\n",
-        "        super().give_up(work, error)\n",
+        "        super().abandon(work, error)\n",
         _AWS + "test_cleanup_that_is_forbidden_does_not_uncomplete_a_job",
     ),
     Protection(
@@ -582,13 +582,13 @@ AWS = (
     ),
     Protection(
         "worker/stages/poll.py",
-        "    if status is None and _has_result(work, job, unseen=True):\n",
+        "    if status is None and _has_result(work, job, hidden=True):\n",
         "    if False:\n",
         _RESULTS + "test_the_result_of_a_job_that_somebody_deleted_is_fetched[1]",
     ),
     Protection(
         "worker/stages/poll.py",
-        "        return unseen\n",
+        "        return hidden\n",
         "        return False\n",
         _RESULTS + "test_a_deleted_jobs_result_that_may_not_be_read_is_not_paid_for_again",
     ),
@@ -1055,7 +1055,7 @@ SECURITY = (
     ),
     Protection(
         "worker/stages/ownership.py",
-        "        if not mine and not may_replace(work):\n            raise _taken(uri)\n",
+        "        if not mine and not may_replace(work):\n            raise _key_in_use(uri)\n",
         "",
         _FOREIGN + "test_nothing_of_others_beside_a_key_is_overwritten_or_deleted[bytes-document]",
     ),

@@ -1,6 +1,6 @@
 """The poll interval: when to poll the running jobs again, and by which call.
 
-Fast while something is likely to end, slow for recordings that take hours.
+Fast while something is likely to end, slow for recordings that last hours.
 """
 
 from __future__ import annotations

@@ -28,14 +28,14 @@ _PER_SECOND = re.compile(r"transactions per second|\btps\b|rate of", re.IGNORECA
 
 
 class QuotaReader:
-    """Reads the quotas of Amazon Transcribe; without an answer the settings hold."""
+    """Reads the quotas of Amazon Transcribe; without an answer the settings apply."""
 
     def __init__(self, aws: Aws, admission: Admission) -> None:
         """Read them by `aws`, for the whole fleet that `admission` admits."""
         self._aws = aws
         self._admission = admission
         self._reading: threading.Thread | None = None
-        self._logged: object = None
+        self._last: object = None
 
     def refresh(self) -> None:
         """Begin to read them, unless that is still going on; returns at once."""
@@ -48,22 +48,23 @@ class QuotaReader:
                 found = dict(known_quotas(self._all()))
             if found:
                 self._admission.learn(found)
-            self._log(found, "account.quotas_read", **found)
+            if self._is_new(found):
+                log.info("account.quotas_read", **found)
         except StageError as error:
-            self._log(error.code, "account.quotas_unread", code=error.code, reason=error.message)
+            if self._is_new(error.code):
+                log.info("account.quotas_unread", code=error.code, reason=error.message)
         except BrokerUnavailable as error:
-            self._log("redis", "account.quotas_unread", code="Redis", reason=str(error))
+            log.warning("redis.unavailable", reason=str(error))
 
     def _all(self) -> Iterator[ServiceQuotaTypeDef]:
         client = self._aws.service_quotas()
         for page in client.get_paginator("list_service_quotas").paginate(ServiceCode="transcribe"):
             yield from page["Quotas"]
 
-    def _log(self, outcome: object, event: str, **values: object) -> None:
-        """Log an outcome, unless it is the same as the last."""
-        if outcome != self._logged:
-            log.info(event, **values)
-        self._logged = outcome
+    def _is_new(self, outcome: object) -> bool:
+        """Whether an outcome differs from the last one."""
+        is_new, self._last = outcome != self._last, outcome
+        return is_new
 
 
 def known_quotas(listed: Iterable[ServiceQuotaTypeDef]) -> Iterator[tuple[str, float]]:

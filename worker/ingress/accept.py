@@ -30,7 +30,7 @@ class Submit(Handler):
         accept(work.worker, work.lease.entry_id)
         work.complete()
 
-    def give_up(self, work: Work, error: Permanent) -> None:
+    def abandon(self, work: Work, error: Permanent) -> None:
         """Keep a message that the worker cannot accept, such as one that crashes it."""
         add_dead_letter(work.worker, work.lease.entry_id, error.message)
         work.complete()

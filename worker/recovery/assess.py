@@ -92,7 +92,7 @@ class Assessor:
         try:
             return self._calls.call(partial(self._worker.storage.head, uri))
         except Permanent as error:
-            log.warning("recovery.unseen", uri=uri, reason=error.message)
+            log.warning("recovery.object_hidden", uri=uri, reason=error.message)
             return None
 
     def _existing(self, transcript_uri: str | None) -> str:

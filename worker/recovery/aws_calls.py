@@ -26,7 +26,7 @@ class RetriedCalls:
 
     def __init__(self, work: Work) -> None:
         self._work = work
-        self._is_held_up = False
+        self._is_delayed = False
         #: when each operation may be called again, so that the poll, too, has its share
         self._free_at: dict[Operation, float] = {}
 
@@ -46,7 +46,7 @@ class RetriedCalls:
             try:
                 return self._call(function, operation)
             except Transient as error:
-                log.warning("recovery.held_up", code=error.code, reason=error.message)
+                log.warning("recovery.delayed", code=error.code, reason=error.message)
                 self._report(error.message)
                 if isinstance(error, Throttled):
                     self._work.worker.admission.throttled(error.operation, wait)
@@ -60,12 +60,12 @@ class RetriedCalls:
         else:
             with self._within_rate(operation):
                 answer = function()
-        if self._is_held_up:
+        if self._is_delayed:
             self._report("")
         return answer
 
     def _report(self, trouble: str) -> None:
-        self._is_held_up = trouble != ""
+        self._is_delayed = trouble != ""
         self._work.worker.recoveries.held_up(trouble)
 
     @contextmanager

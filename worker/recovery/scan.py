@@ -49,7 +49,7 @@ class Recover(Handler):
         work.worker.recoveries.end(work.lease, known=len(scan.known), foreign=scan.foreign)
         log.info("recovery.ended", known=len(scan.known), foreign=scan.foreign)
 
-    def give_up(self, work: Work, error: Permanent) -> None:
+    def abandon(self, work: Work, error: Permanent) -> None:
         """End the scan, and say why to the user who asked for it."""
         log.error("recovery.failed", code=error.code, reason=error.message)
         work.worker.recoveries.end(work.lease, error=error.message)

@@ -1,8 +1,8 @@
 """Concurrency limits: few large works at a time, so that threads and memory are left for all else.
 
-Work that finds the limit reached gives its job back, to wait in a fair queue of the whole fleet,
-and its thread is free. Work that is done lets the next of that queue have its share of the limit.
-Tenants take turns there, as elsewhere; so where others wait already, the next is whose turn it is.
+Work beyond the limit returns its job to a fair queue of the whole fleet, and its thread is free.
+When large work ends, its thread runs the next job of that queue. Tenants have their turns there,
+as elsewhere, so a job that others wait before does not pass them where the limit is free.
 """
 
 from __future__ import annotations

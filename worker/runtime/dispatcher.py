@@ -31,7 +31,7 @@ log = structlog.get_logger()
 
 #: Messages that may lie in each queue, for each stage that this worker can run at once.
 _MESSAGES_A_THREAD = 4
-#: Seconds to wait after an error that nobody expects.
+#: Seconds to wait after an unexpected error.
 _AFTER_CRASH = 1.0
 
 
@@ -91,7 +91,7 @@ class Dispatcher(threading.Thread):
                 self._note_loss(error)
 
     def stop(self) -> None:
-        """End the thread and take the worker off the list of workers."""
+        """End the thread, and remove the worker from the list of workers."""
         self._stopped.set()
         self.join(timeout=5)
         try:
@@ -144,7 +144,7 @@ class Dispatcher(threading.Thread):
 
 
 def _do_if_due(duty: Duty) -> None:
-    """Do what is due; an error that nobody expects holds up nothing but this duty.
+    """Do what is due; an unexpected error delays nothing but this duty.
 
     Raises:
         BrokerUnavailable: if Redis does not answer.
@@ -156,7 +156,7 @@ def _do_if_due(duty: Duty) -> None:
         duty.action()
     except BrokerUnavailable:
         raise
-    except Exception:  # this thread must not end: leases would lapse and nothing be dispatched
+    except Exception:  # without this thread leases lapse, and nothing is dispatched
         log.exception("dispatcher.crashed", duty=duty.name)
         wait = max(wait, _AFTER_CRASH)
     duty.due = time.monotonic() + wait

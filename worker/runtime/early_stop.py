@@ -1,7 +1,7 @@
 """Ending a worker that has not begun to work, by a signal or as it is set up wrongly.
 
 Python ends at once, and with a bad exit code, by a signal that nobody answers. To be imported, and
-called, before anything else that takes time.
+called, before anything else that lasts.
 """
 
 from __future__ import annotations

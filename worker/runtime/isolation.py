@@ -1,8 +1,8 @@
-"""Isolation: a stage that took workers down runs in a process of its own, and takes down no more.
+"""Isolation: a stage that workers died of runs in a process of its own, so that no more die.
 
 So does work that would keep the others waiting, for Python runs one thread at a time.
 
-Leases lapse for many reasons: somebody kills workers, a machine fails, Redis stands still. None of
+Leases expire for many reasons: somebody kills workers, a machine fails, Redis stands still. None of
 them is the job's fault, however often it happens. But when the process that runs nothing but this
 stage ends while the worker beside it lives, the job is a poison pill.
 """

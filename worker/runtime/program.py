@@ -1,7 +1,7 @@
 """The program `celery -A worker worker`: which of its options work, and how it starts.
 
-What cannot work is refused in one sentence with exit code 2, instead of being ignored or failing
-at the first job.
+An option that cannot work ends the command at once with one sentence and exit code 2, instead of
+being ignored or failing at the first job.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Worker(celery_worker.Worker):
     """Celery's, with our options, log and answers to signals."""
 
     def on_before_init(self, quiet: bool = False, **options: Any) -> None:
-        """Refuse what cannot work, before anything is begun."""
+        """Refuse options that cannot work, before anything begins."""
         _check_options(options)
         _honour_options(options)
         super().on_before_init(quiet=quiet, **options)
@@ -75,32 +75,32 @@ class Worker(celery_worker.Worker):
 
 def _check_options(options: Mapping[str, Any]) -> None:
     for name, (option, advice) in _REFUSED.items():
-        if options.get(name) and _given(name):
+        if options.get(name) and _is_set(name):
             refuse(f"{option} {advice}.")
-    if _given("pool") and _pool_named() != "threads":
+    if _is_set("pool") and _pool_named() != "threads":
         refuse(f"only -P threads keeps leases alive, not -P {_pool_named()}: leave out -P.")
     if options.get("optimization") == "fair":
         refuse(f"-O fair {_NEEDS_PROCESSES}.")
     if options.get("concurrency") == "auto":
-        refuse("-c auto counts CPUs, of which a stage needs little: give a number, such as -c 16.")
+        refuse("-c auto counts CPUs, of which a stage needs little: use a number, such as -c 16.")
     _check_queues(options.get("queues") or QUEUES, options.get("exclude_queues") or ())
 
 
 def _check_queues(included: Any, excluded: Any) -> None:
     for name in (*included, *excluded):
         if name not in QUEUES:
-            refuse(f"there is no queue {name!r}: there are {', '.join(QUEUES)}.")
+            refuse(f"there is no queue {name!r}: the queues are {', '.join(QUEUES)}.")
     if not set(included) - set(excluded):
-        refuse("-X leaves no queue to take from: name fewer.")
+        refuse("-X excludes every queue: name fewer.")
 
 
 def _honour_options(options: Mapping[str, Any]) -> None:
-    """Let options win over our settings, also in the processes that a stage may be given."""
-    if _given("loglevel"):
+    """Let options win over our settings, also in the processes of isolated stages."""
+    if _is_set("loglevel"):
         os.environ["TRANSCRIBE_LOG_LEVEL"] = _level(options)
-    if _given("concurrency") and options.get("concurrency"):
+    if _is_set("concurrency") and options.get("concurrency"):
         os.environ["TRANSCRIBE_CONCURRENCY"] = str(options["concurrency"])
-    # Read anew, so that all that goes by a setting goes by the option.
+    # Read again, so that the option counts wherever the setting does.
     context.cache_clear()
 
 
@@ -109,8 +109,8 @@ def _level(options: Mapping[str, Any]) -> str:
     return (logging.getLevelName(level) if isinstance(level, int) else str(level)).lower()
 
 
-def _given(name: str) -> bool:
-    """Whether an option was given, and has not just its default."""
+def _is_set(name: str) -> bool:
+    """Whether an option is on the command line or in the environment, not just its default."""
     command = click.get_current_context(silent=True)
     return command is not None and command.get_parameter_source(name) not in {
         None,

@@ -22,7 +22,7 @@ log = structlog.get_logger()
 
 #: A stage at which so many workers stalled runs in a process of its own from then on.
 ISOLATE_AFTER = 2
-#: Processes that a stage may take down, and crashes that it may meet, before it is given up.
+#: Isolated processes that a stage may cost, and crashes that it may meet, until it is abandoned.
 MAX_WORKERS_LOST = 3
 MAX_CRASHES = 5
 
@@ -43,7 +43,7 @@ def run(handler: Handler, entry_id: str) -> None:
                         run_leased(worker, handler, lease, limit)
                     entry_id = _next_large(worker, handler, limit)
                 except BrokerUnavailable as error:
-                    # What was not recorded is done again once the lease has lapsed.
+                    # A worker repeats what was not recorded once the lease has expired.
                     log.warning("redis.unavailable", reason=str(error))
                     return
 
@@ -102,7 +102,7 @@ def handle_error(handler: Handler, work: Work, error: Exception) -> None:
             log.info("stage.handed_back")
             work.snooze(0)
         case Permanent():
-            handler.give_up(work, error)
+            handler.abandon(work, error)
         case Snooze():
             log.debug("stage.snoozed", reason=error.message, seconds=error.seconds)
             work.snooze(error.seconds, seen=error.seen)
@@ -117,7 +117,7 @@ def handle_error(handler: Handler, work: Work, error: Exception) -> None:
             log.warning("stage.retried_later", code=error.code, reason=error.message)
             work.snooze(backoff(work.waited))
         case IsolatedProcessLost():
-            message = f"The {stage} took down the processes that it ran in alone ({error})."
+            message = f"The {stage} ended its isolated processes ({error})."
             _count_crash(handler, work, Crashed("WorkerLost", message), MAX_WORKERS_LOST)
         case _:
             log.error("stage.crashed", exc_info=error)
@@ -125,8 +125,10 @@ def handle_error(handler: Handler, work: Work, error: Exception) -> None:
             _count_crash(handler, work, Crashed("Crashed", message), MAX_CRASHES)
 
 
-def _count_crash(handler: Handler, work: Work, error: Crashed, most: int) -> None:
-    failed = work.worker.schedule.record_failure(work.lease, most, AFTER_CRASH)
-    log.warning("stage.try_failed", code=error.code, reason=error.message, failed=failed, most=most)
-    if failed >= most:
-        handler.give_up(work, error)
+def _count_crash(handler: Handler, work: Work, error: Crashed, maximum: int) -> None:
+    failed = work.worker.schedule.record_failure(work.lease, maximum, AFTER_CRASH)
+    log.warning(
+        "stage.try_failed", code=error.code, reason=error.message, failed=failed, maximum=maximum
+    )
+    if failed >= maximum:
+        handler.abandon(work, error)

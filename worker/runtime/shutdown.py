@@ -3,7 +3,7 @@
 SIGTERM, SIGHUP or Ctrl-C once begins a warm shutdown: the worker begins nothing new, long stages
 hand their job back, short ones end. When the grace is over, or at a second signal, or at SIGQUIT,
 the cold shutdown hands back whatever is still leased, and the process ends. Only after `kill -9`
-do jobs wait for their lease to lapse.
+do jobs wait for their lease to expire.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ log = structlog.get_logger()
 
 #: Set when the grace need not be waited for.
 COLD_SHUTDOWN = threading.Event()
-#: Seconds that handing back may take; a Redis that is silent must not keep the process.
+#: Seconds that handing back may last; a silent Redis must not keep the process.
 _HAND_BACK_SECONDS = 3.0
 
 
@@ -53,7 +53,7 @@ class Shutdown(threading.Thread):
     """Waits for a warm shutdown, and makes it a cold one when the grace is over."""
 
     def __init__(self, worker: Context, sign_off: Callable[[], None]) -> None:
-        """Wait for `worker`; `sign_off` ends its heartbeat and takes it off the list of workers."""
+        """Wait for `worker`; `sign_off` ends its heartbeat and unlists it."""
         super().__init__(name="shutdown", daemon=True)
         self._worker = worker
         self._sign_off = sign_off

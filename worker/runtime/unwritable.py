@@ -8,7 +8,7 @@ import tempfile
 import threading
 from pathlib import Path
 
-#: A file of so many bytes, which nobody sees, tells whether results can be written.
+#: A file of so many bytes, which nobody sees, shows whether results can be written.
 _TRIAL_BYTES = 65536
 _NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 #: Folders that are remembered; what is wrong with so many is wrong with the rest.
@@ -48,7 +48,7 @@ class UnwritableFolders:
 
 def nearest_existing(folder: Path) -> Path:
     """A folder, or the nearest above it that is there."""
-    # Unlike Path.exists, it does not raise where we may not look.
+    # Unlike Path.exists, it does not raise where we lack the rights.
     return next(path for path in (folder, *folder.parents) if os.path.lexists(path))
 
 

@@ -67,7 +67,7 @@ class Work:
         log.info("job.moved", job_id=job.id, state=to.value)
 
     def fail(self, job: Job, code: str, message: str) -> None:
-        """Fail a job: every stage that gives a job up does it here.
+        """Fail a job: whatever stage fails one does it here.
 
         Raises:
             LeaseLost: if the job is not ours to move any more.
@@ -91,7 +91,7 @@ class Work:
         self.worker.schedule.complete(self.lease)
 
     def limit_concurrency(self) -> None:
-        """Say that the work is large, before it is begun.
+        """Count the work as large, before it begins.
 
         Raises:
             LimitReached: if this process is at work on enough of that kind; or if others wait for
@@ -138,8 +138,8 @@ class Handler(ABC):
             LeaseLost, ShuttingDown: if the work has to stop.
         """
 
-    def give_up(self, work: Work, error: Permanent) -> None:
-        """End what will never work: the job fails, unless a stage says otherwise.
+    def abandon(self, work: Work, error: Permanent) -> None:
+        """End work that can never succeed: the job fails, unless a stage says otherwise.
 
         Raises:
             LeaseLost: if the job is not ours to move any more.

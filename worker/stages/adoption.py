@@ -17,7 +17,7 @@ from worker.runtime.work import Work
 
 log = structlog.get_logger()
 
-#: S3 and HTTP tell times to the second, and AWS's clocks may differ a little.
+#: S3 and HTTP round times to the second, and AWS's clocks may differ a little.
 _SLACK = timedelta(seconds=2)
 #: By so much AWS's clock and Redis's may differ.
 _CLOCKS = timedelta(minutes=2)
@@ -95,13 +95,13 @@ def adopted(work: Work, status: Status) -> dict[str, str]:
 
 
 def ended_with(job: Job, result_uri: str | None) -> dict[str, str]:
-    """The fields for the record of a job that Transcribe has done, which tells where the result is.
+    """The fields for the record of a job that Transcribe has done, by where it says the result is.
 
     Nobody else has Transcribe write into the job's folder; and what writes elsewhere than this job
     says is not of this job.
 
     Args:
-        job: whose record says where it is to be.
+        job: its record says where the result should be.
         result_uri: where it is; None if that is not our bucket.
     """
     if result_uri != job.result_uri:

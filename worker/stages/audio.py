@@ -1,4 +1,4 @@
-"""Local recordings: beneath the audio roots, of a kind and size that Transcribe takes."""
+"""Local recordings: beneath the audio roots, of a kind and size that Transcribe accepts."""
 
 from __future__ import annotations
 
@@ -41,22 +41,22 @@ class LocalAudio:
         return self.stamp.size
 
     def check_unchanged(self) -> None:
-        """See that what was read is what is there: to be called when all is read.
+        """Check that what was read is what is there; call it when all is read.
 
         Raises:
             Transient: if somebody has written to it, or put something else in its place.
             Permanent: if what was put there lies outside the audio roots.
         """
         try:
-            # Opened anew: over NFS only that asks the server, also for what is open already.
+            # Opened again: over NFS only that asks the server, also for what is open already.
             with _open(str(self.path), self.roots, self.path.name) as again:
-                in_place = Stamp.of(again.fileno())
+                current = Stamp.of(again.fileno())
         except Permanent as error:
             if error.code not in {"NoSuchFile", "Unreadable"}:
                 raise
-            # It was read whole: who moves it away, now, may.
-            in_place = self.stamp
-        if in_place != self.stamp or Stamp.of(self.file.fileno()) != self.stamp:
+            # It was read whole, so its owner may move it now.
+            current = self.stamp
+        if current != self.stamp or Stamp.of(self.file.fileno()) != self.stamp:
             raise changed()
 
     def __enter__(self) -> Self:
@@ -80,8 +80,8 @@ def open_audio(
     Args:
         path: of the recording.
         roots: folders beneath which it must lie.
-        media_format: what it is said to be, which is then not looked at.
-        stamped: called with its stamp before anything else is looked at; may raise.
+        media_format: what the request says it is; the file itself is not checked then.
+        stamped: called with its stamp before any other check; may raise.
 
     Raises:
         Permanent: with a sentence that says what is wrong with it.
@@ -106,14 +106,14 @@ def _open(path: str, roots: tuple[Path, ...], name: str) -> BufferedReader:
         "OutsideAudioRoots",
         f"{name} is not beneath the worker's audio roots (TRANSCRIBE_AUDIO_ROOTS).",
     )
-    # Before anything is opened, so that the answer does not tell what exists elsewhere.
+    # Before anything is opened, so that the answer does not show what exists elsewhere.
     if not _beneath(Path(os.path.realpath(path)), roots):
         raise outside
     try:
         # Without O_NONBLOCK a named pipe would be waited on for ever.
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except FileNotFoundError:
-        raise Permanent("NoSuchFile", f"There is no file {name} where the worker looks.") from None
+        raise Permanent("NoSuchFile", f"The worker finds no file {name} at that path.") from None
     except PermissionError:
         raise Permanent("Unreadable", f"The worker may not read {name}.") from None
     except OSError as error:
@@ -147,12 +147,14 @@ def _check_size(size: int, name: str) -> None:
     if size == 0:
         raise Permanent("Empty", f"{name} is empty.")
     if size > MAX_BYTES:
-        raise Permanent("TooLarge", f"{name} is over 2 GB, the most Amazon Transcribe takes.")
+        raise Permanent(
+            "TooLarge", f"{name} is over 2 GB, the most that Amazon Transcribe accepts."
+        )
 
 
 def _format(file: BufferedReader, name: str, said: MediaFormat | None) -> MediaFormat:
     if said is not None:
-        # Transcribe looks itself; who knows the recording may know better than our look at it. But
+        # Transcribe checks it, too, and the request's author may know better than our check. But
         # no message has us upload the settings or transcripts that lie beneath the audio roots.
         if is_text(file):
             raise Permanent(

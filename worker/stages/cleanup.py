@@ -34,35 +34,35 @@ class Cleanup(Handler):
         if forgotten_job.record_leftovers(work):  # cleaned up once they have ended at AWS
             return
         abort_uploads(work)
-        if audio_may_go(work.job):
+        if deletes_audio(work.job):
             delete_audio(work)
-        if results_may_go(work.job):
+        if deletes_results(work.job):
             delete_results(work)
-        if transcription_may_go(work.job):
+        if deletes_transcription(work.job):
             delete_job(work)
         discard_files(work)
         work.worker.store.record_cleanup(work.lease)
 
-    def give_up(self, work: Work, error: Permanent) -> None:
+    def abandon(self, work: Work, error: Permanent) -> None:
         """Record why something of the job is left; how the job itself ended stays as it is."""
         log.warning("cleanup.failed", code=error.code, reason=error.message)
         work.worker.store.record_cleanup(work.lease, error.message)
 
 
-def audio_may_go(job: Job) -> bool:
-    """Whether the audio is to be deleted; that of a failed job only if that was asked."""
+def deletes_audio(job: Job) -> bool:
+    """Whether to delete the audio; that of a failed job only if its request says so."""
     return job.state is not JobState.FAILED or job.request.cleanup
 
 
-def results_may_go(job: Job) -> bool:
-    """Whether results are to be deleted; a failed job's was paid for, and a retry fetches it."""
+def deletes_results(job: Job) -> bool:
+    """Whether to delete results; a failed job's was paid for, and a retry fetches it."""
     return job.state is not JobState.FAILED
 
 
-def transcription_may_go(job: Job) -> bool:
-    """Whether the Transcribe job is to be deleted, as also when it was given up while it ran."""
-    given_up = job.error is not None and job.error.stage in {Stage.START, Stage.POLL}
-    return audio_may_go(job) or given_up
+def deletes_transcription(job: Job) -> bool:
+    """Whether to delete the Transcribe job, as also when its job failed while it ran."""
+    was_abandoned = job.error is not None and job.error.stage in {Stage.START, Stage.POLL}
+    return deletes_audio(job) or was_abandoned
 
 
 def abort_uploads(work: Work) -> None:

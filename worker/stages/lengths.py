@@ -4,7 +4,7 @@ Certain is a WAV with samples of one size (PCM, float, A-law, mu-law) whose head
 file: the sound has as many bytes as it says, and all that follows are whole chunks, to the end of
 the file. What was joined, cut off, recorded to a pipe or is still being written does not agree.
 
-No other container is certain. mp3, FLAC and ogg tell of what was written first, and more may be
+No other container is certain. mp3, FLAC and ogg describe what was written first, and more may be
 joined to it; the times of ogg need not start at 0; MP4 and WebM may go on in fragments.
 """
 
@@ -22,7 +22,7 @@ MAX_SECONDS = 4 * 3600
 #: PCM, float, A-law and mu-law, by their numbers in a WAV's header.
 _FIXED_SIZE = frozenset({1, 3, 6, 7})
 _EXTENSIBLE = 0xFFFE
-#: A header has a handful; one that claims more is no header.
+#: A header has a handful; one that names more is no header.
 _MAX_CHUNKS = 100
 
 
@@ -37,7 +37,7 @@ def check_length(file: BinaryIO, size: int, name: str) -> None:
     if seconds is None:
         return
     if seconds < MIN_SECONDS:
-        least = f"{MIN_SECONDS} s is the least that Amazon Transcribe takes"
+        least = f"{MIN_SECONDS} s is the least that Amazon Transcribe accepts"
         milliseconds = math.floor(seconds * 1000)
         raise Permanent("TooShort", f"{name} is {milliseconds / 1000:.3f} s long; {least}.")
     if seconds > MAX_SECONDS:
@@ -46,7 +46,7 @@ def check_length(file: BinaryIO, size: int, name: str) -> None:
         raise Permanent(
             "TooLong",
             f"{name} is {length} long (hours, minutes, seconds); 4:00:00 is the most that Amazon "
-            "Transcribe takes. Cut it, for example: "
+            "Transcribe accepts. Cut it, for example: "
             "ffmpeg -i IN -c copy -f segment -segment_time 14000 OUT%02d.wav.",
         )
 

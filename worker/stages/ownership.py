@@ -19,7 +19,7 @@ from worker.aws.objects import StoredObject
 from worker.errors import Permanent, Transient
 from worker.runtime.work import Work
 
-#: By so much S3's clock and Transcribe's may differ, and S3 tells times to the second.
+#: By so much S3's clock and Transcribe's may differ, and S3's times are in whole seconds.
 _CLOCKS = timedelta(seconds=5)
 #: Within so long Transcribe writes all that one job makes it write.
 _TOGETHER = timedelta(minutes=1)
@@ -60,11 +60,11 @@ def reserve_key(work: Work) -> None:
 
 
 def check_free(work: Work, output: S3Uri) -> bool:
-    """See that Transcribe would overwrite nothing but what this job has written before.
+    """Check that Transcribe would overwrite nothing but what this job has written before.
 
     Args:
         work: what is about to start the job.
-        output: what Transcribe is to be told as the place of the result.
+        output: the address that Transcribe writes the result to.
 
     Returns whether a write check file of AWS lies there already.
 
@@ -78,10 +78,10 @@ def check_free(work: Work, output: S3Uri) -> bool:
     written = [each.uri for each in s3_keys.written_objects(work.job, output)]
     for uri, mine in _present(work, written).items():
         if not mine and not may_replace(work):
-            raise _taken(uri)
+            raise _key_in_use(uri)
     check = work.worker.storage.head(s3_keys.write_check_uri(output))
     if check is not None and check.size > 0:
-        raise _taken(s3_keys.write_check_uri(output))
+        raise _key_in_use(s3_keys.write_check_uri(output))
     return check is not None
 
 
@@ -92,7 +92,7 @@ def may_replace(work: Work) -> bool:
 
 
 def ours(work: Work, uris: Iterable[S3Uri]) -> list[S3Uri]:
-    """Of these objects, those that a job may delete; documents, which tell whose all are, last.
+    """Of these objects, those that a job may delete; documents, which show whose all are, last.
 
     Raises:
         Permanent, Transient: as AWS's error is classified.
@@ -162,7 +162,7 @@ def name_taken(name: str) -> Permanent:
     )
 
 
-def _taken(uri: S3Uri) -> Permanent:
+def _key_in_use(uri: S3Uri) -> Permanent:
     return Permanent(
         "KeyTaken",
         f"{uri} is no result of this job, and Amazon Transcribe would overwrite it. It was left "

@@ -51,7 +51,7 @@ class Poll(Handler):
     stage = Stage.POLL
 
     def run(self, work: Work) -> None:
-        """Move the jobs that have ended, give their slots to others, and poll again in a while."""
+        """Move the jobs that have ended, admit others to their slots, and poll again in a while."""
         worker = work.worker
         snapshot = worker.running.snapshot(worker.admission.limit("ListTranscriptionJobs"))
         ended = 0
@@ -65,7 +65,7 @@ class Poll(Handler):
             seconds = poll_interval(snapshot, shortest=worker.settings.poll_interval)
             work.snooze(seconds - (clock() - snapshot.seen_at))
 
-    def give_up(self, work: Work, error: Permanent) -> None:
+    def abandon(self, work: Work, error: Permanent) -> None:
         """Poll again later: somebody may mend it, and no job is at fault."""
         log.error("poll.failed", code=error.code, reason=error.message)
         work.snooze(MAX_BACKOFF)
@@ -189,27 +189,27 @@ def _failed(work: Work, job: Job, outcome: Failed) -> None:
 
 
 def _outcome(work: Work, job: Job, *, by_object: bool, ask: bool) -> Status | None:
-    if by_object and _has_result(work, job, unseen=False):
+    if by_object and _has_result(work, job, hidden=False):
         return Done(job.media_uri or "", None)
     if not ask:
         return Running(job.media_uri or "")
     gate = work.rate_limited("GetTranscriptionJob", _PATIENCE)
     status = work.worker.quick.transcribe.status(job.aws_name, gate)
-    if status is None and _has_result(work, job, unseen=True):
+    if status is None and _has_result(work, job, hidden=True):
         # Somebody deleted the job once it had ended; what it wrote was paid for. If we may not
         # read it, collect will say so.
         return Done(job.media_uri or "", None)
     return status
 
 
-def _has_result(work: Work, job: Job, *, unseen: bool) -> bool:
-    """Whether the result is there; `unseen` if S3 does not let us see that."""
+def _has_result(work: Work, job: Job, *, hidden: bool) -> bool:
+    """Whether the result is there; `hidden` if S3 does not let us see that."""
     if job.result_uri is None:
         return False
     try:
         result, head = work.worker.quick.storage.read_beginning(S3Uri(job.result_uri), MAX_BYTES)
     except Permanent:
-        return unseen
+        return hidden
     if result is None or not is_result(job, job_named_in(head), result.modified_at):
         return False
     # Of a job that was stopped nothing is collected.

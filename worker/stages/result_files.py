@@ -48,7 +48,7 @@ def write_results(job: Job, transcript: Transcript, root: Path) -> dict[str, Pat
     Each file is written under a temporary name and renamed, so that a reader finds it whole.
 
     Raises:
-        Permanent: if the job's `output` is outside the results root, or can hold no results.
+        Permanent: if the job's `output` is outside the results root, or is no folder for results.
         Transient: if the disk does not accept them, and may once somebody has mended it.
     """
     folder = results_folder(job, root)
@@ -139,7 +139,7 @@ def _is_too_long(folder: Path, parts: Iterable[str]) -> bool:
     try:
         most = os.pathconf(nearest, "PC_NAME_MAX")
         most_in_all = os.pathconf(nearest, "PC_PATH_MAX")
-    except OSError:  # writing will tell
+    except OSError:  # writing will show it
         return False
     longest = max(len(os.fsencode(part)) for part in parts)
     return longest > most or len(os.fsencode(folder / _MAX_NAME)) >= most_in_all
@@ -175,7 +175,7 @@ def _make_folders(folder: Path) -> None:
     for path in reversed(missing):
         with suppress(FileExistsError):
             path.mkdir(mode=_FOLDER_MODE)
-            # The umask was taken off the mode.
+            # The umask has reduced the mode.
             path.chmod(_FOLDER_MODE)
 
 

@@ -1,4 +1,4 @@
-"""Start: Transcribe has the job exactly once, whoever's call it was."""
+"""Start: Transcribe has the job exactly once, by whatever call."""
 
 from __future__ import annotations
 
@@ -39,14 +39,14 @@ class Start(Handler):
         else:
             advance_started(work, fields)
 
-    def give_up(self, work: Work, error: Permanent) -> None:
+    def abandon(self, work: Work, error: Permanent) -> None:
         """Fail the job, unless it may run at AWS: only another try can say that."""
         if isinstance(error, Crashed):
             work.snooze(MAX_BACKOFF)
         elif work.job.state.is_terminal:
             work.complete()
         else:
-            super().give_up(work, error)
+            super().abandon(work, error)
 
 
 def start_or_adopt(work: Work) -> dict[str, str]:

@@ -189,7 +189,7 @@ def _check_object(work: Work, uri: S3Uri) -> None:
     if there.size == 0:
         raise Permanent("Empty", f"{uri} is empty.")
     if there.size > MAX_BYTES:
-        raise Permanent("TooLarge", f"{uri} is over 2 GB, the most Amazon Transcribe takes.")
+        raise Permanent("TooLarge", f"{uri} is over 2 GB, the most that Amazon Transcribe accepts.")
 
 
 def _check_bucket(storage: Storage, uri: S3Uri) -> None:
