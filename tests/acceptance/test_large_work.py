@@ -66,7 +66,7 @@ def test_small_recordings_pass_large_ones_that_are_stuck(stack: Stack) -> None:
     assert stack.account()["accepted"] == len(LARGE) + len(SMALL)
 
 
-def test_what_waits_for_a_seat_outlives_the_worker_that_has_it(stack: Stack) -> None:
+def test_large_work_that_waits_outlives_the_worker_it_waits_for(stack: Stack) -> None:
     stack.start_aws("--recogniser", "fixed:0.1")
     large_ones_get_stuck(stack)
     worker = stack.start_worker("first", concurrency="4")
@@ -81,7 +81,7 @@ def test_what_waits_for_a_seat_outlives_the_worker_that_has_it(stack: Stack) -> 
     assert stack.account()["accepted"] == len(LARGE)
 
 
-def test_an_upload_that_has_no_seat_can_be_cancelled(stack: Stack) -> None:
+def test_an_upload_beyond_the_limit_can_be_cancelled(stack: Stack) -> None:
     stack.start_aws("--recogniser", "fixed:0.1")
     large_ones_get_stuck(stack)
     stack.start_worker(concurrency="4")
@@ -96,8 +96,8 @@ def test_an_upload_that_has_no_seat_can_be_cancelled(stack: Stack) -> None:
 
 def bytes_read(pid: int) -> int:
     """What a process has read from files, by the kernel's own count; sockets are not in it."""
-    told = Path(f"/proc/{pid}/io").read_text().split("rchar: ")[1]
-    return int(told.split()[0])
+    counters = Path(f"/proc/{pid}/io").read_text().split("rchar: ")[1]
+    return int(counters.split()[0])
 
 
 def test_a_worker_reads_a_recording_once(stack: Stack) -> None:
@@ -114,7 +114,7 @@ def test_a_worker_reads_a_recording_once(stack: Stack) -> None:
     assert size <= bytes_read(worker.pid) - before < 1.5 * size
 
 
-def most_memory(pid: int) -> int:
+def peak_memory(pid: int) -> int:
     """The most memory, in bytes, that a process has had."""
     return int(Path(f"/proc/{pid}/status").read_text().split("VmHWM:")[1].split()[0]) * 1024
 
@@ -141,18 +141,18 @@ def test_a_huge_result_is_written_and_costs_the_worker_no_memory(stack: Stack) -
     submit(stack, ["huge", "small"], stack.sample("silence.wav"), formats=["txt", "srt"])
     until(lambda: all_of(stack, ["small"], JobState.COMPLETED))
     stack.job_in("huge", JobState.COLLECTING)
-    before = most_memory(worker.pid)
+    before = peak_memory(worker.pid)
     make_huge(stack, "huge", of="small")
     stack.clear_faults()
     job: Job = stack.job_in("huge", JobState.COMPLETED)
     assert job.files["json"].stat().st_size > HUGE_DOCUMENT
     assert job.files["srt"].stat().st_size > MB
     # In the worker it would take a hundred and more.
-    assert most_memory(worker.pid) - before < 30 * MB
+    assert peak_memory(worker.pid) - before < 30 * MB
     assert any(line["event"] == "stage.isolated" for line in stack.log())
 
 
-def test_who_is_urgent_has_the_next_seat(stack: Stack) -> None:
+def test_urgent_large_work_is_next(stack: Stack) -> None:
     stack.start_aws("--recogniser", "fixed:0.1")
     large_ones_get_stuck(stack)
     stack.start_worker(concurrency="4")

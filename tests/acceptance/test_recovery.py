@@ -197,7 +197,7 @@ def slow_uploads(stack: Stack, seconds: float, times: int | None) -> None:
     stack.fault(operation="PutObject", kind="timeout", seconds=seconds, times=times, match="audio")
 
 
-def test_a_long_upload_keeps_its_lease_and_is_not_taken_over(stack: Stack) -> None:
+def test_a_long_upload_keeps_its_lease_and_goes_to_no_other_worker(stack: Stack) -> None:
     stack.start_aws("--recogniser", "fixed:0.2")
     slow_uploads(stack, 3 * LEASE, 1)
     stack.start_worker("one")
@@ -212,16 +212,16 @@ def test_a_long_upload_keeps_its_lease_and_is_not_taken_over(stack: Stack) -> No
     ]
     assert [line["event"] for line in uploads] == ["upload.done"]
     times = stack.client.get(job.id).times
-    took = (times[JobState.READY] - times[JobState.UPLOADING]).total_seconds()
-    assert took >= 3 * LEASE, "somebody else has done it meanwhile"
+    seconds = (times[JobState.READY] - times[JobState.UPLOADING]).total_seconds()
+    assert seconds >= 3 * LEASE, "somebody else has done it meanwhile"
 
 
 def taken_up_anew(stack: Stack, stage: Stage, job_id: str, generations: set[str]) -> None:
     """Wait until another than these holders is at a job's stage, and add it to them."""
 
     def found() -> str | None:
-        holder = stack.broker.command("HGET", f"{PREFIX}holder:{stage}", job_id)
-        return holder if holder not in {None, "0", *generations} else None
+        uploader = stack.broker.command("HGET", f"{PREFIX}holder:{stage}", job_id)
+        return uploader if uploader not in {None, "0", *generations} else None
 
     generations.add(until(found))
 
@@ -241,7 +241,7 @@ def test_workers_that_are_killed_by_others_cost_no_job(stack: Stack) -> None:
     assert_each_done_once(stack, [job.id])
 
 
-def test_a_job_that_takes_workers_down_is_failed_and_takes_down_no_more(stack: Stack) -> None:
+def test_a_poison_pill_fails_and_kills_no_more_workers(stack: Stack) -> None:
     stack.start_aws("--recogniser", "fixed:0.2")
     slow_uploads(stack, 50, None)
     job = stack.client.submit(stack.sample("silence.wav"), name="poison")

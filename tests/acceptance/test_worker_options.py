@@ -46,7 +46,7 @@ def run_worker(stack: Stack, *options: str) -> subprocess.CompletedProcess[str]:
         (["-c", "auto"], "-c auto counts CPUs"),
         (["-Q", "transcription.uplaod"], "there is no queue 'transcription.uplaod'"),
         (["-X", "celery"], "there is no queue 'celery'"),
-        (["-X", ",".join(QUEUES)], "-X leaves no queue"),
+        (["-X", ",".join(QUEUES)], "-X excludes every queue"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )

@@ -22,16 +22,18 @@ _SETTINGS = {"max_running_jobs": str(QUOTA), "poll_interval": "0.5", "dispatch_i
 
 
 class Storm:
-    """Carries out a plan; tells what happened."""
+    """Carries out a plan; reports what happened."""
 
-    def __init__(self, stack: Stack, plan: Plan, lease: float, tell: Callable[[str], None]) -> None:
+    def __init__(
+        self, stack: Stack, plan: Plan, lease: float, report: Callable[[str], None]
+    ) -> None:
         self.stack = stack
         self.plan = plan
-        self.guard = lease
+        self.lease = lease
         self.blows: Counter[str] = Counter()
-        #: seconds from a worker's death until the last of what was held then had moved
+        #: seconds from a worker's death until the last of what it was at had moved
         self.recoveries: list[float] = []
-        self._tell = tell
+        self._report = report
         self._settings = _SETTINGS | {"lease": str(lease)}
         self._workers = {}
         self._began = time.monotonic()
@@ -60,14 +62,14 @@ class Storm:
             for job in step.jobs:
                 if job.kind is Kind.CANCELLED:
                     self._patiently(lambda job=job: self._cancel(job.name))
-            self._tell(f"{self.seconds:5.0f} s  {step.blow.value:45} {self._standing()}")
+            self._report(f"{self.seconds:5.0f} s  {step.blow.value:45} {self._summary()}")
         self._weather({})
         for entry in MALFORMED:
             self._patiently(
                 lambda entry=entry: self.stack.broker.command("LPUSH", CONTROL_QUEUE, entry)
             )
         self._settle(120 + 4 * self.lease)
-        self._tell(f"{self.seconds:5.0f} s  {'calm':45} {self._standing()}")
+        self._report(f"{self.seconds:5.0f} s  {'calm':45} {self._summary()}")
 
     def _settle(self, seconds: float) -> None:
         left: list[str] = []
@@ -179,14 +181,14 @@ class Storm:
         )
 
     def _kill(self, name: str) -> None:
-        held = self._held()
+        leased = self._leased()
         self._workers[name].kill()
         self._workers[name].wait()
         died = time.monotonic()
         until(
-            lambda: not (held.items() & self._held().items()),
+            lambda: not (leased.items() & self._leased().items()),
             self.lease + 20,
-            f"what was held when {name} was killed to move again",
+            f"what {name} was at when it was killed to move again",
         )
         self.recoveries.append(time.monotonic() - died)
         self._start_worker(name)
@@ -198,10 +200,10 @@ class Storm:
         end = time.monotonic() + seconds
         until(lambda: time.monotonic() >= end, seconds + 10)
 
-    # -- looking on -----------------------------------------------------------------------------
+    # -- watching -------------------------------------------------------------------------------
 
-    def _held(self) -> dict[tuple[Stage, str], str]:
-        """What workers are at, with the generation of each hold."""
+    def _leased(self) -> dict[tuple[Stage, str], str]:
+        """What workers are at, with the fencing token of each lease."""
         return {
             (stage, entry_id): token
             for stage in Stage
@@ -224,14 +226,14 @@ class Storm:
         self._patiently(lambda: found.append(self.stack.client.counts()))
         return found[-1]
 
-    def _standing(self) -> str:
+    def _summary(self) -> str:
         return ", ".join(f"{n} {state.value}" for state, n in self._counts().items() if n)
 
     def _unsettled(self) -> list[str]:
         """What has not ended yet: jobs, entries of the schedule, messages."""
         found: list[str] = []
 
-        def look() -> None:
+        def read() -> None:
             known = self.stack.store.get_many([job.name for job in self.plan.jobs])
             found[:] = [
                 f"{name} is {job.state if job else 'not there'}"
@@ -244,5 +246,5 @@ class Storm:
             lengths = self.stack.client.fleet.queue_lengths()
             found.extend(f"{number} in {queue}" for queue, number in lengths.items() if number)
 
-        self._patiently(look)
+        self._patiently(read)
         return found

@@ -17,7 +17,7 @@ def test_a_seed_decides_everything() -> None:
 
 @pytest.mark.timeout(400)
 def test_nothing_is_lost_doubled_or_left_in_a_storm(stack: Stack) -> None:
-    storm = Storm(stack, plan(seed=1, jobs=300, blows=9), lease=2.0, tell=print)
+    storm = Storm(stack, plan(seed=1, jobs=300, blows=9), lease=2.0, report=print)
     storm.blow()
     wrong = {row.question: row.wrong for row in Audit(storm).rows() if row.wrong}
     assert wrong == {}

@@ -110,7 +110,7 @@ def test_stalls_and_failures_still_count_for_large_work_that_waits(
 
 
 @pytest.mark.redis
-def test_a_hold_that_was_lost_puts_nothing_queue(stack: Stack, offline: Context) -> None:
+def test_a_lost_lease_queues_nothing(stack: Stack, offline: Context) -> None:
     stack.client.submit(stack.sample("silence.wav"), name="one")
     late = taken_up(offline, Stage.UPLOAD, "one")
     assert offline.schedule.release(late.lease, 0)

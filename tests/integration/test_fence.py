@@ -94,7 +94,7 @@ def kept_of(stack: Stack) -> list[str]:
 
 
 @pytest.mark.parametrize("late", [False, True])
-def test_a_result_written_for_a_job_that_was_stopped_is_taken_back(
+def test_a_result_written_for_a_job_that_was_stopped_is_deleted(
     stack: Stack, worker: Context, *, late: bool
 ) -> None:
     collect = collecting_one(stack, worker)
@@ -114,7 +114,7 @@ def test_a_result_written_for_a_job_that_was_stopped_is_taken_back(
     assert kept_of(stack) == []
 
 
-def test_a_result_that_a_dead_worker_wrote_for_a_job_that_was_stopped_is_taken_back(
+def test_a_result_that_a_dead_worker_wrote_for_a_job_that_was_stopped_is_deleted(
     stack: Stack, worker: Context
 ) -> None:
     collect = collecting_one(stack, worker)
@@ -150,7 +150,7 @@ def test_audio_that_is_put_again_by_a_late_upload_does_not_make_a_job_anothers(
     assert stack.account()["accepted"] == 1
 
 
-def test_audio_that_is_put_after_the_job_was_cleaned_up_is_taken_back(
+def test_audio_that_is_put_after_the_job_was_cleaned_up_is_deleted(
     stack: Stack, worker: Context
 ) -> None:
     stack.client.submit(stack.sample("silence.wav"), name="one")

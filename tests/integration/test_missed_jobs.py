@@ -76,7 +76,7 @@ def test_on_one_page_nothing_slips(stack: Stack, monkeypatch: pytest.MonkeyPatch
     assert ended(worker, stack) == ["first"]
 
 
-def test_only_what_the_last_look_missed_is_remembered(stack: Stack) -> None:
+def test_only_what_the_last_poll_missed_is_remembered(stack: Stack) -> None:
     running = RunningJobs(stack.broker)
     assert running.missed_before(["one", "two"]) == set()
     assert running.missed_before(["two", "three"]) == {"one", "two"}

@@ -101,7 +101,7 @@ def test_a_cleanup_that_breaks_off_can_be_done_again(stack: Stack, worker: Conte
     assert stack.objects() == [KEY]
 
 
-def test_audio_of_others_at_the_key_is_not_taken_back(stack: Stack, worker: Context) -> None:
+def test_audio_of_others_at_the_key_is_not_deleted(stack: Stack, worker: Context) -> None:
     body = stack.sample("silence.wav").read_bytes()
     put(stack, KEY, body)
     late = upload(worker, stack)

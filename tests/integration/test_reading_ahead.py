@@ -42,8 +42,8 @@ def seen_ended(worker: Context, *, in_list: bool) -> None:
 
     def seen() -> bool:
         poll = taken_up(worker, Stage.POLL, FLEET)
-        look = replace(worker.running.snapshot("5"), is_shared=in_list)
-        ended = list(polling.ended_jobs(poll, look))
+        snapshot = replace(worker.running.snapshot("5"), is_shared=in_list)
+        ended = list(polling.ended_jobs(poll, snapshot))
         for job, outcome in ended:
             polling.advance_ended(poll, job, outcome)
         poll.snooze(0)
@@ -68,7 +68,7 @@ def gone(stack: Stack) -> None:
     stack.aws("transcribe").delete_transcription_job(TranscriptionJobName=NAME)
 
 
-def test_what_was_read_of_an_earlier_job_of_the_name_is_not_taken(
+def test_what_was_read_of_an_earlier_job_of_the_name_is_not_used(
     stack: Stack, worker: Context
 ) -> None:
     other = Context(WorkerSettings.load())

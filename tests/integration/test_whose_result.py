@@ -40,8 +40,8 @@ def replaced(stack: Stack, *, named: str = NAME, size: int = 0) -> None:
 def seen(worker: Context) -> list[str]:
     """The jobs that a look sees ended whose list is stale: it has none of our jobs any more."""
     poll = taken_up(worker, Stage.POLL, FLEET)
-    look = replace(worker.running.snapshot("5"), is_shared=True, jobs={NAME: "absent"})
-    found = list(polling.ended_jobs(poll, look))
+    snapshot = replace(worker.running.snapshot("5"), is_shared=True, jobs={NAME: "absent"})
+    found = list(polling.ended_jobs(poll, snapshot))
     for job, outcome in found:
         polling.advance_ended(poll, job, outcome)
     poll.snooze(0)
@@ -102,7 +102,7 @@ def test_a_document_from_before_the_start_is_not_collected(stack: Stack, worker:
         collect.fetch(taken_up(worker, Stage.COLLECT, NAME))
 
 
-def test_a_job_that_redis_forgot_is_not_given_a_planted_document(
+def test_a_job_that_redis_forgot_does_not_get_a_planted_document(
     stack: Stack, worker: Context
 ) -> None:
     started(worker, stack, NAME)

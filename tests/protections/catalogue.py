@@ -32,7 +32,7 @@ _STOPPING = "tests/acceptance/test_stopping.py::"
 _STOPPED = "tests/acceptance/test_stopped_jobs.py::"
 _RATES = "tests/acceptance/test_account_rates.py::"
 _SHARED = "tests/acceptance/test_shared_account.py::"
-_CALLING = "tests/integration/test_calling.py::"
+_CALLING = "tests/integration/test_rate_limited_calls.py::"
 _MESSAGES = "tests/acceptance/test_messages.py::"
 _EVERY_CALL = "tests/acceptance/test_aws_every_call.py::"
 _RESULTS = "tests/acceptance/test_lost_results.py::"
@@ -128,13 +128,13 @@ WORKERS = (
         "worker/runtime/dispatcher.py",
         '            Duty("extend_leases", third, worker.leases.extend, until_the_end=True),\n',
         "",
-        _RECOVERY + "test_a_long_upload_keeps_its_lease_and_is_not_taken_over",
+        _RECOVERY + "test_a_long_upload_keeps_its_lease_and_goes_to_no_other_worker",
     ),
     Protection(
         "worker/runtime/runner.py",
         "    if work.lease.stalled_count >= ISOLATE_AFTER and not work.worker.isolated:\n",
         "    if work.lease.stalled_count >= 1000:\n",
-        _RECOVERY + "test_a_job_that_takes_workers_down_is_failed_and_takes_down_no_more",
+        _RECOVERY + "test_a_poison_pill_fails_and_kills_no_more_workers",
     ),
     Protection(
         "worker/runtime/runner.py",
@@ -422,14 +422,14 @@ AWS = (
         "            delete_audio(work, media_uri)\n",
         "            pass\n",
         "tests/integration/test_fence.py::"
-        "test_audio_that_is_put_after_the_job_was_cleaned_up_is_taken_back",
+        "test_audio_that_is_put_after_the_job_was_cleaned_up_is_deleted",
     ),
     Protection(
         "worker/stages/cleanup.py",
         "        discard_results(job, work.worker.settings.results_dir)\n",
         "        pass\n",
         "tests/integration/test_fence.py::"
-        "test_a_result_that_a_dead_worker_wrote_for_a_job_that_was_stopped_is_taken_back",
+        "test_a_result_that_a_dead_worker_wrote_for_a_job_that_was_stopped_is_deleted",
     ),
     Protection(
         "producer/backend/lua/prelude.lua",
@@ -478,7 +478,7 @@ AWS = (
         "            discard_results(work.job, work.worker.settings.results_dir)\n",
         "            pass\n",
         "tests/integration/test_fence.py::"
-        "test_a_result_written_for_a_job_that_was_stopped_is_taken_back",
+        "test_a_result_written_for_a_job_that_was_stopped_is_deleted",
     ),
     Protection(
         "worker/stages/cleanup.py",
@@ -578,7 +578,7 @@ AWS = (
         "return job.id, job.attempt, job.created_at",
         "return job.id, job.attempt, datetime.min",
         "tests/integration/test_reading_ahead.py::"
-        "test_what_was_read_of_an_earlier_job_of_the_name_is_not_taken",
+        "test_what_was_read_of_an_earlier_job_of_the_name_is_not_used",
     ),
     Protection(
         "worker/stages/poll.py",
@@ -609,13 +609,13 @@ AWS = (
         "producer/backend/lua/take.lua",
         "if missing > 0 then\n",
         "if false then\n",
-        _CALLING + "test_there_are_as_many_permits_as_calls_a_second_and_no_more",
+        _CALLING + "test_there_are_as_many_tokens_as_calls_a_second_and_no_more",
     ),
     Protection(
         "worker/aws/transcribe.py",
         "            self._call.passed.enter_context(gate())\n",
         "            with gate():\n                pass\n",
-        _CALLING + "test_a_call_has_its_permit_until_its_answer_has_come",
+        _CALLING + "test_a_call_keeps_its_token_until_its_answer_has_come",
     ),
     Protection(
         "producer/backend/lua/admit.lua",
@@ -657,7 +657,7 @@ AWS = (
         "producer/backend/lua/extend_tokens.lua",
         "    redis.call('ZADD', out(",
         "    tostring('ZADD', out(",
-        _CALLING + "test_permits_of_a_dead_worker_come_back_and_those_of_a_slow_one_do_not",
+        _CALLING + "test_tokens_of_a_dead_worker_come_back_and_those_of_a_slow_one_do_not",
     ),
     Protection(
         "worker/stages/adoption.py",
@@ -720,7 +720,7 @@ RECORDINGS = (
         "worker/stages/upload.py",
         "    if seconds > 0:\n",
         "    if False:\n",
-        "tests/integration/test_quiet.py::"
+        "tests/integration/test_quiet_period.py::"
         "test_a_recording_that_grows_is_uploaded_when_it_stands_still",
     ),
     Protection(
@@ -733,7 +733,7 @@ RECORDINGS = (
         "worker/stages/upload.py",
         "        audio.check_unchanged()\n",
         "",
-        "tests/integration/test_quiet.py::test_what_changes_once_it_is_read_is_uploaded_again",
+        "tests/integration/test_quiet_period.py::test_what_changes_once_it_is_read_is_uploaded_again",
     ),
     Protection(
         "worker/stages/lengths.py",
@@ -746,7 +746,7 @@ RECORDINGS = (
         "        return _FOUND[stream]\n",
         "        return MP3\n",
         "tests/unit/test_audio.py::"
-        "test_a_container_that_transcribe_does_not_take_is_refused_by_its_name",
+        "test_a_container_that_transcribe_does_not_accept_is_refused_by_its_name",
     ),
     Protection(
         "producer/contract/containers.py",
@@ -779,7 +779,7 @@ LARGE = (
         "worker/runtime/runner.py",
         "    if not limit.acquired or WARM_SHUTDOWN.is_set():\n",
         "    if True:\n",
-        _LARGE + "test_who_is_urgent_has_the_next_seat",
+        _LARGE + "test_urgent_large_work_is_next",
     ),
     Protection(
         "producer/backend/lua/stand_in_line.lua",
@@ -1081,7 +1081,7 @@ SECURITY = (
         "worker/stages/upload.py",
         "            delete_audio(work, media_uri)\n",
         "            work.worker.storage.delete(media_uri)\n",
-        _OWNERSHIP + "test_audio_of_others_at_the_key_is_not_taken_back",
+        _OWNERSHIP + "test_audio_of_others_at_the_key_is_not_deleted",
     ),
     Protection(
         "worker/stages/upload.py",
@@ -1173,7 +1173,7 @@ SECURITY = (
         "worker/recovery/assess.py",
         "        return job_named_in(head) == name\n",
         "        return True\n",
-        _WHOSE + "test_a_job_that_redis_forgot_is_not_given_a_planted_document",
+        _WHOSE + "test_a_job_that_redis_forgot_does_not_get_a_planted_document",
     ),
     Protection(
         "worker/s3_keys.py",
@@ -1235,7 +1235,7 @@ SECURITY = (
         "worker/stages/audio.py",
         "    if not _beneath(Path(os.path.realpath(path)), roots):\n",
         "    if False:\n",
-        "tests/unit/test_audio.py::test_the_answer_does_not_tell_what_exists_elsewhere",
+        "tests/unit/test_audio.py::test_the_answer_does_not_show_what_exists_elsewhere",
     ),
     Protection(
         "worker/stages/audio.py",

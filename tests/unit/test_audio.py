@@ -86,7 +86,7 @@ def test_there_are_samples_of_three_formats() -> None:
     ],
 )
 @pytest.mark.parametrize("name", ["a.bin", "a.mp3"])
-def test_formats_are_told_by_content_and_not_by_name(
+def test_formats_are_recognised_by_content_and_not_by_name(
     root: Path, container: str, codec: str, rate: int, found: str, name: str
 ) -> None:
     path = root / name
@@ -141,7 +141,7 @@ def test_text_is_no_recording_whatever_a_message_says(root: Path, text: bytes) -
     assert "is text" in caught.value.message
 
 
-def test_a_container_that_transcribe_does_not_take_is_refused_by_its_name(root: Path) -> None:
+def test_a_container_that_transcribe_does_not_accept_is_refused_by_its_name(root: Path) -> None:
     (root / "a.mp3").write_bytes(id3(10) + encoded("adts", "aac", 44100))
     with pytest.raises(Permanent) as caught:
         open_audio(str(root / "a.mp3"), [root])
@@ -178,7 +178,7 @@ def test_dots_lead_out_and_back_in(root: Path, tmp_path: Path) -> None:
     open_audio(f"{root}/../audio/a.wav", [root]).file.close()
 
 
-def test_the_answer_does_not_tell_what_exists_elsewhere(root: Path, tmp_path: Path) -> None:
+def test_the_answer_does_not_show_what_exists_elsewhere(root: Path, tmp_path: Path) -> None:
     write_wav(tmp_path / "there.wav")
     answers = []
     for name in ("there.wav", "nowhere.wav"):

@@ -25,12 +25,12 @@ def seconds(seen: Snapshot, *, shortest: float = 0.8) -> float:
     return poll_interval(seen, shortest=shortest)
 
 
-def test_three_pages_of_running_jobs_take_three_fifths_of_the_list_calls() -> None:
+def test_three_pages_of_running_jobs_use_three_fifths_of_the_list_calls() -> None:
     assert seconds(look()) == pytest.approx(1.0)
     assert seconds(look(running=80, pages=1)) == 0.8
 
 
-def test_a_list_full_of_other_peoples_jobs_is_looked_at_less_often() -> None:
+def test_a_list_full_of_other_peoples_jobs_is_polled_less_often() -> None:
     assert seconds(look(pages=30)) == pytest.approx(10)
 
 
@@ -39,13 +39,13 @@ def test_a_higher_quota_is_used_as_far_as_the_settings_say() -> None:
     assert seconds(look(list_rate=50), shortest=0.2) == 0.2
 
 
-def test_what_has_lasted_long_is_looked_at_seldom() -> None:
+def test_what_has_lasted_long_is_polled_seldom() -> None:
     assert seconds(look(running=1, youngest=30)) == 0.8
     assert seconds(look(running=1, youngest=300)) == pytest.approx(6)
     assert seconds(look(running=1, youngest=7200)) == 15
 
 
-def test_long_recordings_are_looked_at_seldom_also_while_new_ones_are_started() -> None:
+def test_long_recordings_are_polled_seldom_also_while_new_ones_are_started() -> None:
     assert seconds(look(quickest=1800)) == 15
     assert seconds(look(quickest=20)) == pytest.approx(1.0)
 
@@ -57,7 +57,7 @@ def test_an_interval_that_is_set_to_more_than_the_longest_counts() -> None:
 @pytest.mark.parametrize(
     ("running", "pages", "by_name"), [(0, 1, True), (1, 1, True), (2, 1, False), (5, 9, True)]
 )
-def test_jobs_are_asked_for_by_name_only_where_that_takes_no_more_calls(
+def test_jobs_are_asked_for_by_name_only_where_that_costs_no_more_calls(
     running: int, pages: int, by_name: bool
 ) -> None:
     assert ask_by_name(look(running=running, pages=pages)) is by_name

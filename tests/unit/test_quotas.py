@@ -26,6 +26,6 @@ def test_a_quota_is_known_by_its_name(name: str, known: str | None) -> None:
     assert found == ({} if known is None else {known: 40})
 
 
-def test_one_without_a_value_tells_nothing() -> None:
+def test_one_without_a_value_says_nothing() -> None:
     name = "Number of concurrent batch transcription jobs"
     assert dict(known_quotas([{"QuotaName": name}, {"QuotaName": name, "Value": 0.0}])) == {}

@@ -12,7 +12,7 @@ def attempt(job_id: str, number: int, year: int = 2026) -> Attempt:
     return job_id, number, datetime(year, 1, 1, tzinfo=UTC)
 
 
-def test_a_result_is_taken_once() -> None:
+def test_a_result_is_used_once() -> None:
     kept = ReadAhead()
     kept.keep(attempt("talk", 1), b"{}")
     assert kept.pop(attempt("talk", 1)) == b"{}"
@@ -27,7 +27,7 @@ def test_another_attempt_has_another_result() -> None:
     assert kept.pop(attempt("talk", 1, year=2027)) is None
 
 
-def test_what_was_read_again_takes_the_place_of_the_first() -> None:
+def test_what_was_read_again_replaces_the_first() -> None:
     kept = ReadAhead()
     kept.keep(attempt("talk", 1), b"{}")
     kept.keep(attempt("talk", 1), b"[]")

@@ -148,9 +148,7 @@ def test_redoing_replaces_the_files(root: Path) -> None:
     assert everything(root / "talk-1") == {"transcript.json", "transcript.txt"}
 
 
-def test_a_link_in_the_place_of_a_file_is_replaced_and_not_followed(
-    root: Path, tmp_path: Path
-) -> None:
+def test_a_link_instead_of_a_file_is_replaced_and_not_followed(root: Path, tmp_path: Path) -> None:
     precious = tmp_path / "precious"
     precious.write_text("mine")
     (root / "talk-1").mkdir(parents=True)
@@ -228,7 +226,7 @@ def test_a_path_that_is_too_long_is_seen_before_anything_is_uploaded(
 
 
 @pytest.mark.parametrize("spare", [0, 1])
-def test_the_longest_path_that_the_system_takes_is_taken(root: Path, spare: int) -> None:
+def test_the_longest_path_that_the_system_accepts_is_used(root: Path, spare: int) -> None:
     # The longest file name has 15 bytes, and the system counts a byte for the end of the path.
     room = os.pathconf(root.parent, "PC_PATH_MAX") - 1 - 15 - 1
     room -= len(f"{root}/") + len("/talk-1") + spare
@@ -294,7 +292,7 @@ def test_nothing_is_left_when_the_disk_is_full(root: Path) -> None:
     assert everything(root) == {"talk-1"}
 
 
-def test_a_place_that_somebody_may_make_writable_is_waited_for() -> None:
+def test_a_folder_that_somebody_may_make_writable_is_waited_for() -> None:
     # Nobody makes folders there: not permitted, or on a file system that is read-only.
     with pytest.raises(Transient, match="waits") as caught:
         write_results(job(), transcript(), Path("/sys"))

@@ -1,4 +1,4 @@
-"""The permit to call Amazon Transcribe, against a real Redis and endpoint."""
+"""Calls to Amazon Transcribe by the fleet's rates, against a real Redis and endpoint."""
 
 from __future__ import annotations
 
@@ -46,40 +46,40 @@ def offline(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Context:
     return offline_worker(stack, monkeypatch)
 
 
-def taken(worker: Context, operation: Operation, number: int) -> list[Token]:
-    """So many permits, all of them to be had sooner or later."""
-    permits = [worker.admission.acquire(operation, _FAR) for _ in range(number)]
-    assert all(permit.id for permit in permits)
-    return permits
+def acquired(worker: Context, operation: Operation, number: int) -> list[Token]:
+    """So many tokens, each free sooner or later."""
+    tokens = [worker.admission.acquire(operation, _FAR) for _ in range(number)]
+    assert all(token.id for token in tokens)
+    return tokens
 
 
 @pytest.mark.redis
 @pytest.mark.parametrize("operation", get_args(Operation))
-def test_there_are_as_many_permits_as_calls_a_second_and_no_more(
+def test_there_are_as_many_tokens_as_calls_a_second_and_no_more(
     offline: Context, operation: Operation
 ) -> None:
-    permits = taken(offline, operation, _QUOTAS[operation])
-    assert {permit.wait for permit in permits} == {0.0}, "a burst is allowed"
+    tokens = acquired(offline, operation, _QUOTAS[operation])
+    assert {token.wait for token in tokens} == {0.0}, "a burst is allowed"
     # However long the answers are on their way.
     assert offline.admission.acquire(operation, _FAR).id == ""
 
 
 @pytest.mark.redis
-def test_a_permit_can_be_taken_again_a_second_after_the_answer(offline: Context) -> None:
+def test_a_token_is_free_again_a_second_after_the_answer(offline: Context) -> None:
     number = _QUOTAS["DeleteTranscriptionJob"]
-    permits = taken(offline, "DeleteTranscriptionJob", number)
+    tokens = acquired(offline, "DeleteTranscriptionJob", number)
     began = time.monotonic()
-    for permit in permits:
-        offline.admission.release(permit)
+    for token in tokens:
+        offline.admission.release(token)
     # All at once, each once: nobody else gets them in the meantime.
-    again = taken(offline, "DeleteTranscriptionJob", number)
-    for permit in again:
-        assert float(permit.usable_at) > float(permits[0].usable_at) + 1
+    again = acquired(offline, "DeleteTranscriptionJob", number)
+    for token in again:
+        assert float(token.usable_at) > float(tokens[0].usable_at) + 1
     assert offline.admission.acquire("DeleteTranscriptionJob", _FAR).id == ""
-    assert all(permit.wait > 1 - (time.monotonic() - began) for permit in again)
+    assert all(token.wait > 1 - (time.monotonic() - began) for token in again)
 
 
-def test_a_call_has_its_permit_until_its_answer_has_come(stack: Stack, worker: Context) -> None:
+def test_a_call_keeps_its_token_until_its_answer_has_come(stack: Stack, worker: Context) -> None:
     started(worker, stack)
     poll = taken_up(worker, Stage.POLL, FLEET)
     stack.fault(operation="GetTranscriptionJob", kind="timeout_after", seconds=3)
@@ -95,38 +95,38 @@ def test_a_call_has_its_permit_until_its_answer_has_come(stack: Stack, worker: C
 
 
 @pytest.mark.redis
-def test_a_permit_that_was_not_used_is_at_once_anothers(offline: Context) -> None:
-    permits = taken(offline, "ListTranscriptionJobs", _QUOTAS["ListTranscriptionJobs"])
-    offline.admission.release(permits[0], used=False)
-    assert taken(offline, "ListTranscriptionJobs", 1)[0].wait == 0
+def test_an_unused_token_is_free_at_once(offline: Context) -> None:
+    tokens = acquired(offline, "ListTranscriptionJobs", _QUOTAS["ListTranscriptionJobs"])
+    offline.admission.release(tokens[0], used=False)
+    assert acquired(offline, "ListTranscriptionJobs", 1)[0].wait == 0
     # But one that was waited for rests for as long as it would have.
-    for permit in permits[1:]:
-        offline.admission.release(permit)
-    (waited_for,) = taken(offline, "ListTranscriptionJobs", 1)
+    for token in tokens[1:]:
+        offline.admission.release(token)
+    (waited_for,) = acquired(offline, "ListTranscriptionJobs", 1)
     assert waited_for.wait > 0
     offline.admission.release(waited_for, used=False)
     assert offline.admission.acquire("ListTranscriptionJobs", 0).id == ""
 
 
-def test_a_permit_is_not_taken_by_whoever_would_not_wait_for_it(offline: Context) -> None:
-    for permit in taken(offline, "DeleteTranscriptionJob", _QUOTAS["DeleteTranscriptionJob"]):
-        offline.admission.release(permit)
+def test_a_caller_that_cannot_wait_acquires_no_token(offline: Context) -> None:
+    for token in acquired(offline, "DeleteTranscriptionJob", _QUOTAS["DeleteTranscriptionJob"]):
+        offline.admission.release(token)
     for _ in range(2 * _QUOTAS["DeleteTranscriptionJob"]):
-        told = offline.admission.acquire("DeleteTranscriptionJob", 0)
-        assert (told.id, 0 < told.wait <= 1.1) == ("", True)
-    taken(offline, "DeleteTranscriptionJob", _QUOTAS["DeleteTranscriptionJob"])
+        raised = offline.admission.acquire("DeleteTranscriptionJob", 0)
+        assert (raised.id, 0 < raised.wait <= 1.1) == ("", True)
+    acquired(offline, "DeleteTranscriptionJob", _QUOTAS["DeleteTranscriptionJob"])
 
 
 @pytest.mark.redis
-def test_permits_of_a_dead_worker_come_back_and_those_of_a_slow_one_do_not(
+def test_tokens_of_a_dead_worker_come_back_and_those_of_a_slow_one_do_not(
     stack: Stack, offline: Context, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     operation: Operation = "DeleteTranscriptionJob"
     for name, seconds in (("_TOKEN_LASTS", 3.0), ("_SENT_WITHIN", 0.0)):
         monkeypatch.setattr(f"worker.account.admission.{name}", seconds)
     dead = Context(WorkerSettings.load())
-    taken(dead, operation, 2)
-    taken(offline, operation, 3)
+    acquired(dead, operation, 2)
+    acquired(offline, operation, 3)
     # The living one says of its calls that they take longer.
     monkeypatch.setattr("worker.account.admission._TOKEN_LASTS", 600.0)
     offline.admission.extend()
@@ -138,7 +138,7 @@ def test_permits_of_a_dead_worker_come_back_and_those_of_a_slow_one_do_not(
     assert offline.admission.acquire(operation, 0).id == "", "calls of living workers go on"
 
 
-def test_a_stage_in_a_process_of_its_own_keeps_its_permits(
+def test_an_isolated_stage_keeps_its_tokens(
     stack: Stack, offline: Context, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name, seconds in (("admission._TOKEN_LASTS", 3.0), ("admission._SENT_WITHIN", 0.0)):
@@ -146,13 +146,13 @@ def test_a_stage_in_a_process_of_its_own_keeps_its_permits(
     monkeypatch.setattr("worker.isolated._EXTEND_EVERY", 0.2)
     operation: Operation = "DeleteTranscriptionJob"
     ours = Context(WorkerSettings.load())
-    (kept,) = taken(ours, operation, 1)
+    (kept,) = acquired(ours, operation, 1)
     ended = threading.Event()
     with ThreadPoolExecutor(1) as threads:
         renewing = threads.submit(isolated.extend, ours, ended)
         try:
             # The others', of whom nobody is heard, come back, though they were taken later.
-            taken(offline, operation, 4)
+            acquired(offline, operation, 4)
             others = until(lambda: offline.admission.acquire(operation, 0).id)
             out = stack.broker.command("ZRANGE", f"{PREFIX}permits:out:{operation}", 0, -1)
         finally:
@@ -174,13 +174,13 @@ def test_a_rate_need_not_be_a_whole_number(
 ) -> None:
     monkeypatch.setenv("TRANSCRIBE_LIST_RATE", str(rate))
     worker = offline_worker(stack, monkeypatch)
-    for permit in taken(worker, "ListTranscriptionJobs", number):
-        worker.admission.release(permit)
-    (snooze,) = taken(worker, "ListTranscriptionJobs", 1)
+    for token in acquired(worker, "ListTranscriptionJobs", number):
+        worker.admission.release(token)
+    (snooze,) = acquired(worker, "ListTranscriptionJobs", 1)
     assert seconds - 1 < snooze.wait <= seconds * 1.01
 
 
-def test_whoever_is_throttled_slows_all_calls_down(offline: Context) -> None:
+def test_one_throttled_call_slows_all_calls_of_its_operation(offline: Context) -> None:
     offline.admission.throttled("GetTranscriptionJob", 30)
     assert 20 < offline.admission.acquire("GetTranscriptionJob", _FAR).wait <= 30
     assert offline.admission.acquire("ListTranscriptionJobs", 0).wait == 0
@@ -189,8 +189,8 @@ def test_whoever_is_throttled_slows_all_calls_down(offline: Context) -> None:
 def test_refusals_that_come_together_halve_the_rate_once(offline: Context) -> None:
     for _ in range(5):
         offline.admission.throttled("GetTranscriptionJob", 0)
-    permits = taken(offline, "GetTranscriptionJob", 15)
-    assert {permit.wait for permit in permits} == {0.0}
+    tokens = acquired(offline, "GetTranscriptionJob", 15)
+    assert {token.wait for token in tokens} == {0.0}
     assert offline.admission.acquire("GetTranscriptionJob", 0).id == ""
     # One in twenty more each second.
     until(lambda: offline.admission.acquire("GetTranscriptionJob", 0).id)
@@ -205,25 +205,23 @@ def test_what_is_refused_again_is_halved_again_but_never_all_gone(offline: Conte
     assert offline.admission.acquire("ListTranscriptionJobs", _FAR).id == ""
 
 
-def test_a_call_that_is_not_answered_keeps_its_permit_for_longer(
-    stack: Stack, worker: Context
-) -> None:
+def test_a_call_without_an_answer_keeps_its_token_for_longer(stack: Stack, worker: Context) -> None:
     started(worker, stack)
     stack.fault(operation="GetTranscriptionJob", kind="timeout")
     with pytest.raises(Transient):
         list(polling.ended_jobs(taken_up(worker, Stage.POLL, FLEET), worker.running.snapshot("5")))
-    (given,) = stack.broker.command("ZRANGE", _COOLING_GET, 0, -1)
-    assert float(stack.broker.command("ZSCORE", _COOLING_GET, given)) > stack.now() + 5
+    (resting,) = stack.broker.command("ZRANGE", _COOLING_GET, 0, -1)
+    assert float(stack.broker.command("ZSCORE", _COOLING_GET, resting)) > stack.now() + 5
 
 
-def test_whoever_waits_for_permits_leaves_threads_for_other_work(
+def test_work_that_waits_for_tokens_leaves_threads_for_other_work(
     stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TRANSCRIBE_CONCURRENCY", "4")
     worker = worker_of(stack, monkeypatch)
     started(worker, stack)
     poll = taken_up(worker, Stage.POLL, FLEET)
-    for each in taken(worker, "DeleteTranscriptionJob", _QUOTAS["DeleteTranscriptionJob"]):
+    for each in acquired(worker, "DeleteTranscriptionJob", _QUOTAS["DeleteTranscriptionJob"]):
         worker.admission.release(each)
 
     def call(_: int) -> str:
@@ -241,9 +239,9 @@ def test_a_start_is_not_sent_before_its_turn(stack: Stack, worker: Context) -> N
     uploaded(worker, stack)
     assert worker.admission.admit() == ["one"]
     worker.admission.throttled("StartTranscriptionJob", 30)
-    with pytest.raises(Snooze) as told:
+    with pytest.raises(Snooze) as raised:
         starting.start_or_adopt(taken_up(worker, Stage.START, "one"))
-    assert 25 < told.value.seconds <= 30
+    assert 25 < raised.value.seconds <= 30
     assert stack.account()["accepted"] == 0
 
 
@@ -280,12 +278,12 @@ def test_the_poll_goes_to_another_when_aws_is_out_of_reach(stack: Stack, worker:
     for name in ("one", "two", "three"):
         started(worker, stack, name)
     stack.fault(operation="ListTranscriptionJobs", kind="timeout")
-    with pytest.raises(Transient) as told:
+    with pytest.raises(Transient) as raised:
         list(polling.ended_jobs(taken_up(worker, Stage.POLL, FLEET), worker.running.snapshot("5")))
-    assert told.value.code == UNREACHABLE
+    assert raised.value.code == UNREACHABLE
 
 
-def test_a_look_keeps_the_answers_it_got_though_others_may_not_ask(
+def test_a_poll_keeps_the_answers_it_got_though_others_found_no_token(
     stack: Stack, worker: Context
 ) -> None:
     names = [f"job-{number}" for number in range(4)]
@@ -297,7 +295,7 @@ def test_a_look_keeps_the_answers_it_got_though_others_may_not_ask(
     for name in names:
         started(worker, stack, name)
     until(lambda: {job["status"] for job in stack.account()["jobs"]} == {"FAILED"})
-    taken(worker, "GetTranscriptionJob", _QUOTAS["GetTranscriptionJob"] - 2)
+    acquired(worker, "GetTranscriptionJob", _QUOTAS["GetTranscriptionJob"] - 2)
     ended = polling.ended_jobs(taken_up(worker, Stage.POLL, FLEET), worker.running.snapshot("5"))
     assert {next(ended)[0].id, next(ended)[0].id} < set(names)
     with pytest.raises(Snooze):

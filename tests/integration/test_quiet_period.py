@@ -45,8 +45,8 @@ def aged(path: Path, age: float) -> None:
     os.utime(path, (written, written))
 
 
-def look(worker: Context) -> str | Snooze:
-    """What the next look of a worker comes to: the address of the audio, or a snooze."""
+def try_upload(worker: Context) -> str | Snooze:
+    """What the next try of a worker comes to: the address of the audio, or a snooze."""
     work = taken_up(worker, Stage.UPLOAD, "one")
     try:
         return upload.upload_audio(work)
@@ -68,7 +68,7 @@ def snoozed(found: str | Snooze) -> float:
 
 def test_what_was_written_long_ago_is_not_waited_for(stack: Stack, worker: Context) -> None:
     submitted(stack, wav(1), HOUR)
-    found = look(worker)
+    found = try_upload(worker)
     assert isinstance(found, str)
     assert worker.storage.read(found) == wav(1)
 
@@ -76,11 +76,11 @@ def test_what_was_written_long_ago_is_not_waited_for(stack: Stack, worker: Conte
 def test_what_was_just_written_waits_until_that_is_long_ago(stack: Stack, worker: Context) -> None:
     worker.settings.quiet_period = 60
     path = submitted(stack, wav(1), 0)
-    assert 0 < snoozed(look(worker)) <= 60
+    assert 0 < snoozed(try_upload(worker)) <= 60
     assert stack.objects() == []
     aged(path, 60)
     at_once(stack)
-    assert isinstance(look(worker), str)
+    assert isinstance(try_upload(worker), str)
 
 
 def test_a_recording_that_grows_is_uploaded_when_it_stands_still(
@@ -90,44 +90,44 @@ def test_a_recording_that_grows_is_uploaded_when_it_stands_still(
     # Its server's clock is wrong, so nothing but standing still counts.
     path = submitted(stack, whole[:10_000], -HOUR)
     for size in (20_000, 30_000, len(whole)):
-        assert snoozed(look(worker)) == PERIOD
+        assert snoozed(try_upload(worker)) == PERIOD
         # Whoever looks next, after the snooze, may be another worker: it sees that it grew.
         path.write_bytes(whole[:size])
         aged(path, -HOUR)
-    assert snoozed(look(worker)) == PERIOD
+    assert snoozed(try_upload(worker)) == PERIOD
     assert stack.objects() == []
     # The second look is a period after the first.
-    found = look(worker)
+    found = try_upload(worker)
     assert isinstance(found, str)
     assert worker.storage.read(found) == whole
 
 
-def test_the_size_alone_tells_that_it_grows(stack: Stack, worker: Context) -> None:
+def test_the_size_alone_shows_that_it_grows(stack: Stack, worker: Context) -> None:
     path = submitted(stack, wav(1), -HOUR)
     written = path.stat().st_mtime_ns
-    assert snoozed(look(worker)) == PERIOD
+    assert snoozed(try_upload(worker)) == PERIOD
     path.write_bytes(wav(2))
     # As a mirror does that keeps times.
     os.utime(path, ns=(written, written))
-    assert snoozed(look(worker)) == PERIOD
+    assert snoozed(try_upload(worker)) == PERIOD
 
 
 def test_what_nobody_has_written_to_yet_is_not_empty_for_good(
     stack: Stack, worker: Context
 ) -> None:
     path = submitted(stack, b"", -HOUR)
-    snoozed(look(worker))
+    snoozed(try_upload(worker))
     path.write_bytes(wav(1))
     aged(path, HOUR)
-    assert isinstance(look(worker), str)
+    assert isinstance(try_upload(worker), str)
 
 
-def test_a_look_that_comes_early_does_not_count_for_more(stack: Stack, worker: Context) -> None:
+def test_a_try_that_comes_early_does_not_count_for_more(stack: Stack, worker: Context) -> None:
     worker.settings.quiet_period = 60
     submitted(stack, wav(1), -HOUR)
-    assert snoozed(look(worker)) == 60
+    assert snoozed(try_upload(worker)) == 60
     at_once(stack)
-    again = look(worker)
+    again = try_upload(worker)
     assert 0 < snoozed(again) < 60
     assert isinstance(again, Snooze)
     assert not again.seen, "the first look is the one that counts"
@@ -186,12 +186,12 @@ def test_what_is_moved_away_once_it_is_read_was_read_whole(stack: Stack, worker:
     path = submitted(stack, wav(1), HOUR)
     events = worker.storage._client.meta.events
     events.register("before-send.s3.PutObject", lambda **_: path.unlink(missing_ok=True))
-    found = look(worker)
+    found = try_upload(worker)
     assert isinstance(found, str)
     assert worker.storage.read(found) == wav(1)
 
 
-def test_a_link_out_of_the_roots_that_takes_its_place_is_refused(
+def test_a_link_out_of_the_roots_that_replaces_it_is_refused(
     stack: Stack, worker: Context, tmp_path: Path
 ) -> None:
     path = submitted(stack, wav(1), HOUR)
