@@ -11,14 +11,12 @@ import structlog
 
 from worker.account.admission import Operation
 from worker.errors import Snooze, Throttled, Transient
+from worker.runtime.backoff import IN_LEASE
 from worker.runtime.work import Work
 
 log = structlog.get_logger()
 
 Answer = TypeVar("Answer")
-
-#: Seconds to wait after each failure in a row; after one more, the recovery backs off as a whole.
-_WAITS = (0.5, 1.0, 2.0, 4.0, 8.0)
 
 
 class RetriedCalls:
@@ -42,7 +40,7 @@ class RetriedCalls:
             Permanent: as AWS's error is classified.
             LeaseLost, ShuttingDown: if the recovery is to stop.
         """
-        for wait in _WAITS:
+        for wait in IN_LEASE:
             try:
                 return self._call(function, operation)
             except Transient as error:

@@ -8,6 +8,10 @@ import random
 MAX_BACKOFF = 30.0
 #: Seconds from a crash, or the loss of a process, to the next try.
 AFTER_CRASH = 5.0
+#: Seconds for which nobody in the fleet calls an operation that AWS has throttled.
+AFTER_THROTTLING = 1.0
+#: Seconds to wait after each failure in a row of work that keeps its lease and thread meanwhile.
+IN_LEASE = (0.5, 1.0, 2.0, 4.0, 8.0)
 
 
 def backoff(waited: float) -> float:

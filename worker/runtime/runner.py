@@ -12,7 +12,7 @@ from producer.backend.schedule import Lease
 from producer.errors import BrokerUnavailable
 from worker.errors import Crashed, LimitReached, Permanent, Snooze, Throttled, Transient
 from worker.leases import WARM_SHUTDOWN, LeaseLost, ShuttingDown
-from worker.runtime.backoff import AFTER_CRASH, backoff
+from worker.runtime.backoff import AFTER_CRASH, AFTER_THROTTLING, backoff
 from worker.runtime.concurrency import LimitedWork
 from worker.runtime.context import Context, context
 from worker.runtime.isolation import IsolatedProcessLost, IsolationNeeded, run_isolated
@@ -111,7 +111,7 @@ def handle_error(handler: Handler, work: Work, error: Exception) -> None:
             work.worker.schedule.queue_large(work.lease)
         case Throttled():
             log.info("account.throttled", reason=error.message)
-            work.worker.admission.throttled(error.operation, 1.0)
+            work.worker.admission.throttled(error.operation, AFTER_THROTTLING)
             work.snooze(backoff(work.waited))
         case Transient():
             log.warning("stage.retried_later", code=error.code, reason=error.message)
