@@ -160,8 +160,8 @@ def test_symlinked_folders_are_followed_and_loops_end(stack: Stack) -> None:
 def test_a_recording_that_is_named_in_several_ways_is_transcribed_once(stack: Stack) -> None:
     folder = fill(stack.audio / "once", {"a.wav": WAV, "b.wav": WAV})
     (folder / "link.wav").symlink_to("a.wav")
-    names = [folder / "a.wav", folder, folder / "link.wav", folder / "b.wav", f"{folder}/./a.wav"]
-    names += ["s3://bucket/c.wav", "https://bucket.s3.amazonaws.com/c.wav"]
+    names: list[str | Path] = [folder / "a.wav", folder, folder / "link.wav", folder / "b.wav"]
+    names += [f"{folder}/./a.wav", "s3://bucket/c.wav", "https://bucket.s3.amazonaws.com/c.wav"]
     ran = submit(stack, *names, "--recursive")
     assert ran.returncode == 0
     audio = [json.loads(line)["audio"] for line in ran.stdout.splitlines()]

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from producer.backend.job_store import PREFIX
 from producer.contract.job import JobState
 from producer.contract.stages import QUEUES, Stage
-from tests.support.stack import BUCKET, Stack, until
+from tests.support.stack import BUCKET, Stack
+from tests.support.waiting import until
 
 IN_PLACE = f"s3://{BUCKET}/theirs/talk.wav"
 #: How a job names its audio and its key, and what it may look like when it is forgotten.
-LIVES = {
+LIVES: dict[str, tuple[dict[str, Any], JobState]] = {
     "done": ({}, JobState.COMPLETED),
     "running": ({}, JobState.TRANSCRIBING),
     "redacted": (

@@ -59,9 +59,8 @@ def wait_until_known(folder: Path, pid: int, names: list[str]) -> None:
         decode_responses=True,
         socket_timeout=DEADLINE,
     ) as broker:
-        for name in names:
-            key = f"transcribe:job:{name}"
-            until(lambda key=key: broker.hget(key, "state") == "TRANSCRIBING")
+        running = ["TRANSCRIBING"] * len(names)
+        until(lambda: [broker.hget(f"transcribe:job:{name}", "state") for name in names] == running)
         unread = set(names)
         with broker.monitor() as monitor:
             for seen in monitor.listen():

@@ -11,7 +11,6 @@ import pytest
 
 from producer.backend.job_store import PREFIX
 from producer.contract.job import Job, JobState
-from producer.contract.stages import Stage
 from producer.errors import JobExists
 from tests.conftest import make_stack
 from tests.support.stack import BUCKET, SAMPLES, Stack
@@ -189,11 +188,7 @@ def test_recovering_twice_changes_nothing(shared: Stack) -> None:
 def settled(stack: Stack) -> None:
     """Wait until nothing is under way."""
     until(lambda: not stack.running_ids())
-    for stage in Stage:
-        until(
-            lambda stage=stage: stack.broker.command("ZCARD", f"{PREFIX}schedule:{stage}") == 0,
-            what=f"an empty schedule of {stage}",
-        )
+    until(lambda: not stack.scheduled(), what="an empty schedule")
 
 
 def test_jobs_with_a_record_are_left_alone(shared: Stack) -> None:

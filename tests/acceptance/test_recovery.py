@@ -62,11 +62,7 @@ def test_200_at_once_within_the_quota_each_started_once(stack: Stack) -> None:
     assert sum(refused.values()) == 0, refused
     assert stack.client.counts()[JobState.COMPLETED] == 200
     # Nothing is left of the work but the records.
-    for stage in Stage:
-        until(
-            lambda stage=stage: stack.broker.command("ZCARD", f"{PREFIX}schedule:{stage}") == 0,
-            what=f"an empty schedule of {stage}",
-        )
+    until(lambda: not stack.scheduled(), what="an empty schedule")
     assert stack.running_ids() == []
 
 

@@ -46,7 +46,7 @@ def test_workers_live_through_restarts_of_redis(stack: Stack, number: signal.Sig
     ]
     ids = submit(stack, "job", 30)
     for done in (3, 12):
-        until(lambda done=done: stack.client.counts()[JobState.COMPLETED] >= done)
+        stack.completed(done)
         stack.stop_redis(number)
         with pytest.raises(BrokerUnavailable):
             stack.client.submit("/audio/x.wav", name="not-taken")
@@ -60,7 +60,7 @@ def test_connections_that_are_cut_are_made_again(stack: Stack) -> None:
     worker = stack.start_worker(max_running_jobs="8")
     ids = submit(stack, "job", 20)
     for done in (2, 8, 14):
-        until(lambda done=done: stack.client.counts()[JobState.COMPLETED] >= done)
+        stack.completed(done)
         stack.broker.command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
     assert_all_done_once(stack, ids)
     assert worker.poll() is None

@@ -19,7 +19,8 @@ from producer.contract.stages import CONTROL_QUEUE
 from producer.errors import BrokerUnusable
 from producer.settings import ProducerSettings
 from tests.support.redis_server import redis_server
-from tests.support.stack import ROOT, Stack, until
+from tests.support.stack import ROOT, Stack
+from tests.support.waiting import until
 
 DOCUMENTED = re.findall(r"^ACL SETUSER (.+)$", (ROOT / "docs/redis.md").read_text(), re.MULTILINE)
 

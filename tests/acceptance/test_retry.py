@@ -26,7 +26,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 
 def submit(stack: Stack, name: str, **fields: object) -> str:
-    return stack.client.submit(stack.sample("silence.wav"), name=name, **fields).id  # type: ignore[arg-type]
+    return stack.client.submit(stack.sample("silence.wav"), name=name, **fields).id
 
 
 def expire(stack: Stack, name: str) -> Job:

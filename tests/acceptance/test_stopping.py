@@ -41,7 +41,7 @@ def test_a_rolling_restart_under_load_costs_no_job_a_lease(stack: Stack) -> None
             {"audio": str(recording), "name": f"rolling-{len(ids) + number}"}
             for number in range(60)
         )
-        until(lambda done=done: stack.client.counts()[JobState.COMPLETED] >= 15 * done)
+        stack.completed(15 * done)
         until(lambda: stack.client.counts()[JobState.TRANSCRIBING] >= 3, what="load")
         workers[name].terminate()
         wait_for_end(workers[name])

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.stack import Stack, until
+from tests.support.stack import Stack
+from tests.support.waiting import until
 
 STOP_SIGNALS = [signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP]
 

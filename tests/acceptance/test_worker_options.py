@@ -11,7 +11,8 @@ import pytest
 
 from producer.contract.job import JobState
 from producer.contract.stages import QUEUES
-from tests.support.stack import Stack, until
+from tests.support.stack import Stack
+from tests.support.waiting import until
 
 
 def run_worker(stack: Stack, *options: str) -> subprocess.CompletedProcess[str]:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import signal
+import subprocess
 import time
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 
 from producer.backend.job_store import PREFIX
 from producer.contract.job import JobState
@@ -35,7 +37,7 @@ class Storm:
         self.recoveries: list[float] = []
         self._report = report
         self._settings = _SETTINGS | {"lease": str(lease)}
-        self._workers = {}
+        self._workers: dict[str, subprocess.Popen[bytes]] = {}
         self._began = time.monotonic()
         # Long enough to be seen at work, short enough for three hundred.
         stack.start_aws("--recogniser", "fixed:1", "--quota", f"jobs={QUOTA},start=25")
@@ -61,13 +63,11 @@ class Storm:
             self._strike(step)
             for job in step.jobs:
                 if job.kind is Kind.CANCELLED:
-                    self._patiently(lambda job=job: self._cancel(job.name))
+                    self._patiently(partial(self._cancel, job.name))
             self._report(f"{self.seconds:5.0f} s  {step.blow.value:45} {self._summary()}")
         self._weather({})
         for entry in MALFORMED:
-            self._patiently(
-                lambda entry=entry: self.stack.broker.command("LPUSH", CONTROL_QUEUE, entry)
-            )
+            self._patiently(partial(self.stack.broker.command, "LPUSH", CONTROL_QUEUE, entry))
         self._settle(120 + 4 * self.lease)
         self._report(f"{self.seconds:5.0f} s  {'calm':45} {self._summary()}")
 

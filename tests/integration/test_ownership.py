@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from producer.contract.job import JobState
 from producer.contract.stages import Stage
-from tests.support.stack import BUCKET, Stack, until
+from tests.support.stack import BUCKET, Stack
 from tests.support.stages import taken_up, worker_of
+from tests.support.waiting import until
 from worker.errors import Snooze
 from worker.leases import LeaseLost
 from worker.runtime.context import Context
@@ -28,12 +30,12 @@ def worker(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Context:
     return worker_of(stack, monkeypatch)
 
 
-def upload(worker: Context, stack: Stack, name: str = "one", **options: object) -> Work:
+def upload(worker: Context, stack: Stack, name: str = "one", **options: Any) -> Work:
     stack.client.submit(stack.sample("silence.wav"), name=name, key=KEY, **options)
     return taken_up(worker, Stage.UPLOAD, name)
 
 
-def transcribed(worker: Context, stack: Stack, **options: object) -> Work:
+def transcribed(worker: Context, stack: Stack, **options: Any) -> Work:
     """The work of a start whose job has ended, with all its objects beside the key."""
     work = upload(worker, stack, **options)
     work.advance(JobState.READY, "ready", media_uri=uploading.upload_audio(work))

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from producer.backend.job_store import PREFIX
+from producer.contract.s3_uri import S3Uri
 from producer.contract.stages import Stage
 from tests.support.recordings import wav, wav_header
 from tests.support.stack import SAMPLES, Stack
@@ -45,7 +46,7 @@ def aged(path: Path, age: float) -> None:
     os.utime(path, (written, written))
 
 
-def try_upload(worker: Context) -> str | Snooze:
+def try_upload(worker: Context) -> S3Uri | Snooze:
     """What the next try of a worker comes to: the address of the audio, or a snooze."""
     work = taken_up(worker, Stage.UPLOAD, "one")
     try:
@@ -69,7 +70,7 @@ def snoozed(found: str | Snooze) -> float:
 def test_what_was_written_long_ago_is_not_waited_for(stack: Stack, worker: Context) -> None:
     submitted(stack, wav(1), HOUR)
     found = try_upload(worker)
-    assert isinstance(found, str)
+    assert isinstance(found, S3Uri)
     assert worker.storage.read(found) == wav(1)
 
 
@@ -98,7 +99,7 @@ def test_a_recording_that_grows_is_uploaded_when_it_stands_still(
     assert stack.objects() == []
     # The second look is a period after the first.
     found = try_upload(worker)
-    assert isinstance(found, str)
+    assert isinstance(found, S3Uri)
     assert worker.storage.read(found) == whole
 
 
@@ -187,7 +188,7 @@ def test_what_is_moved_away_once_it_is_read_was_read_whole(stack: Stack, worker:
     events = worker.storage._client.meta.events
     events.register("before-send.s3.PutObject", lambda **_: path.unlink(missing_ok=True))
     found = try_upload(worker)
-    assert isinstance(found, str)
+    assert isinstance(found, S3Uri)
     assert worker.storage.read(found) == wav(1)
 
 

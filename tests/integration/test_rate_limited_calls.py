@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import get_args
 
 import pytest
@@ -34,6 +35,10 @@ _QUOTAS: dict[Operation, int] = {
 }
 _FAR = 1000.0
 _COOLING_GET = f"{PREFIX}permits:cooling:GetTranscriptionJob"
+
+
+def passed(moment: float) -> bool:
+    return time.monotonic() > moment
 
 
 @pytest.fixture
@@ -198,9 +203,8 @@ def test_refusals_that_come_together_halve_the_rate_once(offline: Context) -> No
 
 def test_what_is_refused_again_is_halved_again_but_never_all_gone(offline: Context) -> None:
     for _ in range(4):
-        until_halved = time.monotonic() + 1.1
         offline.admission.throttled("ListTranscriptionJobs", 0)
-        until(lambda when=until_halved: time.monotonic() > when)
+        until(partial(passed, time.monotonic() + 1.1))
     assert offline.admission.acquire("ListTranscriptionJobs", _FAR).id
     assert offline.admission.acquire("ListTranscriptionJobs", _FAR).id == ""
 

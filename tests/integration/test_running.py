@@ -22,7 +22,7 @@ def schedule(stack: Stack) -> Schedule:
 
 
 def look(stack: Stack) -> Snapshot:
-    return RunningJobs(stack.broker).look("5")
+    return RunningJobs(stack.broker).snapshot("5")
 
 
 def run(stack: Stack, *names: str, ago: float = 0) -> None:

@@ -306,8 +306,7 @@ def test_retry_is_a_new_attempt_of_what_ended_badly_only(stack: Stack, schedule:
 
 def test_overdue_jobs_fail_in_whatever_line_they_stand(stack: Stack, schedule: Schedule) -> None:
     stack.client.submit("/audio/a.wav", name="late", deadline=0.2)
-    overdue: list[str] = []
-    until(lambda: overdue.extend(stack.store.fail_overdue()) or "late" in overdue)
+    assert until(stack.store.fail_overdue) == ["late"]
     job = stack.client.get("late")
     assert job.state is JobState.FAILED
     assert job.error is not None

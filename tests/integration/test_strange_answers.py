@@ -13,9 +13,11 @@ from structlog.testing import capture_logs
 
 from producer.backend.workers import Check
 from producer.contract.job import JobState
-from tests.support.stack import Stack, until
+from tests.support.stack import Stack
 from tests.support.stages import worker_of
-from worker.aws.session import Aws, errors_classified
+from tests.support.waiting import until
+from worker.aws.errors import errors_classified
+from worker.aws.session import Aws
 from worker.background import run_in_background
 from worker.errors import Transient
 from worker.runtime.health import Health
@@ -132,8 +134,11 @@ def test_a_strange_answer_of_transcribe_is_waited_out(
 
 
 def test_a_thread_says_what_it_died_of() -> None:
+    def die() -> None:
+        raise ZeroDivisionError
+
     with capture_logs() as logged:
-        run_in_background("quotas", lambda: 1 // 0).join(timeout=10)
+        run_in_background("quotas", die).join(timeout=10)
     assert [(line["event"], line["thread"]) for line in logged] == [
         ("background.crashed", "quotas")
     ]

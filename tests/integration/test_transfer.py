@@ -56,6 +56,10 @@ class Counted(FileIO):
         return data
 
 
+def counted(path: Path, then: Callable[[], object]) -> BufferedReader:
+    return BufferedReader(Counted(path, then))
+
+
 def sparse(path: Path, size: int) -> Path:
     with path.open("wb") as file:
         file.write(b"talk")
@@ -76,7 +80,8 @@ def unended(stack: Stack) -> list[Any]:
 @pytest.mark.parametrize("size", [1000, 3 * MB, PART_BYTES, 3 * PART_BYTES + 1])
 def test_a_file_is_read_once(worker: Context, tmp_path: Path, size: int) -> None:
     raw = Counted(sparse(tmp_path / "a", size))
-    with BufferedReader(raw) as file:
+    file: BufferedReader = BufferedReader(raw)
+    with file:
         assert worker.storage.put(file, URI, "talk", go_on)
         assert raw.count == size
     assert worker.storage.read(URI) == (tmp_path / "a").read_bytes()
@@ -92,7 +97,7 @@ def test_a_file_that_changes_meanwhile_is_not_taken_for_whole(
         with path.open("ab") as more:
             more.write(b"and another word")
 
-    with BufferedReader(Counted(path, grow)) as file, pytest.raises(Transient) as caught:
+    with counted(path, grow) as file, pytest.raises(Transient) as caught:
         worker.storage.put(file, URI, "talk", go_on)
     assert caught.value.code == "FileChanged"
     assert stack.objects() == []
@@ -108,7 +113,7 @@ def test_a_file_that_becomes_shorter_is_not_taken_for_whole(
         with path.open("r+b") as file:
             file.truncate(PART_BYTES + 1)
 
-    with BufferedReader(Counted(path, cut)) as file, pytest.raises(Transient) as caught:
+    with counted(path, cut) as file, pytest.raises(Transient) as caught:
         worker.storage.put(file, URI, "talk", go_on)
     assert caught.value.code == "FileChanged"
     assert stack.objects() == []

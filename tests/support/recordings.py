@@ -14,6 +14,7 @@ def encoded(container: str, codec: str, rate: int, seconds: float = 1.0) -> byte
     buffer = BytesIO()
     with av.open(buffer, "w", format=container) as output:
         stream = output.add_stream(codec, rate=rate, layout="mono")
+        assert isinstance(stream, av.AudioStream)
         resampler = av.AudioResampler(stream.format, stream.layout, rate, stream.frame_size)
         frame = av.AudioFrame(format="s16", layout="mono", samples=round(rate * seconds))
         frame.planes[0].update(bytes(frame.planes[0].buffer_size))
@@ -78,7 +79,7 @@ def ogg_beginning_at(ogg: bytes, seconds: int) -> bytes:
     return moved
 
 
-def _ogg_checksum(page: bytes) -> int:
+def _ogg_checksum(page: bytes | bytearray) -> int:
     remainder = 0
     for byte in page:
         remainder ^= byte << 24

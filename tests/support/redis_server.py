@@ -11,7 +11,7 @@ from pathlib import Path
 import redis
 
 from producer.cli.sandbox import redis_program
-from tests.support.stack import until
+from tests.support.waiting import until
 
 #: A node of a Cluster has a second port, so many above.
 _BUS = 10000

@@ -24,6 +24,7 @@ from producer.backend.connection import Broker
 from producer.backend.job_store import PREFIX, JobStore
 from producer.cli.sandbox import Sandbox
 from producer.contract.job import Job, JobState
+from producer.contract.stages import Stage
 from producer.errors import BrokerUnavailable
 from producer.settings import ProducerSettings
 from tests.support.waiting import DEADLINE, until
@@ -167,6 +168,18 @@ class Stack:
         job = until(found, seconds, f"{job_id} in {states}")
         assert isinstance(job, Job)
         return job
+
+    def completed(self, number: int) -> None:
+        """Wait until so many jobs are COMPLETED."""
+        until(lambda: self.client.counts()[JobState.COMPLETED] >= number)
+
+    def scheduled(self) -> list[str]:
+        """The entries of the schedule, each as `stage:id`."""
+        return [
+            f"{stage}:{entry_id}"
+            for stage in Stage
+            for entry_id in self.broker.command("ZRANGE", f"{PREFIX}schedule:{stage}", 0, -1)
+        ]
 
     def running_ids(self) -> list[str]:
         """The jobs that hold a slot, in the order in which they were started."""

@@ -147,7 +147,7 @@ def client_error(code: str, text: str = "It says why.", status: int = 400) -> Cl
         (boto.ConnectTimeoutError(endpoint_url="https://x"), Transient, "Unreachable"),
         (boto.ReadTimeoutError(endpoint_url="https://x"), Transient, "Unreachable"),
         (boto.ConnectionClosedError(endpoint_url="https://x"), Transient, "Unreachable"),
-        (boto.SSLError(endpoint_url="https://x", error="bad"), Transient, "Unreachable"),
+        (boto.SSLError(endpoint_url="https://x", error=OSError("bad")), Transient, "Unreachable"),
         (boto.ProxyConnectionError(proxy_url="https://x", error="no"), Transient, "Unreachable"),
         (boto.ResponseStreamingError(error="cut off"), Transient, "Unreachable"),
         (boto.IncompleteReadError(actual_bytes=1, expected_bytes=2), Transient, "Unreachable"),
@@ -361,7 +361,9 @@ def test_the_list_is_read_to_its_end_a_hundred_names_a_call(
 ) -> None:
     expected = pages(service, *sizes)
 
-    assert service.transcribe.running(AT_ONCE).names == expected
+    listed = service.transcribe.running(AT_ONCE)
+    assert listed is not None
+    assert listed.names == expected
     service.answers.assert_no_pending_responses()
 
 
@@ -482,7 +484,7 @@ def test_missing_credentials_are_waited_for(
 
 
 @pytest.mark.parametrize(
-    "told",
+    "written",
     [
         1764000000,
         1764000000.125,
@@ -492,9 +494,9 @@ def test_missing_credentials_are_waited_for(
         "20261124T180440Z",
     ],
 )
-def test_times_are_read_as_botocore_reads_them(told: float | str) -> None:
-    read = parse_time(told)
-    assert read == parse_timestamp(told)
+def test_times_are_read_as_botocore_reads_them(written: Any) -> None:
+    read = parse_time(written)
+    assert read == parse_timestamp(written)
     assert read.tzinfo is not None
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 
@@ -21,6 +22,10 @@ def started(action: Callable[[], object]) -> threading.Thread:
     return thread
 
 
+def waiting(budget: Budget, number: int) -> bool:
+    return len(budget._line) == number
+
+
 def test_those_who_ask_again_and_again_take_turns() -> None:
     budget, served = Budget(1), list[str]()
     budget.take(1, nothing)
@@ -35,7 +40,7 @@ def test_those_who_ask_again_and_again_take_turns() -> None:
                 budget.give(1)
 
         threads.append(started(ask))
-        until(lambda number=number: len(budget._line) == number)
+        until(partial(waiting, budget, number))
     # Give one byte from hand to hand: everybody is waiting when it is first given.
     budget.give(1)
     for thread in threads:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
@@ -33,11 +33,10 @@ URI = "s3://bucket/talk.wav"
 )
 def test_the_options_come_back(options: dict[str, Any]) -> None:
     request = TranscriptionRequest.parse({"audio": URI, "name": "talk", **options})
-    told = cast(
-        Any,
-        start_parameters(request, name="talk", media_uri=URI, output_uri=S3Uri("s3://bucket/k")),
-    )
-    found = options_of({**told, "MediaFormat": "wav", "MediaSampleRateHertz": 16000})
+    output = S3Uri("s3://bucket/k")
+    sent = start_parameters(request, name="talk", media_uri=URI, output_uri=output)
+    described: Any = {**sent, "MediaFormat": "wav", "MediaSampleRateHertz": 16000}
+    found = options_of(described)
     assert TranscriptionRequest.parse({"audio": URI, "name": "talk", **found}) == request
 
 

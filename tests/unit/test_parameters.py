@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from botocore.model import StructureShape
 from botocore.session import Session
 from botocore.validate import ParamValidator
 
@@ -16,7 +17,7 @@ from producer.contract.options import (
 from producer.contract.s3_uri import S3Uri
 from worker.aws.parameters import start_parameters
 
-MODEL = Session().get_service_model("transcribe").operation_model("StartTranscriptionJob")
+SERVICE = Session().get_service_model("transcribe")
 ARN = "arn:aws:iam::123456789012:role/Transcribe"
 ALWAYS = {
     "TranscriptionJobName": "talk-1",
@@ -138,6 +139,13 @@ EXPECTED: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
 }
 
 
+def structure(name: str) -> StructureShape:
+    """A structure of the service by its name."""
+    shape = SERVICE.shape_for(name)
+    assert isinstance(shape, StructureShape)
+    return shape
+
+
 def parameters(**fields: Any) -> dict[str, Any]:
     request = TranscriptionRequest.parse({"audio": "/talk.wav", **fields})
     made: dict[str, Any] = dict(
@@ -148,7 +156,7 @@ def parameters(**fields: Any) -> dict[str, Any]:
             output_uri=S3Uri("s3://out/a/talk-1.json"),
         )
     )
-    report = ParamValidator().validate(made, MODEL.input_shape)
+    report = ParamValidator().validate(made, structure("StartTranscriptionJobRequest"))
     assert not report.has_errors(), report.generate_report()
     return made
 
@@ -209,7 +217,7 @@ def test_each_option_makes_a_difference(option: str) -> None:
     ],
 )
 def test_the_parts_of_an_option_are_those_of_the_service(value: Any, shape: str) -> None:
-    members = MODEL.service_model.shape_for(shape).members
+    members = structure(shape).members
     ours = {name.replace("_", "") for name in value.model_fields}
 
     assert ours == {name.lower() for name in members}
@@ -218,9 +226,9 @@ def test_the_parts_of_an_option_are_those_of_the_service(value: Any, shape: str)
 def test_every_parameter_of_the_service_is_within_reach() -> None:
     sent = {"LanguageCode", *ALWAYS} | {name for _, told in EXPECTED.values() for name in told}
 
-    assert set(MODEL.input_shape.members) == sent
+    assert set(structure("StartTranscriptionJobRequest").members) == sent
     settings = {name for _, told in EXPECTED.values() for name in told.get("Settings", {})}
-    assert set(MODEL.service_model.shape_for("Settings").members) == settings
+    assert set(structure("Settings").members) == settings
 
 
 @pytest.mark.parametrize(

@@ -235,6 +235,7 @@ def test_the_worker_takes_its_part_of_the_script_settings(script: Path) -> None:
     assert settings.credentials is not None
     assert [each.get_secret_value() for each in settings.credentials] == [KEY, SECRET]
     used = Aws(settings).session.get_credentials()
+    assert used is not None
     assert (used.access_key, used.secret_key) == (KEY, SECRET)
     assert Aws(settings).region == "eu-central-1"
 
