@@ -1,4 +1,4 @@
-# The worker, or with `--build-arg EXTRAS=local` the stand-in for AWS too.
+# The worker, or with `--build-arg EXTRAS=local` the local AWS emulator too.
 #   docker build -t transcribe-queue .
 #   docker build -t transcribe-queue:local --build-arg EXTRAS=local .
 

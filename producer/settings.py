@@ -24,26 +24,27 @@ class ProducerSettings(BaseSettings):
     redis_url: str = Field(
         default="redis://127.0.0.1:6379/0",
         repr=False,  # it may hold a password
-        description="Redis of the records, the schedule and the messages; `rediss://` for TLS, "
-        "`unix:///PATH?db=0` for a socket.",
+        description="URL of Redis; `rediss://` for TLS, `unix:///PATH?db=0` for a socket.",
     )
     retention: float = Field(
         default=7 * 86400.0,
         gt=0,
         allow_inf_nan=False,
-        description="Seconds for which the records and texts of ended jobs are kept.",
+        description="Seconds for which Redis keeps the records and texts of ended jobs.",
     )
     deadline: float = Field(
         default=7 * 86400.0,
         gt=0,
         allow_inf_nan=False,
-        description="Seconds from submission after which a job is given up, unless it says so.",
+        description="Seconds from submission after which a job fails, unless its request says "
+        "otherwise.",
     )
     lease: float = Field(
         default=10.0,
         ge=1,
         allow_inf_nan=False,
-        description="Seconds of silence after which a worker's job goes to another.",
+        description="Seconds after which the lease of a silent worker expires, and another worker "
+        "continues its jobs.",
     )
 
     @classmethod

@@ -32,26 +32,26 @@ class WorkerSettings(ProducerSettings):
     prefix: str = Field(
         default="transcribe-queue/",
         pattern=r"^[a-zA-Z0-9\-_.!*'()/]*$",
-        description="What the keys we choose in the bucket begin with; ends in `/`. No request "
-        "names a key or audio beneath it.",
+        description="Beginning of the keys that workers choose in the bucket; ends in `/`. No "
+        "request may name a key or audio beneath it.",
     )
     audio_buckets: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(),
-        description="Buckets in which `s3://` audio may lie, separated by `,`; only "
-        "`TRANSCRIBE_BUCKET` if none is named.",
+        description="Buckets from which requests may name `s3://` audio, separated by `,`; by "
+        "default `TRANSCRIBE_BUCKET` only.",
     )
     replace_key: str = Field(
         default="",
-        description="The one `key` at which jobs may overwrite what is not their own; `transcribe "
+        description="The one `key` at which jobs may overwrite objects of others; `transcribe "
         "local --replace` sets it.",
     )
     audio_roots: Annotated[tuple[Path, ...], NoDecode] = Field(
         default=(Path(),),
-        description="Folders beneath which local audio may lie, separated by `:`.",
+        description="Folders from which workers read local audio, separated by `:`.",
     )
     results_dir: Path = Field(
         default=Path("transcripts"),
-        description="The results root: each job's files go into a folder of their own beneath it.",
+        description="The results root: each job has a folder of its own beneath it.",
     )
     env_file: Path | None = Field(
         default=None,
@@ -74,40 +74,40 @@ class WorkerSettings(ProducerSettings):
     )
     tenant_weights: Annotated[dict[str, float], NoDecode] = Field(
         default={},
-        description="Shares of tenants, `alice=3,bob=0.5` or JSON; 1 each for all others. The same "
-        "for all workers.",
+        description="Weights of tenants, `alice=3,bob=0.5` or JSON; 1 for all others. Set it alike "
+        "on all workers.",
     )
     poll_interval: float = Field(
         default=0.8,
         ge=0.1,
-        description="The least seconds between two looks at the running jobs; while none of them "
-        "is likely to end there are up to 15.",
+        description="Seconds between two polls of the running jobs, at least; up to 15 while none "
+        "of them is likely to end.",
     )
     dispatch_interval: float = Field(
-        default=0.2, ge=0.01, description="Seconds between two looks at what is due."
+        default=0.2, ge=0.01, description="Seconds between two passes of the dispatcher."
     )
     concurrency: int = Field(
-        default=16, ge=1, description="Stages that one worker process is at work on at once."
+        default=16, ge=1, description="Stages that one worker process runs at once: its threads."
     )
     quiet_period: float = Field(
         default=5.0,
         ge=0,
-        description="Seconds for which a recording must have stood still before it is uploaded.",
+        description="Seconds for which a recording must not have changed before its upload.",
     )
     result_patience: float = Field(
         default=60.0,
         ge=0,
-        description="Seconds for which a result that is missing or broken may still turn up.",
+        description="Seconds for which collect waits for a missing or broken result.",
     )
     stop_grace: float = Field(
         default=20.0,
         ge=0,
-        description="Seconds that a worker may take to finish what it is at when told to stop.",
+        description="Seconds that a stopping worker has to finish its work.",
     )
     kept_result_bytes: int = Field(
         default=65536,
         ge=0,
-        description="The largest compressed text or document, in bytes, that is kept in Redis.",
+        description="Largest compressed text or document, in bytes, that Redis keeps.",
     )
     log_format: Literal["auto", "json", "console"] = Field(
         default="auto", description="`auto` is JSON unless the log goes to a terminal."

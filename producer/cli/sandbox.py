@@ -1,4 +1,4 @@
-"""The child processes of `transcribe local`: Redis, a stand-in for AWS, one worker."""
+"""The child processes of `transcribe local`: Redis, the local AWS emulator, one worker."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Sandbox:
     def __init__(self) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="transcribe-local-"))
         self._children: list[tuple[str, subprocess.Popen[bytes]]] = []
-        #: the key pair of the stand-in for AWS, as boto3 reads it
+        #: the key pair of the AWS emulator, as boto3 reads it
         self.aws_keys = {
             "AWS_ACCESS_KEY_ID": f"LOCALAWS{secrets.token_hex(10).upper()}",
             "AWS_SECRET_ACCESS_KEY": secrets.token_hex(20),
@@ -102,7 +102,7 @@ class Sandbox:
         return url
 
     def start_localaws(self, bucket: str, *options: str) -> str:
-        """Start the stand-in for AWS with a bucket and further options; returns its URL.
+        """Start the AWS emulator with a bucket and further options; returns its URL.
 
         It answers who signs with `aws_keys`.
 
@@ -119,7 +119,7 @@ class Sandbox:
 
     @property
     def admin_headers(self) -> dict[str, str]:
-        """What requests to `/_localaws/` of the stand-in must bring."""
+        """What requests to `/_localaws/` of the emulator must bring."""
         pair = ":".join(self.aws_keys.values())
         return {"Authorization": f"Basic {b64encode(pair.encode()).decode()}"}
 

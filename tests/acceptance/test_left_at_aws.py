@@ -166,7 +166,7 @@ def test_all_is_well_lists_nothing(stack: Stack) -> None:
     assert "at AWS" not in (folder / "stderr").read_text()
 
 
-@pytest.mark.parametrize("moment", ["starting Redis", "starting a stand-in", "starting a worker"])
+@pytest.mark.parametrize("moment", ["starting Redis", "starting the local", "starting a worker"])
 def test_ctrl_c_while_it_starts_leaves_nothing(tmp_path: Path, moment: str) -> None:
     files = recordings(tmp_path, "one.wav")
     with in_terminal(tmp_path, *files) as terminal:

@@ -314,7 +314,7 @@ def test_the_demo_shows_every_sample() -> None:
 
 
 def test_files_it_names_exist() -> None:
-    named = [name for row in _table("Where to change what", "file") for name in code(row[0])]
+    named = [name for row in _table("Where to change what", "folder") for name in code(row[0])]
     assert named
     named += re.findall(
         r"`((?:producer|worker|localaws|samples|\.ci)/[\w./]*|\.env\.example)`", README
@@ -322,13 +322,15 @@ def test_files_it_names_exist() -> None:
     assert [name for name in named if not (ROOT / name).exists()] == []
 
 
-def test_every_module_of_a_stage_has_a_place() -> None:
-    named = {name for row in _table("Where to change what", "file") for name in code(row[0])}
-    assert {
-        f"{path.relative_to(ROOT)}/" for path in (ROOT / "localaws", ROOT / "producer/cli")
-    } <= named
-    for stage in ("upload", "start", "poll", "collect", "cleanup"):
-        assert f"worker/stages/{stage}.py" in named
+def test_every_folder_of_the_product_has_a_row() -> None:
+    named = {name for row in _table("Where to change what", "folder") for name in code(row[0])}
+    packages = {
+        f"{path.parent.relative_to(ROOT)}/"
+        for product in ("producer", "worker", "localaws", "benchmarks", "tests")
+        for path in (ROOT / product).glob("**/__init__.py")
+    }
+    inner = {each for each in packages if each.startswith(("tests/", "benchmarks/"))}
+    assert packages - inner | {"tests/", "benchmarks/"} <= named
 
 
 def test_it_is_for_every_machine() -> None:

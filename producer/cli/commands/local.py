@@ -26,7 +26,7 @@ from producer.contract.job import TERMINAL_STATES, TranscriptionRequest
 from producer.errors import InvalidSettings, WaitTimeout
 
 BUCKET = "transcribe-local"
-#: What could make a child find the real AWS, or another account than the stand-in's.
+#: What could make a child find the real AWS, or another account than the emulator's.
 _AWS_VARIABLES = (
     "AWS_PROFILE",
     "AWS_DEFAULT_PROFILE",
@@ -40,7 +40,7 @@ _NEEDED = ("worker", "boto3", "structlog")
 
 @click.command()
 @click.argument("files", metavar="[FILE|DIRECTORY]...", nargs=-1)
-@click.option("--aws", is_flag=True, help="Use the real AWS instead of the local stand-in.")
+@click.option("--aws", is_flag=True, help="Use the real AWS instead of the local AWS emulator.")
 @click.option(
     "--env-file",
     type=click.Path(path_type=Path, dir_okay=False),
@@ -90,7 +90,7 @@ def local(
     timeout: float | None,
     as_json: bool,
 ) -> None:
-    """Transcribe recordings on this machine: starts Redis, a stand-in for AWS and a worker, prints
+    """Transcribe recordings on this machine: starts Redis, an AWS emulator and a worker, prints
     each transcript, and stops all it started.
 
     What cannot be transcribed is left out, and listed at the end. Without files it stays up as a
@@ -221,7 +221,7 @@ def _redis(sandbox: Sandbox) -> str:
 
 
 def _localaws(sandbox: Sandbox) -> dict[str, str]:
-    output.chatter("starting a stand-in for AWS ...")
+    output.chatter("starting the local AWS emulator ...")
     for name in list(os.environ):
         if name in _AWS_VARIABLES or name.startswith(("AWS_ENDPOINT_URL", "AWS_USE_")):
             del os.environ[name]
@@ -250,7 +250,7 @@ def _refuse_unusable_aws(client: Client) -> None:
         for check in worker.checks:
             if check.ok:
                 continue
-            # A stand-in for AWS need not know where a bucket is.
+            # The emulator need not know where a bucket is.
             if check.subject == "region" and os.environ.get("AWS_ENDPOINT_URL"):
                 output.chatter(check.message)
             else:
