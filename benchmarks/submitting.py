@@ -19,7 +19,8 @@ from producer import Client
 from producer.backend.connection import Broker
 from producer.backend.job_store import JobStore
 from producer.cli.sandbox import Sandbox
-from producer.contract.job import JobState, TranscriptionRequest
+from producer.contract.job import JobState
+from producer.contract.request import TranscriptionRequest
 from producer.contract.submission import Submission
 from producer.settings import ProducerSettings
 

@@ -10,7 +10,8 @@
 from __future__ import annotations
 
 from producer.client import Client
-from producer.contract.job import Job, JobError, JobState, TranscriptionRequest
+from producer.contract.job import Job, JobError, JobState
+from producer.contract.request import TranscriptionRequest
 from producer.errors import (
     BadTranscript,
     BrokerUnavailable,

@@ -13,7 +13,8 @@ from producer.backend.job_store import JobStore, taken
 from producer.backend.kept_results import KeptResults
 from producer.backend.recoveries import Recoveries
 from producer.backend.workers import Fleet
-from producer.contract.job import Job, JobState, TranscriptionRequest
+from producer.contract.job import Job, JobState
+from producer.contract.request import TranscriptionRequest
 from producer.contract.submission import Submission
 from producer.errors import (
     BrokerUnavailable,
@@ -227,7 +228,7 @@ class Client:
         """The plain text of a completed job; errors are those of `result`."""
         self._completed(job_id)
         text = self._results.get(job_id, "text")
-        return self.result(job_id).to_text() if text is None else text.decode()
+        return self.result(job_id).render("txt") if text is None else text.decode()
 
     def file(self, job_id: str, kind: str) -> bytes:
         """The content of one file of a completed job, from a disk that this process can read.

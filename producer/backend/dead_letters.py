@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pydantic import BaseModel, ConfigDict
 
 from producer.backend.connection import Broker
-from producer.contract.job import TranscriptionRequest
+from producer.contract.request import TranscriptionRequest
 from producer.errors import DeadLetterNotFound, InvalidRequest
 
 _DEAD_LETTERS = "transcribe:dead"

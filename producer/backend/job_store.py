@@ -12,7 +12,8 @@ from typing import Any, Literal
 
 from producer.backend.connection import Argument, Broker
 from producer.backend.schedule import Lease
-from producer.contract.job import Job, JobState, TranscriptionRequest
+from producer.contract.job import Job, JobState
+from producer.contract.request import TranscriptionRequest
 from producer.contract.stages import STAGE_OF, Stage
 from producer.contract.submission import Submission
 from producer.errors import JobExists, JobNotFound, WrongState

@@ -14,7 +14,7 @@ from types import FrameType
 from producer.cli import output
 from producer.cli.interruption import stop_signals
 from producer.client import Client
-from producer.contract.job import TranscriptionRequest
+from producer.contract.request import TranscriptionRequest
 from producer.errors import BrokerUnavailable, TranscribeQueueError
 
 

@@ -17,8 +17,8 @@ from producer.cli.folders import files_beneath
 from producer.cli.left_out import LeftOut
 from producer.cli.script_file import audio_of
 from producer.contract.containers import detect_container
-from producer.contract.job import TranscriptionRequest
 from producer.contract.media import MAX_BYTES, refusal
+from producer.contract.request import TranscriptionRequest
 from producer.errors import InvalidRequest
 from producer.legacy_env_file import read_request
 

@@ -51,7 +51,7 @@ def chatter(text: str) -> None:
 
 def job_fields(job: Job) -> dict[str, object]:
     """A job as `--json` shows it."""
-    return job.model_dump(mode="json", exclude_defaults=False)
+    return job.model_dump(mode="json")
 
 
 def progress_bar(*, shown: bool = True) -> Progress:

@@ -11,16 +11,7 @@ from typing import Any, Self, cast
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from producer.contract.attempts import attempt_name
-from producer.contract.request import Format, TranscriptionRequest
-
-__all__ = [
-    "TERMINAL_STATES",
-    "Format",
-    "Job",
-    "JobError",
-    "JobState",
-    "TranscriptionRequest",
-]
+from producer.contract.request import TranscriptionRequest
 
 
 class JobState(StrEnum):

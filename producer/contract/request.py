@@ -7,7 +7,7 @@ import re
 import secrets
 from hashlib import sha256
 from pathlib import PurePosixPath
-from typing import Annotated, Literal, Self
+from typing import Annotated, Self
 
 from pydantic import (
     Field,
@@ -19,13 +19,11 @@ from pydantic import (
 )
 
 from producer.contract.attempts import MAX_NAME, attempt_name, is_further_attempt
+from producer.contract.formats import Format, folder_problem, is_reserved
 from producer.contract.languages import LANGUAGE_CODES
 from producer.contract.options import TranscribeOptions
-from producer.contract.result_files import folder_problem, is_reserved
 from producer.contract.s3_uri import S3Uri
 from producer.errors import InvalidRequest
-
-Format = Literal["txt", "srt", "vtt", "json"]
 
 _NAME = re.compile(rf"(?!\.+$)[0-9a-zA-Z._-]{{1,{MAX_NAME}}}")
 MAX_METADATA_BYTES = 8192

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple, Self
 
-from producer.contract.job import TranscriptionRequest
+from producer.contract.request import TranscriptionRequest
 
 
 class Submission(NamedTuple):

@@ -4,25 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from producer.transcript.segments import (
-    OPENING_MARKS,
-    Alternative,
-    AlternativeSegment,
-    Segment,
-    SegmentReading,
-    Word,
-    cut,
-    mean,
-    merge,
-    plain,
-)
+from producer.transcript.segments import AlternativeSegment, Segment, SegmentReading, cut, merge
+from producer.transcript.spacing import plain
+from producer.transcript.words import OPENING_MARKS, Alternative, Word, mean
 
 if TYPE_CHECKING:
     from producer.transcript.document import Item, Results
 
 
 class _Labels:
-    """Who spoke an item, and on which channel, also where only the older lists tell."""
+    """Who spoke an item, and on which channel, also where only the older lists say so."""
 
     def __init__(self, results: Results) -> None:
         self._speakers = {

@@ -11,12 +11,15 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
-from producer.transcript.segments import PAUSE_S, join, running_text, span
+from producer.transcript.segments import PAUSE_S
+from producer.transcript.spacing import join, running_text
+from producer.transcript.words import span
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from producer.transcript.segments import Segment, Word
+    from producer.transcript.segments import Segment
+    from producer.transcript.words import Word
 
 #: Characters in a line; a single longer word keeps a line of its own.
 MAX_LINE: Final = 42

@@ -1,42 +1,26 @@
-"""A finished job's `Transcript`: what was said, when and by whom, as text, subtitles or JSON."""
+"""What was said in a recording, when and by whom: `Transcript`, and its output formats."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
 from itertools import groupby
-from typing import TYPE_CHECKING, Any, Literal, Self
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Self
 
 from producer.errors import BadTranscript
 from producer.transcript import document as result_document
 from producer.transcript import reader
-from producer.transcript.segments import (
-    Alternative,
-    AlternativeSegment,
-    Segment,
-    SegmentReading,
-    Word,
-    join,
-    mean,
-    plain,
-)
+from producer.transcript.spacing import join, plain
 from producer.transcript.subtitles import srt, vtt
+from producer.transcript.words import mean
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
-__all__ = [
-    "Alternative",
-    "AlternativeSegment",
-    "Format",
-    "Segment",
-    "SegmentReading",
-    "Transcript",
-    "Word",
-]
-
-#: What a transcript can be rendered as.
-Format = Literal["txt", "srt", "vtt", "json"]
+    from producer.contract.formats import Format
+    from producer.transcript.segments import AlternativeSegment, Segment
+    from producer.transcript.words import Word
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,40 +106,39 @@ class Transcript:
         """The mean confidence of the spoken words, from 0 to 1; None where no word has one."""
         return mean(word.confidence for word in self.words)
 
-    def to_text(self) -> str:
-        """Return a paragraph, or a `spk_0: …` (or `ch_0: …`) line for each turn of a talk."""
-        if any(segment.label for segment in self.segments):
-            turns = groupby(self.segments, key=lambda part: (part.label, part.channel))
-            lines = [_turn(label, list(parts)) for (label, _), parts in turns]
-            return "".join(f"{line}\n" for line in lines)
-        return "\n".join(f"{text}\n" for text in map(plain, self.transcripts) if text)
+    def render(self, format_: Format, /) -> str:
+        """Return the transcript in an output format.
 
-    def to_srt(self) -> str:
-        """Return SubRip subtitles; an empty string where nothing was said."""
-        return srt(self.segments)
+        `txt` is a paragraph, or a `spk_0: …` (or `ch_0: …`) line for each turn of a talk. Without
+        speech, `txt` and `srt` are empty and `vtt` is its header. `json` is the document as it was
+        read: in UTF-8 it is the same bytes.
 
-    def to_vtt(self) -> str:
-        """Return WebVTT subtitles; only their header where nothing was said."""
-        return vtt(self.segments)
-
-    def to_json(self) -> str:
-        """Return the document as `from_json` received it: in UTF-8 it is the same bytes."""
-        return self._source
-
-    def render(self, as_: Format, /) -> str:
-        """Return the transcript in a format; raise `ValueError` for one that we do not know."""
-        match as_:
-            case "txt":
-                return self.to_text()
-            case "srt":
-                return self.to_srt()
-            case "vtt":
-                return self.to_vtt()
-            case "json":
-                return self.to_json()
-        raise ValueError(f"Unknown format {as_!r}: it is one of txt, srt, vtt, json.")
+        Raises:
+            ValueError: if there is no such format.
+        """
+        if format_ not in _WRITERS:
+            raise ValueError(f"Unknown format {format_!r}: it is one of {', '.join(_WRITERS)}.")
+        return _WRITERS[format_](self)
 
 
-def _turn(label: str | None, parts: list[Segment]) -> str:
+def _text(transcript: Transcript) -> str:
+    if any(segment.label for segment in transcript.segments):
+        turns = groupby(transcript.segments, key=lambda part: (part.label, part.channel))
+        return "".join(f"{_turn(label, parts)}\n" for (label, _), parts in turns)
+    return "\n".join(f"{text}\n" for text in map(plain, transcript.transcripts) if text)
+
+
+def _turn(label: str | None, parts: Iterable[Segment]) -> str:
     text = join((plain(part.text), not part.words or part.words[0].spaced) for part in parts)
     return f"{plain(label)}: {text}" if label else text
+
+
+#: How each output format is written.
+_WRITERS: Mapping[Format, Callable[[Transcript], str]] = MappingProxyType(
+    {
+        "txt": _text,
+        "srt": lambda transcript: srt(transcript.segments),
+        "vtt": lambda transcript: vtt(transcript.segments),
+        "json": lambda transcript: transcript._source,
+    }
+)

@@ -127,6 +127,28 @@ def test_submit_prints_ids_and_wait_prints_what_became_of_them(served: Stack) ->
     assert document["jobName"] == ids[0]
 
 
+def test_status_shows_every_field_of_the_request(stack: Stack) -> None:
+    recording = stack.sample("silence.wav")
+    options: dict[str, object] = {
+        "priority": 3,
+        "formats": ["srt", "txt"],
+        "metadata": {"order": "ü7"},
+        "tags": {"team": "north"},
+    }
+    stack.client.submit(recording, name="mine", **options)
+    shown = {
+        name: value.strip()
+        for name, _, value in (
+            line.strip().partition(" ")
+            for line in stack.transcribe("status", "mine").stdout.splitlines()
+        )
+    }
+    assert shown["audio"] == str(recording)
+    assert {name: json.loads(shown[name]) for name in options} == options
+    request = json.loads(stack.transcribe("status", "mine", "--json").stdout)["request"]
+    assert {name: request[name] for name in options} == options
+
+
 def test_a_folder_is_taken_with_all_beneath_it(served: Stack) -> None:
     for name in ("deep/a.wav", "deep/er/b.wav", "deep/.hidden/c.wav"):
         served.sample("silence.wav", name)

@@ -99,7 +99,7 @@ def test_what_was_to_be_redacted_is_in_one_file_and_is_asked_for_by_name(fetchin
 
     assert not [each for each in everything_in_redis(fetching) if PERSONAL_WORD.encode() in each]
     assert any(b"[PII]" in each for each in everything_in_redis(fetching))
-    shown = [client.text("hidden"), client.result("hidden").to_json()]
+    shown = [client.text("hidden"), client.result("hidden").render("json")]
     shown += [job.files[kind].read_text() for kind in ("json", "txt", "srt", "vtt")]
     shown += [json.dumps(line) for line in fetching.log()]
     for text in shown:

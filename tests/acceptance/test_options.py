@@ -140,5 +140,6 @@ def test_a_transcript_names_its_language_though_the_document_may_not(
     served.job_in(job.id, JobState.COMPLETED)
     transcript = served.client.result(job.id)
     assert (transcript.language, transcript.languages) == (languages[0], languages)
-    named = {"language_code", "language_codes"} & json.loads(transcript.to_json())["results"].keys()
+    results = json.loads(transcript.render("json"))["results"]
+    named = {"language_code", "language_codes"} & results.keys()
     assert bool(named) == (options != {"language": "en-AU"})

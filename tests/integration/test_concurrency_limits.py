@@ -204,7 +204,7 @@ def test_one_large_document_is_read_at_a_time_and_a_huge_one_elsewhere(
         with pytest.raises(LimitReached):
             collect.fetch(large)
         assert collect.fetch(collected(worker, stack, 1000)).words is not None
-    assert collect.fetch(large).to_json().endswith('x"}')
+    assert collect.fetch(large).render("json").endswith('x"}')
     huge = collected(worker, stack, collect.HUGE_DOCUMENT)
     with pytest.raises(LimitReached):
         collect.fetch(huge)  # `large` counts until its work ends

@@ -9,7 +9,8 @@ import pytest
 from producer.backend.job_store import PREFIX
 from producer.backend.running import RunningJobs
 from producer.backend.schedule import FLEET
-from producer.contract.job import JobState, TranscriptionRequest
+from producer.contract.job import JobState
+from producer.contract.request import TranscriptionRequest
 from producer.contract.stages import Stage
 from tests.support.stack import BUCKET, Stack
 from tests.support.stages import taken_up, worker_of

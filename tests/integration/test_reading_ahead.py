@@ -55,7 +55,7 @@ def seen_ended(worker: Context, *, in_list: bool) -> None:
 def collected(worker: Context) -> str:
     """Let a worker collect it; returns the text."""
     collect = taken_up(worker, Stage.COLLECT, NAME)
-    text = collecting.fetch(collect).to_text()
+    text = collecting.fetch(collect).render("txt")
     collect.advance(JobState.COMPLETED)
     return text
 

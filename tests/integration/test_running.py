@@ -8,7 +8,8 @@ from producer.backend.job_store import PREFIX
 from producer.backend.running import RunningJobs, Snapshot
 from producer.backend.schedule import FLEET, Schedule
 from producer.contract.attempts import attempt_name
-from producer.contract.job import JobState, TranscriptionRequest
+from producer.contract.job import JobState
+from producer.contract.request import TranscriptionRequest
 from producer.contract.stages import Stage
 from tests.support.stack import Stack
 from tests.support.stages import offline_worker

@@ -9,7 +9,8 @@ import pytest
 from producer.backend.job_store import PREFIX, SUBMIT_ROOM
 from producer.backend.kept_results import KeptResults
 from producer.backend.schedule import FLEET, Lease, Schedule
-from producer.contract.job import JobState, TranscriptionRequest
+from producer.contract.job import JobState
+from producer.contract.request import TranscriptionRequest
 from producer.contract.stages import Stage
 from producer.errors import JobExists, JobNotFound, WaitTimeout, WrongState
 from tests.support.stack import Stack

@@ -1256,9 +1256,9 @@ SECURITY = (
         "tests/unit/test_audio.py::test_a_device_is_no_recording",
     ),
     Protection(
-        "producer/contract/result_files.py",
-        'r"(transcript|aws|',
-        'r"(?!)(transcript|aws|',
+        "producer/contract/formats.py",
+        'rf"(transcript|aws|',
+        'rf"(?!)(transcript|aws|',
         _FILES + "test_no_message_occupies_a_path_that_another_job_needs[document]",
     ),
     Protection(
@@ -1322,7 +1322,7 @@ SECURITY = (
         _FETCHED + "test_a_huge_unredacted_document_costs_the_worker_no_memory",
     ),
     Protection(
-        "producer/contract/result_files.py",
+        "producer/contract/formats.py",
         '    return kind.startswith("unredacted.")\n',
         "    return False\n",
         _FETCHED + "test_what_was_to_be_redacted_is_in_one_file_and_is_asked_for_by_name",

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from producer.backend.connection import Broker
 from producer.backend.job_store import PREFIX, JobStore
 from producer.backend.schedule import Schedule
-from producer.contract.job import JobState, TranscriptionRequest
+from producer.contract.job import JobState
+from producer.contract.request import TranscriptionRequest
 from producer.contract.stages import Stage
 from tests.support.stack import LEASE
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from producer.contract.job import TranscriptionRequest
+from producer.contract.request import TranscriptionRequest
 from producer.contract.s3_uri import S3Uri
 from worker.aws.description import options_of
 from worker.aws.parameters import start_parameters

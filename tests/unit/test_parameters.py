@@ -7,13 +7,13 @@ from botocore.model import StructureShape
 from botocore.session import Session
 from botocore.validate import ParamValidator
 
-from producer.contract.job import TranscriptionRequest
 from producer.contract.options import (
     ContentRedaction,
     LanguageIdSettings,
     Subtitles,
     TranscribeOptions,
 )
+from producer.contract.request import TranscriptionRequest
 from producer.contract.s3_uri import S3Uri
 from worker.aws.parameters import start_parameters
 

@@ -25,10 +25,11 @@ import producer
 from producer import Client, Job, Transcript, errors
 from producer.cli.commands.policy import worker_policy
 from producer.cli.main import transcribe
-from producer.contract.job import JobState, TranscriptionRequest
+from producer.contract.job import JobState
+from producer.contract.request import TranscriptionRequest
 from producer.contract.stages import QUEUES, Stage
 from producer.settings import ProducerSettings
-from producer.transcript.segments import Word
+from producer.transcript.words import Word
 from tests.support.guides import blocks, code, commands_of, parse, table
 from tests.support.waiting import DEADLINE
 from worker.settings import WorkerSettings

@@ -9,7 +9,7 @@ import zlib
 
 import pytest
 
-from producer.contract.job import TranscriptionRequest
+from producer.contract.request import TranscriptionRequest
 from worker import request_metadata
 
 

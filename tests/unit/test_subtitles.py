@@ -7,7 +7,8 @@ from itertools import pairwise
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from producer.transcript.segments import Segment, Word, cut, plain
+from producer.transcript.segments import Segment, cut
+from producer.transcript.spacing import plain
 from producer.transcript.subtitles import (
     MAX_CUE_MS,
     MAX_LINE,
@@ -17,6 +18,7 @@ from producer.transcript.subtitles import (
     srt,
     vtt,
 )
+from producer.transcript.words import Word
 
 TIMING = re.compile(r"(\d{2,}):([0-5]\d):([0-5]\d)[,.](\d{3})")
 

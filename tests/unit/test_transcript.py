@@ -8,8 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from producer.contract.formats import FORMATS
 from producer.errors import BadTranscript
-from producer.transcript.transcript import Alternative, Transcript
+from producer.transcript.transcript import Transcript
+from producer.transcript.words import Alternative
 
 
 def spoken(
@@ -66,7 +68,7 @@ def test_a_plain_document_gives_text_words_and_the_mean_confidence() -> None:
         ("please", 0.4, 0.9, 1.0, "pronunciation"),
         (".", 0.9, 0.9, None, "punctuation"),
     ]
-    assert transcript.to_text() == "Tea please.\n"
+    assert transcript.render("txt") == "Tea please.\n"
 
 
 def test_times_and_confidences_may_be_numbers() -> None:
@@ -120,8 +122,8 @@ def test_speakers_each_get_a_line_a_turn() -> None:
         ("spk_1", "Two."),
         ("spk_0", "Milk"),
     ]
-    assert transcript.to_text() == "spk_1: Tea? Two.\nspk_0: Milk\n"
-    assert "<v spk_0>Milk\n" in transcript.to_vtt()
+    assert transcript.render("txt") == "spk_1: Tea? Two.\nspk_0: Milk\n"
+    assert "<v spk_0>Milk\n" in transcript.render("vtt")
 
 
 def test_older_documents_name_speakers_only_in_a_list_of_their_own() -> None:
@@ -161,7 +163,7 @@ def test_channels_that_talk_at_once_are_kept_apart() -> None:
         ("ch_1", "Yes?"),
     ]
     assert [(w.content, w.end) for w in transcript.words[3:]] == [("?", 0.6), (".", 0.9)]
-    assert transcript.to_text() == "ch_0: Hello there.\nch_1: Yes?\n"
+    assert transcript.render("txt") == "ch_0: Hello there.\nch_1: Yes?\n"
 
 
 def test_channels_listed_one_after_the_other_are_merged_by_time() -> None:
@@ -275,9 +277,9 @@ def test_no_speech_is_a_transcript(items: list[Any] | None) -> None:
     transcript = Transcript.from_document(silent)
     assert (transcript.text, transcript.words, transcript.segments) == ("", (), ())
     assert transcript.confidence is None
-    assert transcript.to_text() == ""
-    assert transcript.to_srt() == ""
-    assert transcript.to_vtt() == "WEBVTT\n"
+    assert transcript.render("txt") == ""
+    assert transcript.render("srt") == ""
+    assert transcript.render("vtt") == "WEBVTT\n"
 
 
 def test_text_without_spaces_stays_without_spaces() -> None:
@@ -289,7 +291,7 @@ def test_text_without_spaces_stays_without_spaces() -> None:
     ]
     transcript = Transcript.from_document(document("今日は。はい", items))
     assert [segment.text for segment in transcript.segments] == ["今日は。", "はい"]
-    assert transcript.to_text() == "spk_0: 今日は。はい\n"
+    assert transcript.render("txt") == "spk_0: 今日は。はい\n"
 
 
 def test_an_opening_mark_belongs_to_the_word_after_it() -> None:
@@ -306,17 +308,19 @@ def test_an_opening_mark_belongs_to_the_word_after_it() -> None:
 
 def test_json_comes_back_byte_by_byte() -> None:
     data = b'\xef\xbb\xbf{ "results" :{"transcripts":[ ],"x":1.50},\r\n "unknown": "\xc3\xa9"}\n'
-    assert Transcript.from_json(data).to_json().encode() == data
+    assert Transcript.from_json(data).render("json").encode() == data
     tea = document("Té", [])
-    assert json.loads(Transcript.from_document(tea).to_json()) == tea
+    assert json.loads(Transcript.from_document(tea).render("json")) == tea
 
 
 def test_render_gives_each_format() -> None:
     transcript = Transcript.from_document(document("Tea please.", TEA))
-    assert transcript.render("txt") == transcript.to_text() == "Tea please.\n"
+    assert transcript.render("txt") == "Tea please.\n"
     assert transcript.render("srt") == "1\n00:00:00,100 --> 00:00:00,900\nTea please.\n"
     assert transcript.render("vtt") == "WEBVTT\n\n00:00:00.100 --> 00:00:00.900\nTea please.\n"
-    assert transcript.render("json") == transcript.to_json()
+    assert json.loads(transcript.render("json")) == document("Tea please.", TEA)
+    for each in FORMATS:
+        assert transcript.render(each)
     with pytest.raises(ValueError, match="one of txt, srt, vtt, json"):
         transcript.render("pdf")  # type: ignore[arg-type]
 

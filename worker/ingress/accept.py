@@ -6,8 +6,7 @@ import json
 
 import structlog
 
-from producer.contract.job import TranscriptionRequest
-from producer.contract.request import is_name
+from producer.contract.request import TranscriptionRequest, is_name
 from producer.contract.s3_uri import without_signature
 from producer.contract.stages import Stage
 from producer.errors import InvalidRequest

@@ -9,7 +9,8 @@ from datetime import datetime
 
 from producer.backend.job_store import ANY_AUDIO, error_fields
 from producer.backend.recoveries import Outcome
-from producer.contract.job import Job, JobState, TranscriptionRequest
+from producer.contract.job import Job, JobState
+from producer.contract.request import TranscriptionRequest
 from producer.contract.stages import Stage
 from producer.errors import InvalidRequest
 from worker import request_metadata, s3_keys

@@ -124,8 +124,8 @@ def keep(work: Work, transcript: Transcript) -> dict[str, Path]:
         files = write_results(job, transcript, settings.results_dir)
     if not work.worker.kept_results.keep(
         work.lease,
-        transcript.to_text(),
-        transcript.to_json().encode(),
+        transcript.render("txt"),
+        transcript.render("json").encode(),
         most=settings.kept_result_bytes,
     ):
         raise LeaseLost

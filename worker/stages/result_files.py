@@ -9,15 +9,15 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from producer.contract.job import Job
-from producer.contract.result_files import (
-    FETCHED,
-    RENDERED,
+from producer.contract.formats import (
+    EXTRA_KINDS,
+    FORMATS,
     TEMPORARY,
     file_name,
     is_private,
     is_reserved,
 )
+from producer.contract.job import Job
 from producer.transcript.transcript import Transcript
 from worker.errors import Permanent, StageError, Transient
 from worker.runtime.unwritable import nearest_existing
@@ -28,7 +28,7 @@ _NOT_WRITTEN = "ResultsNotWritten"
 _FILE_MODE = 0o640
 _PRIVATE_MODE = 0o600
 _FOLDER_MODE = 0o750
-_MAX_NAME = max((file_name(kind) for kind in (*RENDERED, *FETCHED)), key=len)
+_MAX_NAME = max((file_name(kind) for kind in (*FORMATS, *EXTRA_KINDS)), key=len)
 #: What the path itself is at fault for; no operator mends that by making room or giving rights.
 _HOPELESS = frozenset(
     {
@@ -85,7 +85,7 @@ def discard_results(job: Job, root: Path) -> None:
     """
     folder = results_folder(job, root)
     with _disk_errors_sorted(root):
-        whole = [folder / file_name(kind) for kind in (*RENDERED, *FETCHED)]
+        whole = [folder / file_name(kind) for kind in (*FORMATS, *EXTRA_KINDS)]
         for path in (*whole, *folder.glob(f".*{TEMPORARY}")):
             path.unlink(missing_ok=True)
     with suppress(OSError):  # it is not there, or there is something else in it

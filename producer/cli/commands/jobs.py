@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import cast, get_args
+import json
+from typing import cast
 
 import click
 
 from producer.cli import output
 from producer.client import Client
-from producer.contract.job import Format, Job, JobState
-from producer.contract.result_files import FETCHED
+from producer.contract.formats import EXTRA_KINDS, FORMATS, Format
+from producer.contract.job import Job, JobState
 from producer.errors import WrongState
 
 JSON_OPTION = click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
@@ -19,7 +20,7 @@ JSON_OPTION = click.option("--json", "as_json", is_flag=True, help="One JSON obj
 @click.argument("job")
 @JSON_OPTION
 def status(job: str, *, as_json: bool) -> None:
-    """Show how a job stands.
+    """Show a job: its request, when it entered each state, its files, its error.
 
     \b
     Examples:
@@ -32,7 +33,9 @@ def status(job: str, *, as_json: bool) -> None:
         output.record(output.job_fields(found))
         return
     output.line(f"{found.id}  {found.state}  (attempt {found.attempt})")
-    output.line(f"  audio      {found.request.audio}")
+    request = found.request.model_dump(mode="json", exclude_defaults=True, exclude={"name"})
+    for field, value in sorted(request.items(), key=lambda pair: pair[0] != "audio"):
+        output.line(f"  {field:<10} {value if isinstance(value, str) else json.dumps(value)}")
     for state, moment in sorted(found.times.items(), key=lambda pair: pair[1]):
         output.line(f"  {moment:%Y-%m-%d %H:%M:%S}  {state}")
     for kind, path in found.files.items():
@@ -75,7 +78,7 @@ def wait(jobs: tuple[str, ...], timeout: float | None, *, as_json: bool) -> None
 @click.option(
     "--format",
     "kind",
-    type=click.Choice(["text", *get_args(Format), *FETCHED]),
+    type=click.Choice(["text", *FORMATS, *EXTRA_KINDS]),
     default="text",
     show_default=True,
     help="`text` is the words alone; `json` is the service's own document. `aws.…` and "
@@ -93,7 +96,7 @@ def result(job: str, kind: str) -> None:
     with Client() as client:
         if kind == "text":
             text = client.text(job)
-        elif kind in FETCHED:
+        elif kind in EXTRA_KINDS:
             text = client.file(job, kind).decode(errors="replace")
         else:
             text = client.result(job).render(cast("Format", kind))

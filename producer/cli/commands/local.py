@@ -22,7 +22,8 @@ from producer.cli.interruption import interruptible
 from producer.cli.leftovers import Leftovers
 from producer.cli.sandbox import Sandbox, check_installed
 from producer.client import Client
-from producer.contract.job import TERMINAL_STATES, TranscriptionRequest
+from producer.contract.job import TERMINAL_STATES
+from producer.contract.request import TranscriptionRequest
 from producer.errors import InvalidSettings, WaitTimeout
 
 BUCKET = "transcribe-local"

@@ -7,7 +7,7 @@ import json
 import click
 
 from producer.cli import output
-from producer.contract.job import TranscriptionRequest
+from producer.contract.request import TranscriptionRequest
 
 
 @click.command()

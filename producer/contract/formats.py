@@ -1,8 +1,8 @@
-"""The files of a job's results: how each kind is named, and which folders can hold them.
+"""The files of a job's results: the output formats, the other kinds, how each is named.
 
 Results lie in a folder of the job, beneath `output` beneath a worker's results root. Any request
-may name a folder beneath another job's, so no folder may have a name that a file of results has:
-then no job can occupy a path that another one writes.
+may name a folder beneath another job's, so no folder may have the name of a file of results: then
+no job can occupy a path that another one writes.
 """
 
 from __future__ import annotations
@@ -10,11 +10,14 @@ from __future__ import annotations
 import re
 import unicodedata
 from pathlib import PurePosixPath
+from typing import Literal, get_args
 
-#: What a worker renders from the document of a job, `json` being the document itself.
-RENDERED = ("json", "txt", "srt", "vtt")
+#: What a worker writes of the document of a job, `json` being the document itself. How each is
+#: written is in `producer/transcript/transcript.py`.
+Format = Literal["txt", "srt", "vtt", "json"]
+FORMATS: tuple[Format, ...] = get_args(Format)
 #: What Amazon Transcribe writes beside the document if a request asks for it, kept as it is.
-FETCHED = ("aws.srt", "aws.vtt", "unredacted.json", "unredacted.srt", "unredacted.vtt")
+EXTRA_KINDS = ("aws.srt", "aws.vtt", "unredacted.json", "unredacted.srt", "unredacted.vtt")
 #: What the name of a file ends with until the file is whole; the name begins with a dot.
 TEMPORARY = ".part"
 
@@ -25,13 +28,14 @@ MAX_NAME_BYTES = 255
 MAX_OUTPUT_BYTES = 4096 - 256
 
 _RESERVED = re.compile(
-    r"(transcript|aws|unredacted)\.(json|txt|srt|vtt)|\..*\.part", re.IGNORECASE | re.DOTALL
+    rf"(transcript|aws|unredacted)\.({'|'.join(FORMATS)})|\..*{re.escape(TEMPORARY)}",
+    re.IGNORECASE | re.DOTALL,
 )
 
 
 def file_name(kind: str) -> str:
     """The name of the file of one kind."""
-    return f"transcript.{kind}" if kind in RENDERED else kind
+    return f"transcript.{kind}" if kind in FORMATS else kind
 
 
 def is_private(kind: str) -> bool:
