@@ -30,6 +30,7 @@ lint: $(VENV)/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python -m tests.support.lua_lint
 
 format: $(VENV)/.dev
 	$(BIN)/ruff check --fix .

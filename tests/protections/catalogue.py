@@ -637,7 +637,7 @@ AWS = (
     ),
     Protection(
         "producer/backend/lua/prelude.lua",
-        "if not kept[1] then return 1 end",
+        "if not stored[1] then return 1 end",
         "if true then return 1 end",
         _SHARED + "test_whoever_is_throttled_calls_less_often_and_more_again",
     ),

@@ -8,8 +8,8 @@ local at = now()
 local key = P .. 'share:slots'
 redis.call('HINCRBY', P .. 'refused', 'slots', 1)
 if at - tonumber(redis.call('HGET', key, 'refused_at') or '0') > 1 then
-  local kept = math.max(1, math.floor(KEPT * math.min(slots(ARGV[1], at), redis.call('ZCARD', P .. 'running'))))
-  redis.call('HSET', key, 'share', kept, 'at', text(at + seconds), 'refused_at', text(at))
+  local fewer = math.max(1, math.floor(KEPT * math.min(slots(ARGV[1], at), redis.call('ZCARD', P .. 'running'))))
+  redis.call('HSET', key, 'share', fewer, 'at', text(at + seconds), 'refused_at', text(at))
 end
 pause('StartTranscriptionJob', seconds, at)
 return yielding('slots')

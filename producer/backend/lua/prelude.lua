@@ -289,9 +289,9 @@ end
 -- by and by; it is kept as what it was when it was last halved.
 local SHARE_BACK = 0.05 -- a second
 local function share(operation, at)
-  local kept = redis.call('HMGET', P .. 'share:' .. operation, 'share', 'at')
-  if not kept[1] then return 1 end
-  return math.min(1, tonumber(kept[1]) + SHARE_BACK * math.max(0, at - tonumber(kept[2])))
+  local stored = redis.call('HMGET', P .. 'share:' .. operation, 'share', 'at')
+  if not stored[1] then return 1 end
+  return math.min(1, tonumber(stored[1]) + SHARE_BACK * math.max(0, at - tonumber(stored[2])))
 end
 
 -- The slots that are ours now, and how many the account has. What others have is seen in the list of
@@ -302,10 +302,10 @@ local LEAST_BACK = 0.5
 local function slots(told, at)
   local all = quota('slots', told)
   local ours = all - tonumber(redis.call('GET', P .. 'others') or '0')
-  local kept = redis.call('HMGET', P .. 'share:slots', 'share', 'at')
-  if kept[1] then
-    local back = math.max(LEAST_BACK, all * SLOTS_BACK) * math.max(0, at - tonumber(kept[2]))
-    ours = math.min(ours, math.floor(tonumber(kept[1]) + back))
+  local stored = redis.call('HMGET', P .. 'share:slots', 'share', 'at')
+  if stored[1] then
+    local back = math.max(LEAST_BACK, all * SLOTS_BACK) * math.max(0, at - tonumber(stored[2]))
+    ours = math.min(ours, math.floor(tonumber(stored[1]) + back))
   end
   return math.max(1, ours), all
 end

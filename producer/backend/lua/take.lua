@@ -7,16 +7,16 @@ local operation, patience, lasts = ARGV[1], tonumber(ARGV[3]), tonumber(ARGV[4])
 local at = now()
 drop_rested(operation, at)
 local number, rest = permits(operation, ARGV[2], at)
-local turn, instead_of = math.max(at, paused_until(operation)), nil
+local usable_at, instead_of = math.max(at, paused_until(operation)), nil
 local missing = redis.call('ZCARD', out(operation)) + redis.call('ZCARD', cooling(operation)) + 1 - number
 if missing > 0 then
   -- The permit that is free by the time that so many are is the caller's from now on.
   local resting = redis.call('ZRANGE', cooling(operation), missing - 1, missing - 1, 'WITHSCORES')
   if #resting == 0 then return {'', text(rest), ''} end
-  instead_of, turn = resting[1], math.max(turn, tonumber(resting[2]))
+  instead_of, usable_at = resting[1], math.max(usable_at, tonumber(resting[2]))
 end
-if turn - at > patience then return {'', text(turn - at), ''} end
+if usable_at - at > patience then return {'', text(usable_at - at), ''} end
 if instead_of then redis.call('ZREM', cooling(operation), instead_of) end
 local permit = redis.call('INCR', P .. 'permits:number')
-redis.call('ZADD', out(operation), text(turn + lasts), permit)
-return {tostring(permit), text(turn - at), text(turn)}
+redis.call('ZADD', out(operation), text(usable_at + lasts), permit)
+return {tostring(permit), text(usable_at - at), text(usable_at)}
