@@ -13,13 +13,12 @@ from dataclasses import fields
 from typing import Any
 from urllib.request import urlopen
 
-import boto3
 import psutil
 import pytest
-from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from localaws.faults import KINDS, Fault
+from tests.support.account import client
 from tests.support.waiting import DEADLINE, until
 
 COMMAND = [sys.executable, "-m", "localaws"]
@@ -43,7 +42,7 @@ def running(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
             process.kill()
 
 
-def test_its_help_names_every_fault_and_each_of_its_fields():
+def test_its_help_names_every_fault_and_each_of_its_fields() -> None:
     told = subprocess.run([*COMMAND, "--help"], capture_output=True, text=True, check=True).stdout
     for name in (*KINDS, *(field.name for field in fields(Fault))):
         assert re.search(rf"\b{name}\b", told), name
@@ -54,7 +53,7 @@ def gone(process: psutil.Process) -> bool:
 
 
 @pytest.mark.parametrize("sign", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_ends_it_and_its_recognisers_with_exit_code_0(sign: signal.Signals):
+def test_a_signal_ends_it_and_its_recognisers_with_exit_code_0(sign: signal.Signals) -> None:
     with running() as (process, url):
         children = psutil.Process(process.pid).children()
         assert len(children) == 1
@@ -69,7 +68,7 @@ def test_a_signal_ends_it_and_its_recognisers_with_exit_code_0(sign: signal.Sign
         assert all(map(gone, children))
 
 
-def test_its_recognisers_end_even_when_it_is_killed():
+def test_its_recognisers_end_even_when_it_is_killed() -> None:
     with running() as (process, _):
         (child,) = psutil.Process(process.pid).children()
 
@@ -78,7 +77,7 @@ def test_its_recognisers_end_even_when_it_is_killed():
         until(lambda: gone(child))
 
 
-def test_it_ends_with_its_parent_if_asked():
+def test_it_ends_with_its_parent_if_asked() -> None:
     code = (
         "import subprocess, sys;"
         "p = subprocess.Popen([sys.executable, '-m', 'localaws', '--port', '0', '--recogniser',"
@@ -95,19 +94,8 @@ def test_it_ends_with_its_parent_if_asked():
         until(lambda: gone(child))
 
 
-def client(service: str, url: str) -> Any:
-    return boto3.client(
-        service,
-        endpoint_url=url,
-        region_name="us-east-1",
-        aws_access_key_id="test",
-        aws_secret_access_key="test",
-        config=Config(retries={"total_max_attempts": 1}),
-    )
-
-
 @pytest.mark.parametrize("light", [(), ("--light",)])
-def test_every_option_reaches_the_endpoint(light: tuple[str, ...]):
+def test_every_option_reaches_the_endpoint(light: tuple[str, ...]) -> None:
     with running(
         *("--bucket", "first-bucket", "--bucket", "second-bucket", "--recogniser", "fixed:0"),
         *("--quota", "jobs=1,get=off", "--fail", "^bad=Because = so.", "--workers", "1"),
@@ -124,7 +112,7 @@ def test_every_option_reaches_the_endpoint(light: tuple[str, ...]):
 
         def job() -> dict[str, Any]:
             answer = transcribe.get_transcription_job(TranscriptionJobName="bad")
-            return answer["TranscriptionJob"]
+            return dict(answer["TranscriptionJob"])
 
         until(lambda: job()["TranscriptionJobStatus"] == "FAILED")
         assert job()["FailureReason"] == "Because = so."
@@ -136,7 +124,7 @@ def test_every_option_reaches_the_endpoint(light: tuple[str, ...]):
         assert "PUT /first-bucket/a.wav 200" in process.stderr.read()
 
 
-def test_throttle_refuses_that_share_of_calls():
+def test_throttle_refuses_that_share_of_calls() -> None:
     with running("--throttle", "1", "--recogniser", "fixed:0") as (_, url):
         transcribe = client("transcribe", url)
         with pytest.raises(ClientError, match="ThrottlingException"):
@@ -160,7 +148,7 @@ def test_throttle_refuses_that_share_of_calls():
         (["--port", "{taken}"], "in use"),
     ],
 )
-def test_a_wrong_argument_is_one_sentence_and_exit_code_2(arguments: list[str], named: str):
+def test_a_wrong_argument_is_one_sentence_and_exit_code_2(arguments: list[str], named: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         arguments = [each.replace("{taken}", port) for each in arguments]

@@ -11,36 +11,24 @@ from typing import Any
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
-import boto3
 import pytest
 from boto3.s3.transfer import TransferConfig
-from botocore.config import Config
 from botocore.exceptions import ClientError, ConnectionClosedError, ReadTimeoutError
 
 from localaws.faults import Fault
 from localaws.server import Endpoint, serve
+from tests.support.account import UNLIMITED, client
 from tests.support.waiting import until
 
-UNLIMITED = "jobs=off,start=off,get=off,list=off,delete=off"
 MEDIA = {"MediaFileUri": "s3://media/a.wav"}
 
 
 class Account:
     def __init__(self, endpoint: Endpoint) -> None:
         self.url = endpoint.url
-        self.s3 = self.client("s3")
-        self.transcribe = self.client("transcribe")
+        self.s3 = client("s3", self.url)
+        self.transcribe = client("transcribe", self.url)
         self.s3.put_object(Bucket="media", Key="a.wav", Body=b"sound")
-
-    def client(self, service: str, **config: Any) -> Any:
-        return boto3.client(
-            service,
-            endpoint_url=self.url,
-            region_name="us-east-1",
-            aws_access_key_id="test",
-            aws_secret_access_key="test",
-            config=Config(retries={"total_max_attempts": 1}, **config),
-        )
 
     def start(self, name: str) -> None:
         self.transcribe.start_transcription_job(
@@ -76,11 +64,11 @@ def code_of(error: pytest.ExceptionInfo[ClientError]) -> tuple[str, int]:
     return response["Error"]["Code"], response["ResponseMetadata"]["HTTPStatusCode"]
 
 
-def test_health(account: Account):
+def test_health(account: Account) -> None:
     assert account.admin("GET", "health") == {"status": "ok"}
 
 
-def test_s3_and_sts_are_there_on_the_same_port(account: Account):
+def test_s3_and_sts_are_there_on_the_same_port(account: Account) -> None:
     content = os.urandom(12_000_000)
     account.s3.upload_fileobj(
         BytesIO(content), "media", "big ü.bin", Config=TransferConfig(multipart_threshold=6_000_000)
@@ -95,12 +83,12 @@ def test_s3_and_sts_are_there_on_the_same_port(account: Account):
     with pytest.raises(ClientError) as caught:
         account.s3.head_object(Bucket="media", Key="a.wav")
     assert code_of(caught) == ("404", 404)
-    sts = account.client("sts")
+    sts = client("sts", account.url)
     assert sts.get_caller_identity()["Account"] == "123456789012"
     sts.close()
 
 
-def test_a_connection_stays_open_even_when_a_body_was_not_read(account: Account):
+def test_a_connection_stays_open_even_when_a_body_was_not_read(account: Account) -> None:
     account.fault(operation="PutObject", kind="access_denied")
     link = account.s3.generate_presigned_url("put_object", {"Bucket": "media", "Key": "b.wav"})
     target = {"X-Amz-Target": "Transcribe.ListTranscriptionJobs"}
@@ -124,7 +112,7 @@ def test_a_connection_stays_open_even_when_a_body_was_not_read(account: Account)
     connection.close()
 
 
-def test_a_presigned_link_works(account: Account):
+def test_a_presigned_link_works(account: Account) -> None:
     link = account.s3.generate_presigned_url("get_object", {"Bucket": "media", "Key": "a.wav"})
 
     with urlopen(link) as answer:
@@ -143,7 +131,7 @@ def test_a_presigned_link_works(account: Account):
 )
 def test_each_fault_refuses_in_the_words_of_its_service(
     account: Account, kind: str, transcribe: tuple[str, int], s3: tuple[str, int]
-):
+) -> None:
     account.fault(operation="StartTranscriptionJob", kind=kind, times=1)
     account.fault(operation="PutObject", kind=kind, times=1, match=r"\.flac$")
 
@@ -161,7 +149,9 @@ def test_each_fault_refuses_in_the_words_of_its_service(
     assert calls["PutObject"] == {"count": 4, "refused": 1}
 
 
-def test_a_refused_start_starts_nothing_and_one_that_fails_afterwards_does(account: Account):
+def test_a_refused_start_starts_nothing_and_one_that_fails_afterwards_does(
+    account: Account,
+) -> None:
     account.fault(operation="StartTranscriptionJob", kind="error500", times=1)
     with pytest.raises(ClientError):
         account.start("before")
@@ -176,7 +166,7 @@ def test_a_refused_start_starts_nothing_and_one_that_fails_afterwards_does(accou
     assert code_of(caught)[0] == "ConflictException"
 
 
-def test_an_object_put_before_its_error_is_there(account: Account):
+def test_an_object_put_before_its_error_is_there(account: Account) -> None:
     account.fault(operation="PutObject", kind="error500_after", times=1)
 
     with pytest.raises(ClientError):
@@ -185,21 +175,21 @@ def test_an_object_put_before_its_error_is_there(account: Account):
     assert account.s3.get_object(Bucket="media", Key="b.wav")["Body"].read() == b"there"
 
 
-def test_a_timeout_drops_the_connection_and_the_next_call_works(account: Account):
+def test_a_timeout_drops_the_connection_and_the_next_call_works(account: Account) -> None:
     account.fault(operation="GetTranscriptionJob", kind="timeout", times=1)
     account.fault(operation="GetTranscriptionJob", kind="timeout", times=1, seconds=600)
     account.start("one")
 
     with pytest.raises(ConnectionClosedError):
         account.transcribe.get_transcription_job(TranscriptionJobName="one")
-    impatient = account.client("transcribe", read_timeout=0.3)
+    impatient = client("transcribe", account.url, read_timeout=0.3)
     with pytest.raises(ReadTimeoutError):
         impatient.get_transcription_job(TranscriptionJobName="one")
     impatient.close()
     account.transcribe.get_transcription_job(TranscriptionJobName="one")
 
 
-def test_an_answer_may_be_lost_after_the_work(account: Account):
+def test_an_answer_may_be_lost_after_the_work(account: Account) -> None:
     account.fault(operation="StartTranscriptionJob", kind="timeout_after", times=1)
 
     with pytest.raises(ConnectionClosedError):
@@ -208,7 +198,7 @@ def test_an_answer_may_be_lost_after_the_work(account: Account):
     assert [job["name"] for job in account.admin("GET", "jobs")["jobs"]] == ["one"]
 
 
-def test_the_services_own_writes_meet_no_fault(account: Account):
+def test_the_services_own_writes_meet_no_fault(account: Account) -> None:
     account.fault(operation="PutObject", kind="access_denied")
 
     account.start("one")
@@ -216,9 +206,9 @@ def test_the_services_own_writes_meet_no_fault(account: Account):
     assert account.s3.head_object(Bucket="media", Key=".write_access_check_file.temp")
 
 
-def test_sts_can_be_refused_too(account: Account):
+def test_sts_can_be_refused_too(account: Account) -> None:
     account.fault(operation="GetCallerIdentity", kind="access_denied")
-    sts = account.client("sts")
+    sts = client("sts", account.url)
 
     with pytest.raises(ClientError) as caught:
         sts.get_caller_identity()
@@ -227,14 +217,14 @@ def test_sts_can_be_refused_too(account: Account):
     sts.close()
 
 
-def test_cleared_faults_strike_no_more(account: Account):
+def test_cleared_faults_strike_no_more(account: Account) -> None:
     account.fault(kind="error500")
     account.admin("DELETE", "faults")
 
     account.start("one")
 
 
-def test_jobs_can_be_told_to_fail():
+def test_jobs_can_be_told_to_fail() -> None:
     fault = Fault("fail", match="^bad", reason="Internal failure of the test.")
     with serve(
         recogniser="fixed:0", quota=UNLIMITED, buckets=["media"], faults=[fault]
@@ -286,7 +276,7 @@ def document(account: Account, name: str) -> bytes | None:
 )
 def test_the_document_of_a_job_can_be_spoilt_for_good_or_for_a_while(
     quick: Account, kind: str, spoilt: bytes | None
-):
+) -> None:
     quick.fault(kind=kind, match="^bad")
     quick.fault(kind=kind, match="^late", seconds=0.3)
     for name in ("bad", "late", "good"):
@@ -306,7 +296,7 @@ def test_the_document_of_a_job_can_be_spoilt_for_good_or_for_a_while(
     assert answer["TranscriptionJob"]["TranscriptionJobStatus"] == "COMPLETED"
 
 
-def test_somebody_can_be_told_to_delete_a_job_as_it_ends(quick: Account):
+def test_somebody_can_be_told_to_delete_a_job_as_it_ends(quick: Account) -> None:
     quick.fault(kind="delete_job", match="^gone")
     quick.start("gone")
     ended(quick, "gone")
@@ -318,7 +308,7 @@ def test_somebody_can_be_told_to_delete_a_job_as_it_ends(quick: Account):
     assert document(quick, "gone") is not None
 
 
-def test_the_bucket_can_be_told_to_be_gone(account: Account):
+def test_the_bucket_can_be_told_to_be_gone(account: Account) -> None:
     account.fault(kind="lost_bucket")
 
     with pytest.raises(ClientError) as caught:
@@ -332,7 +322,7 @@ def test_the_bucket_can_be_told_to_be_gone(account: Account):
     assert code_of(caught) == ("BadRequestException", 400)
 
 
-def test_the_faults_that_are_left_can_be_seen(account: Account):
+def test_the_faults_that_are_left_can_be_seen(account: Account) -> None:
     account.fault(kind="error500", operation="PutObject", times=2)
     account.fault(kind="throttle", match="never")
     with pytest.raises(ClientError):
@@ -347,7 +337,9 @@ def test_the_faults_that_are_left_can_be_seen(account: Account):
 
 
 @pytest.mark.parametrize("value", [{}, [{"kind": "explode"}], [5], [{"kind": ["x"]}]])
-def test_faults_that_make_no_sense_are_refused_with_a_sentence(account: Account, value: Any):
+def test_faults_that_make_no_sense_are_refused_with_a_sentence(
+    account: Account, value: Any
+) -> None:
     with pytest.raises(HTTPError) as caught:
         account.admin("POST", "faults", value)
     with caught.value as error:
@@ -355,7 +347,7 @@ def test_faults_that_make_no_sense_are_refused_with_a_sentence(account: Account,
         assert len(json.load(error)["error"]) > 20
 
 
-def test_what_the_admin_does_not_know_is_not_found(account: Account):
+def test_what_the_admin_does_not_know_is_not_found(account: Account) -> None:
     with pytest.raises(HTTPError) as caught:
         account.admin("GET", "nothing")
     with caught.value as error:

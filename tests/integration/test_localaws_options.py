@@ -43,7 +43,7 @@ def completed(account: Account, **options: Any) -> dict[str, Any]:
 
 
 def document(account: Account, key: str = "out/one.json") -> dict[str, Any]:
-    return json.loads(account.read(key))
+    return dict(json.loads(account.read(key)))
 
 
 def keys(account: Account) -> set[str]:
@@ -86,7 +86,7 @@ def urls(account: Account, *keys: str) -> list[str]:
 )
 def test_without_recognition_every_option_is_done_and_told_again(
     account: Account, options: dict[str, Any]
-):
+) -> None:
     job = completed(account, **options)
 
     # Of the settings, those too that nobody made.
@@ -97,7 +97,7 @@ def test_without_recognition_every_option_is_done_and_told_again(
     assert {name: told[name] for name in options} == options
 
 
-def test_a_redacted_document_hides_what_is_personal_and_is_the_only_one(account: Account):
+def test_a_redacted_document_hides_what_is_personal_and_is_the_only_one(account: Account) -> None:
     kinds = {"PiiEntityTypes": ["SSN", "NAME"]}
     job = completed(account, ContentRedaction=REDACTED["ContentRedaction"] | kinds)
 
@@ -122,7 +122,7 @@ def test_a_redacted_document_hides_what_is_personal_and_is_the_only_one(account:
     }
 
 
-def test_both_documents_are_written_and_only_one_is_open(account: Account):
+def test_both_documents_are_written_and_only_one_is_open(account: Account) -> None:
     job = completed(account, **BOTH)
 
     assert keys(account) == {"out/one.json", "out/redacted-one.json"}
@@ -137,7 +137,7 @@ def test_both_documents_are_written_and_only_one_is_open(account: Account):
     ]
 
 
-def test_a_fault_of_the_result_is_one_of_every_document(account: Account):
+def test_a_fault_of_the_result_is_one_of_every_document(account: Account) -> None:
     account.faults([{"kind": "not_json", "match": "one"}, {"kind": "no_result", "match": "two"}])
 
     completed(account, **BOTH)
@@ -158,7 +158,7 @@ def test_a_fault_of_the_result_is_one_of_every_document(account: Account):
 )
 def test_every_document_has_its_subtitles(
     account: Account, options: dict[str, Any], names: list[str]
-):
+) -> None:
     job = completed(account, Subtitles={"Formats": ["srt", "vtt"]}, **options)
 
     paths = [f"out/{name}" for name in names]
@@ -184,7 +184,7 @@ def test_every_document_has_its_subtitles(
 @pytest.mark.parametrize("by_language", [False, True])
 def test_a_vocabulary_filter_marks_hides_or_removes_words(
     account: Account, method: str, said: str, marks: list[bool | None], by_language: bool
-):
+) -> None:
     settings = {"VocabularyFilterMethod": method}
     if by_language:
         filters = {"en-US": {"VocabularyFilterName": "f"}}
@@ -197,7 +197,7 @@ def test_a_vocabulary_filter_marks_hides_or_removes_words(
     assert [item.get("vocabularyFilterMatch") for item in results["items"]] == marks
 
 
-def test_toxicity_is_told_in_numbers(account: Account):
+def test_toxicity_is_told_in_numbers(account: Account) -> None:
     completed(account, ToxicityDetection=[{"ToxicityCategories": ["ALL"]}])
 
     (stretch,) = document(account)["results"]["toxicity_detection"]
@@ -214,7 +214,7 @@ def test_toxicity_is_told_in_numbers(account: Account):
     }
 
 
-def test_a_document_names_the_language_only_if_it_was_identified(account: Account):
+def test_a_document_names_the_language_only_if_it_was_identified(account: Account) -> None:
     completed(account)
     account.start("two", IdentifyLanguage=True, LanguageOptions=["de-DE", "en-GB", "fr-FR"])
     account.ended("two")
@@ -227,7 +227,7 @@ def test_a_document_names_the_language_only_if_it_was_identified(account: Accoun
     assert all(isinstance(each["score"], str) for each in scores)
 
 
-def test_a_job_is_looked_up_with_default_settings_and_an_empty_transcript(account: Account):
+def test_a_job_is_looked_up_with_default_settings_and_an_empty_transcript(account: Account) -> None:
     started = account.start("one", Settings={"ShowAlternatives": True, "MaxAlternatives": 3})
     running = account.get("one")
 
@@ -242,7 +242,7 @@ def test_a_job_is_looked_up_with_default_settings_and_an_empty_transcript(accoun
     assert account.ended("one")["Transcript"] == {"TranscriptFileUri": url}
 
 
-def test_a_failed_job_was_never_completed(account: Account):
+def test_a_failed_job_was_never_completed(account: Account) -> None:
     account.faults([{"kind": "fail", "reason": "Because."}])
     account.start("one")
 
@@ -256,14 +256,14 @@ def test_a_failed_job_was_never_completed(account: Account):
     assert account.list(Status="FAILED") == ["one"]
 
 
-def test_times_have_milliseconds(account: Account):
+def test_times_have_milliseconds(account: Account) -> None:
     job = completed(account)
 
     for name in ("CreationTime", "StartTime", "CompletionTime"):
         assert job[name].microsecond % 1000 == 0
 
 
-def test_a_region_knows_nothing_of_anothers_jobs(account: Account):
+def test_a_region_knows_nothing_of_anothers_jobs(account: Account) -> None:
     elsewhere = Account(account.endpoint, region="us-east-1")
     account.start("one")
     account.start("here")
@@ -286,7 +286,7 @@ def test_a_region_knows_nothing_of_anothers_jobs(account: Account):
     elsewhere.transcribe.close()
 
 
-def test_each_region_has_places_of_its_own():
+def test_each_region_has_places_of_its_own() -> None:
     with serve(buckets=["media"], recogniser="fixed:0.2", quota=f"{UNLIMITED},jobs=1") as endpoint:
         here, elsewhere = Account(endpoint), Account(endpoint, region="us-east-1")
         here.start("one")
@@ -298,9 +298,9 @@ def test_each_region_has_places_of_its_own():
             account.transcribe.close()
 
 
-def test_refusals_are_worded_as_the_service_words_them(account: Account):
+def test_refusals_are_worded_as_the_service_words_them(account: Account) -> None:
     account.start("one")
-    unchecked = client("transcribe", account.endpoint, parameter_validation=False)
+    unchecked = client("transcribe", account.endpoint.url, parameter_validation=False)
     unknown = (
         "BadRequestException",
         "The requested job couldn't be found. Check the job name and try your request again.",

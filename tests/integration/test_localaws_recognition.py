@@ -14,24 +14,21 @@ from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
 
-import boto3
 import psutil
 import pytest
 
 from localaws.server import Endpoint, serve
+from tests.support.account import UNLIMITED, client
 from tests.support.waiting import until
 
 SAMPLES = Path(__file__).parents[2] / "samples"
-UNLIMITED = "jobs=off,start=off,get=off,list=off,delete=off"
 
 
 class Account:
     def __init__(self, endpoint: Endpoint) -> None:
         self.url = endpoint.url
-        keys = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
-        options = {"endpoint_url": self.url, "region_name": "us-east-1", **keys}
-        self.s3 = boto3.client("s3", **options)
-        self.transcribe = boto3.client("transcribe", **options)
+        self.s3 = client("s3", self.url)
+        self.transcribe = client("transcribe", self.url)
         self.names = iter(range(1000))
 
     def start(self, media: Path, **options: Any) -> str:
@@ -49,7 +46,8 @@ class Account:
         return name
 
     def get(self, name: str) -> dict[str, Any]:
-        return self.transcribe.get_transcription_job(TranscriptionJobName=name)["TranscriptionJob"]
+        answer = self.transcribe.get_transcription_job(TranscriptionJobName=name)
+        return dict(answer["TranscriptionJob"])
 
     def ended(self, name: str) -> dict[str, Any]:
         until(lambda: self.get(name)["TranscriptionJobStatus"] != "IN_PROGRESS")
@@ -64,13 +62,13 @@ class Account:
 
     def results(self, name: str) -> dict[str, Any]:
         document = self.s3.get_object(Bucket="media", Key=f"{name}/result.json")
-        return json.load(document["Body"])["results"]
+        return dict(json.load(document["Body"])["results"])
 
     def reason(self, media: Path, **options: Any) -> str:
         """Why a job failed."""
         job = self.ended(self.start(media, **options))
         assert job["TranscriptionJobStatus"] == "FAILED"
-        return job["FailureReason"]
+        return str(job["FailureReason"])
 
     def processes(self) -> dict[str, int]:
         with urlopen(f"{self.url}/_localaws/jobs") as answer:
@@ -112,7 +110,7 @@ def errors(heard: list[str], spoken: list[str]) -> float:
     return row[-1] / len(spoken)
 
 
-def test_speech_is_recognised(account: Account):
+def test_speech_is_recognised(account: Account) -> None:
     name = account.start(SAMPLES / "hello-world.m4a", IdentifyLanguage=True)
     job = account.ended(name)
 
@@ -124,7 +122,7 @@ def test_speech_is_recognised(account: Account):
     assert job["IdentifiedLanguageScore"] == 0.0
 
 
-def test_words_lie_in_time_and_in_their_segments(account: Account):
+def test_words_lie_in_time_and_in_their_segments(account: Account) -> None:
     results = account.heard(
         SAMPLES / "two-sentences.wav",
         MediaFormat="wav",
@@ -161,14 +159,14 @@ def test_words_lie_in_time_and_in_their_segments(account: Account):
             assert float(item["start_time"]) < float(item["end_time"])
 
 
-def test_silence_is_an_empty_transcript(account: Account):
+def test_silence_is_an_empty_transcript(account: Account) -> None:
     results = account.heard(SAMPLES / "silence.wav")
 
     assert results["transcripts"] == [{"transcript": ""}]
     assert results["items"] == []
 
 
-def test_each_channel_is_recognised_alone(account: Account, tmp_path: Path):
+def test_each_channel_is_recognised_alone(account: Account, tmp_path: Path) -> None:
     with wave.open(str(SAMPLES / "two-sentences.wav")) as file:
         spoken = file.readframes(3 * 16000)  # the first sentence
     stereo = tmp_path / "stereo.wav"
@@ -198,7 +196,7 @@ def tone(path: Path, seconds: float, channels: int = 1) -> Path:
 
 def test_recordings_that_cannot_be_transcribed_fail_with_the_reason(
     account: Account, tmp_path: Path
-):
+) -> None:
     text = tmp_path / "text.wav"
     text.write_bytes(b"This is no audio. " * 100)
     wav = tone(tmp_path / "a.wav", 1.0)
@@ -230,7 +228,7 @@ def long_speech(tmp_path: Path) -> Path:
     return path
 
 
-def test_a_killed_recogniser_fails_its_job_alone(account: Account, tmp_path: Path):
+def test_a_killed_recogniser_fails_its_job_alone(account: Account, tmp_path: Path) -> None:
     victim = account.start(long_speech(tmp_path))
     until(lambda: victim in account.processes())
     other = account.start(SAMPLES / "hello-world.m4a")
@@ -241,7 +239,7 @@ def test_a_killed_recogniser_fails_its_job_alone(account: Account, tmp_path: Pat
     assert account.ended(other)["TranscriptionJobStatus"] == "COMPLETED"
 
 
-def test_a_killed_zygote_fails_what_ran_and_is_replaced(account: Account, tmp_path: Path):
+def test_a_killed_zygote_fails_what_ran_and_is_replaced(account: Account, tmp_path: Path) -> None:
     victim = account.start(long_speech(tmp_path))
     until(lambda: victim in account.processes())
     job = psutil.Process(account.processes()[victim])
@@ -255,7 +253,7 @@ def test_a_killed_zygote_fails_what_ran_and_is_replaced(account: Account, tmp_pa
     assert account.heard(SAMPLES / "silence.wav")["items"] == []
 
 
-def test_more_jobs_than_workers_wait_and_the_end_kills_them_all(tmp_path: Path):
+def test_more_jobs_than_workers_wait_and_the_end_kills_them_all(tmp_path: Path) -> None:
     with serve(buckets=["media"], quota=UNLIMITED, workers=2) as endpoint:
         account = Account(endpoint)
         media = long_speech(tmp_path)

@@ -7,15 +7,15 @@ import io
 import socket
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from typing import Any
 
-import boto3
 import pytest
 from boto3.s3.transfer import TransferConfig
-from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from localaws.server import Endpoint, serve
+from tests.support.account import client
 from tests.support.waiting import DEADLINE
 
 BUCKET = "media"
@@ -37,20 +37,8 @@ def light() -> Iterator[Endpoint]:
 
 @pytest.fixture
 def s3(endpoint: Endpoint) -> Iterator[Any]:
-    client = client_of(endpoint)
-    yield client
-    client.close()
-
-
-def client_of(endpoint: Endpoint) -> Any:
-    return boto3.client(
-        "s3",
-        endpoint_url=endpoint.url,
-        region_name="us-east-1",
-        aws_access_key_id="test",
-        aws_secret_access_key="test",
-        config=Config(retries={"total_max_attempts": 1}),
-    )
+    with closing(client("s3", endpoint.url, region="us-east-1")) as s3:
+        yield s3
 
 
 def code(error: pytest.ExceptionInfo[ClientError]) -> tuple[str, int]:
@@ -244,7 +232,7 @@ def test_many_clients_at_once_get_each_their_own(endpoint: Endpoint, s3: Any) ->
 
 
 def test_light_refuses_what_it_does_not_know(light: Endpoint) -> None:
-    s3 = client_of(light)
+    s3 = client("s3", light.url)
     with pytest.raises(ClientError) as error:
         s3.put_object_tagging(Bucket=BUCKET, Key="k", Tagging={"TagSet": []})
     with pytest.raises(ClientError) as delimited:

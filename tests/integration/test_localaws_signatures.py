@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 from base64 import b64encode
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -102,7 +102,7 @@ def test_uploads_in_parts_and_the_other_services_are_answered(guarded: Endpoint)
 def test_another_pair_is_refused_in_the_words_of_each_service(
     guarded: Endpoint, key_id: str, secret: str, codes: tuple[str, str, str]
 ) -> None:
-    calls = [
+    calls: list[tuple[str, Callable[[Any], Any]]] = [
         ("s3", lambda s3: s3.list_objects_v2(Bucket="media")),
         ("transcribe", lambda transcribe: transcribe.list_transcription_jobs()),
         ("sts", lambda sts: sts.get_caller_identity()),

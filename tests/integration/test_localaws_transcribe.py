@@ -45,7 +45,7 @@ def running(**options: Any) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("account", [options], indirect=True)
 
 
-def test_a_job_starts_in_progress_and_completes_with_a_document(account: Account):
+def test_a_job_starts_in_progress_and_completes_with_a_document(account: Account) -> None:
     before = time.time()
     started = account.start("one", Tags=[{"Key": "team", "Value": "a"}])
 
@@ -68,7 +68,7 @@ def test_a_job_starts_in_progress_and_completes_with_a_document(account: Account
 
 
 @pytest.mark.parametrize("account", [{"recogniser": "fixed:0.4"}], indirect=True)
-def test_the_fixed_recogniser_takes_the_time_it_is_given(account: Account):
+def test_the_fixed_recogniser_takes_the_time_it_is_given(account: Account) -> None:
     account.start("one")
 
     job = account.ended("one")
@@ -76,13 +76,13 @@ def test_the_fixed_recogniser_takes_the_time_it_is_given(account: Account):
     assert 0.4 <= (job["CompletionTime"] - job["StartTime"]).total_seconds() < 60
 
 
-def test_the_service_leaves_its_access_check_beside_the_document(account: Account):
+def test_the_service_leaves_its_access_check_beside_the_document(account: Account) -> None:
     account.start("one", OutputKey="a/b/one.json")
 
     assert account.read("a/b/.write_access_check_file.temp") == b""
 
 
-def test_subtitles_are_written_beside_the_document(account: Account):
+def test_subtitles_are_written_beside_the_document(account: Account) -> None:
     account.start("one", Subtitles={"Formats": ["srt", "vtt"], "OutputStartIndex": 1})
 
     subtitles = account.ended("one")["Subtitles"]
@@ -96,7 +96,7 @@ def test_subtitles_are_written_beside_the_document(account: Account):
     assert account.read("out/one.vtt").startswith(b"WEBVTT\n\n1\n00:00:00.000 -->")
 
 
-def test_without_an_output_bucket_the_transcript_is_behind_a_link(account: Account):
+def test_without_an_output_bucket_the_transcript_is_behind_a_link(account: Account) -> None:
     account.transcribe.start_transcription_job(
         TranscriptionJobName="one",
         Media={"MediaFileUri": "s3://media/a.wav"},
@@ -110,7 +110,7 @@ def test_without_an_output_bucket_the_transcript_is_behind_a_link(account: Accou
     assert summary["OutputLocationType"] == "SERVICE_BUCKET"
 
 
-def test_a_name_can_be_taken_once(account: Account):
+def test_a_name_can_be_taken_once(account: Account) -> None:
     account.start("one")
 
     assert_refused("ConflictException", account.start, "one")
@@ -130,15 +130,15 @@ def test_a_name_can_be_taken_once(account: Account):
         {"Settings": {"ShowSpeakerLabels": True}},
     ],
 )
-def test_what_cannot_be_done_is_refused_at_once(account: Account, options: dict[str, Any]):
+def test_what_cannot_be_done_is_refused_at_once(account: Account, options: dict[str, Any]) -> None:
     message = assert_refused("BadRequestException", account.start, "one", **options)
 
     assert len(message) > 20
     assert account.list() == []
 
 
-def test_the_server_validates_what_a_client_does_not(account: Account):
-    unchecked = client("transcribe", account.endpoint, parameter_validation=False)
+def test_the_server_validates_what_a_client_does_not(account: Account) -> None:
+    unchecked = client("transcribe", account.endpoint.url, parameter_validation=False)
 
     for request in (
         {},
@@ -149,20 +149,20 @@ def test_the_server_validates_what_a_client_does_not(account: Account):
     unchecked.close()
 
 
-def test_unknown_jobs_answer_as_the_real_service_does(account: Account):
+def test_unknown_jobs_answer_as_the_real_service_does(account: Account) -> None:
     for call in (account.transcribe.get_transcription_job, account.delete):
         assert_refused("BadRequestException", call, TranscriptionJobName="none")
 
 
 @running()
-def test_a_running_job_cannot_be_deleted(account: Account):
+def test_a_running_job_cannot_be_deleted(account: Account) -> None:
     account.start("one")
 
     assert_refused("BadRequestException", account.delete, TranscriptionJobName="one")
     assert account.get("one")["TranscriptionJobStatus"] == "IN_PROGRESS"
 
 
-def test_a_deleted_job_is_gone_and_its_document_is_not(account: Account):
+def test_a_deleted_job_is_gone_and_its_document_is_not(account: Account) -> None:
     account.start("one")
     account.ended("one")
 
@@ -173,13 +173,14 @@ def test_a_deleted_job_is_gone_and_its_document_is_not(account: Account):
     assert account.read("out/one.json")
 
 
-def test_lists_are_newest_first_five_at_a_time_and_pages_do_not_overlap(account: Account):
+def test_lists_are_newest_first_five_at_a_time_and_pages_do_not_overlap(account: Account) -> None:
     names = [f"job-{n:02}" for n in range(12)]
     for name in names:
         account.start(name)
     assert account.list() == names[:-6:-1]
 
-    pages, token = [], {}
+    pages: list[str] = []
+    token: dict[str, str] = {}
     while True:
         page = account.transcribe.list_transcription_jobs(MaxResults=5, **token)
         pages += [job["TranscriptionJobName"] for job in page["TranscriptionJobSummaries"]]
@@ -195,7 +196,7 @@ def test_lists_are_newest_first_five_at_a_time_and_pages_do_not_overlap(account:
 
 
 @running()
-def test_lists_filter_by_state_and_by_part_of_the_name(account: Account):
+def test_lists_filter_by_state_and_by_part_of_the_name(account: Account) -> None:
     for name in ("Alpha", "beta", "ALPHABET"):
         account.start(name)
 
@@ -210,7 +211,7 @@ def test_lists_filter_by_state_and_by_part_of_the_name(account: Account):
     assert summary.keys().isdisjoint({"Transcript", "Media"})
 
 
-def test_tags_can_be_added_listed_and_removed(account: Account):
+def test_tags_can_be_added_listed_and_removed(account: Account) -> None:
     account.start("one", Tags=[{"Key": "a", "Value": "1"}])
     arn = "arn:aws:transcribe:eu-west-1:123456789012:transcription-job/one"
 
@@ -228,7 +229,7 @@ def test_tags_can_be_added_listed_and_removed(account: Account):
 
 
 @running(quota=f"{UNLIMITED},jobs=2")
-def test_more_jobs_than_the_quota_are_refused(account: Account):
+def test_more_jobs_than_the_quota_are_refused(account: Account) -> None:
     account.start("one")
     account.start("two")
 
@@ -241,7 +242,7 @@ def test_more_jobs_than_the_quota_are_refused(account: Account):
 @pytest.mark.parametrize(
     "account", [{"recogniser": "fixed:0.3", "quota": f"{UNLIMITED},jobs=1"}], indirect=True
 )
-def test_deferred_jobs_wait_for_a_place(account: Account):
+def test_deferred_jobs_wait_for_a_place(account: Account) -> None:
     deferred = {"AllowDeferredExecution": True, "DataAccessRoleArn": ROLE}
     states = [
         account.start(f"job{n}", JobExecutionSettings=deferred)["TranscriptionJobStatus"]
@@ -257,7 +258,7 @@ def test_deferred_jobs_wait_for_a_place(account: Account):
 
 
 @pytest.mark.parametrize("account", [{"quota": None}], indirect=True)
-def test_by_default_the_rates_are_a_new_accounts(account: Account):
+def test_by_default_the_rates_are_a_new_accounts(account: Account) -> None:
     codes = []
     for _ in range(12):
         try:
@@ -275,7 +276,7 @@ def test_by_default_the_rates_are_a_new_accounts(account: Account):
     }
 
 
-def test_unknown_and_unsupported_operations_get_an_error_of_the_service(account: Account):
+def test_unknown_and_unsupported_operations_get_an_error_of_the_service(account: Account) -> None:
     assert_refused("UnknownOperationException", account.transcribe.list_vocabularies)
     for target in ("Transcribe.Dance", "Transcribe."):
         request = Request(account.endpoint.url, b"{}", {"X-Amz-Target": target})
@@ -284,7 +285,7 @@ def test_unknown_and_unsupported_operations_get_an_error_of_the_service(account:
 
 
 @pytest.mark.parametrize("body", [b"no json", b"[]", b"\xff"])
-def test_a_body_that_is_no_json_object_is_refused(account: Account, body: bytes):
+def test_a_body_that_is_no_json_object_is_refused(account: Account, body: bytes) -> None:
     headers = {"X-Amz-Target": "Transcribe.GetTranscriptionJob"}
 
     status, answer = raw(Request(account.endpoint.url, body, headers))
@@ -301,7 +302,7 @@ def raw(request: Request) -> tuple[int, dict[str, Any]]:
             return error.code, json.load(error)
 
 
-def test_boto3_still_speaks_json_to_transcribe(account: Account):
+def test_boto3_still_speaks_json_to_transcribe(account: Account) -> None:
     seen = []
     account.transcribe.meta.events.register(
         "before-send.transcribe", lambda request, **_: seen.append(request.headers)
@@ -313,14 +314,14 @@ def test_boto3_still_speaks_json_to_transcribe(account: Account):
     assert seen[0]["X-Amz-Target"] == b"Transcribe.ListTranscriptionJobs"
 
 
-def test_the_waiter_of_botocore_works(account: Account):
+def test_the_waiter_of_botocore_works(account: Account) -> None:
     account.start("one")
 
     waiter = account.transcribe.get_waiter("transcription_job_completed")
     waiter.wait(TranscriptionJobName="one", WaiterConfig={"Delay": 1, "MaxAttempts": 10})
 
 
-def test_a_name_asked_for_at_once_by_many_is_given_to_one(account: Account):
+def test_a_name_asked_for_at_once_by_many_is_given_to_one(account: Account) -> None:
     outcomes: list[str] = []
     together = threading.Barrier(16)
 
@@ -340,8 +341,8 @@ def test_a_name_asked_for_at_once_by_many_is_given_to_one(account: Account):
     assert sorted(outcomes) == ["ConflictException"] * 15 + ["IN_PROGRESS"]
 
 
-def test_64_clients_at_once_start_every_job_once(account: Account):
-    transcribe = client("transcribe", account.endpoint, max_pool_connections=64)
+def test_64_clients_at_once_start_every_job_once(account: Account) -> None:
+    transcribe = client("transcribe", account.endpoint.url, max_pool_connections=64)
     errors: list[Exception] = []
     together = threading.Barrier(64)
 
@@ -373,7 +374,7 @@ def test_64_clients_at_once_start_every_job_once(account: Account):
     assert len({job["name"] for job in jobs["jobs"]}) == 256
 
 
-def test_many_fixed_jobs_need_no_thread_and_no_process_each(account: Account):
+def test_many_fixed_jobs_need_no_thread_and_no_process_each(account: Account) -> None:
     threads = threading.active_count()
     for number in range(300):
         account.start(f"job{number}")
@@ -383,7 +384,7 @@ def test_many_fixed_jobs_need_no_thread_and_no_process_each(account: Account):
     until(lambda: account.admin()["running"] == 0)
 
 
-def test_nothing_is_left_after_the_end():
+def test_nothing_is_left_after_the_end() -> None:
     threads = set(threading.enumerate())
     with serve(recogniser="fixed:600", buckets=["media"], quota=UNLIMITED) as endpoint:
         account = Account(endpoint)
@@ -393,7 +394,7 @@ def test_nothing_is_left_after_the_end():
 
     assert set(threading.enumerate()) <= threads
     with serve(recogniser="fixed:0") as endpoint:
-        assert client("s3", endpoint).list_buckets()["Buckets"] == []
+        assert client("s3", endpoint.url).list_buckets()["Buckets"] == []
 
 
 @pytest.mark.parametrize(
@@ -407,7 +408,7 @@ def test_nothing_is_left_after_the_end():
         {"recogniser": "fixed:0", "buckets": ["No!"]},
     ],
 )
-def test_settings_that_make_no_sense_are_refused(options: dict[str, Any]):
+def test_settings_that_make_no_sense_are_refused(options: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=r"[a-z]"), serve(**options):
         pass
 

@@ -17,10 +17,11 @@ UNLIMITED = "jobs=off,start=off,get=off,list=off,delete=off"
 _IDENTIFY = {"IdentifyLanguage", "IdentifyMultipleLanguages"}
 
 
-def client(service: str, endpoint: Endpoint, *, region: str = "eu-west-1", **config: Any) -> Any:
-    return boto3.client(
+def client(service: str, url: str, *, region: str = "eu-west-1", **config: Any) -> Any:
+    """A boto3 client that signs with keys of no account, and does not try again by itself."""
+    return boto3.client(  # type: ignore[call-overload]
         service,
-        endpoint_url=endpoint.url,
+        endpoint_url=url,
         region_name=region,
         aws_access_key_id="test",
         aws_secret_access_key="test",
@@ -33,8 +34,8 @@ class Account:
 
     def __init__(self, endpoint: Endpoint, region: str = "eu-west-1") -> None:
         self.endpoint = endpoint
-        self.s3 = client("s3", endpoint, region=region)
-        self.transcribe = client("transcribe", endpoint, region=region)
+        self.s3 = client("s3", endpoint.url, region=region)
+        self.transcribe = client("transcribe", endpoint.url, region=region)
         self.s3.put_object(Bucket="media", Key="a.wav", Body=b"not listened to")
 
     def start(self, name: str, **options: Any) -> dict[str, Any]:
@@ -46,10 +47,11 @@ class Account:
             **({} if options.keys() & _IDENTIFY else {"LanguageCode": "en-US"}),
             **options,
         }
-        return self.transcribe.start_transcription_job(**request)["TranscriptionJob"]
+        return dict(self.transcribe.start_transcription_job(**request)["TranscriptionJob"])
 
     def get(self, name: str) -> dict[str, Any]:
-        return self.transcribe.get_transcription_job(TranscriptionJobName=name)["TranscriptionJob"]
+        answer = self.transcribe.get_transcription_job(TranscriptionJobName=name)
+        return dict(answer["TranscriptionJob"])
 
     def ended(self, name: str) -> dict[str, Any]:
         until(lambda: self.get(name)["TranscriptionJobStatus"] in {"COMPLETED", "FAILED"})
@@ -63,11 +65,11 @@ class Account:
         return [job["TranscriptionJobName"] for job in page["TranscriptionJobSummaries"]]
 
     def read(self, key: str) -> bytes:
-        return self.s3.get_object(Bucket="media", Key=key)["Body"].read()
+        return bytes(self.s3.get_object(Bucket="media", Key=key)["Body"].read())
 
     def admin(self) -> dict[str, Any]:
         with urlopen(f"{self.endpoint.url}/_localaws/jobs") as answer:
-            return json.load(answer)
+            return dict(json.load(answer))
 
     def faults(self, faults: Iterable[dict[str, Any]]) -> None:
         with urlopen(f"{self.endpoint.url}/_localaws/faults", json.dumps([*faults]).encode()):

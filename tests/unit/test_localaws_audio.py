@@ -17,7 +17,7 @@ from localaws.recognition.audio import (
     check_not_too_short,
     open_audio,
 )
-from localaws.recognition.endpointing import Cutter
+from localaws.recognition.endpointing import Cutter, Stretch
 from tests.support.recordings import encoded, ogg_beginning_at
 
 #: As the service words it.
@@ -50,6 +50,7 @@ def write_wav(path: Path, pcm: bytes, rate: int = 16000, channels: int = 1) -> P
 def encode(path: Path, codec: str, rate: int, seconds: float = 1.0) -> Path:
     with av.open(str(path), "w") as container:
         stream = container.add_stream(codec, rate=rate, layout="mono")
+        assert isinstance(stream, av.AudioStream)
         resampler = av.AudioResampler(stream.format, stream.layout, rate, stream.frame_size)
         frame = av.AudioFrame(format="s16", layout="mono", samples=round(seconds * rate))
         frame.planes[0].update(tone(seconds, rate).ljust(frame.planes[0].buffer_size, b"\0"))
@@ -73,7 +74,7 @@ def encode(path: Path, codec: str, rate: int, seconds: float = 1.0) -> Path:
 )
 def test_every_format_becomes_16_khz(
     tmp_path: Path, name: str, codec: str, rate: int, formats: tuple[str, ...]
-):
+) -> None:
     with open_audio(encode(tmp_path / name, codec, rate)) as audio:
         assert audio.info.formats == formats
         assert audio.info.sample_rate == rate
@@ -85,7 +86,7 @@ def test_every_format_becomes_16_khz(
     assert loudest == pytest.approx(9000, rel=0.2)
 
 
-def test_stereo_is_mixed_or_kept_apart(tmp_path: Path):
+def test_stereo_is_mixed_or_kept_apart(tmp_path: Path) -> None:
     path = write_wav(tmp_path / "a.wav", tone(1.0, channels=2), channels=2)
 
     with open_audio(path) as audio:
@@ -107,7 +108,7 @@ def test_stereo_is_mixed_or_kept_apart(tmp_path: Path):
 )
 def test_what_the_request_says_must_be_true(
     tmp_path: Path, media_format: str | None, rate: int | None, reason: str
-):
+) -> None:
     with (
         open_audio(write_wav(tmp_path / "a.wav", tone(0.6))) as audio,
         pytest.raises(AudioError, match=reason),
@@ -123,14 +124,14 @@ def test_what_the_request_says_must_be_true(
         (16000, 3, "number of channels too large"),
     ],
 )
-def test_limits_of_rate_and_channels(tmp_path: Path, rate: int, channels: int, reason: str):
+def test_limits_of_rate_and_channels(tmp_path: Path, rate: int, channels: int, reason: str) -> None:
     path = write_wav(tmp_path / "a.wav", tone(0.1, rate, channels), rate, channels)
 
     with open_audio(path) as audio, pytest.raises(AudioError, match=reason):
         audio.check()
 
 
-def test_more_than_four_hours_are_refused_from_the_header(tmp_path: Path):
+def test_more_than_four_hours_are_refused_from_the_header(tmp_path: Path) -> None:
     path = tmp_path / "a.wav"
     with wave.open(str(path), "wb") as file:
         file.setparams((1, 1, 8000, 0, "NONE", ""))
@@ -140,7 +141,7 @@ def test_more_than_four_hours_are_refused_from_the_header(tmp_path: Path):
         audio.check()
 
 
-def test_times_that_start_late_are_no_length(tmp_path: Path):
+def test_times_that_start_late_are_no_length(tmp_path: Path) -> None:
     path = tmp_path / "a.ogg"
     path.write_bytes(ogg_beginning_at(encoded("ogg", "libopus", 48000, 1.0), 5 * 3600))
 
@@ -149,7 +150,7 @@ def test_times_that_start_late_are_no_length(tmp_path: Path):
         assert len(b"".join(audio.pcm())) == pytest.approx(BYTES_PER_SECOND, rel=0.05)
 
 
-def test_limits_of_length():
+def test_limits_of_length() -> None:
     check_not_too_long(14_400)
     check_not_too_short(0.5)
     with pytest.raises(AudioError, match=f"^{re.escape(TOO_LONG)}$"):
@@ -168,7 +169,7 @@ def test_limits_of_length():
         b"ffconcat version 1.0\nfile x\n",
     ],
 )
-def test_what_is_not_audio_is_refused(tmp_path: Path, content: bytes):
+def test_what_is_not_audio_is_refused(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "a.wav"
     path.write_bytes(content)
 
@@ -176,7 +177,7 @@ def test_what_is_not_audio_is_refused(tmp_path: Path, content: bytes):
         list(audio.pcm())
 
 
-def test_a_playlist_cannot_reach_other_files(tmp_path: Path):
+def test_a_playlist_cannot_reach_other_files(tmp_path: Path) -> None:
     write_wav(tmp_path / "secret.wav", tone(1.0))
     playlist = tmp_path / "a.wav"
     playlist.write_text("ffconcat version 1.0\nfile secret.wav\n")
@@ -185,7 +186,7 @@ def test_a_playlist_cannot_reach_other_files(tmp_path: Path):
         pass
 
 
-def test_a_film_without_sound_is_refused(tmp_path: Path):
+def test_a_film_without_sound_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "a.mp4"
     with av.open(str(path), "w") as container:
         stream = container.add_stream("mpeg4", rate=5, width=32, height=32, pix_fmt="yuv420p")
@@ -196,7 +197,7 @@ def test_a_film_without_sound_is_refused(tmp_path: Path):
         pass
 
 
-def test_damage_in_the_middle_costs_only_what_is_damaged(tmp_path: Path):
+def test_damage_in_the_middle_costs_only_what_is_damaged(tmp_path: Path) -> None:
     path = encode(tmp_path / "a.mp3", "libmp3lame", 16000, seconds=3)
     content = bytearray(path.read_bytes())
     middle = len(content) // 2
@@ -212,12 +213,12 @@ def test_damage_in_the_middle_costs_only_what_is_damaged(tmp_path: Path):
 def speech() -> bytes:
     with wave.open(str(SAMPLES / "two-sentences.wav")) as file:
         assert file.getframerate() == 16000
-        return file.readframes(file.getnframes())
+        return bytes(file.readframes(file.getnframes()))
 
 
 def cut(pcm: bytes, piece: int = 4096) -> list[tuple[float, float]]:
     cutter = Cutter()
-    found = []
+    found: list[Stretch] = []
     for start in range(0, len(pcm), piece):
         found += cutter.feed(pcm[start : start + piece])
     found += cutter.flush()
@@ -228,27 +229,27 @@ def cut(pcm: bytes, piece: int = 4096) -> list[tuple[float, float]]:
     return [(stretch.start, stretch.end) for stretch in found]
 
 
-def test_a_pause_separates_utterances():
+def test_a_pause_separates_utterances() -> None:
     first, second = cut(speech())
 
     assert first[1] < second[0]
 
 
-def test_the_size_of_the_pieces_does_not_matter():
+def test_the_size_of_the_pieces_does_not_matter() -> None:
     assert cut(speech(), 2) == cut(speech(), 1_000_000)
 
 
-def test_speech_that_the_end_cuts_off_is_kept():
+def test_speech_that_the_end_cuts_off_is_kept() -> None:
     pcm = speech()[: 2 * BYTES_PER_SECOND]
 
     assert cut(pcm)[-1][1] == 2.0
 
 
-def test_silence_has_no_utterances():
+def test_silence_has_no_utterances() -> None:
     assert cut(bytes(3 * BYTES_PER_SECOND)) == []
 
 
-def test_long_speech_is_cut_without_losing_any():
+def test_long_speech_is_cut_without_losing_any() -> None:
     (start, end), _ = cut(speech())
     spoken = speech()[: round(end * 16000) * 2][round((start + 0.3) * 16000) * 2 :][: -16000 // 2]
 

@@ -1,5 +1,7 @@
 """The result document and the subtitles made from it."""
 
+from typing import Any
+
 import pytest
 
 from localaws.transcribe.document import build
@@ -16,11 +18,11 @@ HEARD = Recognition(2.0, (HELLO, MINE), "wav", 16000)
 ENGLISH = {"LanguageCode": "en-GB"}
 
 
-def results(recognition: Recognition, **request: object) -> dict:
-    return build("job", {**ENGLISH, **request}, recognition)["results"]
+def results(recognition: Recognition, **request: object) -> dict[str, Any]:
+    return dict(build("job", {**ENGLISH, **request}, recognition)["results"])
 
 
-def test_words_have_times_and_confidences_as_strings_and_punctuation_has_no_times():
+def test_words_have_times_and_confidences_as_strings_and_punctuation_has_no_times() -> None:
     document = build("job", ENGLISH, HEARD)
 
     assert {key: document[key] for key in ("jobName", "accountId", "status")} == {
@@ -42,7 +44,7 @@ def test_words_have_times_and_confidences_as_strings_and_punctuation_has_no_time
     }
 
 
-def test_an_utterance_is_a_sentence_and_an_audio_segment():
+def test_an_utterance_is_a_sentence_and_an_audio_segment() -> None:
     heard = results(HEARD)
 
     assert heard["transcripts"] == [{"transcript": "Hello there. I'm here."}]
@@ -55,18 +57,18 @@ def test_an_utterance_is_a_sentence_and_an_audio_segment():
     }
 
 
-def test_a_language_that_was_asked_for_is_not_in_the_document():
+def test_a_language_that_was_asked_for_is_not_in_the_document() -> None:
     assert results(HEARD).keys().isdisjoint({"language_code", "language_identification"})
 
 
-def test_silence_is_an_empty_transcript():
+def test_silence_is_an_empty_transcript() -> None:
     heard = results(Recognition(2.0, ()))
 
     assert heard["transcripts"] == [{"transcript": ""}]
     assert heard["items"] == []
 
 
-def test_there_is_one_speaker_and_it_labels_everything():
+def test_there_is_one_speaker_and_it_labels_everything() -> None:
     heard = results(HEARD, Settings={"ShowSpeakerLabels": True, "MaxSpeakerLabels": 2})
 
     assert heard["speaker_labels"]["speakers"] == 1
@@ -75,7 +77,7 @@ def test_there_is_one_speaker_and_it_labels_everything():
     assert heard["speaker_labels"]["segments"][0]["items"][0]["start_time"] == "0.119"
 
 
-def test_channels_are_labelled_and_kept_apart():
+def test_channels_are_labelled_and_kept_apart() -> None:
     heard = results(
         Recognition(2.0, (HELLO, MINE), channels=2), Settings={"ChannelIdentification": True}
     )
@@ -87,7 +89,7 @@ def test_channels_are_labelled_and_kept_apart():
     assert right["items"][0]["channel_label"] == "ch_1"
 
 
-def test_alternatives_are_segments_that_begin_with_the_best():
+def test_alternatives_are_segments_that_begin_with_the_best() -> None:
     other = (Word("yellow", 0.1, 0.3, 0.25), Word("bear", 0.3, 0.6, 0.25))
     utterance = Utterance(0.0, 0.9, HELLO.words, alternatives=(other,))
     heard = results(
@@ -108,7 +110,7 @@ def test_alternatives_are_segments_that_begin_with_the_best():
     }
 
 
-def test_without_alternatives_asked_for_there_are_none():
+def test_without_alternatives_asked_for_there_are_none() -> None:
     assert results(HEARD).keys().isdisjoint({"segments", "speaker_labels", "channel_labels"})
 
 
@@ -122,7 +124,7 @@ def test_without_alternatives_asked_for_there_are_none():
 )
 def test_a_language_is_assumed_among_candidates_that_all_have_a_score(
     options: list[str] | None, codes: list[str]
-):
+) -> None:
     request = {"IdentifyLanguage": True, **({"LanguageOptions": options} if options else {})}
 
     heard = build("job", request, HEARD)["results"]
@@ -131,18 +133,18 @@ def test_a_language_is_assumed_among_candidates_that_all_have_a_score(
     assert heard["language_identification"] == [{"score": "0.0", "code": code} for code in codes]
 
 
-def test_several_languages_are_reported_as_one_for_the_whole_length():
+def test_several_languages_are_reported_as_one_for_the_whole_length() -> None:
     heard = build("job", {"IdentifyMultipleLanguages": True}, HEARD)["results"]
 
     assert heard["language_codes"] == [{"language_code": "en-US", "duration_in_seconds": 2.0}]
     assert "language_code" not in heard
 
 
-def test_a_recognition_survives_the_way_between_processes():
+def test_a_recognition_survives_the_way_between_processes() -> None:
     assert Recognition.from_json(HEARD.to_json()) == HEARD
 
 
-def test_srt_counts_from_the_index_asked_for():
+def test_srt_counts_from_the_index_asked_for() -> None:
     text = subtitles("srt", build("job", ENGLISH, HEARD), 1)
 
     assert text == (
@@ -151,18 +153,18 @@ def test_srt_counts_from_the_index_asked_for():
     )
 
 
-def test_vtt_has_a_header_and_points():
+def test_vtt_has_a_header_and_points() -> None:
     text = subtitles("vtt", build("job", ENGLISH, HEARD), 0)
 
     assert text.startswith("WEBVTT\n\n0\n00:00:00.119 --> 00:00:00.680\nHello there.\n\n1\n")
 
 
 @pytest.mark.parametrize(("kind", "text"), [("srt", ""), ("vtt", "WEBVTT\n")])
-def test_subtitles_of_silence_have_no_cues(kind: str, text: str):
+def test_subtitles_of_silence_have_no_cues(kind: str, text: str) -> None:
     assert subtitles(kind, build("job", ENGLISH, Recognition(2.0, ())), 0) == text
 
 
-def test_long_speech_is_broken_into_readable_cues():
+def test_long_speech_is_broken_into_readable_cues() -> None:
     words = tuple(Word("word", n * 0.3, n * 0.3 + 0.3, 1.0) for n in range(15_000))
     document = build("job", ENGLISH, Recognition(4500.0, (Utterance(0.0, 4500.0, words),)))
 

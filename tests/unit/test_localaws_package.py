@@ -4,7 +4,7 @@ import subprocess
 import sys
 
 
-def test_recogniser_processes_load_no_web_server_and_nothing_of_the_project_but_localaws():
+def test_recogniser_processes_load_no_web_server_and_nothing_of_the_project_but_localaws() -> None:
     code = (
         "import sys, localaws.recognition.zygote;"
         "print([m for m in ('moto', 'boto3', 'flask', 'producer', 'worker') if m in sys.modules])"

@@ -1,5 +1,7 @@
 """Quotas and faults as values: reading them, and when they strike."""
 
+from typing import Any
+
 import pytest
 
 from localaws.errors import UsageError
@@ -8,21 +10,21 @@ from localaws.operations import identify
 from localaws.quotas import Quotas, RateLimiter
 
 
-def test_the_defaults_are_those_of_a_new_account():
+def test_the_defaults_are_those_of_a_new_account() -> None:
     assert Quotas() == Quotas(jobs=250, start=25, get=30, list=5, delete=5)
 
 
-def test_a_quota_that_is_not_named_keeps_its_default_and_off_lifts_one():
+def test_a_quota_that_is_not_named_keeps_its_default_and_off_lifts_one() -> None:
     assert Quotas.parse("jobs=3, get=off") == Quotas(jobs=3, get=None)
 
 
 @pytest.mark.parametrize("text", ["jobs=0", "jobs=-1", "start=x", "jobs=nan", "put=3", "jobs"])
-def test_a_quota_that_makes_no_sense_is_refused(text: str):
+def test_a_quota_that_makes_no_sense_is_refused(text: str) -> None:
     with pytest.raises(UsageError):
         Quotas.parse(text)
 
 
-def test_as_many_calls_pass_at_once_as_the_rate_says_and_no_more():
+def test_as_many_calls_pass_at_once_as_the_rate_says_and_no_more() -> None:
     # So slow that no token can come back while the test runs.
     limiter = RateLimiter(Quotas(start=3, get=None, list=0.001))
 
@@ -32,7 +34,7 @@ def test_as_many_calls_pass_at_once_as_the_rate_says_and_no_more():
     assert all(limiter.allow("TagResource") for _ in range(1000))
 
 
-def test_a_fault_strikes_the_calls_it_fits_as_often_as_it_says():
+def test_a_fault_strikes_the_calls_it_fits_as_often_as_it_says() -> None:
     book = FaultBook([Fault("throttle", operation="Get*", match="^a", times=2)])
 
     assert book.strike("StartTranscriptionJob", "a1") is None
@@ -42,7 +44,7 @@ def test_a_fault_strikes_the_calls_it_fits_as_often_as_it_says():
     assert book.strike("GetTranscriptionJob", "a1") is None
 
 
-def test_a_rate_is_the_share_of_calls_that_are_struck():
+def test_a_rate_is_the_share_of_calls_that_are_struck() -> None:
     book = FaultBook([Fault("throttle", rate=0.5)])
 
     struck = sum(book.strike("GetObject", "") is not None for _ in range(2000))
@@ -51,7 +53,7 @@ def test_a_rate_is_the_share_of_calls_that_are_struck():
     assert FaultBook([Fault("throttle", rate=0.0)]).strike("GetObject", "") is None
 
 
-def test_a_failure_is_no_refusal():
+def test_a_failure_is_no_refusal() -> None:
     book = FaultBook([Fault("fail", match="bad", reason="Because.")])
 
     assert book.strike("StartTranscriptionJob", "bad") is None
@@ -61,7 +63,7 @@ def test_a_failure_is_no_refusal():
     assert book.fate("good", "fail") is None
 
 
-def test_cleared_faults_are_gone():
+def test_cleared_faults_are_gone() -> None:
     book = FaultBook([Fault("throttle")])
     book.clear()
 
@@ -83,7 +85,7 @@ def test_cleared_faults_are_gone():
         {"kind": "throttle", "colour": "red"},
     ],
 )
-def test_a_fault_that_makes_no_sense_is_refused(values: dict):
+def test_a_fault_that_makes_no_sense_is_refused(values: dict[str, Any]) -> None:
     with pytest.raises(UsageError):
         Fault.from_dict(values)
 
@@ -109,7 +111,7 @@ def test_a_fault_that_makes_no_sense_is_refused(values: dict):
         ("DELETE /bucket/a/key", "DeleteObject"),
     ],
 )
-def test_s3_requests_are_known_by_their_operation(request_: str, operation: str):
+def test_s3_requests_are_known_by_their_operation(request_: str, operation: str) -> None:
     method, _, target = request_.partition(" ")
     path, _, query = target.partition("?")
     call = identify({"REQUEST_METHOD": method, "PATH_INFO": path, "QUERY_STRING": query})
@@ -119,13 +121,13 @@ def test_s3_requests_are_known_by_their_operation(request_: str, operation: str)
     assert call.name == named.get(target, named.get(path, ""))
 
 
-def test_a_host_may_name_the_bucket():
+def test_a_host_may_name_the_bucket() -> None:
     environ = {"REQUEST_METHOD": "GET", "PATH_INFO": "/key", "HTTP_HOST": "b.localhost:1"}
 
     assert identify(environ).name == "key"
 
 
-def test_the_region_and_service_come_from_the_signature():
+def test_the_region_and_service_come_from_the_signature() -> None:
     signature = "AWS4-HMAC-SHA256 Credential=AKIA/20260101/eu-west-1/transcribe/aws4_request, x"
     call = identify({"HTTP_AUTHORIZATION": signature, "HTTP_X_AMZ_TARGET": "Transcribe.GetX"})
 

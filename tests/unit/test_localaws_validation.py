@@ -1,5 +1,7 @@
 """What StartTranscriptionJob refuses at once."""
 
+from typing import Any
+
 import pytest
 
 from localaws.errors import ServiceError
@@ -18,7 +20,7 @@ BOTH_CHANNELS = {"ChannelIdentification": True}
 IDENTIFY = {"LanguageCode": ..., "IdentifyLanguage": True}
 
 
-def check(changes: dict) -> None:
+def check(changes: dict[str, Any]) -> None:
     request = {k: v for k, v in {**GOOD, **changes}.items() if v is not ...}
     check_shape("StartTranscriptionJob", request)
     check_start(request)
@@ -64,7 +66,7 @@ def check(changes: dict) -> None:
         {"OutputEncryptionKMSKeyId": "alias/k"},
     ],
 )
-def test_good_requests_pass(changes: dict):
+def test_good_requests_pass(changes: dict[str, Any]) -> None:
     check(changes)
 
 
@@ -128,8 +130,8 @@ def test_good_requests_pass(changes: dict):
     ],
 )
 def test_bad_requests_are_refused_with_a_sentence_that_names_what_is_wrong(
-    changes: dict, named: str
-):
+    changes: dict[str, Any], named: str
+) -> None:
     with pytest.raises(ServiceError) as caught:
         check(changes)
 
@@ -137,7 +139,7 @@ def test_bad_requests_are_refused_with_a_sentence_that_names_what_is_wrong(
     assert named in caught.value.message
 
 
-def test_media_must_exist_and_have_at_most_two_gigabytes():
+def test_media_must_exist_and_have_at_most_two_gigabytes() -> None:
     check_media(MAX_MEDIA_BYTES)
     with pytest.raises(ServiceError, match="can't be accessed"):
         check_media(None)
@@ -156,7 +158,9 @@ def test_media_must_exist_and_have_at_most_two_gigabytes():
         ("folder/deeper", "folder/deeper/job.json"),
     ],
 )
-def test_the_output_key_resolves_as_the_api_reference_says(output_key: str | None, resolved: str):
+def test_the_output_key_resolves_as_the_api_reference_says(
+    output_key: str | None, resolved: str
+) -> None:
     assert resolve_key("job", output_key) == resolved
 
 
@@ -176,7 +180,7 @@ def test_the_output_key_resolves_as_the_api_reference_says(output_key: str | Non
 )
 def test_media_is_found_by_every_address_that_the_service_takes(
     uri: str, address: tuple[str, str] | None
-):
+) -> None:
     assert media_uri.split(uri) == address
 
 
@@ -191,7 +195,7 @@ def test_media_is_found_by_every_address_that_the_service_takes(
         ({"Settings": {"VocabularyFilterName": "v"}}, "filters"),
     ],
 )
-def test_what_is_not_supported_is_said(request_: dict, named: str):
+def test_what_is_not_supported_is_said(request_: dict[str, Any], named: str) -> None:
     reason = unsupported(request_)
 
     assert reason is not None
@@ -199,7 +203,7 @@ def test_what_is_not_supported_is_said(request_: dict, named: str):
     assert named in reason
 
 
-def test_everything_else_is_supported():
+def test_everything_else_is_supported() -> None:
     assert unsupported({"Settings": {"ShowSpeakerLabels": True, "MaxSpeakerLabels": 2}}) is None
 
 
@@ -213,5 +217,5 @@ def test_everything_else_is_supported():
         ({"IdentifyMultipleLanguages": True, "LanguageOptions": ["de-DE", "fr-FR"]}, False),
     ],
 )
-def test_only_english_is_recognised(request_: dict, english: bool):
+def test_only_english_is_recognised(request_: dict[str, Any], english: bool) -> None:
     assert (not_english(request_) is None) is english
