@@ -19,6 +19,7 @@ from typing import Any
 
 from celery import Celery, signals
 from kombu.entity import Exchange, Queue
+from kombu.transport import TRANSPORT_ALIASES
 
 from producer.backend.address import RedisAddress
 from producer.contract.stages import QUEUES
@@ -63,9 +64,12 @@ class App(Celery):
         return self.subclass_with_self("worker.runtime.program:Worker")
 
 
+# By a name, for of `socket://` kombu knows no transport but by what is before the `+`.
+TRANSPORT_ALIASES["transcribe"] = "worker.ingress.transport:Transport"
+_address = RedisAddress.parse(settings.redis_url)
 app = App(
     "worker",
-    broker=RedisAddress.parse(settings.redis_url).celery_url,
+    broker=f"transcribe+{_address.celery_url}" if _address.socket else _address.celery_url,
     include=["worker.tasks"],
     amqp="worker.ingress.transport:Amqp",
 )
@@ -91,9 +95,8 @@ app.conf.update(
     broker_channel_error_retry=True,
     broker_transport_options=TRANSPORT_OPTIONS,
     # A message that is not for us must neither end a worker nor vanish.
-    broker_transport="worker.ingress.transport:Transport",
-    # For `celery inspect` and Flower. That Celery 5.7.0 dies of it when Redis restarts is mended in
-    # our transport.
+    broker_transport="transcribe",
+    # For `celery inspect` and Flower.
     worker_enable_remote_control=True,
     # structlog writes the log.
     worker_hijack_root_logger=False,

@@ -84,10 +84,10 @@ class RedisAddress:
 
     @property
     def celery_url(self) -> str:
-        """For Celery, which is told of a socket by our transport."""
-        scheme = "redis" if self.socket else self.scheme
-        server = "localhost" if self.socket else self._server
-        return f"{scheme}://{self._login}{server}/{self.database}{self._query}"
+        """For Celery, which wants the name of the transport and a `+` before a `socket://`."""
+        if self.socket:
+            return f"socket://{self._login}{quote(self.socket)}?virtual_host={self.database}"
+        return self.url
 
     @property
     def shown(self) -> str:

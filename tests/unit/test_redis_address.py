@@ -7,7 +7,8 @@ from urllib.parse import quote
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from kombu.utils.url import parse_url
+from kombu import Connection
+from kombu.utils.url import parse_url, url_to_parts
 from redis.connection import parse_url as redis_parse_url
 
 from producer import Client, InvalidSettings
@@ -81,3 +82,14 @@ def test_redis_py_and_celery_read_the_same(user: str, password: str, database: i
     assert (celerys["userid"], celerys["password"]) == (user, password)
     assert (celerys["hostname"], celerys["virtual_host"]) == ("redis.internal", str(database))
     assert RedisAddress.parse(address.url) == address
+
+
+@given(st.text(min_size=1), st.text(min_size=1), st.integers(0, 99))
+def test_celery_finds_a_socket(user: str, password: str, database: int) -> None:
+    login = f"{quote(user, safe='')}:{quote(password, safe='')}"
+    address = RedisAddress.parse(f"unix://{login}@/run/my%20redis.sock?db={database}")
+    connection = Connection(f"redis+{address.celery_url}")
+    assert connection.transport_cls == "redis"
+    scheme, _, _, *login_found, path, query = url_to_parts(connection.hostname)
+    assert (scheme, login_found, path) == ("socket", [user, password], "run/my redis.sock")
+    assert query == {"virtual_host": str(database)}

@@ -80,7 +80,7 @@ class Envelope(BaseModel):
         Raises:
             NotForUs: if it is none for our tasks.
         """
-        return cls.parse(parsed(message))
+        return cls.parse(parse_json(message))
 
     def argument(self) -> Any:
         """The task's one argument.
@@ -132,7 +132,7 @@ class Envelope(BaseModel):
         }
 
 
-def parsed(message: bytes) -> Any:
+def parse_json(message: bytes) -> Any:
     """What a message says, in JSON's own types.
 
     Raises:

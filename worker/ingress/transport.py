@@ -1,8 +1,12 @@
-"""Kombu's Redis transport, with a guard at its door.
+"""Kombu's Redis transport, which delivers only messages for our tasks.
 
-Only what is a message for one of our tasks goes on, and of that only the task's name, id and
-argument; the rest becomes a dead letter, with the reason. From the control queue Celery gets what
-our own scripts put there and nothing else: what others leave there is taken in by the dispatchers.
+Of such a message it passes on the task's name, id and argument; anything else becomes a dead
+letter, with the reason. Celery gets from the control queue what our own scripts put there and
+nothing else: the dispatchers move what others leave there to the inbox.
+
+The methods whose names begin with `_` are kombu's private ones. `tests/unit/test_transport.py`
+notices when a new kombu has them no more, or calls them otherwise, and names the tests of what each
+is for.
 """
 
 from __future__ import annotations
@@ -17,40 +21,30 @@ import structlog
 from celery.app import amqp
 from kombu.connection import Connection as KombuConnection
 from kombu.transport import redis, virtual
-from redis import UnixDomainSocketConnection
 
 from producer.backend.address import RedisAddress
 from producer.backend.dead_letters import MAX_CHARACTERS
 from producer.contract.stages import CONTROL_LIST, CONTROL_QUEUE, QUEUES
-from worker.ingress.envelope import Envelope, NotForUs, parsed
+from worker.ingress.envelope import Envelope, NotForUs, parse_json
 from worker.runtime.context import context
 
 log = structlog.get_logger()
 
 #: Seconds between two connections of the consumer.
 _RECONNECT_EVERY = 2.0
-#: What kombu says of a connection, and a unix socket has not.
-_OF_TCP = frozenset(
-    {
-        "host",
-        "port",
-        "socket_connect_timeout",
-        "socket_keepalive",
-        "socket_keepalive_options",
-    }
-)
 
 
 class Connection(KombuConnection):
-    """A connection that looks for Redis every few seconds, however long it has been away."""
+    """A connection that tries Redis every few seconds, however long it has been away."""
 
     #: when Celery's consumer was connected last
     _connected_at = -math.inf
 
     def ensure_connection(self, *arguments: Any, **options: Any) -> Any:
-        """Celery leaves the waits to kombu, which comes to look every 30 s only.
+        """Connect, with waits of our own.
 
-        And a Redis that takes a connection but refuses what is sent, it asks all the time.
+        Celery leaves the waits to kombu, which tries every 30 s only. And where Redis accepts a
+        connection but refuses the commands, Celery connects again and again without a pause.
         """
         if threading.current_thread() is threading.main_thread():
             time.sleep(max(0.0, Connection._connected_at + _RECONNECT_EVERY - time.monotonic()))
@@ -72,52 +66,48 @@ class Amqp(amqp.AMQP):
     Connection = Connection
 
 
-class Taken(virtual.QoS):
-    """The messages that this worker has taken and not done with, kept in its memory only.
+class UnackedInMemory(virtual.QoS):
+    """The messages that this worker has and did not acknowledge yet, in its memory only.
 
     Kombu writes each to Redis when it comes and again when it is done, so that another worker may
-    have it should this one die: a third of a worker's work, and the schedule knows better and
-    sooner. Nor is anything put back when the worker stops: it takes no more than it can begin, and
-    hands back what it has begun.
+    have it should this one die: a third of a worker's work, and the schedule does it better and
+    sooner. Nor does the worker put anything back when it stops: it fetches no more than it can
+    begin, and releases the leases of what it has begun.
     """
 
     restore_at_shutdown = False
 
 
 class Channel(redis.Channel):
-    """A channel on which neither what is no JSON nor a restart of Redis is a reason to stop."""
+    """A channel on which no message and no command can end the worker."""
 
-    QoS = Taken  # type: ignore[assignment]  # kombu says its own, and means any
+    QoS = UnackedInMemory  # type: ignore[assignment]  # kombu says its own, and means any
 
     def _q_for_pri(self, queue: str, pri: int) -> str:
         return CONTROL_LIST if queue == CONTROL_QUEUE else str(super()._q_for_pri(queue, pri))
 
-    def _connparams(self, asynchronous: bool = False) -> Any:
-        # Kombu 5.7.0 trips over this when a task ends after its connection was closed, and with
-        # remote control on takes the worker with it.
-        if self.connection.client is None:
-            raise ConnectionError("the connection to Redis was closed meanwhile")
-        socket = RedisAddress.parse(context().settings.redis_url).socket
-        if not socket:
-            return super()._connparams(asynchronous=asynchronous)
-        self.connection_class = UnixDomainSocketConnection  # type: ignore[assignment]
-        found = super()._connparams(asynchronous=asynchronous)
-        return {key: found[key] for key in found if key not in _OF_TCP} | {"path": socket}
-
     def _receive_one(self, client: Any) -> Any:
+        """Remote control, as by `celery inspect` and Flower."""
         try:
             return super()._receive_one(client)
-        except (ArithmeticError, AttributeError, RecursionError) as error:
+        except (
+            ArithmeticError,
+            AttributeError,
+            KeyError,
+            RecursionError,
+            TypeError,
+            ValueError,
+        ) as error:
             log.warning("command.refused", reason=repr(error)[:200])
             return None
 
     def _get_client(self) -> Any:
         class Client(super()._get_client()):  # type: ignore[misc]
-            """A client that passes over what no message can be."""
+            """A client that drops entries which kombu cannot parse."""
 
             def parse_response(self, connection: Any, command_name: str, **options: Any) -> Any:
                 answer = super().parse_response(connection, command_name, **options)
-                if command_name != "BRPOP" or not answer or _may_be_a_message(answer[1]):
+                if command_name != "BRPOP" or not answer or _check_entry(answer[1]):
                     return answer
                 return None
 
@@ -125,13 +115,13 @@ class Channel(redis.Channel):
 
 
 class Transport(redis.Transport):
-    """Kombu's, which delivers only what is a message for us."""
+    """Kombu's, which delivers only messages for our tasks."""
 
     Channel = Channel
 
     def _deliver(self, message: Any, queue: str) -> None:
-        if queue not in QUEUES:
-            self._deliver_command(message, queue)
+        if queue not in QUEUES:  # remote control
+            super()._deliver(message, queue)
             return
         try:
             passed_on = Envelope.parse(message).passed_on(queue)
@@ -140,18 +130,11 @@ class Transport(redis.Transport):
         else:
             super()._deliver(passed_on, queue)
 
-    def _deliver_command(self, message: Any, queue: str) -> None:
-        """Remote control, as by `celery inspect` and Flower."""
-        try:
-            super()._deliver(message, queue)
-        except (AttributeError, KeyError, RecursionError, TypeError, ValueError) as error:
-            log.warning("command.refused", reason=repr(error)[:200])
 
-
-def _may_be_a_message(entry: bytes) -> bool:
-    """Whether an entry of a queue can be looked at; buries it if not."""
+def _check_entry(entry: bytes) -> bool:
+    """Whether kombu can parse an entry of a queue; makes it a dead letter if not."""
     try:
-        parsed(entry)
+        parse_json(entry)
     except NotForUs as error:
         beginning = entry[: MAX_CHARACTERS + 1].decode(errors="backslashreplace")
         add_dead_letter(beginning, str(error))
@@ -160,7 +143,7 @@ def _may_be_a_message(entry: bytes) -> bool:
 
 
 def add_dead_letter(message: str, reason: str) -> None:
-    """Keep what is no message for our tasks among the dead letters."""
+    """Keep a message that is not for our tasks among the dead letters."""
     reason = f"Not a message for us: {reason}."
     log.warning("message.refused", reason=reason)
     context().dead_letters.add_dead_letter(message, reason)
