@@ -21,7 +21,7 @@ def read_request(path: Path) -> dict[str, object]:
     Raises:
         InvalidSettings: if there is no such file.
     """
-    values = _values(path)
+    values = read_values(path)
     fields: dict[str, object] = {}
     if audio := values.get("LOCAL_AUDIO") or object_in_place(path):
         fields["audio"] = audio
@@ -38,15 +38,20 @@ def object_in_place(path: Path) -> str | None:
     Raises:
         InvalidSettings: if there is no such file.
     """
-    values = _values(path)
+    values = read_values(path)
     bucket, key = values.get("S3_BUCKET"), values.get("S3_OBJECT")
     return f"s3://{bucket}/{key}" if bucket and key else None
 
 
-def _values(path: Path) -> dict[str, str | None]:
+def read_values(path: Path) -> dict[str, str | None]:
+    """All that the file sets.
+
+    Raises:
+        InvalidSettings: if there is no such file, or it is not readable text.
+    """
     if not path.is_file():
         raise InvalidSettings(f"There is no settings file {path}.")
     try:
         return dotenv_values(path)
-    except UnicodeDecodeError:
-        raise InvalidSettings(f"{path} is not a settings file: it is not text.") from None
+    except (OSError, UnicodeDecodeError):
+        raise InvalidSettings(f"{path} is not a settings file: it is not readable text.") from None

@@ -1,4 +1,4 @@
-"""A request as a note on the audio that we upload, so that it outlives the loss of Redis."""
+"""A request as metadata of the audio that we upload, from which `transcribe recover` reads it."""
 
 from __future__ import annotations
 
@@ -6,22 +6,22 @@ import base64
 import json
 import zlib
 
-#: S3 takes 2 KB of user metadata in all, names and the owner's mark among it.
+#: S3 allows 2 KB of user metadata in all, names and the owner among it.
 _MAX_CHARACTERS = 1500
-#: What a note of that size could be blown up to by somebody else has no end.
+#: Others may have written the metadata, and compressed data may expand without end.
 _MAX_BYTES = 1024 * 1024
 
 
 def encode(request: str) -> str:
-    """A request's canonical JSON as ASCII; '' if that would be too long for a note."""
-    note = base64.b64encode(zlib.compress(request.encode(), 9)).decode()
-    return note if len(note) <= _MAX_CHARACTERS else ""
+    """A request's canonical JSON as ASCII; '' if that would be too long for S3."""
+    encoded = base64.b64encode(zlib.compress(request.encode(), 9)).decode()
+    return encoded if len(encoded) <= _MAX_CHARACTERS else ""
 
 
-def decode(note: str | None) -> dict[str, object] | None:
-    """The fields of the request that was noted; None if there is no note, or it is none of ours."""
+def decode(metadata: str | None) -> dict[str, object] | None:
+    """The fields of the request; None if there is no metadata, or it is not ours."""
     try:
-        packed = base64.b64decode(note or "", validate=True)
+        packed = base64.b64decode(metadata or "", validate=True)
         fields = json.loads(zlib.decompressobj().decompress(packed, _MAX_BYTES))
     except (ValueError, RecursionError, zlib.error):
         return None

@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 import re
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from dotenv import dotenv_values
 from pydantic import Field, PrivateAttr, SecretStr, field_validator
 from pydantic_settings import NoDecode, SettingsConfigDict
 
 from producer.errors import InvalidSettings
 from producer.settings import ProducerSettings
+from worker.legacy_env_file import LegacySettings, read_settings
 
 #: Source: the pattern of OutputBucketName in the API reference of Amazon Transcribe.
 _BUCKET = re.compile(r"[a-z0-9][.\-a-z0-9]{1,61}[a-z0-9]")
 
 
 class WorkerSettings(ProducerSettings):
-    """What a worker needs to know beside the producer's settings."""
+    """The settings of a worker, beside the producer's."""
 
     model_config = SettingsConfigDict(allow_inf_nan=False)
 
@@ -116,10 +115,7 @@ class WorkerSettings(ProducerSettings):
         default="info", description="The least severe messages to log."
     )
 
-    # What only the original script's settings file can say.
-    _access_key: SecretStr | None = PrivateAttr(default=None)
-    _secret_key: SecretStr | None = PrivateAttr(default=None)
-    _region: str | None = PrivateAttr(default=None)
+    _legacy: LegacySettings = PrivateAttr(default=LegacySettings())
 
     @field_validator("prefix")
     @classmethod
@@ -182,36 +178,34 @@ class WorkerSettings(ProducerSettings):
             try:
                 return json.loads(value)
             except (ValueError, RecursionError):
-                raise ValueError("it begins like JSON, but is none") from None
+                raise ValueError("it begins like JSON, but is not JSON") from None
         weights = {}
         for pair in filter(None, map(str.strip, value.split(","))):
             tenant, _, weight = pair.partition("=")
             try:
                 weights[tenant.strip()] = float(weight)
             except ValueError:
-                raise ValueError(f"write TENANT=SHARE, as in alice=3,bob=1, not {pair!r}") from None
+                raise ValueError(f"write TENANT=WEIGHT, as alice=3,bob=1, not {pair!r}") from None
         return weights
 
     @field_validator("tenant_weights")
     @classmethod
-    def _weights_are_shares(cls, weights: dict[str, float]) -> dict[str, float]:
+    def _check_weights(cls, weights: dict[str, float]) -> dict[str, float]:
         for tenant, weight in weights.items():
             # A wider range would let one tenant hold up another for hours.
             if not 0.01 <= weight <= 100:
-                raise ValueError(f"the share of {tenant!r} must be from 0.01 to 100")
+                raise ValueError(f"the weight of {tenant!r} must be from 0.01 to 100")
         return weights
 
     @property
     def credentials(self) -> tuple[SecretStr, SecretStr] | None:
         """Access and secret key, if they are not left to boto3's own chain."""
-        if self._access_key is None or self._secret_key is None:
-            return None
-        return self._access_key, self._secret_key
+        return self._legacy.credentials
 
     @property
     def region(self) -> str | None:
         """The AWS region, if it is not left to boto3's own chain."""
-        return self._region
+        return self._legacy.region
 
     @classmethod
     def load(cls) -> Self:
@@ -222,7 +216,9 @@ class WorkerSettings(ProducerSettings):
         """
         settings = super().load()
         if settings.env_file is not None:
-            settings._read_script_settings(settings.env_file)
+            settings._legacy = legacy = read_settings(settings.env_file)
+            settings.bucket = legacy.bucket or settings.bucket
+            settings.poll_interval = legacy.poll_interval or settings.poll_interval
         if not settings.bucket:
             raise InvalidSettings(
                 "TRANSCRIBE_BUCKET is not set: name the S3 bucket for audio and results."
@@ -233,33 +229,3 @@ class WorkerSettings(ProducerSettings):
                 "which is not the bare name of a bucket."
             )
         return settings
-
-    def _read_script_settings(self, path: Path) -> None:
-        """Take the worker's part of the original script's settings file."""
-        if not path.is_file():
-            raise InvalidSettings(f"TRANSCRIBE_ENV_FILE names {path}, which is not a file.")
-        try:
-            values = {name: value for name, value in dotenv_values(path).items() if value}
-        except (OSError, UnicodeDecodeError):
-            raise InvalidSettings(
-                f"TRANSCRIBE_ENV_FILE names {path}, which is not readable text."
-            ) from None
-        self.bucket = values.get("S3_BUCKET", self.bucket)
-        self._region = values.get("AWS_REGION")
-        if "SLEEP_TIME" in values:
-            try:
-                seconds = float(values["SLEEP_TIME"])
-            except ValueError:
-                seconds = math.nan
-            if not math.isfinite(seconds):
-                raise InvalidSettings(
-                    f"SLEEP_TIME in {path} must be a number of seconds, such as 5."
-                )
-            self.poll_interval = max(0.1, seconds)
-        key, secret = values.get("AWS_ACCESS_KEY"), values.get("AWS_SECRET_KEY")
-        if (key is None) != (secret is None):
-            raise InvalidSettings(
-                f"{path} must set both AWS_ACCESS_KEY and AWS_SECRET_KEY, or neither."
-            )
-        if key is not None and secret is not None:
-            self._access_key, self._secret_key = SecretStr(key), SecretStr(secret)

@@ -1,4 +1,4 @@
-"""When and how large a file was written: by that we know whether somebody is still at it."""
+"""The size and time of a file, which show whether somebody still writes to it."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from worker.errors import Transient
 
 @dataclass(frozen=True)
 class Stamp:
-    """What of a file changes when somebody writes to it."""
+    """The attributes of a file that change when somebody writes to it."""
 
     size: int
-    #: by the clock of the machine that it lies on, in nanoseconds since 1970
+    #: by the clock of the machine that has the file, in nanoseconds since 1970
     mtime_ns: int
 
     @classmethod
@@ -27,7 +27,7 @@ class Stamp:
         return f"{self.size} {self.mtime_ns}"
 
     def quiet_in(self, period: float, *, now: float, seen_for: float) -> float:
-        """Seconds until the file has stood still for `period`; 0 if it has.
+        """Seconds until nobody has written to the file for `period`; 0 if that is so.
 
         Args:
             period: in seconds.
@@ -43,6 +43,6 @@ def changed() -> Transient:
     """The error for a recording that somebody writes to while it is uploaded."""
     return Transient(
         "FileChanged",
-        "The recording changed while it was uploaded; it is uploaded again until nobody writes "
-        "to it any more.",
+        "The recording changed while a worker uploaded it; the upload is repeated until nobody "
+        "writes to it any more.",
     )

@@ -267,7 +267,7 @@ def test_parts_of_all_large_files_are_bounded_and_shared_and_the_small_pass_them
         sent = [threads.submit(send, storage, large, "first")]
         until(lambda: len(server.parts) == PARTS_AT_ONCE)
         sent += [threads.submit(send, storage, large, key) for key in ("second", "third")]
-        until(lambda: len(storage._sender._parts._line) == 3)
+        until(lambda: len(storage._sender._parts._queue) == 3)
         for number in range(20):
             assert send(storage, small, f"small-{number}")
         # While nothing of the large got through.

@@ -749,7 +749,7 @@ RECORDINGS = (
     ),
     Protection(
         "worker/stages/audio.py",
-        "    if said is not None:\n",
+        "    if requested is not None:\n",
         "    if False:\n",
         "tests/unit/test_audio.py::test_what_the_user_says_wins",
     ),
@@ -1262,7 +1262,7 @@ SECURITY = (
     ),
     Protection(
         "worker/stages/result_files.py",
-        "    if error.errno in _HOPELESS and",
+        "    if error.errno in _PERMANENT_ERRNOS and",
         "    if False and",
         _FILES + "test_what_is_in_the_way_ends_the_job_and_a_retry_fetches_what_was_paid_for",
     ),

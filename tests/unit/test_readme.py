@@ -123,7 +123,7 @@ def test_the_original_scripts_names_are_all_there() -> None:
     }
     readers = {
         "producer": (ROOT / "producer/legacy_env_file.py").read_text(),
-        "worker": (ROOT / "worker/settings.py").read_text(),
+        "worker": (ROOT / "worker/legacy_env_file.py").read_text(),
     }
     for name, who in names.items():
         assert f'"{name}"' in readers[who]

@@ -7,7 +7,7 @@ from urllib.parse import quote
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from kombu import Connection
+from kombu.connection import Connection
 from kombu.utils.url import parse_url, url_to_parts
 from redis.connection import parse_url as redis_parse_url
 
@@ -90,6 +90,6 @@ def test_celery_finds_a_socket(user: str, password: str, database: int) -> None:
     address = RedisAddress.parse(f"unix://{login}@/run/my%20redis.sock?db={database}")
     connection = Connection(f"redis+{address.celery_url}")
     assert connection.transport_cls == "redis"
-    scheme, _, _, *login_found, path, query = url_to_parts(connection.hostname)
+    scheme, _, _, *login_found, path, query = url_to_parts(str(connection.hostname))
     assert (scheme, login_found, path) == ("socket", [user, password], "run/my redis.sock")
     assert query == {"virtual_host": str(database)}

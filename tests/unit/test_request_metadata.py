@@ -1,4 +1,4 @@
-"""Requests as notes on the audio: whole, bounded, and trusted in nothing."""
+"""Requests as metadata of the audio: whole, bounded, and trusted in nothing."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ def test_a_request_comes_back_as_it_was() -> None:
         language=("en-US", "de-DE"),
         metadata={"customer": "Zoë", "deep": [{"a": None}]},
     )
-    note = request_metadata.encode(request.canonical())
-    assert note.isascii()
-    fields = request_metadata.decode(note)
+    encoded = request_metadata.encode(request.canonical())
+    assert encoded.isascii()
+    fields = request_metadata.decode(encoded)
     assert TranscriptionRequest.parse(fields) == request
     assert TranscriptionRequest.parse(fields).canonical() == request.canonical()
 
@@ -39,7 +39,7 @@ def test_what_is_too_long_for_s3_is_left_out() -> None:
 
 
 @pytest.mark.parametrize(
-    "note",
+    "metadata",
     [
         None,
         "",
@@ -53,5 +53,5 @@ def test_what_is_too_long_for_s3_is_left_out() -> None:
     ],
     ids=lambda note: str(note)[:20],
 )
-def test_what_is_no_note_of_ours_is_none(note: str | None) -> None:
-    assert request_metadata.decode(note) is None
+def test_metadata_that_is_not_ours_is_none(metadata: str | None) -> None:
+    assert request_metadata.decode(metadata) is None

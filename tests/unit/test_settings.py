@@ -287,7 +287,9 @@ def test_a_mistake_in_the_script_settings_is_told_without_the_secrets(
 
 def test_script_settings_that_are_no_text_are_refused(script: Path) -> None:
     script.write_bytes(b"S3_BUCKET=\xff\xfe\x00")
-    assert refusal() == "TRANSCRIBE_ENV_FILE names transcribe.env, which is not readable text."
+    assert refusal() == (
+        "TRANSCRIBE_ENV_FILE: transcribe.env is not a settings file: it is not readable text."
+    )
 
 
 def test_what_the_script_settings_leave_out_stays_as_it_was(

@@ -1,4 +1,4 @@
-"""A budget of bytes for which those who need some stand in line, so that memory stays flat."""
+"""A budget of bytes that threads share, so that memory stays flat."""
 
 from __future__ import annotations
 
@@ -6,25 +6,25 @@ import threading
 from collections import deque
 from collections.abc import Callable
 
-#: Seconds after which whoever waits looks whether it still shall.
-_POLL_EVERY = 0.2
+#: Seconds between two checks of a thread that waits.
+_CHECK_EVERY = 0.2
 
 
 class Budget:
-    """So many bytes that may be in use at once; who came first is served first.
+    """So many bytes that may be in use at once; threads get them in the order in which they ask.
 
-    Whoever asks for one piece after the other so takes turns with all who do the same.
+    Threads that ask for one piece after the other so take turns.
     """
 
     def __init__(self, size: int) -> None:
-        """Have `size` bytes to give."""
+        """Allow `size` bytes."""
         self._size = size
         self._free = size
-        self._line: deque[object] = deque()
+        self._queue: deque[object] = deque()
         self._changed = threading.Condition()
 
-    def take(self, size: int, check: Callable[[], object]) -> None:
-        """Wait for `size` bytes, at most all there are; to be given back by `give`.
+    def acquire(self, size: int, check: Callable[[], object]) -> None:
+        """Wait for `size` bytes, at most the whole budget; `release` them afterwards.
 
         Args:
             size: in bytes.
@@ -32,18 +32,18 @@ class Budget:
         """
         ticket = object()
         with self._changed:
-            self._line.append(ticket)
+            self._queue.append(ticket)
             try:
-                while self._line[0] is not ticket or self._free < min(size, self._size):
-                    self._changed.wait(_POLL_EVERY)
+                while self._queue[0] is not ticket or self._free < min(size, self._size):
+                    self._changed.wait(_CHECK_EVERY)
                     check()
                 self._free -= size
             finally:
-                self._line.remove(ticket)
+                self._queue.remove(ticket)
                 self._changed.notify_all()
 
-    def give(self, size: int) -> None:
-        """Give back what was taken."""
+    def release(self, size: int) -> None:
+        """Free what was acquired."""
         with self._changed:
             self._free += size
             self._changed.notify_all()

@@ -1,7 +1,7 @@
-"""What GetTranscriptionJob tells of a job, as the fields of the request that asked for it.
+"""What GetTranscriptionJob says of a job, as the fields of the request that asked for it.
 
-The reverse of `parameters`, as far as the service gives back what it was told. How the results are
-encrypted it keeps to itself.
+The reverse of `parameters`, as far as the service repeats what it got; it does not say how the
+results are encrypted.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from mypy_boto3_transcribe.type_defs import TranscriptionJobTypeDef
 
 #: Where the service has our fields, as paths into its answer.
-_PLACES: dict[str, tuple[str, ...]] = {
+_PATHS: dict[str, tuple[str, ...]] = {
     "show_speaker_labels": ("Settings", "ShowSpeakerLabels"),
     "max_speaker_labels": ("Settings", "MaxSpeakerLabels"),
     "channel_identification": ("Settings", "ChannelIdentification"),
@@ -30,8 +30,8 @@ _PLACES: dict[str, tuple[str, ...]] = {
 
 
 def options_of(job: TranscriptionJobTypeDef) -> dict[str, object]:
-    """Language and options of a job; format and sample rate, which the service finds out, not."""
-    found = {name: _at(job, path) for name, path in _PLACES.items()}
+    """Language and options of a job, without what the service itself finds out: format and rate."""
+    found = {name: _at(job, path) for name, path in _PATHS.items()}
     found["language"] = _language(job)
     found["toxicity_detection"] = bool(job.get("ToxicityDetection"))
     found["language_id_settings"] = {
@@ -59,7 +59,7 @@ def options_of(job: TranscriptionJobTypeDef) -> dict[str, object]:
 
 def _language(job: TranscriptionJobTypeDef) -> object:
     if job.get("IdentifyLanguage") or job.get("IdentifyMultipleLanguages"):
-        # What was found is no part of what was asked.
+        # The language that it found was not in the request.
         return job.get("LanguageOptions") or "auto"
     return job.get("LanguageCode")
 

@@ -1,7 +1,4 @@
-"""What lies in the bucket and which jobs the account has, a page a call.
-
-Knows boto3 and our errors, nothing of jobs, Redis or Celery.
-"""
+"""Which objects the bucket has and which jobs the account has, a page a call."""
 
 from __future__ import annotations
 
@@ -22,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ListedObject:
-    """An object, as a list of the bucket shows it."""
+    """An object, as ListObjectsV2 shows it."""
 
     uri: S3Uri
     #: when it was put there, by S3's clock, to the second
@@ -31,7 +28,7 @@ class ListedObject:
 
 @dataclass(frozen=True)
 class ListedJob:
-    """A Transcribe job, as the list of all shows it."""
+    """A Transcribe job, as ListTranscriptionJobs shows it."""
 
     name: str
     completed: bool
@@ -42,15 +39,15 @@ class ListedJob:
 
 @dataclass(frozen=True)
 class Description:
-    """All that Transcribe tells of a job."""
+    """All that Transcribe says of a job."""
 
     status: Status
-    #: what was asked of it, as fields of a request
+    #: its options, as fields of a request
     options: dict[str, object]
 
 
 class Inventory:
-    """Lists and descriptions; whoever asks keeps to the account's rates."""
+    """Lists and descriptions; the callers keep to the account's rates."""
 
     def __init__(self, s3: S3Client, transcribe: TranscribeServiceClient) -> None:
         """Use clients that may be shared between threads."""
@@ -106,7 +103,7 @@ class Inventory:
         return listed, page.get("NextToken") or ""
 
     def describe(self, name: str) -> Description | None:
-        """All that Transcribe tells of a job; None if there is none of that name.
+        """All that Transcribe says of a job; None if there is none of that name.
 
         Raises:
             Transient, Permanent: as AWS's error is classified.

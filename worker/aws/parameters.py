@@ -86,5 +86,5 @@ def _language(request: TranscriptionRequest) -> dict[str, Any]:
 
 
 def _filled(**values: Any) -> dict[str, Any]:
-    """Only what is asked for: the service tells absent from empty."""
+    """Only what is asked for: to the service absent and empty differ."""
     return {name: value for name, value in values.items() if value not in (None, False, "", [], {})}

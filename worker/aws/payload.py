@@ -12,7 +12,7 @@ from worker.stamp import Stamp, changed
 
 #: Called with each number of bytes sent; what it raises ends the sending.
 Progress = Callable[[int], object]
-#: What is sent in so short a time that nobody needs to look whether it still shall be.
+#: Bytes that are sent so quickly that nobody needs to stop them on the way.
 _SHORT_BYTES = 256 * 1024
 
 
@@ -26,20 +26,20 @@ class Reading:
         self._before = Stamp.of(file.fileno())
         self.size = self._before.size
 
-    def next(self, most: int) -> bytes:
-        """The next bytes, at most so many.
+    def next(self, max_bytes: int) -> bytes:
+        """The next bytes, at most `max_bytes`.
 
         Raises:
-            Transient: if there are less of them than there were.
+            Transient: if the file has become shorter.
         """
-        wanted = min(most, self.size - self._file.tell())
+        wanted = min(max_bytes, self.size - self._file.tell())
         data = self._file.read(wanted)
         if len(data) != wanted:
             raise changed()
         return data
 
     def check_unchanged(self) -> None:
-        """To be called when all is read.
+        """Call this when all is read.
 
         Raises:
             Transient: if somebody has written to the file since.
@@ -49,31 +49,31 @@ class Reading:
 
 
 class _Body(BytesIO):
-    """Looks with each piece that is sent whether it still shall be."""
+    """Reports each piece as it is sent, which may stop the rest."""
 
     def __init__(self, data: bytes, progress: Progress) -> None:
         super().__init__(data)
         self._progress = progress
-        self._told = 0
+        self._reported = 0
 
     def read(self, size: int | None = -1, /) -> bytes:
         data = super().read(size)
-        # What is read again, for a signature or another try, was told already.
-        count = max(0, self.tell() - self._told)
-        self._told += count
+        # What is read again, for a signature or another try, was reported already.
+        count = max(0, self.tell() - self._reported)
+        self._reported += count
         self._progress(count)
         return data
 
 
 def body(data: bytes, progress: Progress) -> Any:
-    """What boto3 sends as `data`, telling of its progress."""
+    """What boto3 sends as `data`, with calls of `progress`."""
     if len(data) > _SHORT_BYTES:
         return _Body(data, progress)
-    # With a file boto3 first asks S3 whether it may send it, which takes longer than sending this.
+    # boto3 asks S3 before it sends a file, which lasts longer than sending so few bytes.
     progress(len(data))
     return data
 
 
 def checksum(data: bytes) -> str:
-    """The CRC-32 by which S3 sees that it has got what was read."""
+    """The CRC-32 by which S3 checks that it received what was read."""
     return base64.b64encode(zlib.crc32(data).to_bytes(4, "big")).decode()

@@ -1,7 +1,4 @@
-"""Amazon Transcribe: start, status, list running, delete; AWS's errors become ours here.
-
-Knows boto3 and our errors, nothing of jobs, Redis or Celery.
-"""
+"""Amazon Transcribe: start, status, list of what runs, delete."""
 
 from __future__ import annotations
 
@@ -38,7 +35,7 @@ class Listed:
 
 @dataclass(frozen=True)
 class Running:
-    """The job is at work, or waits in the service's own queue."""
+    """The job runs, or waits in the service's own queue."""
 
     media_uri: str
     #: when it was created, if the service says so

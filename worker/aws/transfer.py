@@ -1,8 +1,8 @@
 """Sends files to S3: each byte is read once, and all that is on its way takes bounded memory.
 
-A file below `PART_BYTES` goes whole, in the thread that asks for it. A larger one goes in parts, by
-threads that all of them share: each file asks for room for one part at a time, so they take turns.
-Both kinds have memory of their own, so that no small file waits for a large one.
+A file below `PART_BYTES` is sent whole, in the thread that asks for it. A larger one is sent in
+parts, by threads that all large files share: each acquires memory for one part at a time, so they
+alternate. Both kinds have a budget of their own, so that no small file waits for a large one.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_s3.type_defs import CompletedPartTypeDef
 
-#: 10,000 parts are the most S3 takes, so parts of this size reach far beyond 2 GB.
+#: S3 allows 10,000 parts, so parts of this size reach far beyond 2 GB.
 PART_BYTES = 8 * 1024 * 1024
 #: Parts on their way at once, of all large files of a process. One connection to S3 carries some
 #: 50 MB/s, so these fill a link of a few Gbit/s.
@@ -38,7 +38,7 @@ _WHOLE_BYTES = 4 * PART_BYTES
 Begun = Callable[[str], object]
 
 
-class Stopped(Exception):
+class _Stopped(Exception):
     """Another part of the same file could not be sent."""
 
 
@@ -46,12 +46,12 @@ class Sender:
     """Sends files for all threads of a process."""
 
     def __init__(self, client: S3Client) -> None:
-        """Use `client`; threads are made when there is a first large file."""
+        """Use `client`; the first large file starts the threads."""
         self._client = client
         self._threads = ThreadPoolExecutor(PARTS_AT_ONCE, thread_name_prefix="part")
         self._parts = Budget(PARTS_AT_ONCE * PART_BYTES)
         self._whole = Budget(_WHOLE_BYTES)
-        #: whether the endpoint heeds the condition that nothing may be there; None: not known
+        #: whether the endpoint honours the condition that nothing may be there; None: not known
         self.has_conditional_put: bool | None = None
         self._trying_conditions = threading.Lock()
 
@@ -71,7 +71,7 @@ class Sender:
             to: Bucket, Key and Metadata.
             progress: called with each number of bytes sent; what it raises ends the sending.
             begun: called with S3's id of an upload in parts before any is sent; the same.
-            only_new: leave alone what is there, if the endpoint can do that.
+            only_new: leave alone what is there, if the endpoint supports it.
 
         Raises:
             Transient: if the file changes meanwhile; S3 keeps nothing of it.
@@ -110,7 +110,7 @@ class Sender:
     def _send_whole(
         self, reading: Reading, to: dict[str, Any], progress: Progress, on: dict[str, Any]
     ) -> None:
-        self._whole.take(reading.size, lambda: progress(0))
+        self._whole.acquire(reading.size, lambda: progress(0))
         try:
             data = reading.next(reading.size)
             reading.check_unchanged()
@@ -120,10 +120,10 @@ class Sender:
             if on:
                 self._try_conditions(data, to)
         finally:
-            self._whole.give(reading.size)
+            self._whole.release(reading.size)
 
     def _try_conditions(self, data: bytes, to: dict[str, Any]) -> None:
-        """Put the same once more: an endpoint that lets that happen pays no heed to conditions."""
+        """Put the same once more: an endpoint that accepts it ignores conditions."""
         if self.has_conditional_put is not None or not self._trying_conditions.acquire(
             blocking=False
         ):
@@ -160,7 +160,7 @@ class Sender:
             reading.check_unchanged()
             self._client.complete_multipart_upload(MultipartUpload={"Parts": sent}, **upload, **on)
         except BaseException:
-            # What cannot be aborted now is aborted by the cleanup, or by the next try.
+            # If that fails, the cleanup or the next try aborts it.
             with suppress(ClientError, BotoCoreError):
                 self._client.abort_multipart_upload(**upload)
             raise
@@ -173,23 +173,23 @@ class _Parts:
         self,
         client: S3Client,
         threads: ThreadPoolExecutor,
-        room: Budget,
+        budget: Budget,
         upload: dict[str, Any],
         progress: Progress,
     ) -> None:
         self._client = client
         self._threads = threads
-        self._room = room
+        self._budget = budget
         self._upload = upload
         self._progress = progress
-        #: why it cannot be done, the cause first
+        #: the errors of its parts, the cause first
         self._failed: list[BaseException] = []
 
     def send(self, reading: Reading) -> list[CompletedPartTypeDef]:
-        """Send all of a file; returns the parts as S3 wants to be told of them."""
+        """Send all of a file; returns the parts as CompleteMultipartUpload needs them."""
         sent: list[Future[CompletedPartTypeDef]] = []
         try:
-            with suppress(Stopped):  # the one that failed says why
+            with suppress(_Stopped):  # the one that failed says why
                 while len(sent) * PART_BYTES < reading.size:
                     sent.append(self._begin(reading, len(sent) + 1))
         except BaseException as error:
@@ -203,11 +203,11 @@ class _Parts:
         return [part.result() for part in sent]
 
     def _begin(self, reading: Reading, number: int) -> Future[CompletedPartTypeDef]:
-        self._room.take(PART_BYTES, lambda: self._check(0))
+        self._budget.acquire(PART_BYTES, lambda: self._check(0))
         try:
             return self._threads.submit(self._send_one, number, reading.next(PART_BYTES))
         except BaseException:
-            self._room.give(PART_BYTES)
+            self._budget.release(PART_BYTES)
             raise
 
     def _send_one(self, number: int, data: bytes) -> CompletedPartTypeDef:
@@ -220,10 +220,10 @@ class _Parts:
             self._failed.append(error)
             raise
         finally:
-            self._room.give(PART_BYTES)
+            self._budget.release(PART_BYTES)
         return {"PartNumber": number, "ETag": answer["ETag"], "ChecksumCRC32": crc}
 
     def _check(self, count: int) -> None:
         if self._failed:
-            raise Stopped
+            raise _Stopped
         self._progress(count)

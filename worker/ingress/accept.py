@@ -1,4 +1,4 @@
-"""The ingress for other languages: messages from outside, trusted in nothing."""
+"""Accept messages of other languages, trusted in nothing."""
 
 from __future__ import annotations
 
@@ -36,26 +36,26 @@ class Submit(Handler):
 
 
 def accept(worker: Context, number: str) -> None:
-    """Deal with a message that was left in the control queue.
+    """Do what a message of the inbox asks for.
 
-    What it asks for is done before it is forgotten, so that a worker may die at any moment; done
-    twice, it has one effect.
+    The message is deleted afterwards only, so that a worker may die at any moment; to do it twice
+    has one effect.
     """
-    arrived = worker.inbox.read(number)
-    if arrived is None:
-        return  # dealt with already
+    message = worker.inbox.read(number)
+    if message is None:
+        return  # another worker has done it
     try:
-        envelope = _opened(*arrived)
+        envelope = _parse(*message)
     except NotForUs as error:
         add_dead_letter(worker, number, f"Not a message for us: {error}.")
         return
-    # Others are hints, which the entries in the schedule do not need.
+    # Messages for other tasks are hints, which the schedule does not need.
     if envelope.headers.task == Stage.SUBMIT.task:
         accept_request(worker, envelope.argument(), envelope.headers.id or number)
 
 
-def _opened(message: bytes, length: int) -> Envelope:
-    if length > len(message):  # the rest was left where it is
+def _parse(message: bytes, length: int) -> Envelope:
+    if length > len(message):  # the inbox reads no more of it
         raise NotForUs(f"it is {length} bytes long; a request has far less")
     envelope = Envelope.from_bytes(message)
     if envelope.headers.task != Stage.SUBMIT.task:
@@ -65,16 +65,16 @@ def _opened(message: bytes, length: int) -> Envelope:
 
 def add_dead_letter(worker: Context, number: str, reason: str) -> None:
     """Keep a message as it came among the dead letters."""
-    arrived = worker.inbox.read(number)
-    if arrived is not None:
+    message = worker.inbox.read(number)
+    if message is not None:
         log.warning("message.refused", reason=reason)
-        worker.dead_letters.add_dead_letter(arrived[0].decode(errors="backslashreplace"), reason)
+        worker.dead_letters.add_dead_letter(message[0].decode(errors="backslashreplace"), reason)
 
 
 def accept_request(worker: Context, request: object, message_id: str) -> None:
     """Record a request and queue its upload, or keep it among the dead letters with the reason.
 
-    Without a name, the job's id comes of the message's, so that one that comes twice is one job.
+    Without a name, the job's id is made of the message's: the same message twice is one job.
     """
     try:
         checked = TranscriptionRequest.parse(request)
@@ -108,7 +108,7 @@ def _refuse_request(worker: Context, request: object, reason: str) -> None:
 
 
 def _unsigned(request: object) -> object:
-    """A request as it may be kept: who reads a presigned address can have the recording."""
+    """A request as it may be kept: a presigned address would open the recording to its readers."""
     if isinstance(request, dict) and isinstance(request.get("audio"), str):
         return {**request, "audio": without_signature(request["audio"])}
     return request

@@ -1,7 +1,7 @@
 """The envelope of a Celery message (protocol 2), trusted in nothing.
 
-Kombu and Celery trust what lies in a queue: an entry that is not their JSON, or has a header of the
-wrong type, ends the worker process. So each is looked at here first.
+Kombu and Celery trust the entries of a queue: one that is not their JSON, or has a header of the
+wrong type, ends the worker process. So the transport checks each entry here first.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from producer.backend.inbox import MAX_BYTES
 from producer.contract.stages import CONTROL_QUEUE, Stage
 
 _TASKS = frozenset(stage.task for stage in Stage)
-#: Of what belongs to an entry of the schedule: a job's id, or a number.
+#: Characters of what names an entry of the schedule: a job's id, or a number.
 _MAX_ID = 255
-#: By these keys, and no others, kombu knows a value of a type of its own.
+#: The keys, and no others, of a value that kombu turns into a type of its own.
 _TYPED = {"__type__", "__value__"}
-#: Names each message for this process's books, which nobody else reads.
+#: Numbers the messages of this process, which nobody else reads.
 _DELIVERIES = itertools.count()
 
 
@@ -30,7 +30,7 @@ class NotForUs(ValueError):
 
 
 class Envelope(BaseModel):
-    """A message for one of our tasks, as far as it is looked at."""
+    """A message for one of our tasks, without what nobody reads."""
 
     class Headers(BaseModel):
         """What the message is for."""
@@ -63,7 +63,7 @@ class Envelope(BaseModel):
         """Check a message that is JSON.
 
         Raises:
-            NotForUs: if it is none for our tasks.
+            NotForUs: if it is not for our tasks.
         """
         try:
             return cls.model_validate(message)
@@ -75,10 +75,10 @@ class Envelope(BaseModel):
 
     @classmethod
     def from_bytes(cls, message: bytes) -> Self:
-        """Check a message as it lay in the queue.
+        """Check a message as it was in the queue.
 
         Raises:
-            NotForUs: if it is none for our tasks.
+            NotForUs: if it is not for our tasks.
         """
         return cls.parse(parse_json(message))
 
@@ -113,13 +113,13 @@ class Envelope(BaseModel):
     def passed_on(self, queue: str) -> dict[str, Any]:
         """The message without anything that we do not use: no times, callbacks or chains.
 
-        By what it says of its delivery kombu keeps it in its books, so that is our own.
+        Kombu keeps its books by what a message says of its delivery, so we write that ourselves.
 
         Raises:
             NotForUs: if it is about no entry of the schedule.
         """
         if self.headers.task == Stage.SUBMIT.task and queue != CONTROL_QUEUE:
-            raise NotForUs(f"requests are to be left in {CONTROL_QUEUE}")
+            raise NotForUs(f"requests belong into {CONTROL_QUEUE}")
         identity = {"task": self.headers.task, "id": self.headers.id, "root_id": self.headers.id}
         delivery = {"exchange": "", "routing_key": queue}
         properties = {"delivery_tag": str(next(_DELIVERIES)), "delivery_info": delivery}
@@ -136,8 +136,8 @@ def parse_json(message: bytes) -> Any:
     """What a message says, in JSON's own types.
 
     Raises:
-        NotForUs: if it is no JSON, or so long or deep that others would wait for it, or if kombu
-            would make something else of it.
+        NotForUs: if it is not JSON, or so long or deep that parsing it delays other messages, or if
+            kombu would make something else of it.
     """
     if len(message) > MAX_BYTES:
         raise NotForUs(f"it is {len(message)} bytes long; a request has far less")

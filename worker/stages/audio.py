@@ -18,8 +18,8 @@ from worker.errors import Permanent, Transient
 from worker.stages.lengths import check_length
 from worker.stamp import Stamp, changed
 
-#: What the machine, or a server of files, lacks for a while; the recording is not at fault.
-_PASSING = frozenset(
+#: Faults of the machine or a file server that pass; the recording is not at fault.
+_TRANSIENT_ERRNOS = frozenset(
     {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN, errno.ESTALE, errno.ETIMEDOUT}
 )
 
@@ -110,14 +110,14 @@ def _open(path: str, roots: tuple[Path, ...], name: str) -> BufferedReader:
     if not _beneath(Path(os.path.realpath(path)), roots):
         raise outside
     try:
-        # Without O_NONBLOCK a named pipe would be waited on for ever.
+        # Without O_NONBLOCK the worker would wait for a named pipe for ever.
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except FileNotFoundError:
         raise Permanent("NoSuchFile", f"The worker finds no file {name} at that path.") from None
     except PermissionError:
         raise Permanent("Unreadable", f"The worker may not read {name}.") from None
     except OSError as error:
-        if error.errno in _PASSING:
+        if error.errno in _TRANSIENT_ERRNOS:
             message = f"{name} cannot be opened now: {error.strerror}; the job waits."
             raise Transient("Unreadable", message) from None
         raise Permanent("Unreadable", f"{name} cannot be read: {error.strerror}.") from None
@@ -152,15 +152,15 @@ def _check_size(size: int, name: str) -> None:
         )
 
 
-def _format(file: BufferedReader, name: str, said: MediaFormat | None) -> MediaFormat:
-    if said is not None:
+def _format(file: BufferedReader, name: str, requested: MediaFormat | None) -> MediaFormat:
+    if requested is not None:
         # Transcribe checks it, too, and the request's author may know better than our check. But
         # no message has us upload the settings or transcripts that lie beneath the audio roots.
         if is_text(file):
             raise Permanent(
                 "NotAudio", f"{name} is text, not a recording, whatever media_format says."
             )
-        return said
+        return requested
     found = detect_container(file)
     if found is None or found.media_format is None:
         code = "NotAudio" if found is None else "UnsupportedFormat"

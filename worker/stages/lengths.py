@@ -1,8 +1,8 @@
 """How long a recording is, where its header is certain to say so; elsewhere Transcribe decides.
 
-Certain is a WAV with samples of one size (PCM, float, A-law, mu-law) whose header agrees with the
-file: the sound has as many bytes as it says, and all that follows are whole chunks, to the end of
-the file. What was joined, cut off, recorded to a pipe or is still being written does not agree.
+Only a WAV with samples of one size (PCM, float, A-law, mu-law) is certain, if its header agrees
+with the file: the sound has as many bytes as it says, and whole chunks follow to the end of the
+file. A file that was joined, cut off, recorded to a pipe or is still being written does not agree.
 
 No other container is certain. mp3, FLAC and ogg describe what was written first, and more may be
 joined to it; the times of ogg need not start at 0; MP4 and WebM may go on in fragments.
@@ -52,7 +52,7 @@ def check_length(file: BinaryIO, size: int, name: str) -> None:
 
 
 def wav_seconds(file: BinaryIO, size: int) -> float | None:
-    """How long a WAV of `size` bytes is; None if it is none, or its header is not certain.
+    """How long a WAV of `size` bytes is; None if it is not a WAV, or its header is not certain.
 
     Raises:
         OSError: of reading.
@@ -75,7 +75,7 @@ def wav_seconds(file: BinaryIO, size: int) -> float | None:
                 return None
             sound = int.from_bytes(head[4:], "little")
         at = _end(at, head[4:])
-        # Some leave out the byte that makes the length of the last chunk even.
+        # Some programs omit the byte that makes the length of the last chunk even.
         if at in {size, size + 1}:
             return sound / byte_rate if sound is not None and byte_rate else None
     return None

@@ -1,7 +1,7 @@
 """Whose an object in S3 is: by our own mark, or by the job that a document of Transcribe names.
 
 All in a job's own folder is the job's, for no request names a key there. Beside a key that a
-request names, we check each object before it is overwritten or deleted.
+request names, a worker checks each object before it is overwritten or deleted.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from worker.runtime.work import Work
 
 #: By so much S3's clock and Transcribe's may differ, and S3's times are in whole seconds.
 _CLOCKS = timedelta(seconds=5)
-#: Within so long Transcribe writes all that one job makes it write.
+#: Transcribe writes all objects of one job within this time.
 _TOGETHER = timedelta(minutes=1)
 
 
@@ -66,10 +66,10 @@ def check_free(work: Work, output: S3Uri) -> bool:
         work: what is about to start the job.
         output: the address that Transcribe writes the result to.
 
-    Returns whether a write check file of AWS lies there already.
+    Returns whether a write check file of AWS is there already.
 
     Raises:
-        Permanent: if something else lies where the job would write, or as AWS's error says.
+        Permanent: if something else is where the job would write, or as AWS's error says.
         Transient: as AWS's error is classified; or if another job has the key.
     """
     if work.job.request.key is None:
@@ -86,7 +86,7 @@ def check_free(work: Work, output: S3Uri) -> bool:
 
 
 def may_replace(work: Work) -> bool:
-    """Whether the operator lets jobs overwrite what others have at this job's key."""
+    """Whether the operator allows jobs to overwrite what others have at this job's key."""
     key = work.job.request.key
     return key is not None and key == work.worker.settings.replace_key
 
@@ -107,7 +107,7 @@ def ours(work: Work, uris: Iterable[S3Uri]) -> list[S3Uri]:
 
 
 def delete_audio(work: Work, uri: S3Uri) -> None:
-    """Delete audio if this job has put it there.
+    """Delete audio if this job has uploaded it.
 
     Raises:
         Permanent, Transient: as AWS's error is classified.
@@ -120,8 +120,8 @@ def delete_audio(work: Work, uri: S3Uri) -> None:
 def _present(work: Work, uris: Iterable[S3Uri]) -> dict[S3Uri, bool]:
     """The objects that are there, each with whether it is this job's.
 
-    Subtitles name no job. They are this job's if they were written together with a document that
-    is: what somebody else has at that address has another age.
+    Subtitles name no job. They are this job's if they were written together with a document of it:
+    what somebody else has there has another age.
     """
     job, storage = work.job, work.worker.storage
     found: dict[S3Uri, bool] = {}
@@ -165,6 +165,6 @@ def name_taken(name: str) -> Permanent:
 def _key_in_use(uri: S3Uri) -> Permanent:
     return Permanent(
         "KeyTaken",
-        f"{uri} is no result of this job, and Amazon Transcribe would overwrite it. It was left "
+        f"{uri} is not a result of this job, and Amazon Transcribe would overwrite it. It was left "
         f"alone; choose another key, or delete it: {shlex.join(['aws', 's3', 'rm', uri])}",
     )

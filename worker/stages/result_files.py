@@ -28,9 +28,9 @@ _NOT_WRITTEN = "ResultsNotWritten"
 _FILE_MODE = 0o640
 _PRIVATE_MODE = 0o600
 _FOLDER_MODE = 0o750
-_MAX_NAME = max((file_name(kind) for kind in (*FORMATS, *EXTRA_KINDS)), key=len)
-#: What the path itself is at fault for; no operator mends that by making room or giving rights.
-_HOPELESS = frozenset(
+_MAX_FILE_NAME = max((file_name(kind) for kind in (*FORMATS, *EXTRA_KINDS)), key=len)
+#: Faults of the path itself, which no operator mends with more room or other rights.
+_PERMANENT_ERRNOS = frozenset(
     {
         errno.ENAMETOOLONG,
         errno.EISDIR,
@@ -52,7 +52,7 @@ def write_results(job: Job, transcript: Transcript, root: Path) -> dict[str, Pat
         Transient: if the disk does not accept them, and may once somebody has mended it.
     """
     folder = results_folder(job, root)
-    with _disk_errors_sorted(root):
+    with _disk_errors_classified(root):
         _make_folders(folder)
         files: dict[str, Path] = {
             kind: _write(folder, kind, [transcript.render(kind).encode()])
@@ -72,7 +72,7 @@ def write_fetched(job: Job, kind: str, pieces: Iterable[bytes], root: Path) -> P
     `write_results`, and what `pieces` raises.
     """
     folder = results_folder(job, root)
-    with _disk_errors_sorted(root):
+    with _disk_errors_classified(root):
         _make_folders(folder)
         return _write(folder, kind, pieces)
 
@@ -84,7 +84,7 @@ def discard_results(job: Job, root: Path) -> None:
         Transient, Permanent: as for `write_results`.
     """
     folder = results_folder(job, root)
-    with _disk_errors_sorted(root):
+    with _disk_errors_classified(root):
         whole = [folder / file_name(kind) for kind in (*FORMATS, *EXTRA_KINDS)]
         for path in (*whole, *folder.glob(f".*{TEMPORARY}")):
             path.unlink(missing_ok=True)
@@ -137,16 +137,16 @@ def reported_if_unwritable(work: Work) -> Iterator[None]:
 def _is_too_long(folder: Path, parts: Iterable[str]) -> bool:
     nearest = nearest_existing(folder)
     try:
-        most = os.pathconf(nearest, "PC_NAME_MAX")
-        most_in_all = os.pathconf(nearest, "PC_PATH_MAX")
+        max_name = os.pathconf(nearest, "PC_NAME_MAX")
+        max_path = os.pathconf(nearest, "PC_PATH_MAX")
     except OSError:  # writing will show it
         return False
     longest = max(len(os.fsencode(part)) for part in parts)
-    return longest > most or len(os.fsencode(folder / _MAX_NAME)) >= most_in_all
+    return longest > max_name or len(os.fsencode(folder / _MAX_FILE_NAME)) >= max_path
 
 
 @contextmanager
-def _disk_errors_sorted(root: Path) -> Iterator[None]:
+def _disk_errors_classified(root: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
@@ -156,7 +156,7 @@ def _disk_errors_sorted(root: Path) -> Iterator[None]:
 def disk_error(error: OSError, root: Path) -> StageError:
     """What it means for a job that the disk does not accept its results."""
     # Where the root itself is no folder, it is for the operator to set another.
-    if error.errno in _HOPELESS and os.path.isdir(root):  # noqa: PTH112 - Path's may raise
+    if error.errno in _PERMANENT_ERRNOS and os.path.isdir(root):  # noqa: PTH112 - Path's may raise
         return Permanent(
             _NOT_WRITTEN,
             f"The results cannot be written: {error.strerror}. Clear the way in the results "
