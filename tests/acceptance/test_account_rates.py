@@ -110,22 +110,22 @@ def test_many_that_are_cancelled_while_they_run_keep_the_rates(stack: Stack) -> 
     assert stack.objects() == []
 
 
-def test_a_small_result_is_looked_at_and_read_in_one_call(stack: Stack) -> None:
+def test_a_small_result_is_checked_and_read_in_one_call(stack: Stack) -> None:
     stack.start_aws("--recogniser", "fixed:1")
     stack.start_worker()
     # The first upload of a worker finds out whether later ones need a look before.
     completed(stack, submit(stack, 1))
-    looks = stack.account()["calls"]["HeadObject"]["count"]
+    heads = stack.account()["calls"]["HeadObject"]["count"]
     ids = submit(stack, 60)
     completed(stack, ids)
     calls = stack.account()["calls"]
     assert calls["ListTranscriptionJobs"]["count"] > 0
     # One may be looked at again, if a look of the poll was cut short.
     assert calls["GetObject"]["count"] < 1.5 * len(ids)
-    assert calls["HeadObject"]["count"] == looks
+    assert calls["HeadObject"]["count"] == heads
 
 
-def test_a_result_that_s3_keeps_silent_about_holds_up_no_other(stack: Stack) -> None:
+def test_a_result_that_s3_does_not_send_delays_no_other(stack: Stack) -> None:
     stack.start_aws("--recogniser", "fixed:1")
     stack.fault(operation="GetObject", kind="timeout", seconds=60, match=r"job-0\.json")
     # While few run they are asked for by name.
@@ -138,7 +138,7 @@ def test_a_result_that_s3_keeps_silent_about_holds_up_no_other(stack: Stack) -> 
     completed(stack, ids)
 
 
-def test_a_worker_whose_s3_hangs_does_not_hold_up_the_fleet(stack: Stack) -> None:
+def test_a_worker_whose_s3_hangs_does_not_delay_the_fleet(stack: Stack) -> None:
     stack.start_aws("--recogniser", "fixed:1")
     with socket.create_server(("127.0.0.1", 0)) as silent:
         # It accepts connections and never answers.

@@ -46,9 +46,9 @@ def test_a_hiccup_costs_a_job_seconds_only(
     before = len(served.log())
     served.fault(match=name, times=2, **fields)
     completed_once(served, run(served, name))
-    told = [line["event"] for line in served.log()[before:] if line["level"] == "warning"]
+    warnings = [line["event"] for line in served.log()[before:] if line["level"] == "warning"]
     # S3's own client has retried for us, where it may; else the log has told of it.
-    assert told or fields["operation"] in {"PutObject", "GetObject"}
+    assert warnings or fields["operation"] in {"PutObject", "GetObject"}
 
 
 @pytest.mark.parametrize("kind", ["error500", "throttle", "timeout_after"])

@@ -52,7 +52,7 @@ def test_jobs_that_wait_are_measured(tmp_path: Path) -> None:
     assert found["figures"]["worker_rss_after_mb"] > 10
 
 
-def test_what_does_not_start_is_told_in_one_sentence_and_nothing_is_left(tmp_path: Path) -> None:
+def test_what_does_not_start_is_reported_in_one_sentence_and_leaves_nothing(tmp_path: Path) -> None:
     run = bench(
         *("--jobs", "2", "--systems", "pipeline", "--results", str(tmp_path)),
         *("--set", "TRANSCRIBE_CONCURRENCY=none"),

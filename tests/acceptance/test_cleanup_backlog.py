@@ -13,13 +13,13 @@ NUMBER = 230
 #: Deletes at Transcribe a second, over the fleet.
 RATE = 3
 _SCHEDULE = f"{PREFIX}schedule:cleanup"
-_HOLDERS = f"{PREFIX}holder:cleanup"
+_TOKENS = f"{PREFIX}holder:cleanup"
 
 
 def at_work(stack: Stack) -> list[str]:
     """The jobs whose cleanup a worker is at."""
-    found: dict[str, str] = stack.broker.command("HGETALL", _HOLDERS)
-    return [name for name, holder in found.items() if holder != "0"]
+    found: dict[str, str] = stack.broker.command("HGETALL", _TOKENS)
+    return [name for name, token in found.items() if token != "0"]
 
 
 def test_one_killed_worker_does_not_stop_all_cleaning_up(stack: Stack) -> None:
@@ -46,7 +46,7 @@ def test_one_killed_worker_does_not_stop_all_cleaning_up(stack: Stack) -> None:
     until(lambda: due() < 200)
 
 
-def test_doctor_says_what_is_due_and_nobody_takes_up(stack: Stack) -> None:
+def test_doctor_says_what_is_due_and_no_worker_does(stack: Stack) -> None:
     stack.start_aws("--recogniser", "fixed:0.1")
     worker = stack.start_worker()
     # Alive by its heartbeat, and idle.

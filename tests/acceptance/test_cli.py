@@ -149,7 +149,7 @@ def test_status_shows_every_field_of_the_request(stack: Stack) -> None:
     assert {name: request[name] for name in options} == options
 
 
-def test_a_folder_is_taken_with_all_beneath_it(served: Stack) -> None:
+def test_a_folder_is_submitted_with_all_beneath_it(served: Stack) -> None:
     for name in ("deep/a.wav", "deep/er/b.wav", "deep/.hidden/c.wav"):
         served.sample("silence.wav", name)
     (served.audio / "deep" / "readme.txt").write_text("not audio")

@@ -30,12 +30,12 @@ def submit(stack: Stack, *arguments: str | Path) -> subprocess.CompletedProcess[
     return ran
 
 
-def taken(ran: subprocess.CompletedProcess[str], folder: Path) -> list[str]:
+def submitted(ran: subprocess.CompletedProcess[str], folder: Path) -> list[str]:
     paths = [Path(json.loads(line)["audio"]) for line in ran.stdout.splitlines()]
     return sorted(str(path.relative_to(folder)) for path in paths)
 
 
-def test_every_recording_is_taken_whatever_it_is_called(stack: Stack) -> None:
+def test_every_recording_is_found_whatever_its_suffix(stack: Stack) -> None:
     opus = encoded("ogg", "libopus", 48000)
     recordings = {
         "voice.opus": opus,
@@ -61,7 +61,7 @@ def test_every_recording_is_taken_whatever_it_is_called(stack: Stack) -> None:
     }
     folder = fill(stack.audio / "all", recordings | others)
     ran = submit(stack, folder, "--recursive")
-    assert taken(ran, folder) == sorted(recordings)
+    assert submitted(ran, folder) == sorted(recordings)
     # Found, and not named: it does not fail.
     assert ran.returncode == 0
     *lines, count = ran.stderr.splitlines()
@@ -83,11 +83,11 @@ def test_every_recording_is_taken_whatever_it_is_called(stack: Stack) -> None:
     assert "each of 2" in line
 
 
-def test_what_is_named_is_taken_as_in_a_folder(stack: Stack) -> None:
+def test_a_named_file_is_submitted_as_in_a_folder(stack: Stack) -> None:
     files = {"voice.opus": encoded("ogg", "libopus", 48000), "no-extension": WAV, "a.wav": WAV}
     folder = fill(stack.audio / "named", files)
-    assert taken(submit(stack, *(folder / name for name in files)), folder) == sorted(files)
-    assert taken(submit(stack, folder, "--recursive"), folder) == sorted(files)
+    assert submitted(submit(stack, *(folder / name for name in files)), folder) == sorted(files)
+    assert submitted(submit(stack, folder, "--recursive"), folder) == sorted(files)
 
 
 #: Names that cannot be taken, and what the sentence must speak of.
@@ -118,7 +118,7 @@ def test_one_bad_name_stops_no_other(stack: Stack, bad: str) -> None:
     (folder / "\udcfcber.wav").write_bytes(WAV)
     named = bad if "://" in bad else str(folder / bad)
     ran = submit(stack, named, folder / "good.wav")
-    assert taken(ran, folder) == ["good.wav"]
+    assert submitted(ran, folder) == ["good.wav"]
     assert ran.returncode == 1
     line, count = ran.stderr.splitlines()
     assert line.startswith("left out: ")
@@ -138,7 +138,7 @@ def test_names_that_are_not_utf_8_do_not_stop_a_folder(stack: Stack) -> None:
     (folder / "caf\udce9" / "talk.wav").write_bytes(WAV)
     ran = submit(stack, folder, "--recursive")
     assert ran.returncode == 0
-    assert taken(ran, folder) == ["good.wav"]
+    assert submitted(ran, folder) == ["good.wav"]
     assert "each of 2" in ran.stderr
     assert "not UTF-8, which no request can hold: rename it" in ran.stderr
     assert "/\\xfcber.wav" in ran.stderr
@@ -153,7 +153,7 @@ def test_symlinked_folders_are_followed_and_loops_end(stack: Stack) -> None:
     (elsewhere / "back").symlink_to(folder / "near")
     ran = submit(stack, folder, "--recursive")
     assert ran.returncode == 0
-    assert taken(ran, folder) == ["far/far.wav", "near/a.wav"]
+    assert submitted(ran, folder) == ["far/far.wav", "near/a.wav"]
     assert "leads to a folder that is taken already" in ran.stderr
 
 
@@ -190,7 +190,7 @@ def test_a_folder_with_nothing_in_it_is_an_error_only_by_itself(stack: Stack) ->
     assert "each of 2" in isolated.stderr
     both = submit(stack, empty, good, "--recursive")
     assert both.returncode == 1
-    assert taken(both, good) == ["a.wav"]
+    assert submitted(both, good) == ["a.wav"]
     assert f"{empty} has no recording" in both.stderr
 
 
@@ -198,7 +198,7 @@ def test_a_folder_that_may_not_be_read_is_said(stack: Stack) -> None:
     folder = fill(stack.audio / "secret", {"a.wav": WAV})
     (folder / "loop").symlink_to("loop")
     ran = submit(stack, folder, "--recursive")
-    assert taken(ran, folder) == ["a.wav"]
+    assert submitted(ran, folder) == ["a.wav"]
     assert "loop cannot be read: Too many levels of symbolic links" in ran.stderr
 
 

@@ -202,7 +202,7 @@ def test_a_redis_that_is_lost_in_the_middle_costs_no_job_and_doubles_none(stack:
     assert len(audio) == len(recorded(stack)) == 3000
 
 
-def test_whoever_waits_sees_how_many_have_ended(stack: Stack) -> None:
+def test_wait_shows_how_many_have_ended(stack: Stack) -> None:
     ids = [stack.client.submit("s3://recordings/a.wav", name=f"job-{n}").id for n in range(3)]
     terminal = Terminal(stack, "wait", *ids)
     until(lambda: "0/3" in terminal.shown)

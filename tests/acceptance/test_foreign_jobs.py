@@ -17,7 +17,7 @@ from tests.support.messages import raw_message
 from tests.support.stack import BUCKET, SAMPLES, Stack
 from tests.support.waiting import DEADLINE, until
 
-IN_PLACE = f"s3://{BUCKET}/theirs/talk.wav"
+THEIR_AUDIO = f"s3://{BUCKET}/theirs/talk.wav"
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +34,7 @@ def upload(stack: Stack, key: str) -> None:
     stack.aws("s3").upload_file(str(SAMPLES / "silence.wav"), BUCKET, key)
 
 
-def theirs(stack: Stack, name: str, audio: str = IN_PLACE) -> None:
+def theirs(stack: Stack, name: str, audio: str = THEIR_AUDIO) -> None:
     """Have other software transcribe a recording, and see it done."""
     stack.aws("transcribe").start_transcription_job(
         TranscriptionJobName=name,
@@ -48,8 +48,8 @@ def theirs(stack: Stack, name: str, audio: str = IN_PLACE) -> None:
 
 def pass_by(stack: Stack, seconds: float) -> None:
     """S3 and HTTP tell times to the second."""
-    began = stack.now()
-    until(lambda: stack.now() > began + seconds)
+    started_at = stack.now()
+    until(lambda: stack.now() > started_at + seconds)
 
 
 def send(stack: Stack, **request: object) -> None:
@@ -77,18 +77,18 @@ def is_there(stack: Stack, name: str) -> bool:
     return name in names and f"theirs/{name}.json" in stack.objects()
 
 
-def test_one_that_has_just_been_made_is_not_taken_for_ours(shared: Stack) -> None:
+def test_a_transcribe_job_that_is_too_young_is_not_deleted(shared: Stack) -> None:
     theirs(shared, "recent")
-    send(shared, audio=IN_PLACE, name="recent", cleanup=True)
+    send(shared, audio=THEIR_AUDIO, name="recent", cleanup=True)
     job = ended(shared, "recent")
     assert (job.state, shared.client.get("recent").adopted) == (JobState.COMPLETED, True)
     assert is_there(shared, "recent")
 
 
-def test_one_that_writes_where_a_key_says_is_not_taken_for_ours(shared: Stack) -> None:
+def test_a_transcribe_job_that_writes_where_a_key_says_is_not_deleted(shared: Stack) -> None:
     theirs(shared, "keyed")
     pass_by(shared, 5)
-    send(shared, audio=IN_PLACE, name="keyed", key="theirs/keyed", cleanup=True)
+    send(shared, audio=THEIR_AUDIO, name="keyed", key="theirs/keyed", cleanup=True)
     assert ended(shared, "keyed").state is JobState.COMPLETED
     assert is_there(shared, "keyed")
 
@@ -96,7 +96,7 @@ def test_one_that_writes_where_a_key_says_is_not_taken_for_ours(shared: Stack) -
 def test_one_whose_name_a_job_bears_that_was_never_started_stays(shared: Stack) -> None:
     theirs(shared, "unstarted")
     shared.fault(kind="limit", operation="StartTranscriptionJob", match="^unstarted$")
-    send(shared, audio=IN_PLACE, name="unstarted", deadline=3)
+    send(shared, audio=THEIR_AUDIO, name="unstarted", deadline=3)
     job = ended(shared, "unstarted")
     assert job.error is not None
     assert job.error.code == "DeadlineExceeded"

@@ -22,7 +22,7 @@ from tests.support.waiting import DEADLINE, until
 from worker.aws.transfer import PART_BYTES
 
 PREFIX = "transcribe-queue/"
-IN_PLACE = f"s3://{BUCKET}/theirs/talk.wav"
+THEIR_AUDIO = f"s3://{BUCKET}/theirs/talk.wav"
 
 
 @pytest.fixture(scope="module")
@@ -102,7 +102,7 @@ def document(job_name: str, text: str = "planted", size: int = 0) -> bytes:
 def test_no_key_reaches_beneath_our_own_prefix(shared: Stack, key: str) -> None:
     before = shared.objects()
     name = f"evil-{uuid.uuid4()}"
-    send(shared, audio=IN_PLACE, name=name, key=key, cleanup=True)
+    send(shared, audio=THEIR_AUDIO, name=name, key=key, cleanup=True)
     code, sentence = refused(shared, name)
     assert code == "KeyReserved"
     assert PREFIX in sentence
@@ -130,7 +130,7 @@ def test_a_key_that_ends_in_a_slash_names_no_object(shared: Stack) -> None:
         "https://elsewhere.s3.us-east-1.amazonaws.com/theirs/talk.wav",
     ],
 )
-def test_audio_in_a_bucket_that_is_not_allowed_is_not_looked_at(shared: Stack, audio: str) -> None:
+def test_audio_in_a_bucket_that_is_not_allowed_is_not_read(shared: Stack, audio: str) -> None:
     name = f"other-bucket-{uuid.uuid4()}"
     send(shared, audio=audio, name=name)
     code, sentence = refused(shared, name)
@@ -138,7 +138,7 @@ def test_audio_in_a_bucket_that_is_not_allowed_is_not_looked_at(shared: Stack, a
     assert "TRANSCRIBE_AUDIO_BUCKETS" in sentence
 
 
-def test_no_job_is_given_the_audio_of_another(shared: Stack) -> None:
+def test_no_job_gets_the_audio_of_another(shared: Stack) -> None:
     victim = shared.client.submit(shared.sample("silence.wav"), name="overheard")
     assert ended(shared, victim.id).state is JobState.COMPLETED
     for number, key in enumerate(("overheard/audio.wav", "listener-1/../overheard/audio.wav")):
@@ -199,7 +199,7 @@ def test_a_document_of_an_earlier_job_of_the_name_is_not_the_result(shared: Stac
 
 def keyed(stack: Stack, name: str, key: str, **options: object) -> Job:
     """Send a request for audio that is on S3, and wait for its end."""
-    send(stack, audio=IN_PLACE, name=name, key=key, cleanup=True, **options)
+    send(stack, audio=THEIR_AUDIO, name=name, key=key, cleanup=True, **options)
     return ended(stack, name)
 
 
@@ -215,20 +215,20 @@ def keyed(stack: Stack, name: str, key: str, **options: object) -> Job:
     ids=["document", "redacted", "srt", "vtt", "write-check"],
 )
 @pytest.mark.parametrize(
-    "held", [b"theirs", document("someone-elses")], ids=["bytes", "transcript"]
+    "existing", [b"theirs", document("someone-elses")], ids=["bytes", "transcript"]
 )
 def test_nothing_of_others_beside_a_key_is_overwritten_or_deleted(
-    shared: Stack, name: str, options: dict[str, object], written: str, held: bytes
+    shared: Stack, name: str, options: dict[str, object], written: str, existing: bytes
 ) -> None:
-    job_id = f"over-{name}-{len(held)}"
+    job_id = f"over-{name}-{len(existing)}"
     folder = f"important/{job_id}"
-    put(shared, f"{folder}/{written}", held)
+    put(shared, f"{folder}/{written}", existing)
     before = shared.objects()
     job = keyed(shared, job_id, f"{folder}/config", **options)
     assert job.error is not None
     assert (job.state, job.error.code) == (JobState.FAILED, "KeyTaken")
     assert written in job.error.message
-    assert content(shared, f"{folder}/{written}") == held
+    assert content(shared, f"{folder}/{written}") == existing
     assert shared.objects() == before
     assert job_id not in {each["name"] for each in shared.account()["jobs"]}
 
@@ -252,7 +252,7 @@ def test_a_write_check_file_that_was_there_before_stays(shared: Stack) -> None:
     assert left == ["checked/.write_access_check_file.temp"]
 
 
-def test_keys_whose_objects_would_lie_in_one_place_take_turns(stack: Stack) -> None:
+def test_keys_whose_objects_would_overwrite_each_other_wait_for_each_other(stack: Stack) -> None:
     stack.start_aws("--recogniser", "fixed:1")
     stack.start_worker()
     recording = str(stack.sample("silence.wav"))
@@ -265,8 +265,8 @@ def test_keys_whose_objects_would_lie_in_one_place_take_turns(stack: Stack) -> N
         assert (job.state, job.cleanup_error) == (JobState.COMPLETED, None), job.error
         assert name in stack.client.text(name)
         times[job.times[JobState.READY]] = job.cleaned_at
-    begun = sorted(times)
-    for earlier, snooze in pairwise(begun):
+    starts = sorted(times)
+    for earlier, snooze in pairwise(starts):
         cleaned_at = times[earlier]
         assert cleaned_at is not None
         assert snooze > cleaned_at
@@ -313,7 +313,7 @@ def test_uploads_in_parts_of_others_at_the_very_key_go_on(stack: Stack) -> None:
     assert {each["Key"]: each["UploadId"] for each in listed} == theirs
 
 
-def test_whoever_waits_for_a_key_aborts_no_upload_there(stack: Stack) -> None:
+def test_a_job_that_waits_for_a_key_aborts_no_upload_there(stack: Stack) -> None:
     stack.start_aws("--recogniser", "fixed:0.3")
     stack.fault(operation="UploadPart", kind="timeout", seconds=6, times=2)
     recording = stack.sample("silence.wav")

@@ -12,7 +12,7 @@ from producer.contract.stages import QUEUES, Stage
 from tests.support.stack import BUCKET, Stack
 from tests.support.waiting import until
 
-IN_PLACE = f"s3://{BUCKET}/theirs/talk.wav"
+THEIR_AUDIO = f"s3://{BUCKET}/theirs/talk.wav"
 #: How a job names its audio and its key, and what it may look like when it is forgotten.
 LIVES: dict[str, tuple[dict[str, Any], JobState]] = {
     "done": ({}, JobState.COMPLETED),
@@ -25,7 +25,7 @@ LIVES: dict[str, tuple[dict[str, Any], JobState]] = {
         JobState.COMPLETED,
     ),
     "keyed": ({"key": "calls/keyed.wav"}, JobState.COMPLETED),
-    "in-place": ({"audio": IN_PLACE}, JobState.COMPLETED),
+    "in-place": ({"audio": THEIR_AUDIO}, JobState.COMPLETED),
     "second": ({}, JobState.COMPLETED),
 }
 
@@ -147,14 +147,14 @@ def test_what_others_have_under_the_name_stays(apart: Stack) -> None:
     until(lambda: all(f"{each}.json" in apart.objects() for each in ("calls/theirs.wav",)))
     before = {name: left(apart, name) for name in ("theirs", "in-place")}
     submit(apart, "theirs", key="calls/theirs.wav")
-    submit(apart, "in-place", audio=IN_PLACE, key="theirs/talk.wav")
+    submit(apart, "in-place", audio=THEIR_AUDIO, key="theirs/talk.wav")
     for name in before:
         apart.client.cancel(name)
     cleaned(apart, *before)
     assert {name: left(apart, name) for name in before} == before
 
 
-def test_thousands_that_were_never_taken_up_cost_transcribe_no_call(apart: Stack) -> None:
+def test_thousands_of_unstarted_jobs_cost_transcribe_no_call(apart: Stack) -> None:
     names = [f"new-{number}" for number in range(30)]
     for name in names:
         submit(apart, name)

@@ -123,7 +123,7 @@ def completed(stack: Stack, name: str) -> bool:
     suppress_health_check=list(HealthCheck),
 )
 @given(hostile=st.lists(entries, min_size=20, max_size=40))
-def test_every_entry_of_a_queue_becomes_a_letter_and_good_jobs_go_on(
+def test_every_bad_entry_of_a_queue_becomes_a_dead_letter_and_good_jobs_go_on(
     target: Stack, hostile: list[tuple[str, str | bytes]]
 ) -> None:
     target.broker.command("DEL", DEAD)
@@ -131,12 +131,12 @@ def test_every_entry_of_a_queue_becomes_a_letter_and_good_jobs_go_on(
     name = good_job(target)
     until(lambda: completed(target, name), what="the good job")
     until(lambda: target.broker.command("LLEN", DEAD) == len(hostile), what="a letter for each")
-    for letter in target.client.dead_letters.all():
-        assert letter.reason.startswith(("Not a message for us: ", "Invalid request: "))
-        assert letter.reason.isprintable()
+    for dead_letter in target.client.dead_letters.all():
+        assert dead_letter.reason.startswith(("Not a message for us: ", "Invalid request: "))
+        assert dead_letter.reason.isprintable()
 
 
-def test_a_message_of_100_mb_holds_nobody_up(target: Stack) -> None:
+def test_a_message_of_100_mb_delays_no_job(target: Stack) -> None:
     target.broker.command("DEL", DEAD)
     worker = psutil.Process(target.client.fleet.alive()[0].pid)
     before = worker.memory_info().rss
@@ -153,14 +153,14 @@ def test_a_message_of_100_mb_holds_nobody_up(target: Stack) -> None:
 
     until(all_done, what="the jobs that came after it")
     until(lambda: target.broker.command("LLEN", DEAD) == 1)
-    (letter,) = target.client.dead_letters.all()
-    assert "bytes long" in letter.reason
-    assert (len(letter.message), letter.whole) == (MAX_CHARACTERS, False)
+    (dead_letter,) = target.client.dead_letters.all()
+    assert "bytes long" in dead_letter.reason
+    assert (len(dead_letter.message), dead_letter.whole) == (MAX_CHARACTERS, False)
     assert most - before < 4 * len(huge)
 
 
 @pytest.mark.redis
-def test_dead_letters_take_bounded_memory(target: Stack) -> None:
+def test_dead_letters_use_bounded_memory(target: Stack) -> None:
     target.broker.command("DEL", DEAD)
     number = MAX_DEAD_LETTERS + 50
     entry = "\x01" * (4 * MAX_CHARACTERS)
@@ -173,9 +173,9 @@ def test_dead_letters_take_bounded_memory(target: Stack) -> None:
     until(lambda: target.broker.command("LLEN", DEAD) == MAX_DEAD_LETTERS)
     at_once = 50
     for first in range(0, MAX_DEAD_LETTERS, at_once):
-        letters = target.broker.command("LRANGE", DEAD, first, first + at_once - 1, raw=True)
-        assert len(letters) == at_once
-        assert all(len(letter) < 6 * MAX_CHARACTERS + 2000 for letter in letters)
+        dead_letters = target.broker.command("LRANGE", DEAD, first, first + at_once - 1, raw=True)
+        assert len(dead_letters) == at_once
+        assert all(len(dead_letter) < 6 * MAX_CHARACTERS + 2000 for dead_letter in dead_letters)
     target.broker.command("DEL", DEAD)
 
 
@@ -203,7 +203,7 @@ def test_nothing_is_unpickled(target: Stack) -> None:
         # The same, as a remote command, to which a worker listens a while after it reports.
         until(partial(target.broker.command, "PUBLISH", "/0.celery.pidbox", entry))
     until(lambda: target.broker.command("LLEN", DEAD) == 2)
-    reasons = [letter.reason for letter in target.client.dead_letters.all()]
+    reasons = [dead_letter.reason for dead_letter in target.client.dead_letters.all()]
     assert sorted("content-type" in reason for reason in reasons) == [False, True]
     assert sorted("must be JSON" in reason for reason in reasons) == [False, True]
     name = good_job(target)

@@ -73,9 +73,9 @@ def test_no_line_is_forged(named: Stack, arguments: tuple[str, ...]) -> None:
     named.job_in("victim", JobState.FAILED)
 
 
-def test_a_letter_is_shown_as_it_came_but_not_to_a_terminal(named: Stack) -> None:
-    (letter,) = named.client.dead_letters.all()
-    assert TITLE in named.transcribe("dead", "show", letter.id).stdout
-    assert TITLE not in on_a_terminal(named, "dead", "show", letter.id)
-    ran = named.transcribe("dead", "replay", letter.id)
+def test_a_dead_letter_is_shown_as_it_came_but_escaped_on_a_terminal(named: Stack) -> None:
+    (dead_letter,) = named.client.dead_letters.all()
+    assert TITLE in named.transcribe("dead", "show", dead_letter.id).stdout
+    assert TITLE not in on_a_terminal(named, "dead", "show", dead_letter.id)
+    ran = named.transcribe("dead", "replay", dead_letter.id)
     assert (ran.returncode, TITLE in ran.stderr) == (2, False)

@@ -47,13 +47,13 @@ def test_without_files_it_is_a_sandbox_until_it_is_stopped(
     (tmp_path / "hello.m4a").write_bytes((SAMPLES / "hello-world.m4a").read_bytes())
     with local(tmp_path) as process:
         children = up(tmp_path, process)
-        told = variables(tmp_path)
-        assert {"TRANSCRIBE_REDIS_URL", "AWS_ENDPOINT_URL", "TRANSCRIBE_BUCKET"} <= set(told)
+        printed = variables(tmp_path)
+        assert {"TRANSCRIBE_REDIS_URL", "AWS_ENDPOINT_URL", "TRANSCRIBE_BUCKET"} <= set(printed)
         if number is signal.SIGINT:
             ran = subprocess.run(
                 [TRANSCRIBE, "submit", "hello.m4a", "--wait"],
                 cwd=tmp_path,
-                env={**os.environ, **told},
+                env={**os.environ, **printed},
                 capture_output=True,
                 text=True,
                 timeout=DEADLINE,
@@ -145,36 +145,37 @@ def test_what_its_jobs_wait_for_is_said(stack: Stack, tmp_path: Path) -> None:
 def test_nobody_else_reaches_the_sandbox(tmp_path: Path) -> None:
     with local(tmp_path) as process:
         children = up(tmp_path, process)
-        told = variables(tmp_path)
-        url = urlsplit(told["TRANSCRIBE_REDIS_URL"])
+        printed = variables(tmp_path)
+        url = urlsplit(printed["TRANSCRIBE_REDIS_URL"])
         assert url.hostname == "127.0.0.1"
         with redis.Redis(port=url.port or 0) as stranger:
             for words in (["PING"], ["GET", "x"], ["CONFIG", "SET", "dir", str(tmp_path)]):
                 with pytest.raises(redis.AuthenticationError):
                     stranger.execute_command(*words)
         # Nor does the password buy more than data.
-        with redis.Redis.from_url(told["TRANSCRIBE_REDIS_URL"]) as ours:
+        with redis.Redis.from_url(printed["TRANSCRIBE_REDIS_URL"]) as ours:
             assert ours.ping()
             for words in (["CONFIG", "GET", "dir"], ["MODULE", "LIST"], ["DEBUG", "SLEEP", "0"]):
                 with pytest.raises(redis.ResponseError, match="unknown command"):
                     ours.execute_command(*words)
         for path in ("/transcribe-local?list-type=2", "/_localaws/jobs"):
             with pytest.raises(HTTPError) as caught:
-                urlopen(told["AWS_ENDPOINT_URL"] + path)  # noqa: S310 - our own endpoint
+                urlopen(printed["AWS_ENDPOINT_URL"] + path)  # noqa: S310 - our own endpoint
             with caught.value as refusal:
                 assert refusal.code in {401, 403}
         # What is secret is on no command line, and in no file that others may read.
-        secrets = [str(url.password), told["AWS_ACCESS_KEY_ID"], told["AWS_SECRET_ACCESS_KEY"]]
+        keys = [printed["AWS_ACCESS_KEY_ID"], printed["AWS_SECRET_ACCESS_KEY"]]
+        secrets = [str(url.password), *keys]
         assert all(len(secret) >= 16 for secret in secrets)
         lines = b"".join(Path(f"/proc/{pid}/cmdline").read_bytes() for pid in children)
         assert b"redis" in lines
         (folder,) = (tmp_path / "tmp").glob("transcribe-local-*")
         files = [path for path in (tmp_path / "tmp").rglob("*") if path.is_file()]
-        holding = [path for path in files if secrets[0].encode() in path.read_bytes()]
-        assert [(path.name, oct(path.stat().st_mode & 0o777)) for path in holding] == [
+        with_secrets = [path for path in files if secrets[0].encode() in path.read_bytes()]
+        assert [(path.name, oct(path.stat().st_mode & 0o777)) for path in with_secrets] == [
             ("redis.conf", "0o600")
         ]
         assert folder.stat().st_mode & 0o077 == 0
         shown = [lines, (tmp_path / "stderr").read_bytes()]
-        shown += [path.read_bytes() for path in files if path not in holding]
+        shown += [path.read_bytes() for path in files if path not in with_secrets]
         assert [each for each in secrets if any(each.encode() in text for text in shown)] == []

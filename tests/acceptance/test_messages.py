@@ -24,7 +24,7 @@ def send(stack: Stack, message: str) -> None:
     stack.broker.command("LPUSH", CONTROL_QUEUE, message)
 
 
-def letters(stack: Stack) -> dict[str, dict[str, Any]]:
+def dead_letters(stack: Stack) -> dict[str, dict[str, Any]]:
     """The dead letters by their message, as the command line lists them."""
     lines = stack.transcribe("dead", "list", "--json").stdout.splitlines()
     return {each["message"]: each for each in map(json.loads, lines)}
@@ -53,7 +53,7 @@ def test_a_message_without_a_name_that_comes_twice_is_one_job(served: Stack) -> 
     assert len(made()) == 2
 
 
-def test_a_flood_of_requests_does_not_hold_up_what_runs(stack: Stack) -> None:
+def test_a_flood_of_requests_does_not_delay_running_jobs(stack: Stack) -> None:
     stack.start_aws("--recogniser", "fixed:0.2")
     stack.fault(operation="PutObject", kind="timeout", seconds=3, times=1, match="early")
     stack.start_worker()
@@ -73,8 +73,8 @@ def test_bad_requests_are_kept_with_their_reason(served: Stack) -> None:
     for request in requests:
         send(served, raw_message(request))
     sent = {json.dumps(request) for request in requests}
-    until(lambda: sent <= set(letters(served)), what="all to be kept")
-    kept = letters(served)
+    until(lambda: sent <= set(dead_letters(served)), what="all to be kept")
+    kept = dead_letters(served)
     assert all(kept[each]["reason"].startswith("Invalid request: ") for each in sent)
     job = served.client.get("bad-one")
     assert job.error is not None
@@ -112,13 +112,13 @@ def test_what_is_no_message_neither_ends_the_worker_nor_vanishes(served: Stack, 
         raw_message({"job": 1}, task=Stage.UPLOAD.task): "job's id",
         raw_message("x" * 300, task=Stage.COLLECT.task): "job's id",
     }
-    before = {letter.id for letter in served.client.dead_letters.all()}
+    before = {dead_letter.id for dead_letter in served.client.dead_letters.all()}
     for entry in entries:
         served.broker.command("LPUSH", queue, entry)
 
     def reasons() -> list[str]:
-        letters = served.client.dead_letters.all()
-        return [letter.reason for letter in letters if letter.id not in before]
+        dead_letters = served.client.dead_letters.all()
+        return [dead_letter.reason for dead_letter in dead_letters if dead_letter.id not in before]
 
     until(lambda: len(reasons()) == len(entries), what="all to be kept")
     assert all(told.startswith("Not a message for us: ") for told in reasons())
@@ -142,13 +142,13 @@ def test_a_huge_message_is_shortened(served: Stack) -> None:
     send(served, raw_message({"audio": "/" + "x" * 30_000_000}))
 
     def long_ones() -> list[dict[str, Any]]:
-        return [each for each in letters(served).values() if "bytes long" in each["reason"]]
+        return [each for each in dead_letters(served).values() if "bytes long" in each["reason"]]
 
     until(long_ones)
-    (letter,) = long_ones()
-    assert len(letter["message"]) == MAX_CHARACTERS
-    assert not letter["whole"]
-    ran = served.transcribe("dead", "replay", letter["id"])
+    (dead_letter,) = long_ones()
+    assert len(dead_letter["message"]) == MAX_CHARACTERS
+    assert not dead_letter["whole"]
+    ran = served.transcribe("dead", "replay", dead_letter["id"])
     assert (ran.returncode, ran.stdout) == (2, "")
     assert "too long" in ran.stderr
 
@@ -158,22 +158,22 @@ def test_dead_letters_are_shown_replayed_and_dropped(served: Stack) -> None:
     request = {"audio": str(snooze), "name": "taken-before"}
     first = served.client.submit(served.sample("silence.wav"), name="taken-before")
     send(served, raw_message(request))
-    until(lambda: json.dumps(request) in letters(served))
-    letter = letters(served)[json.dumps(request)]
-    assert "taken" in letter["reason"]
-    shown = served.transcribe("dead", "show", letter["id"])
+    until(lambda: json.dumps(request) in dead_letters(served))
+    dead_letter = dead_letters(served)[json.dumps(request)]
+    assert "taken" in dead_letter["reason"]
+    shown = served.transcribe("dead", "show", dead_letter["id"])
     assert json.loads(shown.stdout) == request
-    ran = served.transcribe("dead", "replay", letter["id"])
+    ran = served.transcribe("dead", "replay", dead_letter["id"])
     assert ran.returncode == 2
     assert "different request" in ran.stderr
     served.client.wait(first.id, timeout=DEADLINE)
     served.broker.command("DEL", f"transcribe:job:{first.id}")
     served.sample("silence.wav", "later.wav")
-    assert served.transcribe("dead", "replay", letter["id"]).stdout == "taken-before\n"
+    assert served.transcribe("dead", "replay", dead_letter["id"]).stdout == "taken-before\n"
     assert served.client.wait("taken-before", timeout=DEADLINE)
-    assert letter["id"] not in served.transcribe("dead", "list").stdout
+    assert dead_letter["id"] not in served.transcribe("dead", "list").stdout
     served.transcribe("dead", "drop", "--all")
-    assert letters(served) == {}
+    assert dead_letters(served) == {}
     for command in ("show", "replay", "drop"):
         ran = served.transcribe("dead", command, "nobody")
         assert (ran.returncode, "nobody" in ran.stderr) == (2, True)

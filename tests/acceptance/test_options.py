@@ -16,7 +16,7 @@ from tests.support.waiting import until
 ROLE = "arn:aws:iam::123456789012:role/Transcribe"
 
 
-def told(served: Stack, name: str) -> dict[str, Any]:
+def described(served: Stack, name: str) -> dict[str, Any]:
     """What AWS knows of a job."""
     answer = served.aws("transcribe").get_transcription_job(TranscriptionJobName=name)
     found: dict[str, Any] = answer["TranscriptionJob"]
@@ -27,7 +27,7 @@ def test_a_role_without_deferral_reaches_aws(served: Stack) -> None:
     name = "role-only"
     served.client.submit(served.sample("hello-world.m4a"), name=name, data_access_role_arn=ROLE)
     served.job_in(name, JobState.COMPLETED)
-    assert told(served, name)["JobExecutionSettings"] == {
+    assert described(served, name)["JobExecutionSettings"] == {
         "AllowDeferredExecution": False,
         "DataAccessRoleArn": ROLE,
     }
@@ -43,8 +43,8 @@ def test_filters_by_language_reach_aws(served: Stack) -> None:
         language_id_settings={"en-US": {"vocabulary_filter_name": "f"}},
     )
     served.job_in(name, JobState.COMPLETED)
-    assert told(served, name)["Settings"]["VocabularyFilterMethod"] == "mask"
-    assert told(served, name)["LanguageIdSettings"] == {"en-US": {"VocabularyFilterName": "f"}}
+    assert described(served, name)["Settings"]["VocabularyFilterMethod"] == "mask"
+    assert described(served, name)["LanguageIdSettings"] == {"en-US": {"VocabularyFilterName": "f"}}
     assert served.client.text(name).rstrip().endswith("***")
 
 
@@ -70,13 +70,13 @@ def test_what_aws_refuses_is_the_jobs_error(served: Stack) -> None:
         f"https://s3.dualstack.us-east-1.amazonaws.com/{BUCKET}/theirs/my%20talk.m4a",
     ],
 )
-def test_the_https_address_of_an_object_is_the_object_in_place(served: Stack, address: str) -> None:
+def test_an_https_address_of_s3_means_the_object_itself(served: Stack, address: str) -> None:
     served.aws("s3").upload_file(str(SAMPLES / "hello-world.m4a"), BUCKET, "theirs/my talk.m4a")
-    in_place = f"s3://{BUCKET}/theirs/my talk.m4a"
+    uri = f"s3://{BUCKET}/theirs/my talk.m4a"
     result = served.transcribe("submit", address, "--name", "by-https", "--cleanup", "--wait")
     assert result.returncode == 0, result.stderr
     job = served.client.get("by-https")
-    assert job.media_uri == job.request.audio == in_place
+    assert job.media_uri == job.request.audio == uri
     assert "theirs/my talk.m4a" in served.objects()
 
 
@@ -110,7 +110,7 @@ def test_the_signature_of_a_presigned_address_in_a_message_is_not_kept(served: S
         assert "5ecre7" not in each
 
 
-def test_a_job_that_others_started_by_an_https_address_is_taken_over(served: Stack) -> None:
+def test_a_job_that_others_started_by_an_https_address_is_adopted(served: Stack) -> None:
     served.aws("s3").upload_file(str(SAMPLES / "hello-world.m4a"), BUCKET, "theirs/two.m4a")
     served.aws("transcribe").start_transcription_job(
         TranscriptionJobName="theirs",

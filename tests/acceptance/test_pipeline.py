@@ -29,10 +29,10 @@ def word_errors(expected: list[str], heard: list[str]) -> int:
     row = list(range(len(heard) + 1))
     for number, word in enumerate(expected, 1):
         diagonal, row[0] = row[0], number
-        for place, other in enumerate(heard, 1):
-            diagonal, row[place] = (
-                row[place],
-                min(row[place] + 1, row[place - 1] + 1, diagonal + (word != other)),
+        for column, other in enumerate(heard, 1):
+            diagonal, row[column] = (
+                row[column],
+                min(row[column] + 1, row[column - 1] + 1, diagonal + (word != other)),
             )
     return row[-1]
 
@@ -87,7 +87,7 @@ def test_alternatives_with_confidence_are_reachable(pipeline: Stack) -> None:
     assert first.confidence is not None
 
 
-def test_an_object_on_s3_is_used_in_place_and_left_there(pipeline: Stack) -> None:
+def test_an_object_on_s3_is_used_where_it_is_and_stays(pipeline: Stack) -> None:
     pipeline.aws("s3").upload_file(str(SAMPLES / "hello-world.m4a"), BUCKET, "theirs/talk.m4a")
     job = pipeline.client.submit(f"s3://{BUCKET}/theirs/talk.m4a", name="in-place", cleanup=True)
     ended = pipeline.client.wait(job.id, timeout=DEADLINE, cleaned=True)[job.id]
@@ -183,7 +183,7 @@ def test_a_named_key_with_other_bytes_is_not_overwritten(pipeline: Stack) -> Non
     assert body == b"somebody's"
 
 
-def test_the_log_tells_each_job_by_its_id(pipeline: Stack) -> None:
+def test_every_log_line_of_a_job_has_its_id(pipeline: Stack) -> None:
     job = pipeline.client.submit(pipeline.sample("silence.wav"), name="in-the-log")
     pipeline.client.wait(job.id, timeout=DEADLINE)
 
@@ -213,7 +213,7 @@ def test_a_job_cancelled_while_it_runs_leaves_nothing(stack: Stack) -> None:
     assert not list(stack.results.rglob("*"))
 
 
-def test_a_job_for_what_lay_there_before_is_not_taken_for_ours(pipeline: Stack) -> None:
+def test_a_job_for_an_earlier_object_of_the_key_is_not_adopted(pipeline: Stack) -> None:
     path = pipeline.sample("two-sentences.wav", "daily.wav")
     first = pipeline.client.submit(path, name="daily")
     assert pipeline.client.wait(first.id, timeout=DEADLINE)[first.id].state is JobState.COMPLETED

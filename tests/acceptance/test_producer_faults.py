@@ -82,7 +82,7 @@ def test_a_job_that_was_recorded_but_cannot_be_read_is_said_to_be(stack: Stack) 
     assert stack.client.get("one").state is JobState.QUEUED
 
 
-class ToldOfTrouble(JobStore):
+class ObservedStore(JobStore):
     """A store that lets a test know when Redis was found gone."""
 
     def __init__(self, stack: Stack) -> None:
@@ -97,11 +97,11 @@ class ToldOfTrouble(JobStore):
             raise
 
 
-def test_whoever_begins_to_wait_while_redis_is_gone_is_as_patient(stack: Stack) -> None:
+def test_a_wait_that_starts_while_redis_is_gone_is_as_patient(stack: Stack) -> None:
     stack.client.submit("/audio/a.wav", name="patient")
     stack.client.cancel("patient")
     stack.stop_redis(signal.SIGTERM)
-    store = ToldOfTrouble(stack)
+    store = ObservedStore(stack)
     with ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(lambda: list(as_they_end(store, ["patient"], 60, cleaned=False)))
         assert store.found_gone.wait(30)
@@ -110,7 +110,7 @@ def test_whoever_begins_to_wait_while_redis_is_gone_is_as_patient(stack: Stack) 
     assert job.state is JobState.CANCELLED
 
 
-def test_whoever_waits_outlives_a_restart_of_redis(stack: Stack) -> None:
+def test_a_wait_outlives_a_restart_of_redis(stack: Stack) -> None:
     stack.start_aws("--recogniser", "fixed:1")
     stack.start_worker()
     job = stack.client.submit(stack.sample("silence.wav"), name="patient")

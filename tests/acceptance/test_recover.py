@@ -16,7 +16,7 @@ from tests.conftest import make_stack
 from tests.support.stack import BUCKET, SAMPLES, Stack
 from tests.support.waiting import DEADLINE, until
 
-IN_PLACE = f"s3://{BUCKET}/theirs/talk.wav"
+THEIR_AUDIO = f"s3://{BUCKET}/theirs/talk.wav"
 RICH = {
     "formats": ("txt", "srt"),
     "language": "en-GB",
@@ -86,7 +86,7 @@ def theirs(stack: Stack, name: str, **options: object) -> None:
     stack.aws("transcribe").start_transcription_job(
         TranscriptionJobName=name,
         LanguageCode="en-US",
-        Media={"MediaFileUri": IN_PLACE},
+        Media={"MediaFileUri": THEIR_AUDIO},
         **options,
     )
 
@@ -95,16 +95,16 @@ def test_what_was_paid_for_comes_back_whole(shared: Stack) -> None:
     done = submit(shared, "all-done", **RICH)
     failed = submit(shared, "all-unfit")
     keyed_done = submit(shared, "all-keyed-done", key="calls/done.wav")
-    in_place_done = shared.client.submit(IN_PLACE, name="all-in-place-done", language="en-GB")
-    first = [done.id, failed.id, keyed_done.id, in_place_done.id]
+    on_s3_done = shared.client.submit(THEIR_AUDIO, name="all-in-place-done", language="en-GB")
+    first = [done.id, failed.id, keyed_done.id, on_s3_done.id]
     shared.client.wait(first, timeout=DEADLINE)
     running = submit(shared, "all-running", **RICH)
     clean = submit(shared, "all-clean", cleanup=True)
     keyed = submit(shared, "all-keyed", key="calls/running.wav", formats=("vtt",))
-    in_place = shared.client.submit(
-        IN_PLACE, name="all-in-place", show_alternatives=True, max_alternatives=2
+    on_s3 = shared.client.submit(
+        THEIR_AUDIO, name="all-in-place", show_alternatives=True, max_alternatives=2
     )
-    second = [running.id, clean.id, keyed.id, in_place.id]
+    second = [running.id, clean.id, keyed.id, on_s3.id]
     for job_id in second:
         shared.job_in(job_id, JobState.TRANSCRIBING)
     requests = {job_id: shared.client.get(job_id).request for job_id in first + second}
@@ -233,7 +233,7 @@ def test_a_job_that_was_being_uploaded_can_be_submitted_again(shared: Stack) -> 
     assert started(shared, "half-way") == ["half-way"]
 
 
-def test_what_was_uploaded_only_is_told_and_not_started(shared: Stack) -> None:
+def test_a_recording_that_was_only_uploaded_is_reported_and_not_started(shared: Stack) -> None:
     shared.fault(operation="StartTranscriptionJob", kind="error500", match="waiting")
     job = submit(shared, "waiting", formats=("srt",))
     shared.job_in(job.id, JobState.STARTING)
@@ -298,7 +298,7 @@ def test_who_submits_again_knows_the_request_better_than_a_guess(
         submit(shared, name, formats=("vtt",))
 
 
-def test_a_name_is_not_given_to_other_audio(shared: Stack) -> None:
+def test_a_name_is_not_reused_for_other_audio(shared: Stack) -> None:
     submit(shared, "other-audio")
     shared.job_in("other-audio", JobState.COMPLETED)
     forget(shared)
@@ -326,13 +326,13 @@ def test_an_answer_that_aws_owes_is_waited_for(shared: Stack) -> None:
     forget(shared)
     for operation in ("ListTranscriptionJobs", "ListObjectsV2", "HeadObject"):
         shared.fault(operation=operation, kind="error500", times=1)
-    earlier = begun(shared)
+    earlier = recoveries_started(shared)
     assert recover(shared, "hiccup") == {"hiccup": "COLLECTING"}
     # In an account with many jobs, to begin anew each time would never come to an end.
-    assert begun(shared) == earlier + 1
+    assert recoveries_started(shared) == earlier + 1
 
 
-def begun(stack: Stack) -> int:
+def recoveries_started(stack: Stack) -> int:
     """How often a worker has begun to look."""
     return [line["event"] for line in stack.log()].count("recovery.started")
 

@@ -212,14 +212,14 @@ def test_a_long_upload_keeps_its_lease_and_goes_to_no_other_worker(stack: Stack)
     assert seconds >= 3 * LEASE, "somebody else has done it meanwhile"
 
 
-def taken_up_anew(stack: Stack, stage: Stage, job_id: str, generations: set[str]) -> None:
+def wait_for_another_worker(stack: Stack, stage: Stage, job_id: str, tokens: set[str]) -> None:
     """Wait until another than these holders is at a job's stage, and add it to them."""
 
     def found() -> str | None:
         uploader = stack.broker.command("HGET", f"{PREFIX}holder:{stage}", job_id)
-        return uploader if uploader not in {None, "0", *generations} else None
+        return uploader if uploader not in {None, "0", *tokens} else None
 
-    generations.add(until(found))
+    tokens.add(until(found))
 
 
 def test_workers_that_are_killed_by_others_cost_no_job(stack: Stack) -> None:
@@ -229,7 +229,7 @@ def test_workers_that_are_killed_by_others_cost_no_job(stack: Stack) -> None:
     seen: set[str] = set()
     for number in range(ISOLATE_AFTER + MAX_WORKERS_LOST + 1):
         worker = stack.start_worker(f"worker-{number}")
-        taken_up_anew(stack, Stage.UPLOAD, job.id, seen)
+        wait_for_another_worker(stack, Stage.UPLOAD, job.id, seen)
         worker.kill()
         worker.wait()
     stack.clear_faults()
@@ -244,7 +244,7 @@ def test_a_poison_pill_fails_and_kills_no_more_workers(stack: Stack) -> None:
     seen: set[str] = set()
     for number in range(ISOLATE_AFTER):
         worker = stack.start_worker(f"worker-{number}")
-        taken_up_anew(stack, Stage.UPLOAD, job.id, seen)
+        wait_for_another_worker(stack, Stage.UPLOAD, job.id, seen)
         worker.kill()
         worker.wait()
     last = stack.start_worker("last")

@@ -79,18 +79,18 @@ def test_what_redis_forgot_is_done_again_but_not_started_again(stack: Stack) -> 
     assert worker.poll() is None
 
 
-def taken_up(stack: Stack, name: str) -> float:
+def seconds_until_started(stack: Stack, name: str) -> float:
     """Submit a job; returns the seconds until a worker takes it up."""
-    began = time.monotonic()
+    started_at = time.monotonic()
     stack.client.submit(stack.sample("silence.wav"), name=name)
     stack.job_in(name, *[state for state in JobState if state is not JobState.QUEUED])
-    return time.monotonic() - began
+    return time.monotonic() - started_at
 
 
 def test_a_worker_is_back_soon_however_long_redis_was_away(stack: Stack) -> None:
     stack.start_aws("--recogniser", "fixed:0.2")
     worker = stack.start_worker()
-    usual = taken_up(stack, "before")
+    usual = seconds_until_started(stack, "before")
     # It waits for messages.
     until(lambda: stack.broker.command("INFO", "clients")["blocked_clients"] > 0)
     stack.stop_redis(signal.SIGKILL)
@@ -103,7 +103,7 @@ def test_a_worker_is_back_soon_however_long_redis_was_away(stack: Stack) -> None
     # What is said again and again is in the log once in ten seconds.
     until(lambda: len(waits()) >= 4)
     stack.start_redis_again()
-    assert taken_up(stack, "after") < BACK_WITHIN + usual
+    assert seconds_until_started(stack, "after") < BACK_WITHIN + usual
     # Had it been away for minutes, it would have been no longer.
     assert max(waits()) <= 5
     assert_done_once(stack, ["before", "after"])
@@ -114,10 +114,10 @@ def test_a_connection_that_died_without_a_word_is_replaced_in_time(stack: Stack)
     stack.start_aws("--recogniser", "fixed:0.2")
     with slowly(stack) as way:
         worker = stack.start_worker(redis_url=way.url)
-        usual = taken_up(stack, "before")
+        usual = seconds_until_started(stack, "before")
         assert_done_once(stack, ["before"])
         way.forget()
-        assert taken_up(stack, "after") < BACK_WITHIN + usual
+        assert seconds_until_started(stack, "after") < BACK_WITHIN + usual
         assert worker.poll() is None
         worker.terminate()
         worker.wait(timeout=DEADLINE)
@@ -150,8 +150,8 @@ def test_a_worker_whose_redis_stalls_is_overtaken_and_doubles_nothing(stack: Sta
         until(lambda: stack.client.counts()[JobState.TRANSCRIBING] >= 2)
         way.stall()
         ours.stall()
-        told: list[BrokerUnavailable | float] = []
-        asking = threading.Thread(target=ask, args=(f"redis://{ours.address}/0", told))
+        answers: list[BrokerUnavailable | float] = []
+        asking = threading.Thread(target=ask, args=(f"redis://{ours.address}/0", answers))
         asking.start()
         stack.start_worker("direct")
         assert_done_once(stack, ids)
@@ -163,7 +163,7 @@ def test_a_worker_whose_redis_stalls_is_overtaken_and_doubles_nothing(stack: Sta
             way.stall()
             assert_done_once(stack, ids)
         way.resume()
-        error, seconds = told
+        error, seconds = answers
         assert isinstance(error, BrokerUnavailable)
         assert error.accepted is False
         assert isinstance(seconds, float)
@@ -176,11 +176,11 @@ def test_a_worker_whose_redis_stalls_is_overtaken_and_doubles_nothing(stack: Sta
         stalled.wait(timeout=DEADLINE)
 
 
-def ask(url: str, told: list[BrokerUnavailable | float]) -> None:
+def ask(url: str, answers: list[BrokerUnavailable | float]) -> None:
     """Submit by a way that is silent; tells the error, and after how many seconds it came."""
-    began = time.monotonic()
+    started_at = time.monotonic()
     with client_of(url) as far:
         try:
             far.submit("/audio/x.wav", name="nobody-knows")
         except BrokerUnavailable as error:
-            told += [error, time.monotonic() - began]
+            answers += [error, time.monotonic() - started_at]

@@ -100,7 +100,7 @@ def test_a_silent_network_is_noticed_and_survived(stack: Stack) -> None:
         worker.wait(timeout=DEADLINE)
 
 
-def test_a_redis_that_lost_everything_takes_new_work(stack: Stack) -> None:
+def test_a_redis_that_lost_everything_accepts_new_jobs(stack: Stack) -> None:
     stack.start_aws("--recogniser", "fixed:1")
     worker = stack.start_worker()
     submit(stack, "old", 5)
@@ -126,7 +126,7 @@ def test_a_redis_that_lost_everything_takes_new_work(stack: Stack) -> None:
     ],
     ids=["full", "replica"],
 )
-def test_doctor_says_that_redis_takes_no_writes(
+def test_doctor_says_that_redis_refuses_writes(
     stack: Stack, command: tuple[str, ...], says: str
 ) -> None:
     assert "ok   redis: version" in stack.transcribe("doctor").stdout

@@ -60,8 +60,8 @@ def test_the_documented_rights_are_enough(stack: Stack) -> None:
         client.retry("bad")
         assert len(client.list()) == 5
         stack.broker.command("LPUSH", CONTROL_QUEUE, "no message")
-        (letter,) = until(client.dead_letters.all)
-        client.dead_letters.drop(letter.id)
+        (dead_letter,) = until(client.dead_letters.all)
+        client.dead_letters.drop(dead_letter.id)
     recovered = stack.transcribe("recover", "--timeout", "60")
     assert recovered.returncode == 0, recovered.stderr
     environment = {**os.environ, **stack.environment, "TRANSCRIBE_REDIS_URL": worker_url}
@@ -125,7 +125,7 @@ def test_a_channel_that_is_missing_is_named_too(stack: Stack) -> None:
     assert "use one of our channels" in worker.stderr
 
 
-def test_a_right_that_is_taken_away_while_a_worker_runs(stack: Stack) -> None:
+def test_a_right_that_is_revoked_while_a_worker_runs(stack: Stack) -> None:
     stack.start_aws("--recogniser", "fixed:0.2")
     worker = stack.start_worker(redis_url=let_in(stack, "transcribe-worker"), log_level="debug")
     until(lambda: stack.broker.command("INFO", "clients")["blocked_clients"] > 0)
@@ -135,9 +135,9 @@ def test_a_right_that_is_taken_away_while_a_worker_runs(stack: Stack) -> None:
     until(lambda: "FIX  worker" in stack.transcribe("doctor").stdout, 60)
     assert "use the command BRPOP" in stack.transcribe("doctor").stdout
     # Not all the time: one that is refused asks again after two seconds.
-    before, began = lost(stack), time.monotonic()
+    before, started_at = lost(stack), time.monotonic()
     asked = until(lambda: lost(stack) - before if lost(stack) >= before + 3 else 0, 60)
-    assert time.monotonic() - began > 1.5 * (asked - 1)
+    assert time.monotonic() - started_at > 1.5 * (asked - 1)
     assert worker.poll() is None
     stack.broker.command("ACL", "SETUSER", "transcribe-worker", "+brpop")
     assert stack.client.wait(ids, timeout=60)["one"].state is JobState.COMPLETED

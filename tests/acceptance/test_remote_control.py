@@ -43,8 +43,8 @@ def test_it_answers_also_after_redis_was_restarted_under_running_tasks(stack: St
     assert worker.poll() is None
     until(lambda: ping(stack))
     # That the messages could not be acknowledged is no crash, and does not look like one.
-    told = [line["event"] for line in stack.log() if "exception" in line]
-    assert not [event for event in told if "ack" in event]
+    crashes = [line["event"] for line in stack.log() if "exception" in line]
+    assert not [event for event in crashes if "ack" in event]
 
 
 def test_what_is_no_command_is_refused(stack: Stack) -> None:

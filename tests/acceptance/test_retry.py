@@ -41,14 +41,14 @@ def expire(stack: Stack, name: str) -> Job:
 def retried(stack: Stack, name: str) -> Job:
     """Retry a job as soon as it was stopped everywhere; returns how it ended."""
 
-    def begun() -> bool:
+    def is_retried() -> bool:
         try:
             stack.client.retry(name)
         except WrongState:  # it is still being stopped
             return False
         return True
 
-    until(begun)
+    until(is_retried)
     return stack.client.wait(name, timeout=DEADLINE)[name]
 
 

@@ -98,7 +98,7 @@ def test_the_same_run_twice(folder: Stack) -> None:
     assert started(folder) == 1
 
 
-def test_a_run_that_was_ended_is_taken_up_where_it_is(folder: Stack) -> None:
+def test_a_run_that_was_ended_is_continued(folder: Stack) -> None:
     ran = run(folder, *LOCAL, "--timeout", "0")
     assert ran.returncode == 3, ran
     ran = run(folder, *LOCAL)
@@ -106,7 +106,7 @@ def test_a_run_that_was_ended_is_taken_up_where_it_is(folder: Stack) -> None:
     assert started(folder) == 1
 
 
-def test_cleaning_up_takes_the_result_too_and_a_run_after_it_starts_anew(folder: Stack) -> None:
+def test_cleaning_up_deletes_the_result_too_and_the_next_run_starts_anew(folder: Stack) -> None:
     for number in (1, 2):
         ran = run(folder, *LOCAL, "--cleanup")
         assert ran.returncode == 0, ran
@@ -123,7 +123,7 @@ def test_what_the_script_has_done_is_used_and_its_audio_stays(folder: Stack) -> 
     assert started(folder) == 1
 
 
-def test_another_recording_is_not_given_the_first_ones_text(folder: Stack) -> None:
+def test_another_recording_does_not_get_the_text_of_the_first(folder: Stack) -> None:
     run_the_script(folder)
     (folder.folder / "hello-world.m4a").write_bytes((SAMPLES / "weather-report.mp3").read_bytes())
     ran = run(folder, *LOCAL)
@@ -164,7 +164,7 @@ def put(stack: Stack, body: bytes, key: str = "path/in/bucket") -> None:
     stack.aws("s3").put_object(Bucket=BUCKET, Key=key, Body=body)
 
 
-def test_a_recording_that_is_gone_is_taken_from_where_the_script_put_it(folder: Stack) -> None:
+def test_a_recording_that_is_gone_is_read_from_where_the_script_put_it(folder: Stack) -> None:
     recording = folder.folder / "hello-world.m4a"
     put(folder, recording.read_bytes())
     recording.unlink()

@@ -41,7 +41,7 @@ def script_settings(stack: Stack) -> Path:
 
 def inspected(stack: Stack) -> str:
     """What Celery tells of a worker to whoever asks."""
-    told = ""
+    printed = ""
     worker = stack.client.fleet.alive()[0].name
     for what in ("conf", "stats", "report"):
         command = [sys.executable, "-m", "celery", "-A", "worker", "inspect", what, "-d", worker]
@@ -54,8 +54,8 @@ def inspected(stack: Stack) -> str:
             check=False,
         )
         assert "worker@" in ran.stdout, ran
-        told += ran.stdout + ran.stderr
-    return told
+        printed += ran.stdout + ran.stderr
+    return printed
 
 
 def test_no_secret_is_ever_shown(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:

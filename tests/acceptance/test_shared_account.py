@@ -87,7 +87,7 @@ def test_a_full_account_is_not_run_into_all_the_time(stack: Stack) -> None:
     assert account(stack).refused <= 20, "no more than a few at a time, and not each second"
 
 
-def test_whoever_is_throttled_calls_less_often_and_more_again(stack: Stack) -> None:
+def test_a_throttled_fleet_calls_less_often_and_recovers(stack: Stack) -> None:
     stack.start_aws("--recogniser", "fixed:1")
     stack.start_worker()
     stack.fault(operation="StartTranscriptionJob", kind="throttle", times=3)
@@ -103,13 +103,14 @@ def test_whoever_is_throttled_calls_less_often_and_more_again(stack: Stack) -> N
     assert rate(stack, "StartTranscriptionJob").refused == 3
 
 
-def test_doctor_tells_what_may_be_used(stack: Stack) -> None:
+def test_doctor_says_what_of_the_account_we_may_use(stack: Stack) -> None:
     stack.start_aws("--recogniser", "fixed:1", "--quota", "jobs=12,start=7")
     stack.start_worker(list_rate="4")
     until(lambda: account(stack).measured)
     until(lambda: account(stack).quota == 12)
-    told = [json.loads(line) for line in stack.transcribe("doctor", "--json").stdout.splitlines()]
-    (found,) = [each for each in told if each["check"] == "account"]
+    printed = stack.transcribe("doctor", "--json").stdout
+    findings = [json.loads(line) for line in printed.splitlines()]
+    (found,) = [each for each in findings if each["check"] == "account"]
     assert found["ok"]
     assert (found["account"]["slots"], found["account"]["others"]) == (12, 0)
     rates = {each["operation"]: each["quota"] for each in found["account"]["rates"]}
@@ -132,7 +133,7 @@ def test_all_workers_keep_to_what_any_has_read(stack: Stack) -> None:
 
 
 @pytest.mark.parametrize("kind", ["access_denied", "error500", "timeout"])
-def test_without_service_quotas_the_settings_hold(stack: Stack, kind: str) -> None:
+def test_without_service_quotas_the_settings_apply(stack: Stack, kind: str) -> None:
     stack.start_aws("--recogniser", "fixed:0.2", "--quota", "jobs=9")
     stack.fault(operation="ListServiceQuotas", kind=kind)
     stack.start_worker()

@@ -145,7 +145,7 @@ def test_an_upload_in_parts_that_was_killed_is_aborted_by_the_next(
     assert uploads(stack) == []
 
 
-def test_two_jobs_with_one_key_take_turns(stack: Stack) -> None:
+def test_two_jobs_with_one_key_wait_for_each_other(stack: Stack) -> None:
     stack.start_aws("--recogniser", "fixed:0.5")
     stack.start_worker()
     recording = stack.sample("silence.wav")

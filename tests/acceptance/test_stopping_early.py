@@ -17,7 +17,7 @@ from tests.support.waiting import until
 STOP_SIGNALS = [signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP]
 
 
-def begin(stack: Stack) -> subprocess.Popen[bytes]:
+def start(stack: Stack) -> subprocess.Popen[bytes]:
     """A worker that is not waited for."""
     with (stack.folder / "early.txt").open("wb") as log:
         return subprocess.Popen(
@@ -73,7 +73,7 @@ def test_at_every_moment_it_ends_with_0(
     stack: Stack, moment: Callable[[Stack, int], bool], number: signal.Signals
 ) -> None:
     stack.start_aws("--recogniser", "fixed:0.2")
-    worker = begin(stack)
+    worker = start(stack)
     try:
         until(lambda: moment(stack, worker.pid))
         worker.send_signal(number)

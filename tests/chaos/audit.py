@@ -74,7 +74,7 @@ class Audit:
             Row("Transcribe jobs that should be gone", self._transcriptions()),
             Row("entries, slots or keys left in Redis", self._redis()),
             Row("files left on disk", self._files()),
-            Row("malformed messages that vanished", self._letters()),
+            Row("malformed messages that vanished", self._dead_letters()),
             Row("recoveries that took too long", self._slow()),
         ]
 
@@ -170,9 +170,9 @@ class Audit:
         there = {path for path in Path(self._stack.results).rglob("*") if not path.is_dir()}
         return [str(path) for path in there ^ expected]
 
-    def _letters(self) -> list[str]:
-        letters = len(self._stack.client.dead_letters.all())
-        return [] if letters >= len(MALFORMED) else [f"{letters} of {len(MALFORMED)}"]
+    def _dead_letters(self) -> list[str]:
+        dead_letters = len(self._stack.client.dead_letters.all())
+        return [] if dead_letters >= len(MALFORMED) else [f"{dead_letters} of {len(MALFORMED)}"]
 
     def _slow(self) -> list[str]:
         most = self._storm.lease + 5

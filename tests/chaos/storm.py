@@ -38,7 +38,7 @@ class Storm:
         self._report = report
         self._settings = _SETTINGS | {"lease": str(lease)}
         self._workers: dict[str, subprocess.Popen[bytes]] = {}
-        self._began = time.monotonic()
+        self._started_at = time.monotonic()
         # Long enough to be seen at work, short enough for three hundred.
         stack.start_aws("--recogniser", "fixed:1", "--quota", f"jobs={QUOTA},start=25")
         self._recording = stack.sample("silence.wav")
@@ -52,7 +52,7 @@ class Storm:
     @property
     def seconds(self) -> float:
         """Since the storm began."""
-        return time.monotonic() - self._began
+        return time.monotonic() - self._started_at
 
     def blow(self) -> None:
         """Carry out the plan, and wait until all jobs have ended and nothing moves any more."""

@@ -35,7 +35,7 @@ def _goes_red(protection: Protection) -> bool:
         file = copy / protection.file
         text = file.read_text()
         file.write_text(text.replace(protection.text, protection.without))
-        began = time.monotonic()
+        started_at = time.monotonic()
         # PYTHONPATH, so that the copy's packages go before those that are installed, also in the
         # processes that the test starts.
         done = subprocess.run(
@@ -50,8 +50,8 @@ def _goes_red(protection: Protection) -> bool:
     # 1: a test has failed. Anything else says that it was not run, or passed.
     red = done.returncode == 1
     name = protection.test.rpartition("::")[2]
-    took = time.monotonic() - began
-    print(f"{'red  ' if red else 'GREEN'} {took:4.0f} s  {protection.file}  {name}", flush=True)
+    seconds = time.monotonic() - started_at
+    print(f"{'red  ' if red else 'GREEN'} {seconds:4.0f} s  {protection.file}  {name}", flush=True)
     if done.returncode not in {0, 1}:
         print(done.stdout[-2000:])
     return red

@@ -51,7 +51,7 @@ _OWNERSHIP = "tests/integration/test_ownership.py::"
 _WHOSE = "tests/integration/test_whose_result.py::"
 _FOLDERS = "tests/acceptance/test_cli_folders.py::"
 _STREAMS = "tests/acceptance/test_cli_streams.py::"
-_LEFT = "tests/acceptance/test_left_at_aws.py::"
+_LEFT = "tests/acceptance/test_local_leftovers.py::"
 _TURNS = "tests/integration/test_seat_turns.py::"
 _FILES = "tests/acceptance/test_result_files.py::"
 _FETCHED = "tests/acceptance/test_fetched_objects.py::"
@@ -79,7 +79,7 @@ WORKERS = (
         "producer/backend/workers.py",
         "if seconds > UNCLAIMED_AFTER:",
         "if False:",
-        "tests/acceptance/test_cleanup_backlog.py::test_doctor_says_what_is_due_and_nobody_takes_up",
+        "tests/acceptance/test_cleanup_backlog.py::test_doctor_says_what_is_due_and_no_worker_does",
     ),
     Protection(
         "producer/backend/lua/claim.lua",
@@ -148,7 +148,7 @@ WORKERS = (
         "producer/cli/commands/doctor.py",
         "        client.fleet.check_writes()\n",
         "        pass\n",
-        _REDIS + "test_doctor_says_that_redis_takes_no_writes[full]",
+        _REDIS + "test_doctor_says_that_redis_refuses_writes[full]",
     ),
     Protection(
         "worker/isolated.py",
@@ -225,7 +225,7 @@ REDIS = (
         "worker/runtime/memory.py",
         'if self._epoch not in {"", epoch}:',
         "if False:",
-        _REDIS + "test_a_redis_that_lost_everything_takes_new_work",
+        _REDIS + "test_a_redis_that_lost_everything_accepts_new_jobs",
     ),
     Protection(
         "producer/client.py",
@@ -268,7 +268,7 @@ REDIS = (
         "producer/waiting.py",
         "            suspects = set(pending)\n            continue\n",
         "            raise\n",
-        _PRODUCER + "test_whoever_waits_outlives_a_restart_of_redis",
+        _PRODUCER + "test_a_wait_outlives_a_restart_of_redis",
     ),
     Protection(
         "worker/stages/start.py",
@@ -304,7 +304,7 @@ REDIS = (
         "producer/waiting.py",
         '    last = ""\n',
         "    last = store.last_event()\n",
-        _PRODUCER + "test_whoever_begins_to_wait_while_redis_is_gone_is_as_patient",
+        _PRODUCER + "test_a_wait_that_starts_while_redis_is_gone_is_as_patient",
     ),
     Protection(
         "worker/ingress/transport.py",
@@ -335,7 +335,7 @@ REDIS = (
         "worker/runtime/health.py",
         '            "redis": self._redis,\n',
         "",
-        _RIGHTS + "test_a_right_that_is_taken_away_while_a_worker_runs",
+        _RIGHTS + "test_a_right_that_is_revoked_while_a_worker_runs",
     ),
     Protection(
         "producer/backend/redis_errors.py",
@@ -380,7 +380,7 @@ LOSS = (
         "producer/backend/lua/submit.lua",
         "  if known[4] ~= '*' and known[4] ~= audio then return false end\n",
         "",
-        _ADOPT + "test_a_name_is_not_given_to_other_audio",
+        _ADOPT + "test_a_name_is_not_reused_for_other_audio",
     ),
     Protection(
         "producer/backend/lua/claim.lua",
@@ -401,7 +401,7 @@ AWS = (
         "worker/aws/transcribe.py",
         "        return S3Uri.parse(media)\n",
         "        return media\n",
-        _OPTIONS + "test_a_job_that_others_started_by_an_https_address_is_taken_over",
+        _OPTIONS + "test_a_job_that_others_started_by_an_https_address_is_adopted",
     ),
     Protection(
         "worker/stages/adoption.py",
@@ -464,7 +464,7 @@ AWS = (
         "worker/stages/cleanup.py",
         "    if job.request.is_on_s3 or not _was_uploaded(job):\n",
         "    if job.request.is_on_s3:\n",
-        _FORGOTTEN + "test_thousands_that_were_never_taken_up_cost_transcribe_no_call",
+        _FORGOTTEN + "test_thousands_of_unstarted_jobs_cost_transcribe_no_call",
     ),
     Protection(
         "worker/stages/collect.py",
@@ -632,19 +632,19 @@ AWS = (
         "producer/backend/lua/prelude.lua",
         "if not stored[1] then return 1 end",
         "if true then return 1 end",
-        _SHARED + "test_whoever_is_throttled_calls_less_often_and_more_again",
+        _SHARED + "test_a_throttled_fleet_calls_less_often_and_recovers",
     ),
     Protection(
         "producer/backend/lua/prelude.lua",
         "if fixed == '' then number",
         "if true then number",
-        _SHARED + "test_doctor_tells_what_may_be_used",
+        _SHARED + "test_doctor_says_what_of_the_account_we_may_use",
     ),
     Protection(
         "worker/account/quotas.py",
         "except StageError as error:",
         "except ZeroDivisionError as error:",
-        _SHARED + "test_without_service_quotas_the_settings_hold[access_denied]",
+        _SHARED + "test_without_service_quotas_the_settings_apply[access_denied]",
     ),
     Protection(
         "producer/backend/lua/extend_tokens.lua",
@@ -680,7 +680,7 @@ AWS = (
         "worker/stages/poll.py",
         "_AT_ONCE = 16\n",
         "_AT_ONCE = 1\n",
-        _RATES + "test_a_result_that_s3_keeps_silent_about_holds_up_no_other",
+        _RATES + "test_a_result_that_s3_does_not_send_delays_no_other",
     ),
     Protection(
         "worker/stages/poll.py",
@@ -884,7 +884,7 @@ JOBS = (
         "worker/stages/ownership.py",
         "    if other:\n",
         "    if False:\n",
-        _STOPPED + "test_two_jobs_with_one_key_take_turns",
+        _STOPPED + "test_two_jobs_with_one_key_wait_for_each_other",
     ),
 )
 
@@ -917,7 +917,7 @@ MESSAGES = (
         "producer/backend/lua/claim.lua",
         "      while places > 0 do\n",
         "      while true do\n",
-        _MESSAGES + "test_a_flood_of_requests_does_not_hold_up_what_runs",
+        _MESSAGES + "test_a_flood_of_requests_does_not_delay_running_jobs",
     ),
     Protection(
         "worker/ingress/transport.py",
@@ -929,19 +929,19 @@ MESSAGES = (
         "worker/ingress/envelope.py",
         "        except ValidationError as error:\n",
         "        except ZeroDivisionError as error:\n",
-        _HOSTILE + "test_every_entry_of_a_queue_becomes_a_letter_and_good_jobs_go_on",
+        _HOSTILE + "test_every_bad_entry_of_a_queue_becomes_a_dead_letter_and_good_jobs_go_on",
     ),
     Protection(
         "worker/ingress/accept.py",
         "    if length > len(message):",
         "    if False:",
-        _HOSTILE + "test_a_message_of_100_mb_holds_nobody_up",
+        _HOSTILE + "test_a_message_of_100_mb_delays_no_job",
     ),
     Protection(
         "producer/backend/dead_letters.py",
         '                ("LTRIM", _DEAD_LETTERS, 0, MAX_DEAD_LETTERS - 1),\n',
         "",
-        _HOSTILE + "test_dead_letters_take_bounded_memory",
+        _HOSTILE + "test_dead_letters_use_bounded_memory",
     ),
 )
 
@@ -980,7 +980,7 @@ COMMAND_LINE = (
         "producer/cli/folders.py",
         "            else:\n                yield",
         "            elif entry.name.endswith('.wav'):\n                yield",
-        _FOLDERS + "test_every_recording_is_taken_whatever_it_is_called",
+        _FOLDERS + "test_every_recording_is_found_whatever_its_suffix",
     ),
     Protection(
         "producer/cli/inputs.py",
@@ -1086,13 +1086,13 @@ SECURITY = (
         "worker/stages/ownership.py",
         "reserve_key(s3_keys.reserved_with(key), work.job.id)",
         "reserve_key(key, work.job.id)",
-        _FOREIGN + "test_keys_whose_objects_would_lie_in_one_place_take_turns",
+        _FOREIGN + "test_keys_whose_objects_would_overwrite_each_other_wait_for_each_other",
     ),
     Protection(
         "worker/stages/cleanup.py",
         "        ownership.reserve_key(work)  # what lies beside it may be another job's by now\n",
         "",
-        _FOREIGN + "test_whoever_waits_for_a_key_aborts_no_upload_there",
+        _FOREIGN + "test_a_job_that_waits_for_a_key_aborts_no_upload_there",
     ),
     Protection(
         "worker/stages/start.py",
@@ -1106,13 +1106,13 @@ SECURITY = (
         "worker/stages/cleanup.py",
         "        if is_last and job.adopted:\n            continue\n",
         "",
-        _FOREIGN_JOBS + "test_one_that_has_just_been_made_is_not_taken_for_ours",
+        _FOREIGN_JOBS + "test_a_transcribe_job_that_is_too_young_is_not_deleted",
     ),
     Protection(
         "worker/stages/adoption.py",
         "    return status.seen_at - ago - _SLACK\n",
         "    return since - _CLOCKS\n",
-        _FOREIGN_JOBS + "test_one_that_writes_where_a_key_says_is_not_taken_for_ours",
+        _FOREIGN_JOBS + "test_a_transcribe_job_that_writes_where_a_key_says_is_not_deleted",
     ),
     Protection(
         "worker/stages/cleanup.py",
@@ -1173,13 +1173,13 @@ SECURITY = (
         "    if uri.bucket not in allowed:\n",
         "    if False:\n",
         _FOREIGN
-        + "test_audio_in_a_bucket_that_is_not_allowed_is_not_looked_at[s3://elsewhere/theirs/talk.wav]",
+        + "test_audio_in_a_bucket_that_is_not_allowed_is_not_read[s3://elsewhere/theirs/talk.wav]",
     ),
     Protection(
         "worker/s3_keys.py",
         "    if uri.bucket == settings.bucket and is_beneath(uri.key, settings.prefix):\n",
         "    if False:\n",
-        _FOREIGN + "test_no_job_is_given_the_audio_of_another",
+        _FOREIGN + "test_no_job_gets_the_audio_of_another",
     ),
     Protection(
         "worker/aws/s3.py",

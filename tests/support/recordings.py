@@ -63,7 +63,7 @@ def wav(seconds: float, rate: int = 8000) -> bytes:
     return wav_header(len(sound), rate) + sound
 
 
-def ogg_beginning_at(ogg: bytes, seconds: int) -> bytes:
+def ogg_starting_at(ogg: bytes, seconds: int) -> bytes:
     """The same Opus in ogg, whose times start later."""
     moved, at = b"", 0
     while at < len(ogg):

@@ -286,11 +286,11 @@ def test_two_gigabytes_are_the_most(root: Path, size: int, code: str) -> None:
     assert refused(sparse(root / "a.wav", wav_header(size - 44), size), root) == code
 
 
-@pytest.mark.parametrize("claimed", [0, 0x7FFFFFFF, 0xFFFFFFFF])
-def test_a_recording_from_a_pipe_whose_header_claims_any_length_is_accepted(
-    root: Path, claimed: int
+@pytest.mark.parametrize("data_bytes", [0, 0x7FFFFFFF, 0xFFFFFFFF])
+def test_a_recording_from_a_pipe_whose_header_says_any_length_is_accepted(
+    root: Path, data_bytes: int
 ) -> None:
-    path = sparse(root / "a.wav", wav_header(claimed, 16000), 64044)
+    path = sparse(root / "a.wav", wav_header(data_bytes, 16000), 64044)
     open_audio(str(path), [root]).file.close()
 
 

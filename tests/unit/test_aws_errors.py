@@ -194,7 +194,7 @@ def test_start_hands_its_parameters_over(service: Service) -> None:
     service.transcribe.start(START, AT_ONCE)
 
 
-def test_a_name_that_exists_is_for_the_caller_to_look_into(service: Service) -> None:
+def test_a_name_that_exists_is_for_the_caller_to_inspect(service: Service) -> None:
     service.refuse("start_transcription_job", "ConflictException", "The name exists.")
     with pytest.raises(AlreadyExists):
         service.transcribe.start(START, AT_ONCE)
@@ -213,7 +213,7 @@ def test_a_name_that_exists_is_for_the_caller_to_look_into(service: Service) -> 
         ("BadRequestException", "You have too many concurrent jobs; try again later."),
     ],
 )
-def test_too_many_jobs_give_the_slot_back(service: Service, code: str, text: str) -> None:
+def test_a_refusal_for_too_many_jobs_frees_the_slot(service: Service, code: str, text: str) -> None:
     service.refuse("start_transcription_job", code, text)
 
     error = service.caught(lambda: service.transcribe.start(START, AT_ONCE))
@@ -252,7 +252,7 @@ def test_start_sorts_every_other_refusal(
     assert type(service.caught(lambda: service.transcribe.start(START, AT_ONCE))) is kind
 
 
-def test_how_a_job_stands(service: Service) -> None:
+def test_the_state_of_a_transcribe_job(service: Service) -> None:
     media = {"Media": {"MediaFileUri": "s3://in/a"}}
     expected = {
         "QUEUED": Running("s3://in/a"),
@@ -367,7 +367,7 @@ def test_the_list_is_read_to_its_end_a_hundred_names_a_call(
     service.answers.assert_no_pending_responses()
 
 
-def test_a_list_that_does_not_end_tells_nothing(service: Service) -> None:
+def test_a_list_that_does_not_end_is_ignored(service: Service) -> None:
     pages(service, *[100] * 50, more=True)
     assert service.transcribe.running(AT_ONCE) is None
 

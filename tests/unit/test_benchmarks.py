@@ -32,7 +32,7 @@ def test_the_ideal_schedule_starts_no_more_in_any_second_than_allowed() -> None:
     assert [each.start for each in schedule] == [0.0, 0.0, 1.0, 1.0, 2.0]
 
 
-def test_slots_and_starts_hold_together() -> None:
+def test_slots_and_start_rate_both_apply() -> None:
     schedule = ideal([0.5, 0.5, 3.0, 0.1], slots=2, starts_a_second=2)
 
     # The third could have a slot at 0.5, but a start only at 1; the fourth has both at 1.
@@ -46,7 +46,7 @@ def test_starts_are_made_in_the_order_of_submission() -> None:
     assert [each.start for each in schedule] == [0.0, 5.0, 6.0]
 
 
-def test_without_jobs_it_takes_no_time() -> None:
+def test_without_jobs_the_run_has_no_duration() -> None:
     assert makespan(ideal([])) == 0.0
 
 
@@ -133,7 +133,7 @@ def test_the_table_marks_what_misses_its_goal_and_compares() -> None:
     assert next(line for line in lines if line.startswith("CPU")).split()[5] == "ok"
 
 
-def test_results_that_never_came_are_told() -> None:
+def test_results_that_never_came_are_reported() -> None:
     figures = summary(a_run(delivered={}, ready={}, started={}))
 
     assert figures["delivered"] == 0
@@ -141,7 +141,7 @@ def test_results_that_never_came_are_told() -> None:
     assert plot(a_run(delivered={}, ready={}, started={}))
 
 
-def test_the_plot_shows_each_curve_in_its_place() -> None:
+def test_the_plot_shows_each_curve_at_its_height() -> None:
     drawn = plot(a_run(began=0.0, started={"a": 0, "b": 5}, ready={"a": 5, "b": 10})).split("\n")
 
     in_flight = drawn[1:15]
@@ -170,7 +170,7 @@ read (redis/connection.py:4) 1
 """
 
 
-def test_a_profile_tells_whose_cpu_it_was() -> None:
+def test_a_profile_says_which_package_used_the_cpu() -> None:
     stacks = profile.read(PY_SPY)
 
     assert [each.count for each in stacks] == [6, 3, 1]
@@ -186,7 +186,7 @@ def test_a_profile_tells_whose_cpu_it_was() -> None:
     "wrong",
     ["--systems none", "--quota start=off", "--quota x=1", "--set x", "--jobs -1", "--workers 0"],
 )
-def test_a_wrong_option_is_told(wrong: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_wrong_option_is_refused(wrong: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as end:
         options.read(wrong.split())
 
@@ -194,13 +194,13 @@ def test_a_wrong_option_is_told(wrong: str, capsys: pytest.CaptureFixture[str]) 
     assert capsys.readouterr().err.splitlines()[-1].startswith("python -m benchmarks: error: ")
 
 
-def test_both_sides_are_told_the_quota() -> None:
-    told = options.read(["--scale", "--quota", "jobs=500,start=50", "--set", "A=b=c"])
+def test_both_sides_know_the_quota() -> None:
+    chosen = options.read(["--scale", "--quota", "jobs=500,start=50", "--set", "A=b=c"])
 
-    assert told.settings == {
+    assert chosen.settings == {
         "TRANSCRIBE_MAX_RUNNING_JOBS": "500",
         "TRANSCRIBE_START_RATE": "50",
         "A": "b=c",
     }
-    assert (told.workers, told.systems, told.jobs) == ([1, 2, 4], ["pipeline"], 1000)
+    assert (chosen.workers, chosen.systems, chosen.jobs) == ([1, 2, 4], ["pipeline"], 1000)
     assert options.read([]).settings == {}

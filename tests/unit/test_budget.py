@@ -26,7 +26,7 @@ def waiting(budget: Budget, number: int) -> bool:
     return len(budget._queue) == number
 
 
-def test_those_who_ask_again_and_again_take_turns() -> None:
+def test_threads_that_ask_again_and_again_alternate() -> None:
     budget, served = Budget(1), list[str]()
     budget.acquire(1, nothing)
     threads = []

@@ -133,7 +133,7 @@ def test_the_workers_variables_are_its_settings_and_boto3s() -> None:
     assert set(SERVICES["worker"]["environment"]) == (SETTINGS - {"TRANSCRIBE_ENV_FILE"}) | AWS
 
 
-def test_the_file_holds_no_credential() -> None:
+def test_the_file_contains_no_credential() -> None:
     for service in SERVICES.values():
         for name, value in service.get("environment", {}).items():
             # None is passed on from the shell, and so is a variable without a default.
@@ -141,18 +141,18 @@ def test_the_file_holds_no_credential() -> None:
             assert passed_on or not SECRET.search(name)
 
 
-def test_the_stand_in_answers_the_workers_keys() -> None:
+def test_the_emulator_accepts_the_workers_keys() -> None:
     example, _ = _example()
-    given = SERVICES["localaws"]["environment"]
-    environment = {name: _interpolated(value, **example) for name, value in given.items()}
+    configured = SERVICES["localaws"]["environment"]
+    environment = {name: _interpolated(value, **example) for name, value in configured.items()}
     expected = Credentials(example["AWS_ACCESS_KEY_ID"], example["AWS_SECRET_ACCESS_KEY"])
     assert Credentials.from_environment(environment) == expected
     # Without keys, as on a machine with a role, it is not started, but must be readable.
-    without = {name: _interpolated(value) for name, value in given.items()}
+    without = {name: _interpolated(value) for name, value in configured.items()}
     assert Credentials.from_environment(without) is None
 
 
-def test_the_worker_is_told_where_everything_is() -> None:
+def test_the_worker_knows_the_address_of_every_service() -> None:
     worker = SERVICES["worker"]
     environment = worker["environment"]
     assert environment["TRANSCRIBE_REDIS_URL"] == "redis://redis:6379/0"
@@ -174,7 +174,7 @@ def test_a_bucket_must_be_named() -> None:
         _interpolated(bucket)
 
 
-def test_the_worker_waits_for_the_stand_in_only_where_there_is_one() -> None:
+def test_the_worker_waits_for_the_emulator_only_where_it_runs() -> None:
     assert SERVICES["worker"]["depends_on"] == {
         "redis": {"condition": "service_healthy"},
         "localaws": {"condition": "service_healthy", "required": False},
@@ -202,7 +202,7 @@ def test_the_workers_command_exists() -> None:
     assert command in celery_command.commands
 
 
-def test_the_stand_ins_command_exists() -> None:
+def test_the_emulators_command_exists() -> None:
     python, option, module, *arguments = SERVICES["localaws"]["command"]
     assert (python, option) == ("python", "-m")
     assert find_spec(f"{module}.__main__") is not None
@@ -249,7 +249,7 @@ def test_the_workers_health_is_its_own(workers: list[str], healthy: bool, stack:
     assert (done.returncode == 0) is healthy
 
 
-def test_the_stand_ins_health_is_asked_where_it_answers() -> None:
+def test_the_emulators_health_check_asks_a_path_that_answers() -> None:
     kind, _, option, code = SERVICES["localaws"]["healthcheck"]["test"]
     assert (kind, option) == ("CMD", "-c")
     port = localaws_parser().parse_args(SERVICES["localaws"]["command"][3:]).port
@@ -263,7 +263,7 @@ def test_the_stand_ins_health_is_asked_where_it_answers() -> None:
             assert (done.returncode == 0) is answered
 
 
-def test_flower_is_told_the_queues_there_are() -> None:
+def test_flower_knows_all_queues() -> None:
     values: dict[str, Any] = {}
     exec(COMPOSE["configs"]["flower"]["content"], values)  # noqa: S102
     assert tuple(queue.name for queue in values["task_queues"]) == QUEUES
@@ -287,7 +287,7 @@ def _example() -> tuple[dict[str, str], set[str]]:
     return {name: value for off, name, value in found if not off}, {name for _, name, _ in found}
 
 
-def test_the_example_turns_on_the_stand_in() -> None:
+def test_the_example_turns_on_the_emulator() -> None:
     values, _ = _example()
     options = localaws_parser().parse_args(SERVICES["localaws"]["command"][3:])
     assert values["COMPOSE_PROFILES"] in SERVICES["localaws"]["profiles"]

@@ -44,7 +44,7 @@ def found(data: bytes) -> MediaFormat | None:
         *([("amr", AMR, 8000, "amr")] if AMR in av.codecs_available else []),
     ],
 )
-def test_what_transcribe_takes_is_named_as_transcribe_names_it(
+def test_a_container_that_transcribe_accepts_has_transcribes_name(
     container: str, codec: str, rate: int, expected: str
 ) -> None:
     assert found(encoded(container, codec, rate)) == expected
@@ -73,7 +73,7 @@ def test_what_transcribe_takes_is_named_as_transcribe_names_it(
         ("voc", "pcm_u8", 8000, "Creative Voice"),
     ],
 )
-def test_what_transcribe_does_not_take_is_named_with_what_to_do(
+def test_a_container_that_transcribe_refuses_is_named_with_a_remedy(
     container: str, codec: str, rate: int, name: str
 ) -> None:
     problem = refusal(detect_container(BytesIO(encoded(container, codec, rate))))
@@ -126,7 +126,7 @@ def test_what_is_behind_a_tag_counts_and_not_the_tag(before: str) -> None:
     assert "ADTS" in (refusal(aac) or "")
 
 
-def test_mp3_that_was_cut_out_of_a_broadcast_begins_in_the_middle_of_a_frame() -> None:
+def test_mp3_that_was_cut_out_of_a_broadcast_may_start_in_the_middle_of_a_frame() -> None:
     assert found(bare_mp3()[100:]) == "mp3"
 
 
@@ -207,7 +207,7 @@ def test_of_no_file_much_is_read(head: bytes) -> None:
 
 
 @pytest.mark.timeout(10)
-def test_a_tag_that_claims_more_than_there_is_reads_nothing(tmp_path: Path) -> None:
+def test_a_tag_that_is_longer_than_the_file_reads_nothing(tmp_path: Path) -> None:
     path = tmp_path / "a"
     with path.open("wb") as file:
         file.write(b"ID3\x03\x00\x00\x7f\x7f\x7f\x7f")

@@ -370,7 +370,7 @@ def test_a_new_job_id_is_legal_whatever_the_file_is_called(stem: str) -> None:
     assert request(name=job_id).new_job_id() == job_id
 
 
-def test_a_new_job_id_tells_the_file_and_is_unique() -> None:
+def test_a_new_job_id_contains_the_file_name_and_is_unique() -> None:
     ids = {request(audio="/r/My talk (final).wav").new_job_id() for _ in range(100)}
 
     assert len(ids) == 100
@@ -416,7 +416,7 @@ def test_patterns_and_lengths_are_those_of_the_service(field: str, theirs: str) 
     assert ours["pattern"].removesuffix("$") == limits["pattern"].removesuffix("$")
 
 
-def test_the_json_schema_tells_good_requests_from_bad() -> None:
+def test_the_json_schema_accepts_good_requests_and_refuses_bad_ones() -> None:
     schema = json.loads(json.dumps(TranscriptionRequest.model_json_schema()))
     validator = jsonschema.Draft202012Validator(schema)
     jsonschema.Draft202012Validator.check_schema(schema)

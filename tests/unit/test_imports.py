@@ -66,7 +66,7 @@ def test_the_contract_needs_pydantic_alone(tmp_path: Path) -> None:
     }
 
 
-def test_the_worker_loads_no_stand_in_for_aws(tmp_path: Path) -> None:
+def test_the_worker_does_not_load_the_emulator(tmp_path: Path) -> None:
     code = (
         "import sys, os\n"
         "os.environ.update(TRANSCRIBE_BUCKET='b-1', AWS_DEFAULT_REGION='eu-west-1')\n"

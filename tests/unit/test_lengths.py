@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.support.recordings import bare_mp3, encoded, ogg_beginning_at, wav, wav_header
+from tests.support.recordings import bare_mp3, encoded, ogg_starting_at, wav, wav_header
 from worker.errors import Permanent
 from worker.stages.audio import open_audio
 from worker.stages.lengths import MAX_SECONDS
@@ -58,7 +58,7 @@ UNCERTAIN: dict[str, Callable[[], bytes]] = {
     "two WAV that were joined": lambda: wav(0.3) + wav(4),
     "WAV of a recorder that counts nothing": lambda: wav_header(0) + bytes(2 * RATE),
     "WAV that was cut off": lambda: wav(5 * 3600, 100)[:100_000],
-    "opus whose times start at five hours": lambda: ogg_beginning_at(opus(4), 5 * 3600),
+    "opus whose times start at five hours": lambda: ogg_starting_at(opus(4), 5 * 3600),
     "two FLAC that were joined": lambda: (
         encoded("flac", "flac", 16000, 0.3) + encoded("flac", "flac", 16000, 4)
     ),

@@ -18,7 +18,7 @@ from localaws.recognition.audio import (
     open_audio,
 )
 from localaws.recognition.endpointing import Cutter, Stretch
-from tests.support.recordings import encoded, ogg_beginning_at
+from tests.support.recordings import encoded, ogg_starting_at
 
 #: As the service words it.
 TOO_LONG = (
@@ -143,7 +143,7 @@ def test_more_than_four_hours_are_refused_from_the_header(tmp_path: Path) -> Non
 
 def test_times_that_start_late_are_no_length(tmp_path: Path) -> None:
     path = tmp_path / "a.ogg"
-    path.write_bytes(ogg_beginning_at(encoded("ogg", "libopus", 48000, 1.0), 5 * 3600))
+    path.write_bytes(ogg_starting_at(encoded("ogg", "libopus", 48000, 1.0), 5 * 3600))
 
     with open_audio(path) as audio:
         audio.check()

@@ -89,7 +89,7 @@ def test_channels_are_labelled_and_kept_apart() -> None:
     assert right["items"][0]["channel_label"] == "ch_1"
 
 
-def test_alternatives_are_segments_that_begin_with_the_best() -> None:
+def test_alternatives_are_segments_with_the_best_first() -> None:
     other = (Word("yellow", 0.1, 0.3, 0.25), Word("bear", 0.3, 0.6, 0.25))
     utterance = Utterance(0.0, 0.9, HELLO.words, alternatives=(other,))
     heard = results(

@@ -44,7 +44,7 @@ def test_a_fault_strikes_the_calls_it_fits_as_often_as_it_says() -> None:
     assert book.strike("GetTranscriptionJob", "a1") is None
 
 
-def test_a_rate_is_the_share_of_calls_that_are_struck() -> None:
+def test_a_rate_is_the_fraction_of_calls_that_fail() -> None:
     book = FaultBook([Fault("throttle", rate=0.5)])
 
     struck = sum(book.strike("GetObject", "") is not None for _ in range(2000))

@@ -178,7 +178,7 @@ def test_the_output_key_resolves_as_the_api_reference_says(
         ("https://example.org/bucket/a.wav", None),
     ],
 )
-def test_media_is_found_by_every_address_that_the_service_takes(
+def test_media_is_found_by_every_address_that_the_service_accepts(
     uri: str, address: tuple[str, str] | None
 ) -> None:
     assert media_uri.split(uri) == address

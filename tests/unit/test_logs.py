@@ -22,14 +22,14 @@ def written(capsys: pytest.CaptureFixture[str]) -> Iterator[Callable[[], list[di
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
 
-    def look() -> list[dict[str, Any]]:
+    def read_log() -> list[dict[str, Any]]:
         out, err = capsys.readouterr()
         assert out == "", "stdout is for data"
         assert err.isascii()
         assert not err or err.endswith("\n")
         return [json.loads(line) for line in err.split("\n")[:-1]]
 
-    yield look
+    yield read_log
     root.handlers[:] = handlers
     root.setLevel(level)
     structlog.reset_defaults()

@@ -186,10 +186,10 @@ def test_every_option_has_a_test() -> None:
 
 @pytest.mark.parametrize("option", TranscribeOptions.model_fields)
 def test_each_option_is_sent_under_its_name(option: str) -> None:
-    asked, told = EXPECTED[option]
+    asked, fields = EXPECTED[option]
     assert option in asked
 
-    expected = {**(ALWAYS if "language" in asked else PLAIN), **told}
+    expected = {**(ALWAYS if "language" in asked else PLAIN), **fields}
     assert parameters(**asked) == expected
 
 
@@ -224,15 +224,15 @@ def test_the_parts_of_an_option_are_those_of_the_service(value: Any, shape: str)
 
 
 def test_every_parameter_of_the_service_is_within_reach() -> None:
-    sent = {"LanguageCode", *ALWAYS} | {name for _, told in EXPECTED.values() for name in told}
+    sent = {"LanguageCode", *ALWAYS} | {name for _, fields in EXPECTED.values() for name in fields}
 
     assert set(structure("StartTranscriptionJobRequest").members) == sent
-    settings = {name for _, told in EXPECTED.values() for name in told.get("Settings", {})}
+    settings = {name for _, fields in EXPECTED.values() for name in fields.get("Settings", {})}
     assert set(structure("Settings").members) == settings
 
 
 @pytest.mark.parametrize(
-    ("language", "told"),
+    ("language", "fields"),
     [
         ("de-DE", {"LanguageCode": "de-DE"}),
         ("auto", {"IdentifyLanguage": True}),
@@ -242,16 +242,16 @@ def test_every_parameter_of_the_service_is_within_reach() -> None:
         ),
     ],
 )
-def test_exactly_one_way_to_the_language_is_sent(language: Any, told: dict[str, Any]) -> None:
-    assert parameters(language=language) == {**ALWAYS, **told}
+def test_exactly_one_way_to_the_language_is_sent(language: Any, fields: dict[str, Any]) -> None:
+    assert parameters(language=language) == {**ALWAYS, **fields}
 
 
 def test_settings_by_language_are_sent_whatever_the_language() -> None:
     asked = {"language_id_settings": {"en-US": {"vocabulary_name": "v"}}}
-    told = {"LanguageIdSettings": {"en-US": {"VocabularyName": "v"}}}
+    fields = {"LanguageIdSettings": {"en-US": {"VocabularyName": "v"}}}
 
-    assert parameters(**asked) == {**PLAIN, **told}
-    assert parameters(language="auto", **asked) == {**ALWAYS, "IdentifyLanguage": True, **told}
+    assert parameters(**asked) == {**PLAIN, **fields}
+    assert parameters(language="auto", **asked) == {**ALWAYS, "IdentifyLanguage": True, **fields}
 
 
 def test_redaction_of_everything_names_no_types() -> None:

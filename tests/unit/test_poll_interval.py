@@ -8,7 +8,7 @@ from producer.backend.running import Snapshot
 from worker.account.poll_interval import ask_by_name, poll_interval
 
 
-def look(
+def snapshot(
     running: int = 250,
     youngest: float = 0,
     quickest: float = 0,
@@ -26,32 +26,32 @@ def seconds(seen: Snapshot, *, shortest: float = 0.8) -> float:
 
 
 def test_three_pages_of_running_jobs_use_three_fifths_of_the_list_calls() -> None:
-    assert seconds(look()) == pytest.approx(1.0)
-    assert seconds(look(running=80, pages=1)) == 0.8
+    assert seconds(snapshot()) == pytest.approx(1.0)
+    assert seconds(snapshot(running=80, pages=1)) == 0.8
 
 
 def test_a_list_full_of_other_peoples_jobs_is_polled_less_often() -> None:
-    assert seconds(look(pages=30)) == pytest.approx(10)
+    assert seconds(snapshot(pages=30)) == pytest.approx(10)
 
 
 def test_a_higher_quota_is_used_as_far_as_the_settings_say() -> None:
-    assert seconds(look(list_rate=50)) == 0.8
-    assert seconds(look(list_rate=50), shortest=0.2) == 0.2
+    assert seconds(snapshot(list_rate=50)) == 0.8
+    assert seconds(snapshot(list_rate=50), shortest=0.2) == 0.2
 
 
 def test_what_has_lasted_long_is_polled_seldom() -> None:
-    assert seconds(look(running=1, youngest=30)) == 0.8
-    assert seconds(look(running=1, youngest=300)) == pytest.approx(6)
-    assert seconds(look(running=1, youngest=7200)) == 15
+    assert seconds(snapshot(running=1, youngest=30)) == 0.8
+    assert seconds(snapshot(running=1, youngest=300)) == pytest.approx(6)
+    assert seconds(snapshot(running=1, youngest=7200)) == 15
 
 
 def test_long_recordings_are_polled_seldom_also_while_new_ones_are_started() -> None:
-    assert seconds(look(quickest=1800)) == 15
-    assert seconds(look(quickest=20)) == pytest.approx(1.0)
+    assert seconds(snapshot(quickest=1800)) == 15
+    assert seconds(snapshot(quickest=20)) == pytest.approx(1.0)
 
 
-def test_an_interval_that_is_set_to_more_than_the_longest_counts() -> None:
-    assert seconds(look(), shortest=60) == 60
+def test_a_configured_interval_above_the_maximum_applies() -> None:
+    assert seconds(snapshot(), shortest=60) == 60
 
 
 @pytest.mark.parametrize(
@@ -60,10 +60,10 @@ def test_an_interval_that_is_set_to_more_than_the_longest_counts() -> None:
 def test_jobs_are_asked_for_by_name_only_where_that_costs_no_more_calls(
     running: int, pages: int, by_name: bool
 ) -> None:
-    assert ask_by_name(look(running=running, pages=pages)) is by_name
+    assert ask_by_name(snapshot(running=running, pages=pages)) is by_name
 
 
-def test_who_waits_for_slots_that_others_have_pays_for_the_list() -> None:
-    seen = look(running=25, pages=30, is_shared=True)
+def test_the_list_is_used_while_others_use_our_slots() -> None:
+    seen = snapshot(running=25, pages=30, is_shared=True)
     assert not ask_by_name(seen)
     assert seconds(seen) == pytest.approx(10)

@@ -71,7 +71,7 @@ def test_sections_are_in_order() -> None:
     assert re.findall(r"^## (.*)$", README, re.MULTILINE) == SECTIONS
 
 
-def test_it_begins_with_one_sentence() -> None:
+def test_it_opens_with_one_sentence() -> None:
     title, sentence, *_ = README.split("\n\n")
     assert title == "# transcribe-queue"
     assert re.findall(r"[.!?](?:\s|$)", sentence) == ["."]
@@ -209,13 +209,13 @@ def test_compose_profiles_and_services_exist() -> None:
 
 def test_the_exit_codes_are_the_errors() -> None:
     rows = _table("From a shell", "exit code")
-    told = {name: int(number) for number, _, names in rows for name in code(names)}
+    documented = {name: int(number) for number, _, names in rows for name in code(names)}
     classes = [errors.TranscribeQueueError]
     for kind in classes:
         classes += [each for each in kind.__subclasses__() if each.__module__ == errors.__name__]
-    assert told == {kind.__name__: kind.exit_code for kind in classes[1:]}
+    assert documented == {kind.__name__: kind.exit_code for kind in classes[1:]}
     signals = {128 + signal.SIGINT, 128 + signal.SIGPIPE}
-    assert [int(number) for number, _, _ in rows] == sorted({0, *told.values(), *signals})
+    assert [int(number) for number, _, _ in rows] == sorted({0, *documented.values(), *signals})
     # And the help tells the same.
     in_help = re.findall(r"^  (\d+) +(.*)$", str(transcribe.epilog), re.MULTILINE)
     assert [(number, text.split(";")[0].replace("`", "")) for number, text, _ in rows] == in_help

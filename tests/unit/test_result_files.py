@@ -161,7 +161,7 @@ def test_a_link_instead_of_a_file_is_replaced_and_not_followed(root: Path, tmp_p
 
 
 def test_a_reader_finds_whole_files_only(root: Path) -> None:
-    texts = {f"{letter * 300_000}\n" for letter in "ab"}
+    texts = {f"{character * 300_000}\n" for character in "ab"}
     path = write_results(job(), transcript("a" * 300_000), root)["txt"]
     stop, seen = threading.Event(), set[str]()
 

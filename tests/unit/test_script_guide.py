@@ -69,8 +69,8 @@ def test_every_key_of_the_settings_file_is_explained(
 
 
 def test_the_exit_codes_are_those_of_the_command_line() -> None:
-    told = [cell for cell, _ in table(GUIDE, "exit code")]
-    assert told == [
+    documented = [cell for cell, _ in table(GUIDE, "exit code")]
+    assert documented == [
         each
         for each in re.findall(r"^  (\d+) ", str(transcribe.epilog), re.MULTILINE)
         if each != "130"

@@ -226,7 +226,7 @@ def script(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return path
 
 
-def test_the_worker_takes_its_part_of_the_script_settings(script: Path) -> None:
+def test_the_worker_reads_its_part_of_the_script_settings(script: Path) -> None:
     settings = WorkerSettings.load()
 
     assert settings.bucket == "script-bucket"
@@ -240,7 +240,7 @@ def test_the_worker_takes_its_part_of_the_script_settings(script: Path) -> None:
     assert Aws(settings).region == "eu-central-1"
 
 
-def test_the_producer_takes_its_part_and_no_secret(script: Path) -> None:
+def test_the_producer_reads_its_part_and_no_secret(script: Path) -> None:
     assert read_request(script) == {"audio": "./talk.m4a", "key": "talk.m4a", "name": "talk-1"}
 
 
@@ -273,7 +273,7 @@ def test_no_secret_is_shown(script: Path, capsys: pytest.CaptureFixture[str]) ->
         ("S3_BUCKET=script-bucket", "S3_BUCKET=s3://b", "TRANSCRIBE_BUCKET (or S3_BUCKET"),
     ],
 )
-def test_a_mistake_in_the_script_settings_is_told_without_the_secrets(
+def test_a_mistake_in_the_script_settings_is_reported_without_secrets(
     script: Path, line: str, by: str, says: str
 ) -> None:
     script.write_text(SCRIPT.replace(line, by))

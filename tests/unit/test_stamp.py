@@ -41,11 +41,11 @@ def test_it_is_waited_for_until_it_stood_still(age: float, seen_for: float, seco
 
 
 @pytest.mark.parametrize("age", [-7200, 0, 3, 7200])
-def test_who_wants_no_waiting_waits_for_nothing(age: float) -> None:
+def test_without_a_quiet_period_nothing_is_waited_for(age: float) -> None:
     assert stamp(age).quiet_in(0, now=NOW, seen_for=0) == 0
 
 
-def test_it_tells_each_change(tmp_path: Path) -> None:
+def test_it_differs_after_each_change(tmp_path: Path) -> None:
     path = tmp_path / "a"
     path.write_bytes(b"talk")
     with path.open("r+b") as file:

@@ -108,7 +108,7 @@ def test_hours_grow_past_ninety_nine() -> None:
     assert "100:00:00.500 --> 100:00:01.000" in vtt(cut(words))
 
 
-def test_a_cue_gives_way_to_the_next_and_stays_long_enough_to_see() -> None:
+def test_a_cue_ends_before_the_next_and_stays_long_enough_to_read() -> None:
     words = [word("Long", 0.0, 5.0, speaker="a"), word("Hm", 2.0, 2.1, speaker="b")]
     assert [(cue.start_ms, cue.end_ms) for cue in cues(cut(words))] == [(0, 2000), (2000, 2500)]
 
@@ -170,7 +170,7 @@ def check_blocks(blocks: list[list[str]]) -> list[str]:
 
 @settings(deadline=None, max_examples=200)
 @given(talks() | talks(tidy=False))
-def test_cues_never_overlap_and_hold_every_word_once_in_order(words: list[Word]) -> None:
+def test_cues_never_overlap_and_contain_every_word_once_in_order(words: list[Word]) -> None:
     segments = cut(words)
     spoken = [w for segment in segments for w in segment.words]
     said = squeezed("".join(plain(w.content) for w in words))

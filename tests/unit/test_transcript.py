@@ -55,7 +55,7 @@ TALK = [
 ]
 
 
-def test_a_plain_document_gives_text_words_and_the_mean_confidence() -> None:
+def test_a_plain_document_has_text_words_and_the_mean_confidence() -> None:
     transcript = Transcript.from_document(document("Tea please.", TEA))
     assert transcript.text == "Tea please."
     assert transcript.transcripts == ("Tea please.",)
@@ -99,7 +99,7 @@ def test_the_services_own_segments_are_kept() -> None:
 @pytest.mark.parametrize(
     "named", [[0, 1], [0, 1, 1], [0, 1, 2, 2], [0, 1, 7]], ids=["lost", "swapped", "twice", "wild"]
 )
-def test_segments_that_do_not_hold_every_word_once_are_cut_anew(named: list[int]) -> None:
+def test_segments_that_lack_or_repeat_a_word_are_cut_anew(named: list[int]) -> None:
     part = {"id": 0, "transcript": "other", "start_time": "0", "end_time": "5", "items": named}
     transcript = Transcript.from_document(
         document("Tea please.", numbered(TEA), audio_segments=[part])
@@ -313,7 +313,7 @@ def test_json_comes_back_byte_by_byte() -> None:
     assert json.loads(Transcript.from_document(tea).render("json")) == tea
 
 
-def test_render_gives_each_format() -> None:
+def test_render_writes_each_format() -> None:
     transcript = Transcript.from_document(document("Tea please.", TEA))
     assert transcript.render("txt") == "Tea please.\n"
     assert transcript.render("srt") == "1\n00:00:00,100 --> 00:00:00,900\nTea please.\n"
@@ -373,7 +373,7 @@ def test_what_is_no_result_is_refused_in_one_sentence(data: bytes | str, sentenc
     ],
     ids=str,
 )
-def test_a_damaged_item_is_refused_with_its_place(item: Any) -> None:
+def test_a_damaged_item_is_refused_with_its_path(item: Any) -> None:
     with pytest.raises(BadTranscript, match=r"results\.items\.0"):
         Transcript.from_document(document("Tea", [item]))
 
@@ -384,7 +384,7 @@ def test_what_is_no_json_document_is_refused(value: Any) -> None:
         Transcript.from_document(value)
 
 
-def test_a_document_that_holds_itself_is_refused() -> None:
+def test_a_document_that_contains_itself_is_refused() -> None:
     loop: dict[str, Any] = {}
     loop["results"] = loop
     with pytest.raises(BadTranscript):
@@ -411,7 +411,7 @@ ANY_JSON = st.recursive(
 )
 
 
-def places(node: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+def paths(node: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     pairs = (
         node.items()
         if isinstance(node, dict)
@@ -419,7 +419,7 @@ def places(node: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
         if isinstance(node, list)
         else ()
     )
-    return [path, *(found for key, child in pairs for found in places(child, (*path, key)))]
+    return [path, *(found for key, child in pairs for found in paths(child, (*path, key)))]
 
 
 def parse_and_render(data: bytes | str) -> None:
@@ -446,15 +446,15 @@ def test_any_bytes_are_a_transcript_or_a_bad_one(data: bytes) -> None:
 
 
 @settings(deadline=None, max_examples=300)
-@given(st.sampled_from(places(FULL)[1:]), ANY_JSON)
+@given(st.sampled_from(paths(FULL)[1:]), ANY_JSON)
 def test_a_result_with_any_damage_is_a_transcript_or_a_bad_one(
-    place: tuple[Any, ...], value: Any
+    path: tuple[Any, ...], value: Any
 ) -> None:
     damaged = json.loads(json.dumps(FULL))
     node = damaged
-    for key in place[:-1]:
+    for key in path[:-1]:
         node = node[key]
-    node[place[-1]] = value
+    node[path[-1]] = value
     parse_and_render(json.dumps(damaged))
 
 
