@@ -121,9 +121,9 @@ def test_what_is_no_message_neither_ends_the_worker_nor_vanishes(served: Stack, 
         return [dead_letter.reason for dead_letter in dead_letters if dead_letter.id not in before]
 
     until(lambda: len(reasons()) == len(entries), what="all to be kept")
-    assert all(told.startswith("Not a message for us: ") for told in reasons())
+    assert all(reason.startswith("Not a message for us: ") for reason in reasons())
     for expected in entries.values():
-        assert any(expected in told for told in reasons()), expected
+        assert any(expected in reason for reason in reasons()), expected
     # A job that is not there, by a message that looks right.
     served.broker.command("LPUSH", queue, raw_message("nobody", task=Stage.UPLOAD.task))
     job = served.client.submit(served.sample("silence.wav", "after.wav"))

@@ -11,7 +11,7 @@ from producer.contract.job import JobState
 from producer.contract.s3_uri import S3Uri
 from producer.contract.stages import Stage
 from tests.support.stack import BUCKET, Stack
-from tests.support.stages import offline_worker, taken_up, uploaded, worker_of
+from tests.support.stages import acquired_work, offline_worker, uploaded, worker_of
 from tests.support.waiting import until
 from worker.aws.transfer import PART_BYTES
 from worker.errors import LimitReached
@@ -52,7 +52,7 @@ def limited(worker: Context, work: Work) -> Work:
 
 def queue(worker: Context, stack: Stack, name: str, priority: int) -> None:
     stack.client.submit(stack.sample("silence.wav"), name=name, priority=priority)
-    assert worker.schedule.queue_large(taken_up(worker, Stage.UPLOAD, name).lease)
+    assert worker.schedule.queue_large(acquired_work(worker, Stage.UPLOAD, name).lease)
 
 
 @pytest.mark.redis
@@ -82,7 +82,7 @@ def test_large_work_that_waits_again_keeps_its_turn(stack: Stack, offline: Conte
 @pytest.mark.redis
 def test_large_work_that_waits_is_due_by_itself_before_long(stack: Stack, offline: Context) -> None:
     queue(offline, stack, "one", 5)
-    upload = taken_up(offline, Stage.UPLOAD, "one")
+    upload = acquired_work(offline, Stage.UPLOAD, "one")
     # Nobody gets from the queue what is being done.
     assert offline.schedule.next_large(Stage.UPLOAD) == ""
     upload.advance(JobState.READY, "ready")
@@ -112,7 +112,7 @@ def test_stalls_and_failures_still_count_for_large_work_that_waits(
 @pytest.mark.redis
 def test_a_lost_lease_queues_nothing(stack: Stack, offline: Context) -> None:
     stack.client.submit(stack.sample("silence.wav"), name="one")
-    late = taken_up(offline, Stage.UPLOAD, "one")
+    late = acquired_work(offline, Stage.UPLOAD, "one")
     assert offline.schedule.release(late.lease, 0)
     assert not offline.schedule.queue_large(late.lease)
     assert not stack.broker.command("EXISTS", QUEUE)
@@ -146,11 +146,11 @@ def test_a_large_upload_beyond_the_limit_is_not_begun_and_a_small_one_is(
     others = [limit_of(worker, Stage.UPLOAD) for _ in range(UPLOADS_AT_ONCE)]
     for other in others:
         other.acquire()
-    large = limited(worker, taken_up(worker, Stage.UPLOAD, "large"))
+    large = limited(worker, acquired_work(worker, Stage.UPLOAD, "large"))
     with pytest.raises(LimitReached):
         uploading.upload_audio(large)
     assert stack.objects() == []
-    uploading.upload_audio(limited(worker, taken_up(worker, Stage.UPLOAD, "small")))
+    uploading.upload_audio(limited(worker, acquired_work(worker, Stage.UPLOAD, "small")))
     with others[0]:
         pass  # its work ends
     uploading.upload_audio(large)
@@ -163,7 +163,7 @@ def test_a_free_limit_is_for_the_tenant_whose_turn_it_is(stack: Stack, worker: C
         file.truncate(PART_BYTES)
     queue(worker, stack, "first", 5)
     stack.client.submit(path, name="late")
-    late = taken_up(worker, Stage.UPLOAD, "late")
+    late = acquired_work(worker, Stage.UPLOAD, "late")
     limit = limit_of(worker, Stage.UPLOAD)
     with pytest.raises(LimitReached):
         uploading.upload_audio(Work(worker, late.lease, late.guard, limit))
@@ -171,7 +171,7 @@ def test_a_free_limit_is_for_the_tenant_whose_turn_it_is(stack: Stack, worker: C
     assert worker.schedule.queue_large(late.lease)
     assert worker.schedule.next_large(Stage.UPLOAD) == "first"
     assert worker.schedule.next_large(Stage.UPLOAD) == "late"
-    again = taken_up(worker, Stage.UPLOAD, "late")
+    again = acquired_work(worker, Stage.UPLOAD, "late")
     # Now the limit is acquired at its own turn, however many wait.
     queue(worker, stack, "another", 5)
     uploading.upload_audio(Work(worker, again.lease, again.guard, limit))
@@ -183,7 +183,7 @@ def collected(worker: Context, stack: Stack, size: int) -> Work:
     name = f"of-{size}"
     uploaded(worker, stack, name)
     until(lambda: name in worker.admission.admit())
-    start = taken_up(worker, Stage.START, name)
+    start = acquired_work(worker, Stage.START, name)
     fields = starting.start_or_adopt(start)
     until(lambda: worker.storage.head(S3Uri(fields["result_uri"])))
     key = fields["result_uri"].removeprefix(f"s3://{BUCKET}/")
@@ -192,7 +192,7 @@ def collected(worker: Context, stack: Stack, size: int) -> Work:
     document["nobody reads this"] = "x" * size
     s3.put_object(Bucket=BUCKET, Key=key, Body=json.dumps(document).encode())
     start.advance(JobState.COLLECTING, Stage.COLLECT, **fields)
-    return limited(worker, taken_up(worker, Stage.COLLECT, name))
+    return limited(worker, acquired_work(worker, Stage.COLLECT, name))
 
 
 def test_one_large_document_is_read_at_a_time_and_a_huge_one_elsewhere(

@@ -12,7 +12,7 @@ from producer.contract.job import JobState
 from producer.contract.s3_uri import S3Uri
 from producer.contract.stages import Stage
 from tests.support.stack import BUCKET, Stack
-from tests.support.stages import taken_up, worker_of
+from tests.support.stages import acquired_work, worker_of
 from tests.support.waiting import until
 from worker.errors import Transient
 from worker.leases import LeaseLost
@@ -29,10 +29,10 @@ BOTH: dict[str, Any] = {"content_redaction": {"redaction_output": "redacted_and_
 def at_transcribe(worker: Context, stack: Stack, **options: Any) -> None:
     """Bring a job to where it is collected, whether Transcribe has ended it or not."""
     stack.client.submit(stack.sample("silence.wav"), name="one", **options)
-    upload = taken_up(worker, Stage.UPLOAD, "one")
+    upload = acquired_work(worker, Stage.UPLOAD, "one")
     upload.advance(JobState.READY, "ready", media_uri=uploading.upload_audio(upload))
     until(lambda: "one" in worker.admission.admit())
-    start = taken_up(worker, Stage.START, "one")
+    start = acquired_work(worker, Stage.START, "one")
     start.advance(JobState.COLLECTING, Stage.COLLECT, **starting.start_or_adopt(start))
 
 
@@ -45,11 +45,11 @@ def test_what_is_missing_while_the_job_runs_is_awaited(
 ) -> None:
     worker = worker_of(stack, monkeypatch, "fixed:3")
     at_transcribe(worker, stack, **SUBTITLES)
-    work = taken_up(worker, Stage.COLLECT, "one")
+    work = acquired_work(worker, Stage.COLLECT, "one")
     with pytest.raises(Transient, match="still writing"):
         extra_files.fetch_extra_files(work)
     ended(worker, work)
-    extra = extra_files.fetch_extra_files(taken_up(worker, Stage.COLLECT, "one"))
+    extra = extra_files.fetch_extra_files(acquired_work(worker, Stage.COLLECT, "one"))
     assert set(extra.files) == {"aws.srt", "aws.vtt"}
 
 
@@ -62,7 +62,7 @@ def test_what_lay_there_before_the_job_was_started_is_not_fetched(
     record = f"{PREFIX}job:one"
     moment = float(stack.broker.command("HGET", record, "started_at"))
     stack.broker.command("HSET", record, "started_at", moment + 3600)
-    work = taken_up(worker, Stage.COLLECT, "one")
+    work = acquired_work(worker, Stage.COLLECT, "one")
     ended(worker, work)
     extra = extra_files.fetch_extra_files(work)
     assert (extra.files, extra.not_written) == ({}, ("aws.srt", "aws.vtt"))
@@ -73,7 +73,7 @@ def test_an_unredacted_document_of_another_job_is_not_fetched(
 ) -> None:
     worker = worker_of(stack, monkeypatch)
     at_transcribe(worker, stack, **BOTH)
-    work = taken_up(worker, Stage.COLLECT, "one")
+    work = acquired_work(worker, Stage.COLLECT, "one")
     ended(worker, work)
     planted = json.dumps({"jobName": "another", "results": {}}).encode()
     key = "transcribe-queue/one/one.json"
@@ -88,7 +88,7 @@ def test_nothing_unredacted_stays_of_a_job_that_was_stopped(
 ) -> None:
     worker = worker_of(stack, monkeypatch)
     at_transcribe(worker, stack, **BOTH, **SUBTITLES)
-    work = taken_up(worker, Stage.COLLECT, "one")
+    work = acquired_work(worker, Stage.COLLECT, "one")
     ended(worker, work)
     transcript = collect.fetch(work)
     extra = extra_files.fetch_extra_files(work)

@@ -11,7 +11,7 @@ import pytest
 from producer.contract.job import JobState
 from producer.contract.stages import Stage
 from tests.support.stack import BUCKET, Stack
-from tests.support.stages import taken_up, worker_of
+from tests.support.stages import acquired_work, worker_of
 from tests.support.waiting import until
 from worker.errors import Snooze
 from worker.leases import LeaseLost
@@ -32,7 +32,7 @@ def worker(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Context:
 
 def upload(worker: Context, stack: Stack, name: str = "one", **options: Any) -> Work:
     stack.client.submit(stack.sample("silence.wav"), name=name, key=KEY, **options)
-    return taken_up(worker, Stage.UPLOAD, name)
+    return acquired_work(worker, Stage.UPLOAD, name)
 
 
 def transcribed(worker: Context, stack: Stack, **options: Any) -> Work:
@@ -40,14 +40,14 @@ def transcribed(worker: Context, stack: Stack, **options: Any) -> Work:
     work = upload(worker, stack, **options)
     work.advance(JobState.READY, "ready", media_uri=uploading.upload_audio(work))
     until(lambda: "one" in worker.admission.admit())
-    start = taken_up(worker, Stage.START, "one")
+    start = acquired_work(worker, Stage.START, "one")
     fields = starting.start_or_adopt(start)
     until(lambda: f"{KEY}.json" in stack.objects())
     start.advance(JobState.COLLECTING, Stage.COLLECT, **fields)
-    collect = taken_up(worker, Stage.COLLECT, "one")
+    collect = acquired_work(worker, Stage.COLLECT, "one")
     files = {"json": "", "aws.srt": "", "aws.vtt": ""}
     collect.advance(JobState.COMPLETED, Stage.CLEANUP, files=json.dumps(files))
-    return taken_up(worker, Stage.CLEANUP, "one")
+    return acquired_work(worker, Stage.CLEANUP, "one")
 
 
 def put(stack: Stack, key: str, body: bytes) -> None:
@@ -89,7 +89,7 @@ def test_subtitles_of_others_that_have_come_since_are_not_deleted(
     ended_at = stack.now()
     until(lambda: stack.now() > ended_at + 6)
     put(stack, f"{KEY}.srt", b"theirs")
-    cleaning.delete_results(taken_up(worker, Stage.CLEANUP, "one"))
+    cleaning.delete_results(acquired_work(worker, Stage.CLEANUP, "one"))
     left = ["calls/.write_access_check_file.temp", KEY, f"{KEY}.srt"]
     assert stack.objects() == left
 
@@ -118,7 +118,7 @@ def test_a_start_whose_answer_was_lost_finds_its_own_objects(stack: Stack, worke
     work = upload(worker, stack, subtitles={"formats": ["srt"]})
     work.advance(JobState.READY, "ready", media_uri=uploading.upload_audio(work))
     until(lambda: "one" in worker.admission.admit())
-    start = taken_up(worker, Stage.START, "one")
+    start = acquired_work(worker, Stage.START, "one")
     starting.start_or_adopt(start)
     until(lambda: f"{KEY}.json" in stack.objects())
     # As if the subtitles alone were there yet.

@@ -15,7 +15,7 @@ from producer.contract.s3_uri import S3Uri
 from producer.contract.stages import Stage
 from tests.support.recordings import wav, wav_header
 from tests.support.stack import SAMPLES, Stack
-from tests.support.stages import taken_up, worker_of
+from tests.support.stages import acquired_work, worker_of
 from worker.aws.transfer import PART_BYTES
 from worker.errors import Permanent, Snooze, Transient
 from worker.runtime.context import Context
@@ -48,7 +48,7 @@ def aged(path: Path, age: float) -> None:
 
 def try_upload(worker: Context) -> S3Uri | Snooze:
     """What the next try of a worker comes to: the address of the audio, or a snooze."""
-    work = taken_up(worker, Stage.UPLOAD, "one")
+    work = acquired_work(worker, Stage.UPLOAD, "one")
     try:
         return upload.upload_audio(work)
     except Snooze as error:
@@ -84,7 +84,7 @@ def test_what_was_just_written_waits_until_that_is_long_ago(stack: Stack, worker
     assert isinstance(try_upload(worker), str)
 
 
-def test_a_recording_that_grows_is_uploaded_when_it_stands_still(
+def test_a_recording_that_grows_is_uploaded_once_it_stops_growing(
     stack: Stack, worker: Context
 ) -> None:
     whole = wav(3)
@@ -173,7 +173,7 @@ def test_what_changes_once_it_is_read_is_uploaded_again(
     events = worker.storage._client.meta.events
     for call in calls:
         events.register(call, strike)
-    work = taken_up(worker, Stage.UPLOAD, "one")
+    work = acquired_work(worker, Stage.UPLOAD, "one")
     with pytest.raises(Transient) as caught:
         upload.upload_audio(work)
     assert caught.value.code == "FileChanged"
@@ -205,5 +205,5 @@ def test_a_link_out_of_the_roots_that_replaces_it_is_refused(
 
     worker.storage._client.meta.events.register("before-send.s3.PutObject", swap)
     with pytest.raises(Permanent) as caught:
-        upload.upload_audio(taken_up(worker, Stage.UPLOAD, "one"))
+        upload.upload_audio(acquired_work(worker, Stage.UPLOAD, "one"))
     assert caught.value.code == "OutsideAudioRoots"

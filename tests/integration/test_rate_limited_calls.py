@@ -15,7 +15,7 @@ from producer.backend.schedule import FLEET
 from producer.contract.job import JobState
 from producer.contract.stages import Stage
 from tests.support.stack import Stack
-from tests.support.stages import offline_worker, started, taken_up, uploaded, worker_of
+from tests.support.stages import acquired_work, offline_worker, started, uploaded, worker_of
 from tests.support.waiting import until
 from worker import isolated
 from worker.account.admission import Operation, Token
@@ -86,7 +86,7 @@ def test_a_token_is_free_again_a_second_after_the_answer(offline: Context) -> No
 
 def test_a_call_keeps_its_token_until_its_answer_has_come(stack: Stack, worker: Context) -> None:
     started(worker, stack)
-    poll = taken_up(worker, Stage.POLL, FLEET)
+    poll = acquired_work(worker, Stage.POLL, FLEET)
     stack.fault(operation="GetTranscriptionJob", kind="timeout_after", seconds=3)
     gate = poll.rate_limited("GetTranscriptionJob")
     with ThreadPoolExecutor(1) as threads:
@@ -213,7 +213,11 @@ def test_a_call_without_an_answer_keeps_its_token_for_longer(stack: Stack, worke
     started(worker, stack)
     stack.fault(operation="GetTranscriptionJob", kind="timeout")
     with pytest.raises(Transient):
-        list(polling.ended_jobs(taken_up(worker, Stage.POLL, FLEET), worker.running.snapshot("5")))
+        list(
+            polling.ended_jobs(
+                acquired_work(worker, Stage.POLL, FLEET), worker.running.snapshot("5")
+            )
+        )
     (resting,) = stack.broker.command("ZRANGE", _COOLING_GET, 0, -1)
     assert float(stack.broker.command("ZSCORE", _COOLING_GET, resting)) > stack.now() + 5
 
@@ -224,7 +228,7 @@ def test_work_that_waits_for_tokens_leaves_threads_for_other_work(
     monkeypatch.setenv("TRANSCRIBE_CONCURRENCY", "4")
     worker = worker_of(stack, monkeypatch)
     started(worker, stack)
-    poll = taken_up(worker, Stage.POLL, FLEET)
+    poll = acquired_work(worker, Stage.POLL, FLEET)
     for each in acquired(worker, "DeleteTranscriptionJob", _QUOTAS["DeleteTranscriptionJob"]):
         worker.admission.release(each)
 
@@ -244,7 +248,7 @@ def test_a_start_is_not_sent_before_its_turn(stack: Stack, worker: Context) -> N
     assert worker.admission.admit() == ["one"]
     worker.admission.throttled("StartTranscriptionJob", 30)
     with pytest.raises(Snooze) as raised:
-        starting.start_or_adopt(taken_up(worker, Stage.START, "one"))
+        starting.start_or_adopt(acquired_work(worker, Stage.START, "one"))
     assert 25 < raised.value.seconds <= 30
     assert stack.account()["accepted"] == 0
 
@@ -252,7 +256,7 @@ def test_a_start_is_not_sent_before_its_turn(stack: Stack, worker: Context) -> N
 def test_nobody_asks_for_a_job_before_the_turn_to_ask(stack: Stack, worker: Context) -> None:
     uploaded(worker, stack)
     assert worker.admission.admit() == ["one"]
-    start = taken_up(worker, Stage.START, "one")
+    start = acquired_work(worker, Stage.START, "one")
     starting.start_or_adopt(start)
     worker.admission.throttled("GetTranscriptionJob", 30)
     with pytest.raises(Snooze):
@@ -267,11 +271,11 @@ def test_nobody_asks_for_a_job_before_the_turn_to_ask(stack: Stack, worker: Cont
 
 def test_nothing_is_deleted_before_its_turn(stack: Stack, worker: Context) -> None:
     started(worker, stack)
-    poll = taken_up(worker, Stage.POLL, FLEET)
+    poll = acquired_work(worker, Stage.POLL, FLEET)
     (job,) = [job for job in [stack.client.get("one")] if job.state is JobState.TRANSCRIBING]
     stack.client.cancel("one")
     assert stack.store.settle(poll.lease, job.id, "ended")
-    cleanup = taken_up(worker, Stage.CLEANUP, "one")
+    cleanup = acquired_work(worker, Stage.CLEANUP, "one")
     worker.admission.throttled("DeleteTranscriptionJob", 30)
     with pytest.raises(Snooze):
         cleaning.delete_job(cleanup)
@@ -283,7 +287,11 @@ def test_the_poll_goes_to_another_when_aws_is_out_of_reach(stack: Stack, worker:
         started(worker, stack, name)
     stack.fault(operation="ListTranscriptionJobs", kind="timeout")
     with pytest.raises(Transient) as raised:
-        list(polling.ended_jobs(taken_up(worker, Stage.POLL, FLEET), worker.running.snapshot("5")))
+        list(
+            polling.ended_jobs(
+                acquired_work(worker, Stage.POLL, FLEET), worker.running.snapshot("5")
+            )
+        )
     assert raised.value.code == UNREACHABLE
 
 
@@ -300,7 +308,9 @@ def test_a_poll_keeps_the_answers_it_got_though_others_found_no_token(
         started(worker, stack, name)
     until(lambda: {job["status"] for job in stack.account()["jobs"]} == {"FAILED"})
     acquired(worker, "GetTranscriptionJob", _QUOTAS["GetTranscriptionJob"] - 2)
-    ended = polling.ended_jobs(taken_up(worker, Stage.POLL, FLEET), worker.running.snapshot("5"))
+    ended = polling.ended_jobs(
+        acquired_work(worker, Stage.POLL, FLEET), worker.running.snapshot("5")
+    )
     assert {next(ended)[0].id, next(ended)[0].id} < set(names)
     with pytest.raises(Snooze):
         next(ended)

@@ -11,8 +11,8 @@ from tests.support.stack import Stack
 
 
 def version(program: str) -> str:
-    told = subprocess.run([program, "--version"], capture_output=True, text=True, check=True)
-    return told.stdout.partition(" v=")[2].split()[0]
+    printed = subprocess.run([program, "--version"], capture_output=True, text=True, check=True)
+    return printed.stdout.partition(" v=")[2].split()[0]
 
 
 @pytest.mark.redis

@@ -171,7 +171,7 @@ def test_what_is_not_there_may_be_about_to_be(storage: Storage) -> None:
     )
 
 
-def test_a_file_is_put_from_its_beginning_and_all_of_it_is_reported(
+def test_a_file_is_put_from_its_start_and_all_of_it_is_reported(
     storage: Storage, tmp_path: Path
 ) -> None:
     path, sent = write(tmp_path / "a", 3 * MB), list[int]()
@@ -228,7 +228,7 @@ def test_other_bytes_of_the_same_size_are_other_bytes(
     assert not has_content(storage, there, write(tmp_path / "c", size, seed=b"other"))
 
 
-def test_another_size_is_told_without_a_call(storage: Storage, s3: Any, tmp_path: Path) -> None:
+def test_another_size_is_found_without_a_call(storage: Storage, s3: Any, tmp_path: Path) -> None:
     there = put(storage, write(tmp_path / "a", 5000))
     with counted(s3, "GetObject") as reads:
         assert not has_content(storage, there, write(tmp_path / "b", 5001))
@@ -241,12 +241,12 @@ def test_a_small_object_is_seen_and_read_in_one_call(
 ) -> None:
     path = write(tmp_path / "a", size)
     there = put(storage, path)
-    with counted(s3, "GetObject") as reads, counted(s3, "HeadObject") as looks:
+    with counted(s3, "GetObject") as reads, counted(s3, "HeadObject") as heads:
         assert storage.read_beginning(URI, most) == (there, path.read_bytes())
-    assert (len(reads), len(looks)) == (1, 0)
+    assert (len(reads), len(heads)) == (1, 0)
 
 
-def test_of_a_larger_object_only_the_beginning_is_sent(
+def test_of_a_larger_object_only_the_head_is_sent(
     storage: Storage, s3: Any, tmp_path: Path
 ) -> None:
     path = write(tmp_path / "a", 70_001)
@@ -464,7 +464,7 @@ class Wordless(BaseHTTPRequestHandler):
 
 
 @pytest.mark.parametrize(
-    ("status", "code", "kind", "told"),
+    ("status", "code", "kind", "expected"),
     [
         (400, "ExpiredToken", Transient, "CredentialsRejected"),
         (403, "InvalidAccessKeyId", Transient, "CredentialsRejected"),
@@ -472,11 +472,11 @@ class Wordless(BaseHTTPRequestHandler):
         (403, "AccessDenied", Permanent, "AccessDenied"),
     ],
 )
-def test_expired_credentials_are_told_from_missing_rights(
+def test_expired_credentials_differ_from_missing_rights(
     status: int,
     code: str,
     kind: type[Exception],
-    told: str,
+    expected: str,
     environment: None,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -495,7 +495,7 @@ def test_expired_credentials_are_told_from_missing_rights(
             thread.join()
 
     assert type(caught.value) is kind
-    assert getattr(caught.value, "code", None) == told
+    assert getattr(caught.value, "code", None) == expected
 
 
 class Odd(BaseHTTPRequestHandler):

@@ -106,7 +106,7 @@ def test_a_worker_lives_with_it_and_does_jobs(stack: Stack) -> None:
         assert worker.poll() is None
 
 
-def test_what_nobody_expects_of_one_look_is_a_finding_and_the_others_are_there(
+def test_an_unexpected_error_of_one_check_is_a_finding_and_the_others_are_there(
     stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     worker = worker_of(stack, monkeypatch)

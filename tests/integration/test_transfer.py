@@ -18,7 +18,7 @@ from producer.contract.job import JobState
 from producer.contract.s3_uri import S3Uri
 from producer.contract.stages import Stage
 from tests.support.stack import BUCKET, Stack
-from tests.support.stages import started, taken_up, uploaded, worker_of
+from tests.support.stages import acquired_work, started, uploaded, worker_of
 from tests.support.waiting import until
 from worker.aws.s3 import Storage
 from worker.aws.session import Aws
@@ -88,7 +88,7 @@ def test_a_file_is_read_once(worker: Context, tmp_path: Path, size: int) -> None
 
 
 @pytest.mark.parametrize("size", [1000, 3 * PART_BYTES])
-def test_a_file_that_changes_meanwhile_is_not_taken_for_whole(
+def test_a_file_that_changes_meanwhile_is_refused(
     stack: Stack, worker: Context, tmp_path: Path, size: int
 ) -> None:
     path = sparse(tmp_path / "a", size)
@@ -104,7 +104,7 @@ def test_a_file_that_changes_meanwhile_is_not_taken_for_whole(
     assert unended(stack) == []
 
 
-def test_a_file_that_becomes_shorter_is_not_taken_for_whole(
+def test_a_file_that_becomes_shorter_is_refused(
     stack: Stack, worker: Context, tmp_path: Path
 ) -> None:
     path = sparse(tmp_path / "a", 3 * PART_BYTES)
@@ -147,12 +147,12 @@ def test_what_is_there_is_left_alone_if_so_asked(
     assert worker.storage.read(URI) == second.read_bytes()
 
 
-def test_a_small_recording_takes_one_call(stack: Stack, worker: Context) -> None:
+def test_a_small_recording_costs_one_call(stack: Stack, worker: Context) -> None:
     # Of the first of a process it learns what the endpoint can do.
     uploaded(worker, stack, "first")
     before = stack.account()["calls"]
     stack.client.submit(stack.sample("silence.wav"), name="one")
-    uploading.upload_audio(taken_up(worker, Stage.UPLOAD, "one"))
+    uploading.upload_audio(acquired_work(worker, Stage.UPLOAD, "one"))
     after = stack.account()["calls"]
     made = {
         operation: counts["count"] - before.get(operation, {"count": 0})["count"]
@@ -163,7 +163,7 @@ def test_a_small_recording_takes_one_call(stack: Stack, worker: Context) -> None
 
 def test_an_upload_whose_answer_was_lost_is_not_sent_again(stack: Stack, worker: Context) -> None:
     stack.client.submit(stack.sample("silence.wav"), name="one")
-    upload = taken_up(worker, Stage.UPLOAD, "one")
+    upload = acquired_work(worker, Stage.UPLOAD, "one")
     stack.fault(operation="PutObject", kind="error500_after", times=1)
     uri = uploading.upload_audio(upload)
     assert worker.storage.read(uri) == (stack.audio / "silence.wav").read_bytes()
@@ -187,7 +187,7 @@ class SlowS3(BaseHTTPRequestHandler):
         if "partNumber" in self.path:
             with self.server.lock:
                 self.server.parts.append(self.path.split("?")[0])
-                self.server.begun.append(self.path.split("?")[0])
+                self.server.started_requests.append(self.path.split("?")[0])
                 self.server.most = max(self.server.most, len(self.server.parts))
             self.server.gate.wait(60)
             with self.server.lock:
@@ -223,7 +223,7 @@ class Slow(ThreadingHTTPServer):
         self.lock = threading.Lock()
         self.gate = threading.Event()
         self.parts: list[str] = []
-        self.begun: list[str] = []
+        self.started_requests: list[str] = []
         self.most = 0
         self.unknown = unknown
         self.refused = 0
@@ -276,7 +276,7 @@ def test_parts_of_all_large_files_are_bounded_and_shared_and_the_small_pass_them
         assert all(each.result(60) for each in sent)
     assert server.most == PARTS_AT_ONCE
     # Though the first came long before the others, they did not wait for it.
-    next_ones = server.begun[PARTS_AT_ONCE : 3 * PARTS_AT_ONCE]
+    next_ones = server.started_requests[PARTS_AT_ONCE : 3 * PARTS_AT_ONCE]
     assert {*next_ones} == {f"/{BUCKET}/{key}" for key in ("first", "second", "third")}
 
 

@@ -40,7 +40,7 @@ _FORGOTTEN = "tests/acceptance/test_forgotten_jobs.py::"
 _RETRY = "tests/acceptance/test_retry.py::"
 _BAD_DAYS = "tests/acceptance/test_redis_bad_days.py::"
 _HOSTILE = "tests/acceptance/test_hostile_messages.py::"
-_FENCE = "tests/integration/test_fence.py::"
+_FENCE = "tests/integration/test_fencing_tokens.py::"
 _STORE = "tests/integration/test_store.py::"
 _LARGE = "tests/acceptance/test_large_work.py::"
 _TRANSFER = "tests/integration/test_transfer.py::"
@@ -48,7 +48,7 @@ _LIMITS = "tests/integration/test_concurrency_limits.py::"
 _FOREIGN = "tests/acceptance/test_foreign_objects.py::"
 _FOREIGN_JOBS = "tests/acceptance/test_foreign_jobs.py::"
 _OWNERSHIP = "tests/integration/test_ownership.py::"
-_WHOSE = "tests/integration/test_whose_result.py::"
+_WHOSE = "tests/integration/test_result_ownership.py::"
 _FOLDERS = "tests/acceptance/test_cli_folders.py::"
 _STREAMS = "tests/acceptance/test_cli_streams.py::"
 _LEFT = "tests/acceptance/test_local_leftovers.py::"
@@ -56,7 +56,7 @@ _TURNS = "tests/integration/test_seat_turns.py::"
 _FILES = "tests/acceptance/test_result_files.py::"
 _FETCHED = "tests/acceptance/test_fetched_objects.py::"
 _EXTRA = "tests/integration/test_extra_files.py::"
-_DEAD = "tests/integration/test_dead_holders.py::"
+_DEAD = "tests/integration/test_stalled_leases.py::"
 _OPTIONS = "tests/acceptance/test_options.py::"
 
 _RIGHTS = "tests/acceptance/test_redis_rights.py::"
@@ -103,13 +103,13 @@ WORKERS = (
         "worker/account/calls.py",
         "        guard.fence()\n",
         "",
-        "tests/integration/test_fence.py::test_a_start_that_wakes_up_late_is_not_sent",
+        "tests/integration/test_fencing_tokens.py::test_a_start_that_wakes_up_late_is_not_sent",
     ),
     Protection(
         "worker/leases.py",
         "        if clock() >= self.expires_at:\n            raise LeaseLost\n",
         "",
-        "tests/integration/test_fence.py::test_a_cleanup_that_wakes_up_late_deletes_nothing",
+        "tests/integration/test_fencing_tokens.py::test_a_cleanup_that_wakes_up_late_deletes_nothing",
     ),
     Protection(
         "producer/backend/lua/begin.lua",
@@ -407,21 +407,21 @@ AWS = (
         "worker/stages/adoption.py",
         "    if status.created_at is not None and status.created_at >= job.created_at:\n",
         "    if False:\n",
-        "tests/integration/test_fence.py::"
+        "tests/integration/test_fencing_tokens.py::"
         "test_audio_that_is_put_again_by_a_late_upload_does_not_make_a_job_anothers",
     ),
     Protection(
         "worker/stages/upload.py",
         "            delete_audio(work, media_uri)\n",
         "            pass\n",
-        "tests/integration/test_fence.py::"
+        "tests/integration/test_fencing_tokens.py::"
         "test_audio_that_is_put_after_the_job_was_cleaned_up_is_deleted",
     ),
     Protection(
         "worker/stages/cleanup.py",
         "        discard_results(job, work.worker.settings.results_dir)\n",
         "        pass\n",
-        "tests/integration/test_fence.py::"
+        "tests/integration/test_fencing_tokens.py::"
         "test_a_result_that_a_dead_worker_wrote_for_a_job_that_was_stopped_is_deleted",
     ),
     Protection(
@@ -470,7 +470,7 @@ AWS = (
         "worker/stages/collect.py",
         "            discard_results(work.job, work.worker.settings.results_dir)\n",
         "            pass\n",
-        "tests/integration/test_fence.py::"
+        "tests/integration/test_fencing_tokens.py::"
         "test_a_result_written_for_a_job_that_was_stopped_is_deleted",
     ),
     Protection(
@@ -570,7 +570,7 @@ AWS = (
         "worker/runtime/read_ahead.py",
         "return job.id, job.attempt, job.created_at",
         "return job.id, job.attempt, datetime.min",
-        "tests/integration/test_reading_ahead.py::"
+        "tests/integration/test_results_read_ahead.py::"
         "test_what_was_read_of_an_earlier_job_of_the_name_is_not_used",
     ),
     Protection(
@@ -704,7 +704,7 @@ AWS = (
         "worker/runtime/health.py",
         "        except Exception as error:\n",
         "        except ZeroDivisionError as error:\n",
-        _STRANGE + "test_what_nobody_expects_of_one_look_is_a_finding_and_the_others_are_there",
+        _STRANGE + "test_an_unexpected_error_of_one_check_is_a_finding_and_the_others_are_there",
     ),
 )
 
@@ -714,7 +714,7 @@ RECORDINGS = (
         "    if seconds > 0:\n",
         "    if False:\n",
         "tests/integration/test_quiet_period.py::"
-        "test_a_recording_that_grows_is_uploaded_when_it_stands_still",
+        "test_a_recording_that_grows_is_uploaded_once_it_stops_growing",
     ),
     Protection(
         "worker/stamp.py",
@@ -826,7 +826,7 @@ LARGE = (
         "worker/aws/payload.py",
         "        if Stamp.of(self._file.fileno()) != self._before:\n",
         "        if False:\n",
-        _TRANSFER + "test_a_file_that_changes_meanwhile_is_not_taken_for_whole[1000]",
+        _TRANSFER + "test_a_file_that_changes_meanwhile_is_refused[1000]",
     ),
     Protection(
         "worker/stages/collect.py",

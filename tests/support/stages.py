@@ -1,4 +1,4 @@
-"""Stages that a test takes up itself, as a worker does, and holds for as long as it likes."""
+"""Stages that a test works on itself: it acquires the lease as a worker does."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ from worker.stages import upload as uploading
 def worker_of(
     stack: Stack, monkeypatch: pytest.MonkeyPatch, recogniser: str = "fixed:0.1"
 ) -> Context:
-    """A worker's context without its threads, so that nothing renews its leases."""
+    """A worker's context without its threads, so that nothing extends its leases."""
     stack.start_aws("--recogniser", recogniser, "--quota", "start=off")
     return offline_worker(stack, monkeypatch)
 
 
 def offline_worker(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Context:
-    """The same for what asks Redis only: there is no AWS unless somebody has started one."""
+    """The same for tests that need Redis only: AWS runs if the test has started it."""
     for name, value in {"AWS_DEFAULT_REGION": "us-east-1", **stack.environment}.items():
         monkeypatch.setenv(name, value)
     return Context(WorkerSettings.load())
 
 
-def taken_up(worker: Context, stage: Stage, name: str) -> Work:
-    """The work of a stage, begun by whoever finds it due."""
+def acquired_work(worker: Context, stage: Stage, name: str) -> Work:
+    """The work of a stage, with its lease, once it is due."""
 
-    def begun() -> Work | None:
+    def acquire() -> Work | None:
         worker.schedule.dispatch(10)
         lease = worker.schedule.acquire(stage, name)
         if lease is None:
@@ -41,7 +41,7 @@ def taken_up(worker: Context, stage: Stage, name: str) -> Work:
         with worker.leases.keep(lease) as guard:
             return Work(worker, lease, guard)
 
-    work = until(begun)
+    work = until(acquire)
     assert isinstance(work, Work)
     return work
 
@@ -49,14 +49,14 @@ def taken_up(worker: Context, stage: Stage, name: str) -> Work:
 def uploaded(worker: Context, stack: Stack, name: str = "one") -> Work:
     """The work of an upload that has just been done."""
     stack.client.submit(stack.sample("silence.wav"), name=name)
-    upload = taken_up(worker, Stage.UPLOAD, name)
+    upload = acquired_work(worker, Stage.UPLOAD, name)
     upload.advance(JobState.READY, "ready", media_uri=uploading.upload_audio(upload))
     return upload
 
 
 def started(worker: Context, stack: Stack, name: str = "one") -> None:
-    """Bring a job to where Transcribe has it."""
+    """Start the Transcribe job of a job."""
     uploaded(worker, stack, name)
     until(lambda: name in worker.admission.admit())
-    start = taken_up(worker, Stage.START, name)
+    start = acquired_work(worker, Stage.START, name)
     starting.advance_started(start, starting.start_or_adopt(start))

@@ -1,4 +1,4 @@
-"""What the poll has read ahead is collected as the result of that job, and of no other."""
+"""A result that the poll has read ahead is collected for that job, and for no other."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from producer.backend.schedule import FLEET
 from producer.contract.job import JobState
 from producer.contract.stages import Stage
 from tests.support.stack import BUCKET, Stack
-from tests.support.stages import started, taken_up, worker_of
+from tests.support.stages import acquired_work, started, worker_of
 from tests.support.waiting import until
 from worker.runtime.context import Context
 from worker.settings import WorkerSettings
@@ -41,7 +41,7 @@ def seen_ended(worker: Context, *, in_list: bool) -> None:
     """Let a worker see that it has ended, in the list or by asking for it by name."""
 
     def seen() -> bool:
-        poll = taken_up(worker, Stage.POLL, FLEET)
+        poll = acquired_work(worker, Stage.POLL, FLEET)
         snapshot = replace(worker.running.snapshot("5"), is_shared=in_list)
         ended = list(polling.ended_jobs(poll, snapshot))
         for job, outcome in ended:
@@ -54,7 +54,7 @@ def seen_ended(worker: Context, *, in_list: bool) -> None:
 
 def collected(worker: Context) -> str:
     """Let a worker collect it; returns the text."""
-    collect = taken_up(worker, Stage.COLLECT, NAME)
+    collect = acquired_work(worker, Stage.COLLECT, NAME)
     text = collecting.fetch(collect).render("txt")
     collect.advance(JobState.COMPLETED)
     return text

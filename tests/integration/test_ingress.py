@@ -1,4 +1,4 @@
-"""The door for other languages, against whatever can be written as JSON."""
+"""Requests from other languages, against any JSON."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ near_misses = st.dictionaries(fields, json_values | st.sampled_from(["/a.wav", "
 def worker(
     tmp_path_factory: pytest.TempPathFactory, redis_server: str
 ) -> Iterator[tuple[Stack, Context]]:
-    """A worker's context without its processes; AWS is never asked at the door."""
-    with make_stack(tmp_path_factory.mktemp("door")) as stack:
+    """A worker's context without its processes; accepting a request calls no AWS."""
+    with make_stack(tmp_path_factory.mktemp("ingress")) as stack:
         os.environ["AWS_DEFAULT_REGION"] = "us-east-1"
         try:
             yield (
@@ -68,11 +68,11 @@ def test_every_message_is_either_recorded_or_kept_with_a_reason(
     dead = stack.client.dead_letters.all()
     accepted = [job for job in jobs if job.state is JobState.QUEUED]
     assert len(accepted) + len(dead) == 1
-    for letter in dead:
-        assert letter.reason.startswith("Invalid request: ")
-        assert "\n" not in letter.reason
-        assert letter.reason.isprintable()
-        assert len(letter.reason) <= 1000
+    for dead_letter in dead:
+        assert dead_letter.reason.startswith("Invalid request: ")
+        assert "\n" not in dead_letter.reason
+        assert dead_letter.reason.isprintable()
+        assert len(dead_letter.reason) <= 1000
     for job in jobs:
-        # Whatever is recorded can be shown.
+        # Every recorded job can be shown.
         json.dumps(job.model_dump(mode="json"))

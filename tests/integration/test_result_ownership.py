@@ -13,7 +13,7 @@ from producer.backend.schedule import FLEET
 from producer.contract.job import JobState
 from producer.contract.stages import Stage
 from tests.support.stack import BUCKET, Stack
-from tests.support.stages import started, taken_up, worker_of
+from tests.support.stages import acquired_work, started, worker_of
 from tests.support.waiting import until
 from worker.errors import Transient
 from worker.recovery.scan import Scan
@@ -39,7 +39,7 @@ def replaced(stack: Stack, *, named: str = NAME, size: int = 0) -> None:
 
 def seen(worker: Context) -> list[str]:
     """The jobs that a look sees ended whose list is stale: it has none of our jobs any more."""
-    poll = taken_up(worker, Stage.POLL, FLEET)
+    poll = acquired_work(worker, Stage.POLL, FLEET)
     snapshot = replace(worker.running.snapshot("5"), is_shared=True, jobs={NAME: "absent"})
     found = list(polling.ended_jobs(poll, snapshot))
     for job, outcome in found:
@@ -65,7 +65,7 @@ def test_while_a_job_runs_a_planted_document_does_not_end_it(
 
 
 @pytest.mark.parametrize("size", [0, 100_000])
-def test_a_result_is_known_by_its_beginning_however_large_it_is(
+def test_a_result_is_known_by_its_head_however_large_it_is(
     stack: Stack, monkeypatch: pytest.MonkeyPatch, size: int
 ) -> None:
     worker = worker_of(stack, monkeypatch, "fixed:600")
@@ -89,17 +89,17 @@ def test_another_jobs_document_is_not_collected(stack: Stack, worker: Context, n
     collected(worker, stack)
     replaced(stack, named=named)
     with pytest.raises(Transient, match="is not the result of call-18: it is of") as caught:
-        collect.fetch(taken_up(worker, Stage.COLLECT, NAME))
+        collect.fetch(acquired_work(worker, Stage.COLLECT, NAME))
     assert caught.value.code == "ResultMissing"
 
 
 def test_a_document_from_before_the_start_is_not_collected(stack: Stack, worker: Context) -> None:
     collected(worker, stack)
-    begun = stack.client.get(NAME).started_at
-    assert begun is not None
-    stack.broker.command("HSET", f"{PREFIX}job:{NAME}", "started_at", begun.timestamp() + 60)
+    started_at = stack.client.get(NAME).started_at
+    assert started_at is not None
+    stack.broker.command("HSET", f"{PREFIX}job:{NAME}", "started_at", started_at.timestamp() + 60)
     with pytest.raises(Transient, match="is not the result of call-18"):
-        collect.fetch(taken_up(worker, Stage.COLLECT, NAME))
+        collect.fetch(acquired_work(worker, Stage.COLLECT, NAME))
 
 
 def test_a_job_that_redis_forgot_does_not_get_a_planted_document(
@@ -112,7 +112,7 @@ def test_a_job_that_redis_forgot_does_not_get_a_planted_document(
     for named, outcome in (("evil", Outcome.NEVER_STARTED), (NAME, Outcome.COLLECTING)):
         replaced(stack, named=named)
         asked_for = stack.client.recoveries.ask([NAME], dry_run=True)
-        work = taken_up(worker, Stage.RECOVER, FLEET)
+        work = acquired_work(worker, Stage.RECOVER, FLEET)
         Scan(work, asked_for).run(NAME)
         assert [each.outcome for each in stack.client.recoveries.found()] == [outcome]
         worker.recoveries.end(work.lease)

@@ -1,4 +1,4 @@
-"""Holders whose lease has lapsed are dead: nobody waits for them, their work goes first."""
+"""Entries whose worker died are stalled: they go before what is due, and count against no limit."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from tests.support.waiting import until
 
 pytestmark = pytest.mark.redis
 
-#: As it was seen: cleanups that were due when a worker was killed, and those that it was at.
+#: Cleanups that were due when a worker was killed, and those that it was at, as in an incident.
 DUE = 313
-HELD = 5
-RATE = f"{HELD}!"
-#: Longer than any test, however slow the machine: leases lapse when the test says so.
+AT_WORK = 5
+RATE = f"{AT_WORK}!"
+#: Longer than any test, however slow the machine: the test itself ends the leases.
 LEASE = 600.0
 
 
@@ -45,53 +45,53 @@ def all_are_due(stack: Stack) -> None:
     until(lambda: stack.broker.command(*due, stack.now()) == number)
 
 
-def lapse(stack: Stack, stage: Stage, names: list[str]) -> None:
-    """Let the leases of entries be over, one after the other, as if nobody had renewed them."""
+def end_leases(stack: Stack, stage: Stage, names: list[str]) -> None:
+    """End the leases of entries, one after the other, as if their worker had not extended them."""
     for name in names:
         seconds, micros = stack.broker.command("TIME")
         now = f"{seconds}.{micros:06}"
         stack.broker.command("ZADD", f"{PREFIX}schedule:{stage}", "XX", now, name)
 
 
-def claimed(lines: Lines) -> list[str]:
-    """The cleanups that a dispatcher claims, with room for all in the queue."""
-    room = DUE + HELD + int(lines.broker.command("LLEN", Stage.CLEANUP.queue))
+def dispatched(lines: Lines) -> list[str]:
+    """The cleanups that a dispatcher sends to workers, with room for all in the queue."""
+    room = DUE + AT_WORK + int(lines.broker.command("LLEN", Stage.CLEANUP.queue))
     found = lines.schedule.dispatch(room, delete_rate=RATE)
     assert {stage for stage, _ in found} <= {Stage.CLEANUP}
     return [name for _, name in found]
 
 
 def test_cleanups_go_on_after_their_worker_was_killed(stack: Stack, lines: Lines) -> None:
-    names = [f"job-{number:03}" for number in range(DUE + HELD)]
+    names = [f"job-{number:03}" for number in range(DUE + AT_WORK)]
     completed(lines, names)
     all_are_due(stack)
-    held = claimed(lines)
-    assert held == names[:HELD]
-    assert all(lines.schedule.acquire(Stage.CLEANUP, name) for name in held)
-    assert claimed(lines) == [], "as many are on their way as may be"
-    # Their worker is killed. Now they lie behind all others, which have been due for longer.
-    lapse(stack, Stage.CLEANUP, held)
-    assert claimed(lines) == held
-    for name in held:
+    at_work = dispatched(lines)
+    assert at_work == names[:AT_WORK]
+    assert all(lines.schedule.acquire(Stage.CLEANUP, name) for name in at_work)
+    assert dispatched(lines) == [], "as many are on their way as may be"
+    # Their worker is killed. All other cleanups have been due for longer.
+    end_leases(stack, Stage.CLEANUP, at_work)
+    assert dispatched(lines) == at_work
+    for name in at_work:
         lease = lines.schedule.acquire(Stage.CLEANUP, name)
         assert lease is not None
         assert lease.stalled_count == 1
         assert lines.store.record_cleanup(lease)
-    assert claimed(lines) == names[HELD : 2 * HELD]
+    assert dispatched(lines) == names[AT_WORK : 2 * AT_WORK]
 
 
 def test_cleanups_whose_messages_were_swallowed_go_on(stack: Stack, lines: Lines) -> None:
-    names = [f"job-{number:03}" for number in range(DUE + HELD)]
+    names = [f"job-{number:03}" for number in range(DUE + AT_WORK)]
     completed(lines, names)
     all_are_due(stack)
-    assert claimed(lines) == names[:HELD]
-    assert claimed(lines) == []
-    lapse(stack, Stage.CLEANUP, names[:HELD])
-    assert claimed(lines) == names[:HELD]
+    assert dispatched(lines) == names[:AT_WORK]
+    assert dispatched(lines) == []
+    end_leases(stack, Stage.CLEANUP, names[:AT_WORK])
+    assert dispatched(lines) == names[:AT_WORK]
 
 
 def test_starts_of_a_worker_that_was_killed_go_before_new_ones(stack: Stack, lines: Lines) -> None:
-    names = [f"job-{number:03}" for number in range(4 * HELD)]
+    names = [f"job-{number:03}" for number in range(4 * AT_WORK)]
     lines.queue("", *names)
     lines.upload(len(names))
 
@@ -100,10 +100,10 @@ def test_starts_of_a_worker_that_was_killed_go_before_new_ones(stack: Stack, lin
 
     first = admitted()
     assert first == names[: len(first)]
-    assert len(first) >= HELD
+    assert len(first) >= AT_WORK
     assert all(lines.schedule.acquire(Stage.START, name) for name in first)
-    lapse(stack, Stage.START, first)
-    assert admitted() == [], "there are permits for so many only"
+    end_leases(stack, Stage.START, first)
+    assert admitted() == [], "there are tokens for so many only"
     assert [name for _, name in lines.schedule.dispatch(len(names))] == first
     for name in first:
         lease = lines.schedule.acquire(Stage.START, name)

@@ -1,4 +1,4 @@
-"""What a worker does with a job that is not its own any more: it was paused, or the job stopped."""
+"""A worker that lost its lease writes nothing more: it was paused, or the job stopped."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from producer.contract.job import JobState
 from producer.contract.s3_uri import S3Uri
 from producer.contract.stages import Stage
 from tests.support.stack import LEASE, Stack
-from tests.support.stages import taken_up, uploaded, worker_of
+from tests.support.stages import acquired_work, uploaded, worker_of
 from tests.support.waiting import until
 from worker.leases import LeaseLost
 from worker.runtime.context import Context
@@ -35,12 +35,12 @@ def paused(work: Work) -> None:
 def test_a_start_that_wakes_up_late_is_not_sent(stack: Stack, worker: Context) -> None:
     uploaded(worker, stack)
     assert worker.admission.admit() == ["one"]
-    late = taken_up(worker, Stage.START, "one")
+    late = acquired_work(worker, Stage.START, "one")
     paused(late)
     with pytest.raises(LeaseLost):
         starting.start_or_adopt(late)
     assert stack.account()["accepted"] == 0
-    starting.start_or_adopt(taken_up(worker, Stage.START, "one"))
+    starting.start_or_adopt(acquired_work(worker, Stage.START, "one"))
     assert stack.account()["accepted"] == 1
 
 
@@ -49,7 +49,7 @@ def test_a_process_of_its_own_that_starts_slowly_does_its_work(
 ) -> None:
     uploaded(worker, stack)
     worker.admission.admit()
-    start = taken_up(worker, Stage.START, "one")
+    start = acquired_work(worker, Stage.START, "one")
     # As long as it waited for a place, and for its process, the worker has renewed its lease.
     paused(start)
     assert worker.schedule.extend([start.lease]) == [True]
@@ -61,14 +61,14 @@ def test_a_process_of_its_own_that_starts_slowly_does_its_work(
 def test_a_cleanup_that_wakes_up_late_deletes_nothing(stack: Stack, worker: Context) -> None:
     uploaded(worker, stack)
     stack.client.cancel("one")
-    late = taken_up(worker, Stage.CLEANUP, "one")
+    late = acquired_work(worker, Stage.CLEANUP, "one")
     paused(late)
     # It may be a later attempt's audio by now.
     with pytest.raises(LeaseLost):
         cleanup.delete_audio(late)
     (key,) = stack.objects()
     assert key.startswith("transcribe-queue/one/audio")
-    cleanup.delete_audio(taken_up(worker, Stage.CLEANUP, "one"))
+    cleanup.delete_audio(acquired_work(worker, Stage.CLEANUP, "one"))
     assert stack.objects() == []
 
 
@@ -76,11 +76,11 @@ def collecting_one(stack: Stack, worker: Context) -> Work:
     """The work of collecting a result that is there."""
     uploaded(worker, stack)
     worker.admission.admit()
-    start = taken_up(worker, Stage.START, "one")
+    start = acquired_work(worker, Stage.START, "one")
     fields = starting.start_or_adopt(start)
     start.advance(JobState.COLLECTING, Stage.COLLECT, **fields)
     until(lambda: worker.storage.head(S3Uri(fields["result_uri"])))
-    return taken_up(worker, Stage.COLLECT, "one")
+    return acquired_work(worker, Stage.COLLECT, "one")
 
 
 def kept_of(stack: Stack) -> list[str]:
@@ -123,13 +123,13 @@ def test_a_result_that_a_dead_worker_wrote_for_a_job_that_was_stopped_is_deleted
     half.touch()
     assert kept_of(stack)
     stack.client.cancel("one")
-    late = taken_up(worker, Stage.CLEANUP, "one")
+    late = acquired_work(worker, Stage.CLEANUP, "one")
     paused(late)
     # It may be a later attempt's result by now.
     with pytest.raises(LeaseLost):
         cleanup.discard_files(late)
     assert half.exists()
-    cleanup.discard_files(taken_up(worker, Stage.CLEANUP, "one"))
+    cleanup.discard_files(acquired_work(worker, Stage.CLEANUP, "one"))
     assert kept_of(stack) == []
 
 
@@ -138,14 +138,14 @@ def test_audio_that_is_put_again_by_a_late_upload_does_not_make_a_job_anothers(
 ) -> None:
     late = uploaded(worker, stack)
     worker.admission.admit()
-    starting.start_or_adopt(taken_up(worker, Stage.START, "one"))
+    starting.start_or_adopt(acquired_work(worker, Stage.START, "one"))
     # S3 tells times to the second.
-    began = stack.now()
-    until(lambda: stack.now() > began + 4)
+    started_at = stack.now()
+    until(lambda: stack.now() > started_at + 4)
     audio = (stack.audio / "silence.wav").open("rb")
     with audio:
         worker.storage.put(audio, upload.upload_audio(late), "one", lambda _: None)
-    again = taken_up(worker, Stage.START, "one")
+    again = acquired_work(worker, Stage.START, "one")
     assert starting.start_or_adopt(again)["adopted"] == ""
     assert stack.account()["accepted"] == 1
 
@@ -154,7 +154,7 @@ def test_audio_that_is_put_after_the_job_was_cleaned_up_is_deleted(
     stack: Stack, worker: Context
 ) -> None:
     stack.client.submit(stack.sample("silence.wav"), name="one")
-    late = taken_up(worker, Stage.UPLOAD, "one")
+    late = acquired_work(worker, Stage.UPLOAD, "one")
     stack.client.cancel("one")
     # As by a worker that was paused as it sent the last byte.
     uri = upload.upload_audio(late)

@@ -1,4 +1,4 @@
-"""What is missing in a list of several pages may have slipped from one to another."""
+"""A job that a list of several pages lacks may have slipped from one page to another."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from producer.contract.job import JobState
 from producer.contract.request import TranscriptionRequest
 from producer.contract.stages import Stage
 from tests.support.stack import BUCKET, Stack
-from tests.support.stages import taken_up, worker_of
+from tests.support.stages import acquired_work, worker_of
 from worker.runtime.context import Context
 from worker.stages import poll as polling
 
@@ -40,11 +40,11 @@ def others_run(stack: Stack, number: int) -> None:
 
 
 def ended(worker: Context, stack: Stack) -> list[str]:
-    """The jobs that one look sees ended, in the list."""
+    """The jobs that one poll finds ended by the list."""
     stack.broker.command("ZADD", f"{PREFIX}schedule:poll", stack.now(), FLEET)
-    poll = taken_up(worker, Stage.POLL, FLEET)
-    look = replace(worker.running.snapshot("5"), is_shared=True)
-    found = [job.id for job, _ in polling.ended_jobs(poll, look)]
+    poll = acquired_work(worker, Stage.POLL, FLEET)
+    snapshot = replace(worker.running.snapshot("5"), is_shared=True)
+    found = [job.id for job, _ in polling.ended_jobs(poll, snapshot)]
     poll.snooze(0)
     return found
 
