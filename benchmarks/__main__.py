@@ -45,7 +45,7 @@ def _compare(options: Options, task: Task) -> int:
             run, stacks = _run(task, system, workers, options)
             figures = summary(run)
             if stacks:
-                profiles.append(profile.tell(stacks, figures["cpu_ms_a_job_by_part"]["workers"]))
+                profiles.append(profile.report(stacks, figures["cpu_ms_a_job_by_part"]["workers"]))
             _save(f"{run.system}-{len(run.names)}-{run.workers}", options, figures, asdict(run))
             runs.append(run)
             summaries.append(figures)
@@ -90,7 +90,7 @@ def _wait(options: Options, task: Task) -> int:
         stand = Stand(sandbox, one_slot, options.settings | waiting.SETTINGS)
         figures = waiting.measure(stand, options.jobs, options.workers[0])
     _save(f"waiting-{options.jobs}", options, figures, {})
-    print(waiting.tell(figures))
+    print(waiting.report(figures))
     return 0
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Work:
-    """What a driver is told."""
+    """What a driver has to do."""
 
     audio: Path
     results: Path
@@ -29,7 +29,7 @@ class Work:
         return self.audio / f"{name}.wav"
 
 
-def work() -> Work:
+def read_work() -> Work:
     """Read the command line of a driver."""
     parser = argparse.ArgumentParser()
     parser.add_argument("audio", type=Path)
@@ -45,7 +45,7 @@ def drive(submit: Callable[[], Callable[[], int]]) -> None:
     """Run one driver.
 
     Args:
-        submit: submits all jobs and returns what waits for them, which tells how many failed.
+        submit: submits all jobs and returns what waits for them, which returns how many failed.
             Why they did belongs on stderr, which becomes the driver's log.
     """
     say("ready")

@@ -24,15 +24,15 @@ class Run:
     submitted: float
     #: jobs that the system itself took for failed
     failed: int
-    #: by name, as AWS tells
+    #: by name, as AWS says
     started: dict[str, float]
     ready: dict[str, float]
     #: by name: when the result's file was written
     delivered: dict[str, float]
     calls: dict[str, dict[str, int]]
     errors: dict[str, dict[str, int]]
-    most_in_a_second: dict[str, int]
-    most_running: int
+    max_per_second: dict[str, int]
+    max_running: int
     #: CPU seconds by part: workers, producer, redis, localaws
     cpu: dict[str, float]
     worker_rss: int
@@ -65,15 +65,15 @@ def lateness(run: Run) -> list[float]:
     return [max(0.0, at - run.ready[name]) for name, at in run.delivered.items()]
 
 
-def most_in(times: Sequence[float], seconds: float = 1.0) -> int:
+def max_within(times: Sequence[float], seconds: float = 1.0) -> int:
     """The most events in any stretch of time of that length; its end is not part of it."""
     ordered = sorted(times)
-    most = first = 0
+    found = first = 0
     for number, moment in enumerate(ordered):
         while moment - ordered[first] >= seconds:
             first += 1
-        most = max(most, number - first + 1)
-    return most
+        found = max(found, number - first + 1)
+    return found
 
 
 def transcribe_calls(run: Run) -> dict[str, dict[str, int]]:
@@ -82,7 +82,7 @@ def transcribe_calls(run: Run) -> dict[str, dict[str, int]]:
 
 
 def summary(run: Run) -> dict[str, Any]:
-    """All figures of a run, of which the table shows the most telling."""
+    """All figures of a run, of which the table shows some."""
     count = len(run.names)
     plan = schedule.ideal([run.delays[name] for name in run.names], run.slots, run.start_rate)
     best = schedule.makespan(plan)
@@ -124,10 +124,10 @@ def summary(run: Run) -> dict[str, Any]:
         "refused_calls": sum(each["refused"] for each in calls.values()),
         "limit_exceeded": sum(each.get("LimitExceededException", 0) for each in errors.values()),
         "errors": errors,
-        "most_in_a_second": {name: run.most_in_a_second.get(name, 0) for name in calls},
-        "most_started_in_a_second": most_in(list(run.started.values())),
+        "max_per_second": {name: run.max_per_second.get(name, 0) for name in calls},
+        "max_started_per_second": max_within(list(run.started.values())),
         "quotas": run.quotas,
-        "most_running": run.most_running,
+        "max_running": run.max_running,
         "cpu_ms_a_job": 1000 * sum(ours.values()) / count,
         "cpu_ms_a_job_by_part": {part: 1000 * seconds / count for part, seconds in run.cpu.items()},
         "localaws_cpu_ms_a_request": 1000 * run.cpu["localaws"] / requests if requests else 0.0,

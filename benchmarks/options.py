@@ -54,33 +54,33 @@ class Options:
 def read(arguments: list[str] | None = None) -> Options:
     """Read the command line; ends the program with one sentence if it makes no sense."""
     parser = _parser()
-    told = parser.parse_args(arguments)
-    systems = told.systems.split(",")
+    parsed = parser.parse_args(arguments)
+    systems = parsed.systems.split(",")
     if unknown := set(systems) - set(SYSTEMS):
         parser.error(f"there is no system {', '.join(unknown)}: use {', '.join(SYSTEMS)}")
     try:
-        quotas = Quotas.parse(told.quota)
-        settings = dict(_pair(each) for each in told.set)
+        quotas = Quotas.parse(parsed.quota)
+        settings = dict(_pair(each) for each in parsed.set)
     except UsageError as error:
         parser.error(str(error))
     if None in {quotas.jobs, quotas.start, quotas.get, quotas.list, quotas.delete}:
         parser.error("a quota must be a number here, for the ideal schedule has it too")
-    ours_only = told.scale or told.large or told.profile or told.waiting
-    jobs = told.jobs or (_WAITING if told.waiting else _LARGE if told.large else 1000)
-    if jobs < 1 or told.workers < 1 or told.mean_seconds <= 0:
+    ours_only = parsed.scale or parsed.large or parsed.profile or parsed.waiting
+    jobs = parsed.jobs or (_WAITING if parsed.waiting else _LARGE if parsed.large else 1000)
+    if jobs < 1 or parsed.workers < 1 or parsed.mean_seconds <= 0:
         parser.error("jobs, workers and seconds must be more than none")
     return Options(
         jobs=jobs,
-        mean_seconds=told.mean_seconds,
+        mean_seconds=parsed.mean_seconds,
         systems=[PIPELINE.name] if ours_only else systems,
-        workers=list(_SCALE) if told.scale else [told.workers],
-        seed=told.seed,
-        cleanup=told.cleanup,
+        workers=list(_SCALE) if parsed.scale else [parsed.workers],
+        seed=parsed.seed,
+        cleanup=parsed.cleanup,
         quotas=quotas,
         settings=_settings(quotas) | settings,
-        profile=told.profile,
-        waiting=told.waiting,
-        results=told.results,
+        profile=parsed.profile,
+        waiting=parsed.waiting,
+        results=parsed.results,
     )
 
 
@@ -108,7 +108,7 @@ def _parser() -> argparse.ArgumentParser:
         "--quota",
         default="",
         metavar="jobs=250,start=25,get=30,list=5,delete=5",
-        help="the account's, as localaws has it and ours is told (default: a new account's)",
+        help="the account's, as the emulator and our workers have it (default: a new account's)",
     )
     add(
         "--set",

@@ -8,30 +8,30 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 
-from benchmarks.driver import drive, work
+from benchmarks.driver import drive, read_work
 from producer import Client, JobState
 
 
 def main() -> None:
     """Run as the harness says."""
-    told = work()
+    work = read_work()
     with Client() as client:
         client.counts()  # connects
 
         def submit() -> Callable[[], int]:
             ids = client.submit_many(
                 {
-                    "audio": str(told.recording(name)),
+                    "audio": str(work.recording(name)),
                     "name": name,
                     "language": "en-US",
-                    "cleanup": told.cleanup,
+                    "cleanup": work.cleanup,
                 }
-                for name in told.names
+                for name in work.names
             )
 
             def wait() -> int:
                 failed = 0
-                for job in client.as_completed(ids, cleaned=told.cleanup):
+                for job in client.as_completed(ids, cleaned=work.cleanup):
                     if job.state is not JobState.COMPLETED:
                         failed += 1
                         print(job.id, job.state, job.error, file=sys.stderr)

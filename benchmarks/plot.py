@@ -1,4 +1,4 @@
-"""What happened over time, drawn with letters."""
+"""What happened over time, drawn in text."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from benchmarks.measures import Run
 
 WIDTH, HEIGHT = 78, 14
 
-#: A letter, and a value for each column.
+#: A symbol, and a value for each column.
 Curve = tuple[str, list[float]]
 
 
@@ -53,10 +53,10 @@ def draw(curves: Sequence[Curve], seconds: float) -> str:
     """A plot of curves over time; where they meet, the later in the list is seen."""
     top = max((max(values) for _, values in curves), default=0.0) or 1.0
     grid = [[" "] * WIDTH for _ in range(HEIGHT)]
-    for letter, values in curves:
+    for symbol, values in curves:
         for column, value in enumerate(values):
             row = round(value / top * (HEIGHT - 1))
-            grid[HEIGHT - 1 - row][column] = letter
+            grid[HEIGHT - 1 - row][column] = symbol
     labels = {0: f"{top:.0f}", HEIGHT - 1: "0"}
     lines = [f"{labels.get(number, ''):>7} |{''.join(row)}" for number, row in enumerate(grid)]
     lines = [line.rstrip() for line in lines]

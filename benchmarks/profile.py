@@ -109,7 +109,7 @@ def package(stack: Stack) -> str:
     return f"redis, for {callers[-1]}" if callers else "redis"
 
 
-def place(stack: Stack) -> str:
+def our_function(stack: Stack) -> str:
     """The innermost function of ours that ran or waited for what ran."""
     for function, file in reversed(stack.frames):
         if file.startswith(("producer/", "worker/")):
@@ -134,12 +134,12 @@ def thread(stack: Stack) -> str:
     return re.sub(r"\d+", "n", stack.thread)
 
 
-def tell(stacks: list[Stack], cpu_ms_a_job: float) -> str:
+def report(stacks: list[Stack], cpu_ms_a_job: float) -> str:
     """The tables, in milliseconds a job."""
     total = sum(stack.count for stack in stacks)
     parts: list[tuple[str, Callable[[Stack], str], int]] = [
         ("by package", package, 20),
-        ("by place in our code", place, 25),
+        ("by function of ours", our_function, 25),
         ("by innermost function", innermost, 25),
         ("by thread", thread, 15),
         ("by task", stage, 15),
@@ -148,8 +148,8 @@ def tell(stacks: list[Stack], cpu_ms_a_job: float) -> str:
         f"{cpu_ms_a_job:.1f} ms of CPU a job in the workers, by the kernel's account",
         f"{total} samples of the first, which stand for {total / _RATE:.1f} s of CPU",
     ]
-    for title, key, most in parts:
-        text += ["", title, *_lines(_counted(stacks, key).most_common(most), total, cpu_ms_a_job)]
+    for title, key, count in parts:
+        text += ["", title, *_lines(_counted(stacks, key).most_common(count), total, cpu_ms_a_job)]
     return "\n".join(text)
 
 

@@ -45,12 +45,12 @@ class Task:
 
     @property
     def recogniser(self) -> str:
-        """As localaws is told how long jobs run."""
+        """How long jobs run, as the emulator's option says it."""
         return f"random:{self.mean_seconds}:{self.seed}"
 
     @property
     def quota(self) -> str:
-        """As localaws is told what the account may."""
+        """The account's quotas, as the emulator's option says them."""
         return ",".join(f"{name}={value:g}" for name, value in asdict(self.quotas).items())
 
 
@@ -146,8 +146,8 @@ class Stand:
         return lambda: word in self._sandbox.log(name).read_text(errors="replace")
 
     def _driver_command(self, system: System) -> list[str]:
-        told = [str(self._task.audio), str(self._results), str(self._names)]
-        command = [sys.executable, "-m", system.driver, *told]
+        arguments = [str(self._task.audio), str(self._results), str(self._names)]
+        command = [sys.executable, "-m", system.driver, *arguments]
         return [*command, "--cleanup"] if self._task.cleanup else command
 
     def _costs(self, workers: list[int], driver: int) -> dict[str, Cost]:
@@ -185,8 +185,8 @@ class Stand:
             delivered={name: path.stat().st_mtime for name, path in files.items() if path.exists()},
             calls=account["calls"],
             errors=account["errors"],
-            most_in_a_second=account["most_in_a_second"],
-            most_running=account["most_running"],
+            max_per_second=account["max_per_second"],
+            max_running=account["max_running"],
             cpu={part: after[part].cpu - before[part].cpu for part in after},
             worker_rss=(after["workers"] if system.worker else after["producer"]).peak_rss,
             redis_bytes=redis_bytes,

@@ -117,8 +117,8 @@ def in_scripts(broker: Broker, number: int) -> float:
     return float(broker.command("INFO", "commandstats")["cmdstat_evalsha"]["usec"]) / number
 
 
-def held(fields: list[dict[str, object]]) -> tuple[float, float]:
-    """Bytes a job that is checked but not recorded, as a request and as it is held."""
+def memory(fields: list[dict[str, object]]) -> tuple[float, float]:
+    """Bytes a job that is checked but not recorded, as a request and as a submission."""
     tracemalloc.start()
     checked = [TranscriptionRequest.parse(each) for each in fields]
     before = tracemalloc.get_traced_memory()[0]
@@ -134,22 +134,22 @@ def main() -> int:
     words = argparse.ArgumentParser(description=__doc__)
     words.add_argument("--jobs", type=int, default=10_000)
     words.add_argument("--rounds", type=int, default=5)
-    given = words.parse_args()
-    fields = requests(given.jobs)
+    options = words.parse_args()
+    fields = requests(options.jobs)
     with Sandbox() as sandbox:
         ways = Ways(sandbox.start_redis(admin_commands=True), fields)
         rates: dict[str, list[float]] = {}
-        for _ in range(given.rounds):
+        for _ in range(options.rounds):
             for way in (ways.submit_many, ways.submit, ways.send_task):
                 ways.broker.command("FLUSHALL")
                 rates.setdefault(way.__name__, []).append(way())
         ways.broker.command("FLUSHALL")
         ways.broker.command("CONFIG", "RESETSTAT")
         parts = shares(ways.broker, fields)
-        in_redis = in_scripts(ways.broker, given.jobs)
+        in_redis = in_scripts(ways.broker, options.jobs)
         ways.close()
     ours = statistics.median(rates["submit_many"])
-    print(f"{given.jobs} jobs, jobs a second (median of {given.rounds}, least and most):")
+    print(f"{options.jobs} jobs, jobs a second (median of {options.rounds}, least and most):")
     for name, found in rates.items():
         median = statistics.median(found)
         print(
@@ -160,8 +160,8 @@ def main() -> int:
     print("microseconds of CPU a job:")
     for what, each in {**parts, "Redis, in Lua": in_redis}.items():
         print(f"  {what:<18} {each:6.1f}")
-    request, small = held(fields)
-    print(f"bytes a job while all are checked: {small:.0f} held, {request:.0f} as a request")
+    request, small = memory(fields)
+    print(f"bytes a job before recording: {request:.0f} as requests, {small:.0f} as submissions")
     return 0 if ours >= GOAL else 1
 
 

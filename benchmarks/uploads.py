@@ -1,10 +1,10 @@
-"""How uploads compare with the plain way: `upload_fileobj` for each file, in a pool of threads.
+"""Compares uploads with the plain way: `upload_fileobj` for each file, in a pool of threads.
 
     python -m benchmarks.uploads
 
-Both ways run in turn in processes of their own, on the same files, against the stand-in for AWS in
-a third, so that what counts is the ratio. The waits are measured over a link that lets through only
-so many bytes a second, of all connections together; ours are those of the jobs of a real worker.
+Both ways run in turn in processes of their own, on the same files, against one local AWS emulator;
+the ratio counts. Waits are measured over a link of limited bytes a second for all connections; ours
+are those of the jobs of a real worker.
 """
 
 from __future__ import annotations
@@ -122,7 +122,7 @@ def _report(options: argparse.Namespace, folder: Path, endpoint: str) -> None:
         _row("wait of a small one of 60, s", found, "wait", "{:.2f}")
         found = {"plain": _run("plain", waiting), "ours": _by_worker(waiting)}
     _row("the same behind huge ones, s", found, "wait", "{:.2f}")
-    _row("the longest such wait, s", found, "longest", "{:.2f}")
+    _row("the longest of these waits, s", found, "max_wait", "{:.2f}")
     _row("all of them, s", found, "all", "{:.1f}")
 
 
@@ -161,18 +161,18 @@ def _measure(options: argparse.Namespace) -> dict[str, float]:
     paths = sorted(options.folder.iterdir(), key=lambda path: -path.stat().st_size)
     size = sum(path.stat().st_size for path in paths)
     way.put(min(paths, key=lambda path: path.stat().st_size), f"{options.way}/warm")
-    took: dict[str, float] = {}
+    waited: dict[str, float] = {}
     before = (_cpu(), _peak(), _read())
     began = time.perf_counter()
 
     def put(path: Path) -> None:
         way.put(path, f"{options.way}/{options.folder.name}/{path.name}")
-        took[path.name] = time.perf_counter() - began
+        waited[path.name] = time.perf_counter() - began
 
     with ThreadPoolExecutor(THREADS) as threads:
         list(threads.map(put, paths))
     seconds = time.perf_counter() - began
-    waits = [wait for name, wait in took.items() if name.startswith("small")]
+    waits = [wait for name, wait in waited.items() if name.startswith("small")]
     return {
         "cpu_ms": 1000 * (_cpu() - before[0]) / len(paths),
         "peak_mb": (_peak() - before[1]) / MB,
@@ -180,7 +180,7 @@ def _measure(options: argparse.Namespace) -> dict[str, float]:
         "rate": len(paths) / seconds,
         "mb_rate": size / MB / seconds,
         "wait": statistics.median(waits),
-        "longest": max(waits),
+        "max_wait": max(waits),
         "all": seconds,
     }
 
@@ -210,12 +210,12 @@ def _by_worker(folder: Path) -> dict[str, float]:
         }
         jobs = _uploaded(sandbox, environment, folder)
     began = min(job.times[JobState.QUEUED] for job in jobs)
-    took = {job.id: (job.times[JobState.READY] - began).total_seconds() for job in jobs}
-    waits = [wait for name, wait in took.items() if name.startswith("small")]
+    waited = {job.id: (job.times[JobState.READY] - began).total_seconds() for job in jobs}
+    waits = [wait for name, wait in waited.items() if name.startswith("small")]
     return {
         "wait": statistics.median(waits),
-        "longest": max(waits),
-        "all": max(took.values()),
+        "max_wait": max(waits),
+        "all": max(waited.values()),
     }
 
 

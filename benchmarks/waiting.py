@@ -1,7 +1,7 @@
 """What jobs cost that wait for a slot: bytes each in Redis, and what a worker grows by.
 
-The account has one slot, which one job holds for good; all others are uploaded (here: found in S3)
-and stand in line.
+The account has one slot, which one job keeps for good; all others are uploaded (here: found in S3)
+and wait for it.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def measure(stand: Stand, jobs: int, workers: int) -> dict[str, Any]:
     }
 
 
-def tell(figures: dict[str, Any]) -> str:
+def report(figures: dict[str, Any]) -> str:
     """The figures, one a line."""
     return "\n".join(f"{name:28} {value:>14,.1f}" for name, value in figures.items())
 

@@ -1,4 +1,4 @@
-"""`python -m localaws`: serve until SIGTERM, SIGINT, or the death of the parent if so asked."""
+"""The command of the local AWS emulator: `python -m localaws`."""
 
 import argparse
 import os
@@ -24,32 +24,32 @@ examples:
   curl -d '[{{"kind": "error500", "operation": "PutObject", "times": 2}}]' \\
       http://127.0.0.1:5005/_localaws/faults
 
-misbehaviour while it runs: POST a JSON list of faults to /_localaws/faults, GET what is left of
-them, DELETE them all. A fault has a `kind`, and may have
+faults while it runs: POST a JSON list of them to /_localaws/faults, GET those that remain, DELETE
+all. A fault has a `kind`, and may have
   operation         of S3 or Transcribe, with * and ? as in file names (default: all)
-  times             how often it strikes (default: always)
+  times             how often it happens (default: always)
   match             a regular expression, found in the job's name or the object's key
-  rate              the share of calls that it strikes, 0 to 1 (default: 1)
-  seconds           how long a timeout lasts, or until a broken result is mended (default: 0, never)
+  rate              the share of calls that it fails, 0 to 1 (default: 1)
+  seconds           how long a timeout lasts, or until the true result appears (default: 0, never)
   reason            the FailureReason of `fail`
 
-kinds of calls that go wrong:
+faults of calls:
 {_kinds(CALL_KINDS)}
 
-kinds of jobs that go wrong:
+faults of jobs:
 {_kinds(JOB_KINDS)}
 
-with LOCALAWS_ACCESS_KEY_ID and LOCALAWS_SECRET_ACCESS_KEY in the environment only requests that are
-signed with that key pair are answered, and /_localaws/ (but health) wants it by HTTP Basic, as in
-curl -u "$AWS_ACCESS_KEY_ID:$AWS_SECRET_ACCESS_KEY". Without them all who reach the port may call.
+with LOCALAWS_ACCESS_KEY_ID and LOCALAWS_SECRET_ACCESS_KEY in the environment it answers only
+requests that are signed with this key pair, and /_localaws/ (except health) wants the pair by HTTP
+Basic, as in curl -u "$AWS_ACCESS_KEY_ID:$AWS_SECRET_ACCESS_KEY". Without them it answers everybody.
 
-GET /_localaws/jobs tells every job ever accepted, how often each operation was called and refused,
-and the most calls of each in any one second; GET /_localaws/account the same without the jobs.
+GET /_localaws/jobs returns every job ever accepted, the calls and refusals of each operation, and
+its most calls in any one second; GET /_localaws/account the same without the jobs.
 """
 
 
 class _Parser(argparse.ArgumentParser):
-    """One sentence for a wrong argument, without the usage in front of it."""
+    """Prints one sentence for a wrong argument, without the usage."""
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"localaws: {message}\n")
@@ -58,42 +58,42 @@ class _Parser(argparse.ArgumentParser):
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="python -m localaws",
-        description="S3 and Amazon Transcribe for one machine, with real speech recognition.",
+        description="The local AWS emulator: S3 and Amazon Transcribe, with speech recognition.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
-    add("--port", type=int, required=True, help="port to listen on; 0 takes a free one")
+    add("--port", type=int, required=True, help="port to listen on; 0 chooses a free one")
     add("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     add("--bucket", action="append", default=[], metavar="NAME", help="create it; repeatable")
     add(
         "--recogniser",
         default="pocketsphinx",
         metavar="pocketsphinx|fixed:SECONDS|random:MEAN[:SEED]",
-        help="fixed hears nothing and ends every job after so long; random after an exponentially "
-        "distributed time of that mean, drawn from the job's name and the seed, and clipped to "
-        "1/25 and 160/25 of the mean, as in random:25 to 1 and 160 s (default: %(default)s)",
+        help="fixed and random recognise nothing: fixed ends every job after SECONDS, random after "
+        "an exponentially distributed time of this MEAN, which follows from the job's name and "
+        "SEED and is at least 1/25 and at most 160/25 of MEAN (default: %(default)s)",
     )
     add("--workers", type=int, metavar="N", help="recognition processes (default: one a core)")
     add(
         "--quota",
         default="",
         metavar="jobs=250,start=25,get=30,list=5,delete=5",
-        help="jobs at once and calls a second; `off` lifts one (default: a new account's)",
+        help="jobs at once and calls a second; `off` lifts a limit (default: a new account's)",
     )
     add(
         "--fail",
         action="append",
         default=[],
         metavar="REGEX=REASON",
-        help="jobs whose name has a match end FAILED with this reason; repeatable",
+        help="jobs whose name matches end FAILED with this reason; repeatable",
     )
     add(
         "--throttle",
         type=float,
         default=0.0,
         metavar="RATE",
-        help="share of calls to Transcribe, 0 to 1, that are refused as too many",
+        help="share of Transcribe's calls, 0 to 1, to refuse as too many",
     )
     add(
         "--light",
@@ -108,8 +108,8 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Serve; returns the exit code: 0, or 2 for an argument that makes no sense."""
-    # First of all, so that a parent which dies while we start is noticed.
+    """Serve until SIGTERM, SIGINT or, if so asked, the parent's death; 2 for a wrong argument."""
+    # First, so that the emulator notices a parent that dies during the start.
     parent = os.getppid()
     parser = _parser()
     options = parser.parse_args(arguments)
@@ -117,7 +117,7 @@ def main(arguments: list[str] | None = None) -> int:
         quota = Quotas.parse(options.quota)
         faults = _faults(options.fail, options.throttle)
         stop = _stop_signals()
-        # Only now is the server loaded, and with it moto, which takes longer than all the rest.
+        # Loads moto, which lasts longer than all the rest.
         with serve(
             options.port,
             host=options.host,
@@ -144,7 +144,7 @@ def _why(error: Exception) -> str:
 
 
 def _faults(failures: list[str], throttle: float) -> list[Fault]:
-    """The faults that --fail and --throttle stand for. Raises UsageError."""
+    """The faults of --fail and --throttle. Raises UsageError."""
     faults = []
     for failure in failures:
         match, separator, reason = failure.partition("=")
@@ -157,10 +157,9 @@ def _faults(failures: list[str], throttle: float) -> list[Fault]:
 
 
 def _stop_signals() -> int:
-    """A file descriptor that gets something to read with SIGTERM or SIGINT.
+    """A file descriptor that becomes readable at SIGTERM or SIGINT.
 
-    A handler that sets a threading.Event can meet itself: the event's lock may be held by what
-    the signal interrupted.
+    A handler must not set a threading.Event: the signal may interrupt code that has its lock.
     """
     stop, waker = os.pipe()
     os.set_blocking(waker, False)
@@ -171,9 +170,9 @@ def _stop_signals() -> int:
 
 
 def _wait(stop: int, parent: int | None) -> None:
-    """Return on a signal, or soon after the parent has ended."""
+    """Return at a signal, or soon after the parent's death."""
     # Asking for the parent's number twice a second works everywhere. Linux could send a signal
-    # at its death, but sends it already when the thread ends that started us.
+    # at its death, but sends it when the thread ends that started this process.
     while not select.select([stop], [], [], 0.5 if parent else None)[0]:
         if parent and os.getppid() != parent:
             return

@@ -1,8 +1,8 @@
-"""The errors that cross a boundary inside localaws.
+"""The errors of the local AWS emulator.
 
-ServiceError   an answer of the service: a code of AWS's and a sentence of ours
-AudioError     this recording cannot be transcribed; its text becomes the job's FailureReason
-UsageError     a setting or argument makes no sense; shown to whoever started localaws
+ServiceError   an error answer of AWS: AWS's code, our sentence
+AudioError     the recording cannot be transcribed; its text becomes the job's FailureReason
+UsageError     a setting or argument makes no sense; the command prints it
 """
 
 
@@ -29,5 +29,5 @@ class UsageError(ValueError):
 
 
 def bad_request(message: str) -> ServiceError:
-    """BadRequestException: what the service answers to anything it cannot accept."""
+    """BadRequestException, Transcribe's answer to a request that it does not accept."""
     return ServiceError("BadRequestException", message)

@@ -1,4 +1,4 @@
-"""Misbehaviour on request: what no real account gives when a test needs it."""
+"""Fault injection: the emulator fails calls and jobs on request."""
 
 import random
 import re
@@ -10,40 +10,40 @@ from typing import Any
 
 from localaws.errors import UsageError
 
-#: Each kind of fault that a call can meet, with what it does.
+#: The faults of calls, each with what it does.
 CALL_KINDS = {
-    "throttle": "refused: too many calls a second",
-    "limit": "refused: LimitExceededException (S3 has none: SlowDown)",
-    "error500": "refused: the service's own fault",
-    "error500_after": "the work is done, and the answer is a 500 all the same",
+    "throttle": "refuses: too many calls a second",
+    "limit": "refuses: LimitExceededException (S3 has none: SlowDown)",
+    "error500": "refuses: the service's own fault",
+    "error500_after": "does the work, and answers 500 all the same",
     "timeout": "waits `seconds`, does nothing, and drops the connection",
     "timeout_after": "does the work, waits `seconds`, and drops the connection",
-    "expired_token": "refused: the credentials have expired",
-    "access_denied": "refused: the credentials do not allow it",
-    "lost_bucket": "refused: the bucket is gone",
+    "expired_token": "refuses: the credentials have expired",
+    "access_denied": "refuses: the credentials do not allow it",
+    "lost_bucket": "refuses: the bucket is gone",
 }
-#: Those that no call meets, but a job, when it ends.
+#: The faults of jobs: they happen when the job ends.
 JOB_KINDS = {
     "fail": "the job ends FAILED with `reason`",
     "no_result": "the job ends COMPLETED, but its document is not there",
-    "truncated_result": "the same, with the first half of its document",
-    "not_json": "the same, with a page of HTML in place of its document",
-    "delete_job": "somebody deletes the job as it ends; its document stays",
+    "truncated_result": "the job ends COMPLETED with the first half of its document",
+    "not_json": "the job ends COMPLETED with HTML in place of its document",
+    "delete_job": "the job is deleted as it ends; its document stays",
 }
 KINDS = CALL_KINDS | JOB_KINDS
-#: Of these the true document turns up after `seconds`, if there are any.
+#: After `seconds`, if set, the true document appears.
 RESULT_KINDS = ("no_result", "truncated_result", "not_json")
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One way to misbehave.
+    """One fault.
 
-    operation: of Transcribe or S3, `*` and `?` as in file names. Default: all.
-    times:     how often it strikes; None is always.
+    operation: of Transcribe or S3, with `*` and `?` as in file names. Default: all.
+    times:     how often it happens; None is always.
     match:     regular expression, found anywhere in the job's name or the object's key.
-    rate:      the share of calls it strikes, 0 to 1.
-    seconds:   how long a timeout lasts, or until a broken result is mended; 0 is never.
+    rate:      the share of calls that it fails, 0 to 1.
+    seconds:   how long a timeout lasts, or until the true result appears; 0 is never.
     reason:    the FailureReason of `fail`.
     """
 
@@ -53,7 +53,7 @@ class Fault:
     match: str | None = None
     rate: float = 1.0
     seconds: float = 0.0
-    reason: str = "Internal error: localaws was told to fail this job."
+    reason: str = "Internal error: a fault of localaws fails this job."
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
@@ -61,9 +61,9 @@ class Fault:
                 f"The fault {self.kind!r} is unknown: use one of {', '.join(sorted(KINDS))}."
             )
         if not isinstance(self.operation, str) or not isinstance(self.reason, str):
-            raise UsageError("A fault's operation and reason are text.")
+            raise UsageError("A fault's operation and reason must be strings.")
         if not 0 <= self.rate <= 1:
-            raise UsageError(f"A fault's rate is between 0 and 1, not {self.rate}.")
+            raise UsageError(f"A fault's rate must be between 0 and 1, not {self.rate}.")
         if self.seconds < 0 or (self.times is not None and self.times < 1):
             raise UsageError("A fault's seconds and times must be positive.")
         try:
@@ -77,7 +77,7 @@ class Fault:
         unknown = set(values) - {field.name for field in fields(cls)}
         if unknown or "kind" not in values:
             raise UsageError(
-                f"A fault needs `kind` and knows no field {', '.join(sorted(unknown)) or 'else'}."
+                f"A fault needs `kind` and has no field {', '.join(sorted(unknown)) or 'else'}."
             )
         try:
             return cls(**values)
@@ -85,51 +85,51 @@ class Fault:
             raise UsageError(f"A fault's field has the wrong type: {error}.") from error
 
     def fits(self, operation: str, name: str) -> bool:
-        """Whether it concerns this operation on this job or key."""
+        """Whether the fault applies to this operation on this job or key."""
         return fnmatchcase(operation, self.operation) and (
             self.match is None or re.search(self.match, name) is not None
         )
 
 
-class FaultBook:
-    """The faults that are set, and how often each may still strike. Safe between threads."""
+class FaultInjector:
+    """The faults that are set, and how often each still happens. Safe between threads."""
 
     def __init__(self, faults: Iterable[Fault] = ()) -> None:
         self._lock = threading.Lock()
-        self._left: list[tuple[Fault, int | None]] = []
+        self._remaining: list[tuple[Fault, int | None]] = []
         self.add(faults)
 
     def add(self, faults: Iterable[Fault]) -> None:
         with self._lock:
-            self._left.extend((fault, fault.times) for fault in faults)
+            self._remaining.extend((fault, fault.times) for fault in faults)
 
     def clear(self) -> None:
         with self._lock:
-            self._left.clear()
+            self._remaining.clear()
 
-    def left(self) -> list[dict[str, Any]]:
-        """The faults that may still strike; `times` is how often."""
+    def remaining(self) -> list[dict[str, Any]]:
+        """The faults that still happen; `times` is how often."""
         with self._lock:
-            return [{**asdict(fault), "times": left} for fault, left in self._left]
+            return [{**asdict(fault), "times": times} for fault, times in self._remaining]
 
-    def strike(self, operation: str, name: str) -> Fault | None:
-        """The fault that this call meets, if any; it is then spent once."""
-        return self._strike(CALL_KINDS, operation, name)
+    def for_call(self, operation: str, name: str) -> Fault | None:
+        """The next fault of this call, if any; counts it."""
+        return self._next(CALL_KINDS, operation, name)
 
-    def fate(self, job_name: str, *kinds: str) -> Fault | None:
-        """The fault of these kinds that this job meets as it ends, if any; then spent once."""
-        return self._strike(kinds, "StartTranscriptionJob", job_name)
+    def for_job(self, job_name: str, *kinds: str) -> Fault | None:
+        """The next fault of these kinds as this job ends, if any; counts it."""
+        return self._next(kinds, "StartTranscriptionJob", job_name)
 
-    def _strike(self, kinds: Container[str], operation: str, name: str) -> Fault | None:
+    def _next(self, kinds: Container[str], operation: str, name: str) -> Fault | None:
         with self._lock:
-            for index, (fault, left) in enumerate(self._left):
+            for index, (fault, times) in enumerate(self._remaining):
                 if fault.kind not in kinds or not fault.fits(operation, name):
                     continue
                 if fault.rate < 1 and random.random() >= fault.rate:  # noqa: S311 - no secret
                     continue
-                if left == 1:
-                    del self._left[index]
-                elif left is not None:
-                    self._left[index] = (fault, left - 1)
+                if times == 1:
+                    del self._remaining[index]
+                elif times is not None:
+                    self._remaining[index] = (fault, times - 1)
                 return fault
         return None

@@ -1,4 +1,4 @@
-"""Which AWS operation a request is, so that calls can be counted and faults can find them."""
+"""The AWS operation of a request, for counting calls and for faults."""
 
 import re
 from dataclasses import dataclass
@@ -38,7 +38,7 @@ _SUBRESOURCE = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One request. `name` is what a fault's `match` looks at: in S3 the key, or a list's prefix."""
+    """One request. A fault's `match` searches `name`: in S3 the key, or a list's prefix."""
 
     service: str
     operation: str
@@ -47,7 +47,7 @@ class Call:
 
 
 def identify(environ: dict[str, Any]) -> Call:
-    """The call that this WSGI request is; a best guess for what is not S3 or Transcribe."""
+    """The call of a WSGI request; for services other than S3 and Transcribe a guess."""
     scope = _SCOPE.search(environ.get("HTTP_AUTHORIZATION", ""))
     region = scope["region"] if scope else "us-east-1"
     target = environ.get("HTTP_X_AMZ_TARGET", "")
@@ -63,12 +63,12 @@ def identify(environ: dict[str, Any]) -> Call:
 
 
 def form_action(body: bytes) -> str:
-    """The operation that a form names, as the query services (STS) send it."""
+    """The operation that a form names, as query services (STS) send it."""
     return parse_qs(body.decode("latin-1")).get("Action", [""])[0]
 
 
 def bucket_and_key(environ: dict[str, Any]) -> tuple[str, str]:
-    """What the path, or the host and the path, of an S3 request names; either may be empty."""
+    """Bucket and key from the path, or host and path, of an S3 request; either may be empty."""
     path = environ.get("PATH_INFO", "/").encode("latin-1").decode("utf-8", "replace")[1:]
     host = environ.get("HTTP_HOST", "").partition(":")[0]
     if host.endswith(".localhost"):

@@ -1,4 +1,4 @@
-"""The account's limits: jobs at once, and calls a second for each operation."""
+"""The account's quotas: jobs at once, and calls a second of each operation."""
 
 import threading
 import time
@@ -31,7 +31,7 @@ class Quotas:
 
     @classmethod
     def parse(cls, text: str) -> "Quotas":
-        """Read `jobs=250,start=25`; what is not named keeps its default, `off` lifts a limit.
+        """Read `jobs=250,start=25`: others keep their defaults, `off` lifts a limit.
 
         Raises UsageError.
         """
@@ -46,7 +46,7 @@ class Quotas:
         return quotas
 
     def listed(self) -> dict[str, Any]:
-        """What Service Quotas answers to ListServiceQuotas: one without a limit is not there."""
+        """The answer to ListServiceQuotas; it leaves out quotas without a limit."""
         names = {
             "jobs": "Number of concurrent batch transcription jobs",
             **{
@@ -76,18 +76,18 @@ def _limit(name: str, value: str) -> Any:
 
 
 class TokenBucket:
-    """`rate` calls a second, and as many at once after a second of rest. Safe between threads."""
+    """`rate` tokens a second, at most those of one second. Safe between threads."""
 
     def __init__(self, rate: float) -> None:
         self._rate = rate
-        # A rate below one a second must still let one call through now and then.
+        # A rate below one a second must still allow one call now and then.
         self._burst = max(rate, 1.0)
         self._tokens = self._burst
         self._filled = time.monotonic()
         self._lock = threading.Lock()
 
-    def take(self) -> bool:
-        """Whether there was a token; it is then spent."""
+    def acquire(self) -> bool:
+        """Use up a token; False if there is none."""
         with self._lock:
             now = time.monotonic()
             self._tokens = min(self._burst, self._tokens + (now - self._filled) * self._rate)
@@ -99,7 +99,7 @@ class TokenBucket:
 
 
 class RateLimiter:
-    """The calls a second of every limited operation."""
+    """A token bucket for each operation with a quota."""
 
     def __init__(self, quotas: Quotas) -> None:
         self.quotas = quotas
@@ -109,7 +109,7 @@ class RateLimiter:
             if (rate := getattr(quotas, name)) is not None
         }
 
-    def allow(self, operation: str) -> bool:
-        """Whether this call is within the quota. Operations without a quota always are."""
+    def acquire(self, operation: str) -> bool:
+        """Use up a token of this operation; False if there is none. No quota: always True."""
         bucket = self._buckets.get(operation)
-        return bucket is None or bucket.take()
+        return bucket is None or bucket.acquire()

@@ -1,4 +1,4 @@
-"""Puts the parts together and serves them on one port."""
+"""Builds the emulator and serves it on one port."""
 
 import os
 import threading
@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from localaws.errors import UsageError
-from localaws.faults import Fault, FaultBook
+from localaws.faults import Fault, FaultInjector
 from localaws.http.admin import Admin, CallCounts
 from localaws.http.light_server import LightServer
 from localaws.http.light_services import LightServices
 from localaws.http.routing import Application, Router
-from localaws.http.signatures import Credentials, Guard
+from localaws.http.signatures import Authenticator, Credentials
 from localaws.quotas import Quotas, RateLimiter
 from localaws.recognition import delays
 from localaws.recognition.fixed import FixedRecogniser
@@ -23,7 +23,7 @@ from localaws.s3.memory_store import MemoryStore
 from localaws.s3.objects import ObjectStore
 from localaws.transcribe.api import TranscribeApi
 from localaws.transcribe.jobs import JobTable
-from localaws.transcribe.lifecycle import Ending, Lifecycle, Recogniser
+from localaws.transcribe.lifecycle import Lifecycle, OnEnd, Recogniser
 
 if TYPE_CHECKING:
     from localaws.http.server_threads import HttpServer
@@ -74,15 +74,17 @@ def serve(
     workers = _worker_count(workers)
     store, other = _light_s3() if light else _moto_s3()
     make_recogniser = _recogniser(recogniser, workers, store)
-    table, book, calls = JobTable(quotas.jobs), FaultBook(faults), CallCounts()
-    guard = Guard(credentials) if credentials else None
-    lifecycle = Lifecycle(table, store, book, make_recogniser)
+    table, injector, calls = JobTable(quotas.jobs), FaultInjector(faults), CallCounts()
+    authenticator = Authenticator(credentials) if credentials else None
+    lifecycle = Lifecycle(table, store, injector, make_recogniser)
     try:
         for bucket in buckets:
             store.create_bucket(bucket)
-        api = TranscribeApi(table, store, lifecycle, guard.link if guard else str)
-        admin = Admin(table, lifecycle, book, calls)
-        router = Router(api, admin, book, RateLimiter(quotas), calls, other, guard)
+        api = TranscribeApi(
+            table, store, lifecycle, authenticator.presign if authenticator else str
+        )
+        admin = Admin(table, lifecycle, injector, calls)
+        router = Router(api, admin, injector, RateLimiter(quotas), calls, other, authenticator)
         server = _server(host, port, router, light=light, verbose=verbose)
         thread = threading.Thread(target=server.serve, name="localaws", daemon=True)
         thread.start()
@@ -130,7 +132,7 @@ def _worker_count(workers: int | None) -> int:
     return workers
 
 
-def _recogniser(text: str, workers: int, store: ObjectStore) -> Callable[[Ending], Recogniser]:
+def _recogniser(text: str, workers: int, store: ObjectStore) -> Callable[[OnEnd], Recogniser]:
     if text == "pocketsphinx":
         return lambda end: ProcessRecogniser(workers, store, end)
     delay = delays.parse(text)

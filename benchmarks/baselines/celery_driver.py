@@ -11,24 +11,24 @@ from celery import chain
 from celery.result import ResultSet
 
 from benchmarks.baselines.celery_retry import app, clean, fetch, poll, start, upload
-from benchmarks.driver import drive, work
+from benchmarks.driver import drive, read_work
 
 
 def main() -> None:
     """Submit and wait, as the harness says."""
-    told = work()
+    work = read_work()
 
     def submit() -> Callable[[], int]:
-        last = [clean.s()] if told.cleanup else []
+        last = [clean.s()] if work.cleanup else []
         results = [
             chain(
-                upload.s(str(told.recording(name)), name),
+                upload.s(str(work.recording(name)), name),
                 start.s(),
                 poll.s(),
-                fetch.s(str(told.results)),
+                fetch.s(str(work.results)),
                 *last,
             ).apply_async()
-            for name in told.names
+            for name in work.names
         ]
 
         def wait() -> int:

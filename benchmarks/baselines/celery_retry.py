@@ -21,7 +21,7 @@ from benchmarks.baselines import aws
 CONCURRENCY = 16
 #: Seconds between two looks at a job.
 _INTERVAL = 5
-_LONGEST_PAUSE = 60
+_MAX_PAUSE = 60
 
 _REDIS = os.environ.get("TRANSCRIBE_REDIS_URL", "redis://127.0.0.1:6379/0")
 
@@ -40,7 +40,7 @@ def _later(task: Any, error: ClientError) -> Exception:
     """What to raise for a refusal: a retry, each time after a longer pause, if time mends it."""
     if not aws.is_refused_for_now(error):
         return error
-    pause = min(2**task.request.retries, _LONGEST_PAUSE)
+    pause = min(2**task.request.retries, _MAX_PAUSE)
     retry: Exception = task.retry(
         countdown=random.uniform(pause / 2, pause),  # noqa: S311 - to spread the calls
         throw=False,

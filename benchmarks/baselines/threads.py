@@ -17,33 +17,33 @@ from concurrent.futures import ThreadPoolExecutor
 from botocore.exceptions import ClientError, WaiterError
 
 from benchmarks.baselines import aws
-from benchmarks.driver import Work, drive, work
+from benchmarks.driver import Work, drive, read_work
 
 THREADS = 250
-_LONGEST_PAUSE = 20.0
+_MAX_PAUSE = 20.0
 
 
 class Script:
     """The whole of it."""
 
-    def __init__(self, told: Work) -> None:
-        self._told = told
+    def __init__(self, work: Work) -> None:
+        self._work = work
         self._s3 = aws.client("s3", THREADS)
         self._transcribe = aws.client("transcribe", THREADS)
         self._pool = ThreadPoolExecutor(THREADS)
 
     def submit(self) -> Callable[[], int]:
         """Give every file to the pool."""
-        futures = [self._pool.submit(self._file, name) for name in self._told.names]
+        futures = [self._pool.submit(self._file, name) for name in self._work.names]
         return lambda: sum(future.exception() is not None for future in futures)
 
     def _file(self, name: str) -> None:
-        with self._told.recording(name).open("rb") as audio:
+        with self._work.recording(name).open("rb") as audio:
             self._s3.put_object(Bucket=aws.BUCKET, Key=f"audio/{name}.wav", Body=audio)
         persist(lambda: aws.start(self._transcribe, name))
         persist(lambda: self._wait(name))
-        aws.fetch(self._s3, name, self._told.results)
-        if self._told.cleanup:
+        aws.fetch(self._s3, name, self._work.results)
+        if self._work.cleanup:
             persist(lambda: aws.clean(self._s3, self._transcribe, name))
 
     def _wait(self, name: str) -> None:
@@ -66,8 +66,8 @@ def persist(call: Callable[[], None]) -> None:
             if "Error" not in error.last_response:
                 raise
         time.sleep(random.uniform(pause / 2, pause))  # noqa: S311 - to spread the calls
-        pause = min(2 * pause, _LONGEST_PAUSE)
+        pause = min(2 * pause, _MAX_PAUSE)
 
 
 if __name__ == "__main__":
-    drive(Script(work()).submit)
+    drive(Script(read_work()).submit)

@@ -1,1 +1,1 @@
-"""The wire: servers, routing, signatures, answers as each protocol writes them."""
+"""HTTP: signatures, routing, administration and the answers of each protocol."""

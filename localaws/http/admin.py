@@ -1,4 +1,4 @@
-"""What tests ask and tell localaws, beside AWS: everything under `/_localaws/`."""
+"""The administration under `/_localaws/`: health, jobs, call counts, faults."""
 
 import json
 import threading
@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from localaws.errors import UsageError
-from localaws.faults import Fault, FaultBook
+from localaws.faults import Fault, FaultInjector
 from localaws.http.answers import Answer, plain_json
 from localaws.transcribe.jobs import Job, JobTable
 from localaws.transcribe.lifecycle import Lifecycle
@@ -17,10 +17,9 @@ PREFIX = "/_localaws/"
 
 
 class CallCounts:
-    """How often each operation was called and refused, and how often in any one second.
+    """Calls and refusals of each operation, and its most calls in any one second.
 
-    A second may begin at any call, and a call just a second later is not in it. Safe between
-    threads.
+    A second begins at any call and excludes a call exactly one second later. Safe between threads.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -29,7 +28,7 @@ class CallCounts:
         self._counts: dict[str, dict[str, int]] = {}
         self._errors: dict[str, dict[str, int]] = {}
         self._last_second: dict[str, deque[float]] = {}
-        self._most: dict[str, int] = {}
+        self._max_per_second: dict[str, int] = {}
 
     def add(self, operation: str, *, refused: bool) -> None:
         with self._lock:
@@ -41,16 +40,16 @@ class CallCounts:
             last.append(now)
             while last[0] <= now - 1:
                 last.popleft()
-            self._most[operation] = max(self._most.get(operation, 0), len(last))
+            self._max_per_second[operation] = max(self._max_per_second.get(operation, 0), len(last))
 
     def add_error(self, operation: str, code: str) -> None:
-        """Count an error answer, whatever it was for."""
+        """Count an error answer."""
         with self._lock:
             codes = self._errors.setdefault(operation, {})
             codes[code] = codes.get(code, 0) + 1
 
     def errors(self) -> dict[str, dict[str, int]]:
-        """How often each operation of Transcribe was answered with each error."""
+        """How often Transcribe answered each operation with each error."""
         with self._lock:
             return {operation: dict(codes) for operation, codes in self._errors.items()}
 
@@ -58,34 +57,32 @@ class CallCounts:
         with self._lock:
             return {operation: dict(counts) for operation, counts in self._counts.items()}
 
-    def most_in_a_second(self) -> dict[str, int]:
+    def max_per_second(self) -> dict[str, int]:
         with self._lock:
-            return dict(self._most)
+            return dict(self._max_per_second)
 
 
 class Admin:
-    """GET health; GET jobs, or account for the same without the jobs; GET faults that are left,
-    POST adds to them, DELETE clears them all.
-    """
+    """GET health, jobs, account (jobs without the list), faults; POST and DELETE faults."""
 
     def __init__(
-        self, table: JobTable, lifecycle: Lifecycle, faults: FaultBook, calls: CallCounts
+        self, table: JobTable, lifecycle: Lifecycle, faults: FaultInjector, calls: CallCounts
     ) -> None:
         self._table = table
         self._lifecycle = lifecycle
         self._faults = faults
         self._calls = calls
-        self._told: dict[str, Callable[[], Any]] = {
+        self._answers: dict[str, Callable[[], Any]] = {
             "health": lambda: {"status": "ok"},
             "account": self._account,
             "jobs": lambda: self._account() | self._jobs(),
-            "faults": faults.left,
+            "faults": faults.remaining,
         }
 
     def answer(self, method: str, path: str, body: bytes) -> Answer:
-        """`path` is what follows the prefix."""
-        if method == "GET" and path in self._told:
-            return plain_json(self._told[path]())
+        """Answer a request; `path` is what follows the prefix."""
+        if method == "GET" and path in self._answers:
+            return plain_json(self._answers[path]())
         if (method, path) == ("POST", "faults"):
             return self._set_faults(body)
         if (method, path) == ("DELETE", "faults"):
@@ -109,10 +106,10 @@ class Admin:
             return {
                 "accepted": len(self._table.history),
                 "running": self._table.running,
-                "most_running": self._table.most_running,
+                "max_running": self._table.max_running,
                 "calls": self._calls.snapshot(),
                 "errors": self._calls.errors(),
-                "most_in_a_second": self._calls.most_in_a_second(),
+                "max_per_second": self._calls.max_per_second(),
             }
 
     def _jobs(self) -> dict[str, Any]:

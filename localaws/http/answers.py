@@ -1,4 +1,4 @@
-"""Answers as each AWS protocol writes them, and the errors that faults turn into."""
+"""HTTP answers in each AWS protocol, and the errors of injected faults."""
 
 import json
 import uuid
@@ -12,7 +12,7 @@ from localaws.errors import ServiceError
 _THROTTLED = "Rate exceeded"
 _JSON_SERVICES = frozenset({"transcribe", "servicequotas"})
 
-#: What each kind of fault answers: to Transcribe (AWS JSON), and to S3 and the other XML services.
+#: The answer of each fault: in AWS JSON (Transcribe), and in XML (S3 and others).
 _JSON_ERRORS = {
     "throttle": ("ThrottlingException", _THROTTLED, 400),
     "limit": (
@@ -20,7 +20,7 @@ _JSON_ERRORS = {
         "You have sent too many requests, or too many jobs are running: wait and try again.",
         400,
     ),
-    "error500": ("InternalFailureException", "Internal failure, as localaws was told.", 500),
+    "error500": ("InternalFailureException", "Internal failure: a fault of localaws.", 500),
     "expired_token": ("ExpiredTokenException", "The request's security token has expired.", 400),
     "access_denied": ("AccessDeniedException", "This identity may not do that.", 400),
     "lost_bucket": ("BadRequestException", "The specified S3 bucket can't be accessed.", 400),
@@ -28,7 +28,7 @@ _JSON_ERRORS = {
 _XML_ERRORS = {
     "throttle": ("SlowDown", "Reduce your request rate.", 503),
     "limit": ("SlowDown", "Reduce your request rate.", 503),
-    "error500": ("InternalError", "Internal error, as localaws was told.", 500),
+    "error500": ("InternalError", "Internal error: a fault of localaws.", 500),
     "expired_token": ("ExpiredToken", "The request's security token has expired.", 400),
     "access_denied": ("AccessDenied", "Access Denied", 403),
     "lost_bucket": ("NoSuchBucket", "The specified bucket does not exist", 404),
@@ -37,7 +37,7 @@ _XML_ERRORS = {
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A complete HTTP answer; a WSGI application of its own."""
+    """A complete HTTP answer, which is a WSGI application."""
 
     status: int
     content_type: str
@@ -67,19 +67,19 @@ def json_error(error: ServiceError) -> Answer:
 
 
 def throttled() -> ServiceError:
-    """What the service answers above a call rate; its model does not list it."""
+    """Transcribe's answer above a call rate, which its model does not list."""
     return ServiceError("ThrottlingException", _THROTTLED)
 
 
 def fault_answer(kind: str, service: str) -> Answer:
-    """The answer to a call that a fault of this kind strikes."""
+    """The answer to a call that this kind of fault fails."""
     kind = kind.removesuffix("_after")
     errors = _JSON_ERRORS if service in _JSON_SERVICES else _XML_ERRORS
     return error_answer(ServiceError(*errors[kind]), service)
 
 
 def error_answer(error: ServiceError, service: str) -> Answer:
-    """An error as the protocol of a service writes it."""
+    """An error answer in the protocol of a service."""
     if service in _JSON_SERVICES:
         return json_error(error)
     text = f"<Error><Code>{error.code}</Code><Message>{escape(error.message)}</Message></Error>"

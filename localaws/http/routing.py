@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from localaws.errors import ServiceError
-from localaws.faults import Fault, FaultBook
+from localaws.faults import Fault, FaultInjector
 from localaws.http.admin import PREFIX, Admin, CallCounts
 from localaws.http.answers import (
     Answer,
@@ -20,7 +20,7 @@ from localaws.http.answers import (
     throttled,
 )
 from localaws.http.disconnect import Disconnect
-from localaws.http.signatures import Guard
+from localaws.http.signatures import Authenticator
 from localaws.operations import Call, form_action, identify
 from localaws.quotas import RateLimiter
 from localaws.transcribe.api import TranscribeApi, decode
@@ -32,17 +32,17 @@ _FORM = "application/x-www-form-urlencoded"
 
 
 class Router:
-    """Sends each request to who answers it, and lets faults and quotas have their say first."""
+    """Applies authentication, faults and quotas, then routes the request to its service."""
 
     def __init__(
         self,
         api: TranscribeApi,
         admin: Admin,
-        faults: FaultBook,
+        faults: FaultInjector,
         limiter: RateLimiter,
         calls: CallCounts,
         other: Application,
-        guard: Guard | None = None,
+        authenticator: Authenticator | None = None,
     ) -> None:
         self._api = api
         self._admin = admin
@@ -50,16 +50,16 @@ class Router:
         self._limiter = limiter
         self._calls = calls
         self._other_app = other
-        self._guard = guard
+        self._authenticator = authenticator
 
     def __call__(self, environ: Environ, start_response: Any) -> Iterable[bytes]:
         path = environ["PATH_INFO"]
         if path.startswith(PREFIX):
             return self._administer(path.removeprefix(PREFIX), environ)(environ, start_response)
         call = identify(environ)
-        if self._guard is not None:
+        if self._authenticator is not None:
             try:
-                self._guard.check(environ, call.service)
+                self._authenticator.check(environ, call.service)
             except ServiceError as error:
                 return error_answer(error, call.service)(environ, start_response)
         if call.service == "transcribe":
@@ -67,10 +67,14 @@ class Router:
         return self._other(call, environ, start_response)
 
     def _administer(self, path: str, environ: Environ) -> Answer:
-        # Whether it is up, anybody may know.
-        if self._guard is not None and path != "health" and not self._guard.admits(environ):
+        # Health is public.
+        if (
+            self._authenticator is not None
+            and path != "health"
+            and not self._authenticator.is_admin(environ)
+        ):
             return plain_json(
-                {"error": "Give the access key id and the secret by HTTP Basic."}, 401
+                {"error": "Send the access key id and the secret by HTTP Basic."}, 401
             )
         return self._admin.answer(environ["REQUEST_METHOD"], path, _body(environ))
 
@@ -78,8 +82,8 @@ class Router:
         try:
             params = decode(_body(environ))
             name = params.get("TranscriptionJobName") or params.get("JobNameContains") or ""
-            fault = self._faults.strike(call.operation, str(name))
-            refused = _refuses(fault) or not self._limiter.allow(call.operation)
+            fault = self._faults.for_call(call.operation, str(name))
+            refused = _refuses(fault) or not self._limiter.acquire(call.operation)
             self._calls.add(call.operation, refused=refused)
             if fault and _refuses(fault):
                 return self._misbehave(fault, call)
@@ -97,7 +101,7 @@ class Router:
             body = _body(environ)
             environ["wsgi.input"] = io.BytesIO(body)
             call = Call(call.service, form_action(body) or call.operation, call.region, call.name)
-        fault = self._faults.strike(call.operation, call.name)
+        fault = self._faults.for_call(call.operation, call.name)
         self._calls.add(call.operation, refused=_refuses(fault))
         if fault is None and call.operation == "ListServiceQuotas":
             _body(environ)
@@ -105,7 +109,7 @@ class Router:
         if fault is None:
             return self._other_app(environ, start_response)
         if not _refuses(fault):
-            # Done and then denied: the true answer goes nowhere.
+            # The work is done; the client gets the fault's answer.
             _discard(self._other_app(environ, lambda *_: None))
         return self._misbehave(fault, call)(environ, start_response)
 
@@ -117,7 +121,7 @@ class Router:
 
 
 def _refuses(fault: Fault | None) -> bool:
-    """Whether the work is left undone."""
+    """Whether the fault prevents the work."""
     return fault is not None and not fault.kind.endswith("_after")
 
 

@@ -1,7 +1,7 @@
-"""Who may call: requests must be signed with the one key pair that localaws was started with.
+"""Authentication: requests must be signed with the key pair of the emulator's environment.
 
 AWS Signature Version 4, in headers or as a presigned link, as the User Guide of IAM describes it
-("Create a signed AWS API request"). What `/_localaws/` answers wants the same pair by HTTP Basic.
+("Create a signed AWS API request"). `/_localaws/` wants the same pair by HTTP Basic.
 """
 
 import base64
@@ -33,13 +33,13 @@ _CREDENTIAL = re.compile(
 )
 #: Seconds by which a client's clock may be wrong.
 _SKEW = 900
-#: Seconds that a link to the service's own bucket is good for.
-_LINK_SECONDS = 900
+#: Seconds for which a presigned address of the service bucket is valid.
+_PRESIGNED_SECONDS = 900
 _UNPREFIXED = {"content-type", "content-length"}
 
 _S3, _JSON, _XML = "s3", "json", "xml"
 _MISMATCH = "The request signature we calculated does not match the signature you provided."
-#: By what is wrong and who answers: the code, the sentence, the status.
+#: Code, sentence and status by what is wrong and by protocol.
 _REFUSALS = {
     ("unsigned", _S3): ("AccessDenied", "Access Denied", 403),
     ("unsigned", _JSON): (
@@ -82,7 +82,7 @@ _REFUSALS = {
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """The one key pair that may call."""
+    """The key pair that may call."""
 
     access_key_id: str
     secret_access_key: str = field(repr=False)
@@ -102,8 +102,8 @@ class Credentials:
         return cls(key_id, secret) if key_id else None
 
 
-class Guard:
-    """Refuses what is not signed by the key pair."""
+class Authenticator:
+    """Refuses requests that the key pair has not signed."""
 
     def __init__(self, credentials: Credentials) -> None:
         self._credentials = credentials
@@ -113,18 +113,18 @@ class Guard:
         if wrong := self._wrong(environ, service):
             raise _refusal(wrong, service)
 
-    def admits(self, environ: Environ) -> bool:
-        """Whether a request to `/_localaws/` brings the key pair by HTTP Basic."""
+    def is_admin(self, environ: Environ) -> bool:
+        """Whether a request to `/_localaws/` has the key pair by HTTP Basic."""
         kind, _, text = environ.get("HTTP_AUTHORIZATION", "").partition(" ")
         try:
-            given = base64.b64decode(text, validate=True)
+            pair = base64.b64decode(text, validate=True)
         except (binascii.Error, ValueError):
             return False
-        pair = f"{self._credentials.access_key_id}:{self._credentials.secret_access_key}"
-        return kind.lower() == "basic" and hmac.compare_digest(given, pair.encode())
+        expected = f"{self._credentials.access_key_id}:{self._credentials.secret_access_key}"
+        return kind.lower() == "basic" and hmac.compare_digest(pair, expected.encode())
 
-    def link(self, url: str) -> str:
-        """A link that reads an object for a quarter of an hour, for whoever has it."""
+    def presign(self, url: str) -> str:
+        """An address with which anybody can read an object for a quarter of an hour."""
         parts = urlsplit(url)
         stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
         scope = f"{stamp[:8]}/us-east-1/s3/aws4_request"
@@ -132,7 +132,7 @@ class Guard:
             "X-Amz-Algorithm": _ALGORITHM,
             "X-Amz-Credential": f"{self._credentials.access_key_id}/{scope}",
             "X-Amz-Date": stamp,
-            "X-Amz-Expires": str(_LINK_SECONDS),
+            "X-Amz-Expires": str(_PRESIGNED_SECONDS),
             "X-Amz-SignedHeaders": "host",
         }
         canonical = _canonical(
@@ -146,11 +146,12 @@ class Guard:
         query = dict(parse_qsl(environ.get("QUERY_STRING", ""), keep_blank_values=True))
         header = _AUTHORIZATION.fullmatch(environ.get("HTTP_AUTHORIZATION", ""))
         if header:
-            credential, names, given = header["credential"], header["headers"], header["signature"]
+            credential, names = header["credential"], header["headers"]
+            signature = header["signature"]
             stamp, seconds = environ.get("HTTP_X_AMZ_DATE", ""), float(_SKEW)
             payload = _payload(environ, service)
         elif query.get("X-Amz-Algorithm") == _ALGORITHM:
-            given = query.pop("X-Amz-Signature", "")
+            signature = query.pop("X-Amz-Signature", "")
             credential = query.get("X-Amz-Credential", "")
             names = query.get("X-Amz-SignedHeaders", "")
             stamp, seconds = query.get("X-Amz-Date", ""), _number(query.get("X-Amz-Expires", ""))
@@ -170,8 +171,8 @@ class Guard:
             {name: _header(environ, name) for name in names.split(";")},
             payload,
         )
-        signature = self._signature(canonical, stamp, credential.partition("/")[2])
-        return "" if _same(signature, given) else "signature"
+        expected = self._signature(canonical, stamp, credential.partition("/")[2])
+        return "" if _same(expected, signature) else "signature"
 
     def _signature(self, canonical: str, stamp: str, scope: str) -> str:
         key = _signing_key(self._credentials.secret_access_key, scope)
@@ -208,7 +209,7 @@ def _canonical(
 
 
 def _path(environ: Environ, service: str) -> str:
-    """The path as it is signed: encoded once for S3, twice for all others."""
+    """The path in the signature: encoded once for S3, twice for others."""
     once = _encoded(environ["REQUEST_URI"].partition("?")[0])
     return once if service == _S3 else quote(once, safe="/~")
 
@@ -218,7 +219,7 @@ def _encoded(path: str) -> str:
 
 
 def _payload(environ: Environ, service: str) -> str:
-    """The hash of the body that was signed. S3's bodies may be large; it checks them by itself."""
+    """The hash of the signed body; of S3's bodies, which may be large, the client's own."""
     if service == _S3 and "HTTP_X_AMZ_CONTENT_SHA256" in environ:
         return str(environ["HTTP_X_AMZ_CONTENT_SHA256"])
     body = environ["wsgi.input"].read()
@@ -232,7 +233,7 @@ def _header(environ: Environ, name: str) -> str:
 
 
 def _age(stamp: str) -> float:
-    """Seconds since a moment in ISO's basic form; far too many if it is none."""
+    """Seconds since a moment in ISO's basic form; infinity if it is malformed."""
     try:
         moment = datetime.strptime(stamp, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
     except ValueError:

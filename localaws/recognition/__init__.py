@@ -1,1 +1,1 @@
-"""What hears speech, or makes as if: recognisers and the processes they run in."""
+"""Recognisers: pocketsphinx in processes of its own, and recognisers that end jobs by the clock."""

@@ -1,4 +1,4 @@
-"""From a recording of any format to 16 kHz PCM, in memory that does not grow with its length."""
+"""Decodes recordings of any format to 16 kHz PCM; memory does not grow with their length."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -39,12 +39,12 @@ _DEMUXERS = {
 
 @dataclass(frozen=True, slots=True)
 class AudioInfo:
-    """What was detected. `formats` are the names the service has for it, the likeliest first."""
+    """What was detected. `formats` are the service's names for it, the likeliest first."""
 
     formats: tuple[str, ...]
     sample_rate: int
     channels: int
-    #: Seconds, as the container claims, or less; None where it does not say.
+    #: Seconds, as the container claims, or less; None if it does not.
     duration: float | None
 
 

@@ -1,7 +1,7 @@
-"""How long jobs run of which nothing is heard: always the same, or by chance.
+"""How long jobs of `fixed` and `random` run.
 
-Chance is drawn from the job's name, so that whoever starts jobs of the same names gets the same
-work, in whatever order.
+`random` derives the time from the job's name: jobs of the same names last as long in every run and
+in any order.
 """
 
 import hashlib
@@ -12,7 +12,7 @@ from collections.abc import Callable
 from localaws.errors import UsageError
 
 #: The shortest and the longest job, as shares of the mean: 1 s and 160 s where it is 25 s.
-SHORTEST, LONGEST = 1 / 25, 160 / 25
+MIN_SHARE, MAX_SHARE = 1 / 25, 160 / 25
 
 #: Seconds that the job of this name runs.
 Delay = Callable[[str], float]
@@ -23,7 +23,7 @@ def fixed(seconds: float) -> Delay:
 
 
 def exponential(mean: float, seed: str = "") -> Delay:
-    """Exponentially distributed with this mean, clipped to SHORTEST and LONGEST of it.
+    """Exponentially distributed with this mean, clipped to MIN_SHARE and MAX_SHARE of it.
 
     Clipping moves the mean by less than 0.1 %.
     """
@@ -31,7 +31,7 @@ def exponential(mean: float, seed: str = "") -> Delay:
     def delay(name: str) -> float:
         digest = hashlib.sha256(f"{seed}:{name}".encode()).digest()
         share = (int.from_bytes(digest[:7]) + 0.5) / 2**56  # strictly between 0 and 1
-        return min(max(-mean * math.log(share), SHORTEST * mean), LONGEST * mean)
+        return min(max(-mean * math.log(share), MIN_SHARE * mean), MAX_SHARE * mean)
 
     return delay
 
@@ -46,7 +46,7 @@ def parse(text: str) -> Delay:
         seconds = -1.0
     if kind == "fixed" and 0 <= seconds < threading.TIMEOUT_MAX and not seed:
         return fixed(seconds)
-    if kind == "random" and 0 < seconds < threading.TIMEOUT_MAX / LONGEST:
+    if kind == "random" and 0 < seconds < threading.TIMEOUT_MAX / MAX_SHARE:
         return exponential(seconds, seed)
     raise UsageError(
         f"The recogniser {text!r} is unknown: use pocketsphinx, fixed:SECONDS as in fixed:2.5, or "

@@ -1,4 +1,4 @@
-"""Cuts sound into utterances: stretches of speech between pauses."""
+"""Cuts sound into utterances, at pauses."""
 
 from array import array
 from collections.abc import Iterator
@@ -14,11 +14,11 @@ _VAD_MODE, _WINDOW = 2, 0.3
 _PADDING = 0.2
 #: Seconds. Longer speech is cut at its quietest moment near the end: decoding takes memory and
 #: time that grow with the length of an utterance.
-_LONGEST, _CUT_WITHIN = 30.0, 5.0
+_MAX_SECONDS, _CUT_WITHIN = 30.0, 5.0
 
 
 @dataclass(frozen=True, slots=True)
-class Stretch:
+class SpeechSegment:
     """Sound with speech in it: 16-bit mono at 16 kHz, from `start` seconds."""
 
     start: float
@@ -29,8 +29,8 @@ class Stretch:
         return self.start + len(self.pcm) / BYTES_PER_SECOND
 
 
-class Cutter:
-    """Takes sound piece by piece and gives the utterances that have ended."""
+class Segmenter:
+    """Reads sound in pieces and returns the utterances that have ended."""
 
     def __init__(self) -> None:
         self._endpointer = Endpointer(window=_WINDOW, vad_mode=_VAD_MODE)
@@ -39,15 +39,15 @@ class Cutter:
         self._dropped = 0  # bytes before it
         self._seen = 0  # bytes of it that the endpointer has heard
         self._start: float | None = None  # of the utterance being spoken
-        self._ended = 0.0  # the last one
+        self._ended = 0.0  # the last utterance
 
     @property
     def seconds(self) -> float:
-        """The length of all sound given so far."""
+        """The length of all sound so far."""
         return (self._dropped + len(self._sound)) / BYTES_PER_SECOND
 
-    def feed(self, pcm: bytes) -> Iterator[Stretch]:
-        """Take more sound."""
+    def feed(self, pcm: bytes) -> Iterator[SpeechSegment]:
+        """Add sound; returns the utterances that it ends."""
         self._sound += pcm
         while len(self._sound) - self._seen >= self._frame:
             frame = bytes(self._sound[self._seen : self._seen + self._frame])
@@ -58,14 +58,14 @@ class Cutter:
             if self._start is not None and not self._endpointer.in_speech:
                 yield self._cut(self._endpointer.speech_end + _PADDING)
                 self._start = None
-            elif self._start is not None and self._now() - self._start > _LONGEST:
+            elif self._start is not None and self._now() - self._start > _MAX_SECONDS:
                 pause = self._quietest()
                 yield self._cut(pause)
                 self._start = pause
             self._forget()
 
-    def flush(self) -> Iterator[Stretch]:
-        """The sound has ended; give what was still being spoken."""
+    def flush(self) -> Iterator[SpeechSegment]:
+        """The sound has ended; returns an utterance that it cut off."""
         if self._start is not None:
             yield self._cut(self.seconds)
             self._start = None
@@ -77,12 +77,12 @@ class Cutter:
         samples = round(seconds * BYTES_PER_SECOND / 2)
         return min(max(0, samples * 2 - self._dropped), len(self._sound))
 
-    def _cut(self, end: float) -> Stretch:
+    def _cut(self, end: float) -> SpeechSegment:
         first = self._offset(self._start or 0.0)
         pcm = bytes(self._sound[first : self._offset(end)])
-        stretch = Stretch((self._dropped + first) / BYTES_PER_SECOND, pcm)
-        self._ended = stretch.end
-        return stretch
+        segment = SpeechSegment((self._dropped + first) / BYTES_PER_SECOND, pcm)
+        self._ended = segment.end
+        return segment
 
     def _quietest(self) -> float:
         first = self._seen - int(_CUT_WITHIN * BYTES_PER_SECOND) // self._frame * self._frame

@@ -1,6 +1,6 @@
-"""The recognisers `fixed` and `random`: a job ends so long after its start and nothing is heard.
+"""The recognisers `fixed` and `random`: they end a job after some time and recognise nothing.
 
-For tests of everything around recognition: thousands of jobs cost one thread and no process.
+Thousands of jobs cost one thread and no process, for tests of everything around recognition.
 """
 
 import heapq
@@ -10,17 +10,17 @@ import time
 
 from localaws.recognition.delays import Delay
 from localaws.transcribe.jobs import Job
-from localaws.transcribe.lifecycle import Ending
+from localaws.transcribe.lifecycle import OnEnd
 from localaws.transcribe.speech import Recognition, Utterance, Word
 
-#: Stand for what redaction hides, and for what a vocabulary filter finds.
+#: A word that redaction hides, and one that a vocabulary filter finds.
 PERSONAL_WORD, FILTERED_WORD = "[personal]", "[filtered]"
 
 
 class FixedRecogniser:
-    """Ends jobs by the clock. The text says that it is none."""
+    """Ends jobs by the clock. Their text says that no speech was recognised."""
 
-    def __init__(self, delay: Delay, end: Ending) -> None:
+    def __init__(self, delay: Delay, end: OnEnd) -> None:
         self._delay = delay
         self._end = end
         self._due: list[tuple[float, int, Job]] = []
@@ -30,19 +30,19 @@ class FixedRecogniser:
         self._thread = threading.Thread(target=self._run, name="localaws-fixed", daemon=True)
         self._thread.start()
 
-    def refusal(self, job: Job) -> str | None:  # noqa: ARG002 - nothing is too much for it
-        """It can do anything, because it does nothing."""
+    def unsupported(self, job: Job) -> str | None:  # noqa: ARG002 - as Recogniser has it
+        """None: it supports every option."""
         return None
 
     def submit(self, job: Job) -> None:
-        """Have this job end in time."""
+        """End this job when its time has passed."""
         with self._changed:
             due = job.clock + self._delay(job.name)
             heapq.heappush(self._due, (due, next(self._order), job))
             self._changed.notify()
 
     def processes(self) -> dict[int, int]:
-        """None: see Recogniser.processes of lifecycle."""
+        """Empty: it has no processes."""
         return {}
 
     def close(self) -> None:
@@ -82,7 +82,7 @@ class FixedRecogniser:
 
 
 def _words(job: Job, seconds: float) -> tuple[Word, ...]:
-    """The text, and with an option that cuts words, words for it to cut."""
+    """The text, and one word each for redaction and for a vocabulary filter."""
     text = f"[localaws fixed recogniser: no speech was recognised; job {job.name}]"
     # One item, so that no word of it can pass for one that was heard.
     words = [Word(text, 0.0, seconds, 0.0)]

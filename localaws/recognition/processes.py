@@ -1,4 +1,4 @@
-"""The `pocketsphinx` recogniser: a process a job, forked by the zygote, some at once."""
+"""The `pocketsphinx` recogniser: one process for each job, some at once."""
 
 import contextlib
 import json
@@ -15,15 +15,15 @@ from typing import Any
 from localaws.s3.objects import ObjectStore
 from localaws.transcribe import media_uri
 from localaws.transcribe.jobs import Job
-from localaws.transcribe.lifecycle import Ending, Failure
-from localaws.transcribe.refusals import not_english, unsupported
+from localaws.transcribe.lifecycle import Failure, OnEnd
 from localaws.transcribe.speech import Recognition, Task
+from localaws.transcribe.unsupported_requests import unsupported_language, unsupported_options
 
 
 class ProcessRecogniser:
-    """Runs up to `workers` jobs at once; the others wait, IN_PROGRESS as far as anybody sees."""
+    """Runs up to `workers` jobs at once; the others wait, with the status IN_PROGRESS."""
 
-    def __init__(self, workers: int, store: ObjectStore, end: Ending) -> None:
+    def __init__(self, workers: int, store: ObjectStore, end: OnEnd) -> None:
         self._workers = workers
         self._store = store
         self._end = end
@@ -36,14 +36,14 @@ class ProcessRecogniser:
         self._broken = False
         self._closed = False
         self._folder = tempfile.TemporaryDirectory(prefix="localaws-")
-        self._zygote, self._reader = self._launch()
+        self._fork_server, self._reader = self._launch()
 
-    def refusal(self, job: Job) -> str | None:
-        """Only English is understood, and of some options nothing."""
-        return unsupported(job.request) or not_english(job.request)
+    def unsupported(self, job: Job) -> str | None:
+        """It knows English only, and not all options."""
+        return unsupported_options(job.request) or unsupported_language(job.request)
 
     def submit(self, job: Job) -> None:
-        """Recognise this job when a process is free."""
+        """Recognise this job once fewer than `workers` run."""
         with self._lock:
             self._waiting.append(job)
         self._dispatch()
@@ -57,40 +57,40 @@ class ProcessRecogniser:
         """Kill every process; jobs that have not ended stay as they are."""
         with self._lock:
             self._closed = True
-            zygote, reader = self._zygote, self._reader
+            fork_server, reader = self._fork_server, self._reader
             if not self._ready:
-                zygote.kill()  # it does not listen yet, and has no children
+                fork_server.kill()  # it does not listen yet, and has no children
         with contextlib.suppress(BrokenPipeError):
-            _stdin(zygote).close()
+            _stdin(fork_server).close()
         try:
-            zygote.wait(5)
+            fork_server.wait(5)
         except subprocess.TimeoutExpired:
-            zygote.kill()
-            zygote.wait()
+            fork_server.kill()
+            fork_server.wait()
         reader.join()
         self._folder.cleanup()
 
     def _launch(self) -> tuple["subprocess.Popen[bytes]", threading.Thread]:
         package = str(Path(__file__).resolve().parents[2])
         path = os.pathsep.join(filter(None, [package, os.environ.get("PYTHONPATH")]))
-        zygote = subprocess.Popen(
-            [sys.executable, "-m", "localaws.recognition.zygote"],
+        fork_server = subprocess.Popen(
+            [sys.executable, "-m", "localaws.recognition.fork_server"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env={**os.environ, "PYTHONPATH": path},
-            process_group=0,  # Ctrl-C is for us; the end of its stdin is its sign to end
+            process_group=0,  # Ctrl-C is for the parent; the fork server ends with its stdin
         )
         reader = threading.Thread(
-            target=self._listen, args=(zygote,), name="localaws-zygote", daemon=True
+            target=self._listen, args=(fork_server,), name="localaws-fork-server", daemon=True
         )
         reader.start()
-        return zygote, reader
+        return fork_server, reader
 
     def _dispatch(self) -> None:
-        """Hand over waiting jobs while processes are free."""
+        """Send waiting jobs to the fork server while fewer than `workers` run."""
         with self._lock:
             if self._dispatching:
-                return  # Another thread, or this one further up, is about to look again.
+                return  # Another thread, or this one further up the stack, continues the loop.
             self._dispatching = True
         while True:
             with self._lock:
@@ -100,14 +100,14 @@ class ProcessRecogniser:
                 job = self._waiting.popleft()
                 key = str(job.sequence)
                 self._running[key] = job
-            failure = self._hand_over(key, job)
+            failure = self._send(key, job)
             if failure is None:
                 continue
             with self._lock:
                 self._running.pop(key, None)
             self._end(job, failure)
 
-    def _hand_over(self, key: str, job: Job) -> Failure | None:
+    def _send(self, key: str, job: Job) -> Failure | None:
         if self._broken:
             return Failure("Internal error: the recogniser cannot start; its output says why.")
         address = media_uri.split(job.request["Media"]["MediaFileUri"])
@@ -126,34 +126,34 @@ class ProcessRecogniser:
         )
         order = {"job": key, "result": str(self._path(key, "result")), "task": asdict(task)}
         with self._lock, contextlib.suppress(BrokenPipeError, ValueError):
-            # If the zygote has died, its listener fails every job that it ran, this one too.
-            _stdin(self._zygote).write(json.dumps(order).encode() + b"\n")
-            _stdin(self._zygote).flush()
+            # If the fork server has died, its listener fails every job that it ran, this one too.
+            _stdin(self._fork_server).write(json.dumps(order).encode() + b"\n")
+            _stdin(self._fork_server).flush()
         return None
 
-    def _listen(self, zygote: "subprocess.Popen[bytes]") -> None:
-        """Follow the zygote until it ends; one that dies by itself is replaced."""
-        assert zygote.stdout is not None  # noqa: S101 - PIPE, above
-        with zygote.stdout as lines:
+    def _listen(self, fork_server: "subprocess.Popen[bytes]") -> None:
+        """Follow the fork server until it ends; one that dies by itself is replaced."""
+        assert fork_server.stdout is not None  # noqa: S101 - PIPE, above
+        with fork_server.stdout as lines:
             for line in lines:
-                self._hear(json.loads(line))
-        zygote.wait()
+                self._on_message(json.loads(line))
+        fork_server.wait()
         with self._lock:
             if self._closed:
                 return
             with contextlib.suppress(BrokenPipeError):
-                _stdin(zygote).close()
+                _stdin(fork_server).close()
             lost = list(self._running)
-            # One that never got ready would not the next time either.
+            # A fork server that never got ready would fail again.
             if self._ready:
                 self._ready = False
-                self._zygote, self._reader = self._launch()
+                self._fork_server, self._reader = self._launch()
             else:
                 self._broken = True
         for key in lost:
-            self._ended(key, "the process that starts recognisers died")
+            self._on_exit(key, "the process that starts recognisers died")
 
-    def _hear(self, message: dict[str, Any]) -> None:
+    def _on_message(self, message: dict[str, Any]) -> None:
         key = message.get("job")
         if key is None:
             self._ready = True
@@ -161,13 +161,13 @@ class ProcessRecogniser:
             with self._lock:
                 self._pids[key] = message["pid"]
         elif message["exit"] == 0:
-            self._ended(key, None)
+            self._on_exit(key, None)
         elif message["exit"] < 0:
-            self._ended(key, f"the recogniser was killed by signal {-message['exit']}")
+            self._on_exit(key, f"the recogniser was killed by signal {-message['exit']}")
         else:
-            self._ended(key, "the recogniser crashed")
+            self._on_exit(key, "the recogniser crashed")
 
-    def _ended(self, key: str, crash: str | None) -> None:
+    def _on_exit(self, key: str, crash: str | None) -> None:
         outcome = Failure(f"Internal error: {crash}.") if crash else self._result(key)
         with self._lock:
             job = self._running.pop(key, None)
@@ -190,5 +190,5 @@ class ProcessRecogniser:
         return Path(self._folder.name, f"{key}.{kind}")
 
 
-def _stdin(zygote: "subprocess.Popen[bytes]") -> Any:
-    return zygote.stdin
+def _stdin(fork_server: "subprocess.Popen[bytes]") -> Any:
+    return fork_server.stdin

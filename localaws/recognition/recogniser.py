@@ -1,7 +1,7 @@
 """Speech recognition with pocketsphinx and the US English model in its wheel.
 
-It holds the interpreter for the whole of an utterance, so it runs in processes of its own: see
-zygote.py. Nothing here knows of jobs or AWS.
+It blocks the interpreter for a whole utterance and so runs in processes of its own: fork_server.py.
+It knows neither jobs nor AWS.
 """
 
 import itertools
@@ -13,18 +13,18 @@ from typing import Any
 from pocketsphinx import Decoder
 
 from localaws.recognition.audio import Audio, check_not_too_long, check_not_too_short, open_audio
-from localaws.recognition.endpointing import Cutter, Stretch
+from localaws.recognition.endpointing import Segmenter, SpeechSegment
 from localaws.transcribe.speech import Recognition, Task, Utterance, Word
 
 #: The decoder counts in frames of 10 ms.
 _FRAMES_PER_SECOND = 100
-#: How many hypotheses are looked at to find different readings; many differ in pauses only.
+#: Hypotheses to search for different readings; many differ in pauses only.
 _HYPOTHESES = 60
 _VARIANT = re.compile(r"\(\d+\)$")
 
 
 class Recogniser:
-    """Holds the decoder, which takes 0.6 s and 110 MB to load. One utterance at a time."""
+    """A decoder, which needs 0.6 s and 110 MB to load. One utterance at a time."""
 
     def __init__(self) -> None:
         # The decoder's defaults: every change that was measured made it slower or worse.
@@ -36,14 +36,14 @@ class Recogniser:
         with open_audio(Path(task.path)) as audio:
             audio.check(task.media_format, task.sample_rate)
             channels = audio.info.channels if task.separate_channels else 1
-            cutters = [Cutter() for _ in range(channels)]
+            segmenters = [Segmenter() for _ in range(channels)]
             utterances = [
-                self._utterance(stretch, channel, task.readings)
-                for channel, stretch in _stretches(audio, cutters)
+                self._utterance(segment, channel, task.readings)
+                for channel, segment in _segments(audio, segmenters)
             ]
-            check_not_too_short(cutters[0].seconds)
+            check_not_too_short(segmenters[0].seconds)
             return Recognition(
-                duration=cutters[0].seconds,
+                duration=segmenters[0].seconds,
                 utterances=tuple(
                     sorted(filter(None, utterances), key=lambda each: (each.start, each.channel))
                 ),
@@ -52,17 +52,17 @@ class Recogniser:
                 channels=channels,
             )
 
-    def _utterance(self, stretch: Stretch, channel: int, readings: int) -> Utterance | None:
-        self._decode(stretch.pcm)
-        words = self._words(stretch.start)
+    def _utterance(self, segment: SpeechSegment, channel: int, readings: int) -> Utterance | None:
+        self._decode(segment.pcm)
+        words = self._words(segment.start)
         if not words:
             return None
-        others = self._other_readings(stretch, words, readings - 1) if readings > 1 else ()
-        return Utterance(stretch.start, stretch.end, words, others, channel)
+        others = self._other_readings(segment, words, readings - 1) if readings > 1 else ()
+        return Utterance(segment.start, segment.end, words, others, channel)
 
     def _decode(self, pcm: bytes) -> None:
         decoder = self._decoder
-        # Without this, what was heard before changes what is heard now.
+        # Without this, the utterance before changes the result.
         decoder.reinit_feat()
         decoder.start_utt()
         decoder.process_raw(pcm, full_utt=True)
@@ -84,12 +84,12 @@ class Recogniser:
         )
 
     def _other_readings(
-        self, stretch: Stretch, best: tuple[Word, ...], wanted: int
+        self, segment: SpeechSegment, best: tuple[Word, ...], wanted: int
     ) -> tuple[tuple[Word, ...], ...]:
         """Other readings with real times, from aligning each with the sound again.
 
-        The decoder tells no confidence for their words: each gets its reading's share of the
-        scores of all readings that were looked at.
+        The decoder has no confidence for their words: each word gets its reading's share of the
+        scores of all readings.
         """
         scores: dict[str, float] = {}
         for guess in itertools.islice(self._decoder.nbest(), _HYPOTHESES):
@@ -103,34 +103,34 @@ class Recogniser:
             return tuple(
                 reading
                 for text in others
-                if (reading := self._align(stretch, text, scores[text] / total))
+                if (reading := self._align(segment, text, scores[text] / total))
             )
         finally:
             self._decoder.activate_search(self._search)
 
-    def _align(self, stretch: Stretch, text: str, share: float) -> tuple[Word, ...]:
+    def _align(self, segment: SpeechSegment, text: str, share: float) -> tuple[Word, ...]:
         try:
             self._decoder.set_align_text(text)
-            self._decode(stretch.pcm)
+            self._decode(segment.pcm)
         except RuntimeError:
-            return ()  # It cannot be fitted to the sound: then it is no reading of it.
+            return ()  # The text does not fit the sound, so it is no reading.
         return tuple(
-            Word(word.text, word.start, word.end, share) for word in self._words(stretch.start)
+            Word(word.text, word.start, word.end, share) for word in self._words(segment.start)
         )
 
 
-def _stretches(audio: Audio, cutters: list[Cutter]) -> Iterator[tuple[int, Stretch]]:
+def _segments(audio: Audio, segmenters: list[Segmenter]) -> Iterator[tuple[int, SpeechSegment]]:
     """The utterances of every channel, while the sound is decoded."""
-    channels = len(cutters)
+    channels = len(segmenters)
     for pcm in audio.pcm(channels):
-        for channel, cutter in enumerate(cutters):
+        for channel, segmenter in enumerate(segmenters):
             mono = pcm if channels == 1 else _one_of_two(pcm, channel)
-            for stretch in cutter.feed(mono):
-                yield channel, stretch
-        check_not_too_long(cutters[0].seconds)
-    for channel, cutter in enumerate(cutters):
-        for stretch in cutter.flush():
-            yield channel, stretch
+            for segment in segmenter.feed(mono):
+                yield channel, segment
+        check_not_too_long(segmenters[0].seconds)
+    for channel, segmenter in enumerate(segmenters):
+        for segment in segmenter.flush():
+            yield channel, segment
 
 
 def _one_of_two(pcm: bytes, channel: int) -> bytes:
@@ -138,5 +138,5 @@ def _one_of_two(pcm: bytes, channel: int) -> bytes:
 
 
 def _plain(token: str) -> str:
-    """The word without its pronunciation variant; nothing for pauses and noises."""
+    """The word without its pronunciation variant; empty for pauses and noises."""
     return "" if token.startswith(("<", "[", "+")) else _VARIANT.sub("", token)

@@ -1,8 +1,8 @@
-"""moto's S3, as Transcribe reads from and writes to it.
+"""moto's S3 as an ObjectStore.
 
-Reached through moto's backend and not over HTTP, for three reasons: with `fixed` thousands of
-documents are written, and a call costs 0.1 ms here and 5 ms there; faults meant for a client's
-PutObject must not hit the service's own; and a full server cannot wait on itself.
+It calls moto's backend and not HTTP, for three reasons: thousands of `fixed` jobs write documents,
+and a call costs 0.1 ms here and 5 ms there; a fault for a client's PutObject must not fail the
+service's own; and a server with all threads busy cannot wait for itself.
 """
 
 import contextlib
@@ -51,11 +51,11 @@ class MotoStore:
             raise LookupError(f"The bucket {bucket} cannot be written.") from error
         written.set_metadata({"Content-Type": content_type})
         if bucket == SERVICE_BUCKET:
-            # The service hands out presigned links to its own bucket; ours need no signature.
+            # Without credentials, addresses of the service bucket have no signature.
             written.set_acl(get_canned_acl("public-read"))
 
     def clear(self) -> None:
-        """Forget every bucket, which also closes the temporary files that moto holds."""
+        """Forget every bucket, which also closes moto's temporary files."""
         self._backend.reset()
 
     def _find(self, bucket: str, key: str) -> Any:

@@ -1,4 +1,4 @@
-"""The S3 that Transcribe reads from and writes to, whoever keeps the objects."""
+"""What Transcribe needs of S3, and the names that both share."""
 
 import re
 from typing import Protocol
@@ -6,7 +6,7 @@ from typing import Protocol
 from localaws.errors import UsageError
 
 ACCOUNT_ID = "123456789012"
-#: Where transcripts go when no OutputBucketName is given; the real service has a bucket too.
+#: The bucket for transcripts of requests without OutputBucketName, as the real service has one.
 SERVICE_BUCKET = "localaws-transcribe-service"
 
 _BUCKET_NAME = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")

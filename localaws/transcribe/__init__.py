@@ -1,1 +1,1 @@
-"""Amazon Transcribe: its operations, its jobs and what it writes."""
+"""Amazon Transcribe: its operations, jobs and documents."""

@@ -1,4 +1,4 @@
-"""Amazon Transcribe on the wire: AWS JSON 1.1, one function for each operation."""
+"""Amazon Transcribe's operations, in AWS JSON 1.1."""
 
 import base64
 import json
@@ -24,11 +24,11 @@ class TranscribeApi:
         table: JobTable,
         store: ObjectStore,
         lifecycle: Lifecycle,
-        link: Callable[[str], str] = str,
+        presign: Callable[[str], str] = str,
     ) -> None:
-        """`link` signs the address of an object in the service's own bucket."""
+        """`presign` signs the address of an object in the service bucket."""
         self._table = table
-        self._link = link
+        self._presign = presign
         self._store = store
         self._lifecycle = lifecycle
         self._operations: dict[str, Callable[[Json, str, str], Json]] = {
@@ -57,15 +57,15 @@ class TranscribeApi:
     def _start(self, params: Json, region: str, base_url: str) -> Json:
         validation.check_start(params)
         name = params["TranscriptionJobName"]
-        # Before anything else, so that a retried call hears of its own job.
-        self._table.check_free(region, name)
+        # First, so that a retried call gets ConflictException for its own job.
+        self._table.check_name_unused(region, name)
         address = media_uri.split(params["Media"]["MediaFileUri"])
         validation.check_media(self._store.size(*address) if address else None)
         location = self._location(params, base_url)
         with self._table.lock:
             # Together, so that the answer is IN_PROGRESS however soon the job ends.
             job = self._table.start(name, region, params, location)
-            record = records.full_record(job)
+            record = records.for_start(job)
             runs = job.status == "IN_PROGRESS"
         if runs:
             self._lifecycle.begin(job)
@@ -82,22 +82,24 @@ class TranscribeApi:
                 f"The specified S3 bucket {bucket} can't be accessed: it does not exist, or it "
                 "may not be written."
             ) from error
-        own_bucket = "OutputBucketName" not in params
-        return Location(bucket, key, base_url, own_bucket, self._link if own_bucket else str)
+        service_bucket = "OutputBucketName" not in params
+        return Location(
+            bucket, key, base_url, service_bucket, self._presign if service_bucket else str
+        )
 
     def _get(self, params: Json, region: str, _base_url: str) -> Json:
         with self._table.lock:
             job = self._table.get(region, params["TranscriptionJobName"])
-            return {"TranscriptionJob": records.looked_up(job)}
+            return {"TranscriptionJob": records.for_get(job)}
 
     def _list(self, params: Json, region: str, _base_url: str) -> Json:
         status, contains = params.get("Status"), params.get("JobNameContains", "")
         size = params.get("MaxResults", _DEFAULT_PAGE)
         before = _read_token(params["NextToken"]) if params.get("NextToken") else None
         with self._table.lock:
-            # One more than asked for tells whether there is a next page.
+            # One more than the page shows whether there is a next page.
             page = self._table.page(region, status, contains, before, size + 1)
-            answer: Json = {"TranscriptionJobSummaries": [*map(records.summary, page[:size])]}
+            answer: Json = {"TranscriptionJobSummaries": [*map(records.for_list, page[:size])]}
         if status:
             answer["Status"] = status
         if len(page) > size:
@@ -140,7 +142,7 @@ def decode(body: bytes) -> Json:
         raise ServiceError("SerializationException", "The body is not JSON.") from error
     if not isinstance(params, dict):
         raise ServiceError("SerializationException", "The body is not a JSON object.")
-    # A null is a value not given, as everywhere in AWS JSON.
+    # In AWS JSON null means absent.
     return {name: value for name, value in params.items() if value is not None}
 
 
@@ -155,4 +157,4 @@ def _read_token(token: str) -> int:
             return int(number)
     except ValueError:
         pass
-    raise bad_request("NextToken is not one that ListTranscriptionJobs gave.")
+    raise bad_request("NextToken is not one of ListTranscriptionJobs.")

@@ -1,23 +1,23 @@
-"""The result document, in the shape that Amazon Transcribe writes.
+"""The result document in the shape of Amazon Transcribe.
 
 Times and confidences are strings, punctuation has no times (Transcribe developer guide, "Data
 input and output"). Pauses end sentences here: each utterance gets a capital and a full stop.
-There is no diarisation: with ShowSpeakerLabels everybody is `spk_0`. No language is identified:
-one is assumed, and reported like the other candidates with a score of 0. Nothing is toxic.
+There is no diarisation: with ShowSpeakerLabels every speaker is `spk_0`. No language is identified:
+the document assumes one and gives it, like the other candidates, a score of 0. All toxicity is 0.
 """
 
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 from localaws.s3.objects import ACCOUNT_ID
-from localaws.transcribe import marks
+from localaws.transcribe import masking
 from localaws.transcribe.speech import Recognition, Utterance, Word
 
 Json = dict[str, Any]
 
-#: The only speaker there is.
+#: The only speaker.
 SPEAKER = "spk_0"
-#: The score of a language that was assumed and not identified.
+#: The score of an assumed language.
 ASSUMED_SCORE = 0.0
 #: The candidates where a request names none.
 _CANDIDATES = ("en-US", "es-US", "fr-FR", "de-DE", "zh-CN")
@@ -34,7 +34,7 @@ _TOXIC_CATEGORIES = (
 
 
 def assumed_language(request: Json) -> str:
-    """The language of the document: the one asked for, else the first English one of the options.
+    """The document's language: the request's, else the first English one of its options.
 
     `request` is StartTranscriptionJob's.
     """
@@ -47,9 +47,11 @@ def assumed_language(request: Json) -> str:
 def build(
     job_name: str, request: Json, recognition: Recognition, *, redacted: bool = False
 ) -> Json:
-    """The document of a finished job, or the one in which personal data is hidden."""
+    """The document of a finished job, or its redacted document."""
     settings = request.get("Settings", {})
-    utterances = [marks.cut(each, request, redacted=redacted) for each in recognition.utterances]
+    utterances = [
+        masking.masked(each, request, redacted=redacted) for each in recognition.utterances
+    ]
     labels = _Labels(
         speaker=SPEAKER if settings.get("ShowSpeakerLabels") else None,
         by_channel=bool(settings.get("ChannelIdentification")),
@@ -90,7 +92,7 @@ def seconds(value: float) -> str:
 
 
 class _Labels:
-    """Which labels the request asked for, and what they say of an utterance."""
+    """The speaker and channel labels that the request wants."""
 
     def __init__(self, speaker: str | None, *, by_channel: bool) -> None:
         self.speaker = speaker
@@ -112,7 +114,7 @@ def _items(utterance: Utterance, request: Json) -> list[Json]:
     items = [
         {
             "type": "pronunciation",
-            "alternatives": [{**marks.certainty(word, request), "content": text}],
+            "alternatives": [{**masking.confidence(word, request), "content": text}],
             "start_time": seconds(word.start),
             "end_time": seconds(word.end),
             **({"vocabularyFilterMatch": True} if word.filtered else {}),
@@ -181,7 +183,7 @@ def _reading(utterance: Utterance, words: Sequence[Word], request: Json) -> Json
         {
             "start_time": seconds(word.start),
             "end_time": seconds(word.end),
-            **marks.certainty(word, request),
+            **masking.confidence(word, request),
             "type": "pronunciation",
             "content": text,
         }

@@ -1,4 +1,4 @@
-"""The account's transcription jobs: their states, their order, and who may run.
+"""The table of the account's transcription jobs: states, order, and the limit of running jobs.
 
 QUEUED (deferred only) -> IN_PROGRESS -> COMPLETED | FAILED
 """
@@ -15,7 +15,7 @@ from localaws.s3.objects import ACCOUNT_ID
 
 Json = dict[str, Any]
 
-#: Deferred jobs that an account may have waiting (Amazon Transcribe quotas).
+#: Deferred jobs that may wait in an account (Amazon Transcribe quotas).
 MAX_DEFERRED = 10_000
 
 
@@ -26,12 +26,12 @@ class Location:
     bucket: str
     key: str
     base_url: str
-    own_bucket: bool
-    #: signs what nobody else may read
-    link: Callable[[str], str] = str
+    service_bucket: bool
+    #: Signs an address that is not public.
+    presign: Callable[[str], str] = str
 
     def uri(self, key: str) -> str:
-        return self.link(f"{self.base_url}/{self.bucket}/{key}")
+        return self.presign(f"{self.base_url}/{self.bucket}/{key}")
 
 
 @dataclass(slots=True, eq=False)
@@ -52,7 +52,7 @@ class Job:
     completed: float | None = None
     failure_reason: str | None = None
     subtitle_uris: list[str] = field(default_factory=list)
-    #: Found out by the recogniser and reported like the service does.
+    #: What the recogniser found out, in the service's fields.
     found: Json = field(default_factory=dict)
     tags: dict[str, str] = field(default_factory=dict)
     deleted: bool = False
@@ -69,7 +69,7 @@ class Job:
 
 
 class _Region:
-    """The jobs of one region, which know nothing of another's."""
+    """The jobs of one region."""
 
     def __init__(self) -> None:
         self.jobs: dict[str, Job] = {}
@@ -78,7 +78,7 @@ class _Region:
 
 
 class JobTable:
-    """All jobs of the account; names and the limit are each region's own. Safe between threads."""
+    """All jobs of the account; names and the limit apply to a region. Safe between threads."""
 
     def __init__(self, limit: int | None) -> None:
         self.lock = threading.RLock()
@@ -86,7 +86,7 @@ class JobTable:
         self._regions: defaultdict[str, _Region] = defaultdict(_Region)
         #: Every job ever accepted, in order, deleted ones too.
         self.history: list[Job] = []
-        self.most_running = 0
+        self.max_running = 0
 
     @property
     def running(self) -> int:
@@ -95,20 +95,20 @@ class JobTable:
             return sum(len(each.running) for each in self._regions.values())
 
     def start(self, name: str, region: str, request: Json, location: Location) -> Job:
-        """Add a job: it runs at once, or waits if it may and no place is free.
+        """Add a job: it runs at once, or waits if it is deferrable and the limit is reached.
 
         Raises ServiceError: ConflictException, LimitExceededException.
         """
         deferrable = request.get("JobExecutionSettings", {}).get("AllowDeferredExecution", False)
         with self.lock:
-            self.check_free(region, name)
+            self.check_name_unused(region, name)
             here = self._regions[region]
             full = self._limit is not None and len(here.running) >= self._limit
             if full and (not deferrable or len(here.waiting) >= MAX_DEFERRED):
                 raise ServiceError(
                     "LimitExceededException",
-                    f"The account runs {len(here.running)} transcription jobs at once, which is "
-                    "all it may: wait until one has ended and try again.",
+                    f"The account runs {len(here.running)} transcription jobs, which is its "
+                    "limit: wait until one has ended and try again.",
                 )
             job = Job(len(self.history), name, region, request, location, time.time())
             job.tags = {tag["Key"]: tag["Value"] for tag in request.get("Tags", ())}
@@ -120,7 +120,7 @@ class JobTable:
                 self._run(job)
             return job
 
-    def check_free(self, region: str, name: str) -> None:
+    def check_name_unused(self, region: str, name: str) -> None:
         """Raises ServiceError (ConflictException) where a job has this name."""
         with self.lock:
             if name in self._regions[region].jobs:
@@ -146,7 +146,7 @@ class JobTable:
         """Up to `count` jobs, newest first, that began before the job of that sequence."""
         with self.lock:
             here = self._regions[region]
-            # The question asked most, "what is still running", must not cost a look at all.
+            # Polls ask most for running jobs: that must not scan all jobs.
             jobs: Iterable[Job] = reversed(here.jobs.values())
             if status == "IN_PROGRESS":
                 jobs = sorted(here.running.values(), key=lambda job: -job.sequence)
@@ -175,13 +175,13 @@ class JobTable:
             del self._regions[region].jobs[name]
 
     def complete(self, job: Job, found: Json, subtitle_uris: list[str]) -> list[Job]:
-        """End a job well. Returns the deferred jobs that now run."""
+        """The job COMPLETED. Returns the deferred jobs that now run."""
         with self.lock:
             job.found, job.subtitle_uris = found, subtitle_uris
             return self._end(job, "COMPLETED")
 
     def fail(self, job: Job, reason: str) -> list[Job]:
-        """End a job badly. Returns the deferred jobs that now run."""
+        """The job FAILED. Returns the deferred jobs that now run."""
         with self.lock:
             job.failure_reason = reason
             return self._end(job, "FAILED")
@@ -199,7 +199,7 @@ class JobTable:
         job.started = time.time()
         job.clock = time.monotonic()
         self._regions[job.region].running[job.name] = job
-        self.most_running = max(self.most_running, self.running)
+        self.max_running = max(self.max_running, self.running)
 
     def _end(self, job: Job, status: str) -> list[Job]:
         here = self._regions[job.region]

@@ -1,4 +1,4 @@
-"""The life of a job between its start and its end, whoever recognises it."""
+"""The life of a job from its start to its end, with any recogniser."""
 
 import logging
 from collections import deque
@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from localaws.faults import RESULT_KINDS, FaultBook
+from localaws.faults import RESULT_KINDS, FaultInjector
 from localaws.s3.objects import ObjectStore
 from localaws.transcribe import document, outputs
 from localaws.transcribe.jobs import Job, JobTable
@@ -22,18 +22,18 @@ class Failure:
     reason: str
 
 
-#: Called once a job, from any thread, with what came of it.
-Ending = Callable[[Job, Recognition | Failure], None]
+#: Called once for each job, from any thread, with its outcome.
+OnEnd = Callable[[Job, Recognition | Failure], None]
 
 
 class Recogniser(Protocol):
-    """What turns jobs into recognitions, in its own time."""
+    """Turns jobs into recognitions, asynchronously."""
 
-    def refusal(self, job: Job) -> str | None:
-        """Why it cannot take this job; None if it can."""
+    def unsupported(self, job: Job) -> str | None:
+        """Why it cannot recognise this job; None if it can."""
 
     def submit(self, job: Job) -> None:
-        """Take a job. Returns at once; its ending is called later."""
+        """Start a job. Returns at once and calls OnEnd later."""
 
     def processes(self) -> dict[int, int]:
         """The process of every job that has one now, by the job's sequence number."""
@@ -43,14 +43,14 @@ class Recogniser(Protocol):
 
 
 class Lifecycle:
-    """Takes jobs to their recogniser and their results to S3."""
+    """Sends jobs to their recogniser and their results to S3."""
 
     def __init__(
         self,
         table: JobTable,
         store: ObjectStore,
-        faults: FaultBook,
-        make_recogniser: Callable[[Ending], Recogniser],
+        faults: FaultInjector,
+        make_recogniser: Callable[[OnEnd], Recogniser],
     ) -> None:
         self._table = table
         self._store = store
@@ -58,33 +58,33 @@ class Lifecycle:
         self.recogniser = make_recogniser(self.end)
 
     def begin(self, job: Job) -> None:
-        """A job is IN_PROGRESS: have it recognised, or fail it with the reason why not."""
+        """A job is IN_PROGRESS: submit it, or fail it if it is unsupported."""
         # A failed job may let the next one run, which may fail: a loop, for there may be 10,000.
         todo = deque([job])
         while todo:
             following = todo.popleft()
-            reason = self.recogniser.refusal(following)
+            reason = self.recogniser.unsupported(following)
             if reason:
                 todo.extend(self._finish(following, Failure(reason)))
             else:
                 self.recogniser.submit(following)
 
     def end(self, job: Job, outcome: Recognition | Failure) -> None:
-        """A job has ended: write its results, record its state, begin those that waited."""
+        """A job has ended: write its results, record its state, begin deferred jobs."""
         for following in self._finish(job, outcome):
             self.begin(following)
 
     def _finish(self, job: Job, outcome: Recognition | Failure) -> list[Job]:
         """Returns the deferred jobs that now run."""
-        if not self._faults.fate(job.name, "delete_job"):
+        if not self._faults.for_job(job.name, "delete_job"):
             return self._ended(job, outcome)
-        with self._table.lock:  # nobody sees it between its end and its deletion
+        with self._table.lock:  # no call sees it between its end and its deletion
             following = self._ended(job, outcome)
             self._table.delete(job.region, job.name)
         return following
 
     def _ended(self, job: Job, outcome: Recognition | Failure) -> list[Job]:
-        if fault := self._faults.fate(job.name, "fail"):
+        if fault := self._faults.for_job(job.name, "fail"):
             return self._table.fail(job, fault.reason)
         if isinstance(outcome, Failure):
             return self._table.fail(job, outcome.reason)
@@ -101,11 +101,11 @@ class Lifecycle:
                 "automatic language identification.",
             )
         try:
-            fault = self._faults.fate(job.name, *RESULT_KINDS)
+            fault = self._faults.for_job(job.name, *RESULT_KINDS)
             uris = outputs.write(self._store, job, recognition, fault)
         except LookupError as error:
             return self._table.fail(job, f"The transcript could not be written. {error}")
-        except Exception as error:  # A job must end, and its place become free.
+        except Exception as error:  # A job must end, and no longer count as running.
             logger.exception("The result of job %s could not be made", job.name)
             return self._table.fail(job, f"Internal error: {error!r}")
         return self._table.complete(job, _found(job, recognition), uris)

@@ -1,4 +1,4 @@
-"""The address of a recording, in the forms that the service takes: s3:// and https:// of S3."""
+"""Media URIs in the forms that the service accepts: s3:// and https:// of S3."""
 
 import re
 from urllib.parse import unquote_plus, urlsplit
@@ -12,7 +12,7 @@ _S3_HOST = re.compile(
 
 
 def split(uri: str) -> tuple[str, str] | None:
-    """Bucket and key, of which a missing one is empty; None where it is no address of S3."""
+    """Bucket and key, empty where missing; None if the URI is not one of S3."""
     if uri.startswith("s3://"):
         # Only the first two slashes mean anything: `?` and `#` are legal in a key.
         return _bucket_and_key(uri.removeprefix("s3://"))

@@ -1,4 +1,4 @@
-"""Where a job's results go, and putting them there."""
+"""A job's result files in S3: their keys, access, writing."""
 
 import json
 from threading import Timer
@@ -14,7 +14,7 @@ from localaws.transcribe.subtitles import CONTENT_TYPES, subtitles
 Json = dict[str, Any]
 
 _ACCESS_CHECK = ".write_access_check_file.temp"
-#: What a job's record calls its documents.
+#: The names of the documents in a job's record.
 _OPEN, _REDACTED = "TranscriptFileUri", "RedactedTranscriptFileUri"
 
 
@@ -44,7 +44,7 @@ def document_keys(job: Job) -> dict[str, str]:
 
 
 def check_access(store: ObjectStore, bucket: str, key: str) -> None:
-    """Write the empty file that the service leaves beside a document to see that it may.
+    """Write the empty file with which the service checks that it may write there.
 
     Raises LookupError where the bucket is missing.
     """
@@ -59,10 +59,10 @@ def check_access(store: ObjectStore, bucket: str, key: str) -> None:
 def write(
     store: ObjectStore, job: Job, recognition: Recognition, fault: Fault | None = None
 ) -> list[str]:
-    """Put every document and all subtitles asked for. Returns the subtitles' URIs.
+    """Write every document and the requested subtitles. Returns the subtitles' URIs.
 
-    A fault spoils the documents, for good or for its seconds. Raises LookupError where the bucket
-    is gone.
+    A fault corrupts the documents, for its seconds or for good. Raises LookupError where the
+    bucket is missing.
     """
     documents = {
         key: document.build(job.name, job.request, recognition, redacted=name == _REDACTED)
@@ -71,7 +71,7 @@ def write(
     uris = [
         uri for key, each in documents.items() for uri in _write_subtitles(store, job, key, each)
     ]
-    # Last, so that whoever finds a document finds everything.
+    # Last: once the document is there, so is everything else.
     for key, each in documents.items():
         _write_document(store, job, key, each, fault)
     return uris
@@ -83,10 +83,10 @@ def _write_subtitles(store: ObjectStore, job: Job, key: str, document_: Json) ->
     """
     if not document_["results"]["items"]:
         return []
-    asked = job.request.get("Subtitles", {})
+    requested = job.request.get("Subtitles", {})
     uris = []
-    for kind in dict.fromkeys(asked.get("Formats", ())):
-        text = subtitles(kind, document_, asked.get("OutputStartIndex", 0))
+    for kind in dict.fromkeys(requested.get("Formats", ())):
+        text = subtitles(kind, document_, requested.get("OutputStartIndex", 0))
         path = f"{key.removesuffix('.json')}.{kind}"
         store.write(job.location.bucket, path, text.encode(), CONTENT_TYPES[kind], _kms_key(job))
         uris.append(job.location.uri(path))
@@ -98,20 +98,20 @@ def _write_document(
 ) -> None:
     bucket, kms_key = job.location.bucket, _kms_key(job)
     body = json.dumps(document_, ensure_ascii=False).encode()
-    spoilt = _spoilt(body, fault.kind) if fault else body
-    if spoilt is not None:
-        store.write(bucket, key, spoilt, "application/json", kms_key)
+    content = _corrupted(body, fault.kind) if fault else body
+    if content is not None:
+        store.write(bucket, key, content, "application/json", kms_key)
     if fault and fault.seconds:
-        mend = Timer(fault.seconds, store.write, (bucket, key, body, "application/json", kms_key))
-        mend.daemon = True
-        mend.start()
+        repair = Timer(fault.seconds, store.write, (bucket, key, body, "application/json", kms_key))
+        repair.daemon = True
+        repair.start()
 
 
 def _kms_key(job: Job) -> str | None:
     return job.request.get("OutputEncryptionKMSKeyId")
 
 
-def _spoilt(body: bytes, kind: str) -> bytes | None:
+def _corrupted(body: bytes, kind: str) -> bytes | None:
     if kind == "truncated_result":
         return body[: len(body) // 2]
     return b"<html>This is no transcript.</html>" if kind == "not_json" else None

@@ -1,7 +1,4 @@
-"""How the service describes a job: the full record and the one in lists.
-
-Call with the job table's lock held.
-"""
+"""Jobs as the answers of Start, Get and List describe them. Call under the job table's lock."""
 
 from typing import Any
 
@@ -37,7 +34,7 @@ _DEFAULT_SETTINGS = {"ChannelIdentification": False, "ShowAlternatives": False}
 _FOUND_IN_LISTS = ("LanguageCode", "LanguageCodes", "IdentifiedLanguageScore")
 
 
-def full_record(job: Job) -> Json:
+def for_start(job: Job) -> Json:
     """A TranscriptionJob, as Start answers it."""
     record = _state(job)
     record.update((name, job.request[name]) for name in _ECHOED if name in job.request)
@@ -57,22 +54,20 @@ def full_record(job: Job) -> Json:
     return record
 
 
-def looked_up(job: Job) -> Json:
-    """A TranscriptionJob, as Get answers it: with the settings that nobody made, and a transcript
-    that is empty until there is one.
-    """
-    record = full_record(job)
+def for_get(job: Job) -> Json:
+    """A TranscriptionJob, as Get answers it: with default settings and a Transcript."""
+    record = for_start(job)
     record["Settings"] = {**_DEFAULT_SETTINGS, **record.get("Settings", {})}
     return {"Transcript": {}, **record}
 
 
-def summary(job: Job) -> Json:
-    """A TranscriptionJobSummary, as List answers it: it does not say where the transcript is."""
+def for_list(job: Job) -> Json:
+    """A TranscriptionJobSummary, as List answers it: without the transcript's address."""
     record = _state(job)
     record.update((name, job.request[name]) for name in _ECHOED_IN_LISTS if name in job.request)
     record.update((name, job.found[name]) for name in _FOUND_IN_LISTS if name in job.found)
     record["OutputLocationType"] = (
-        "SERVICE_BUCKET" if job.location.own_bucket else "CUSTOMER_BUCKET"
+        "SERVICE_BUCKET" if job.location.service_bucket else "CUSTOMER_BUCKET"
     )
     return record
 
@@ -87,7 +82,7 @@ def _state(job: Job) -> Json:
         "TranscriptionJobStatus": job.status,
         "CreationTime": _milliseconds(job.created),
         "StartTime": _milliseconds(job.started),
-        # A job that failed was never completed.
+        # A FAILED job has no CompletionTime.
         "CompletionTime": None if job.status == "FAILED" else _milliseconds(job.completed),
         "FailureReason": job.failure_reason,
     }
@@ -95,5 +90,5 @@ def _state(job: Job) -> Json:
 
 
 def _milliseconds(moment: float | None) -> float | None:
-    """Seconds since the epoch as the service tells them."""
+    """Seconds since the epoch, to the millisecond, as the service writes them."""
     return None if moment is None else round(moment, 3)

@@ -1,4 +1,4 @@
-"""What a recogniser is told and what it heard: the values that cross to its process and back.
+"""Recognition tasks and their results: the values that cross to a recogniser's process and back.
 
 All times are seconds from the start of the recording. Confidences are 0 to 1.
 """
@@ -10,7 +10,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One recording to recognise, and what the request said of it."""
+    """One recording to recognise, with the request's options."""
 
     path: str
     media_format: str | None = None
@@ -34,7 +34,7 @@ class Word:
 
 @dataclass(frozen=True, slots=True)
 class Utterance:
-    """A stretch of speech between pauses. `alternatives` holds other readings, best first."""
+    """Speech between two pauses. `alternatives` are other readings, best first."""
 
     start: float
     end: float
@@ -47,7 +47,7 @@ class Utterance:
 
 @dataclass(frozen=True, slots=True)
 class Recognition:
-    """Everything heard in one recording. `media_format` and `sample_rate` (Hz) were detected."""
+    """All speech of one recording. `media_format` and `sample_rate` (Hz) were detected."""
 
     duration: float
     utterances: tuple[Utterance, ...]

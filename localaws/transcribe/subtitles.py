@@ -1,4 +1,4 @@
-"""Subtitle files from a result document: SubRip and WebVTT."""
+"""Subtitle files (SubRip, WebVTT) from a result document."""
 
 from collections.abc import Iterator
 from typing import Any

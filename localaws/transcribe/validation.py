@@ -1,7 +1,7 @@
-"""What the service refuses at once: types and limits from botocore's model, and the rules
-between fields, which only its text carries.
+"""Validation of requests: types and limits from botocore's model, and the rules between fields,
+which only the text of the API reference states.
 
-What the text only advises against is taken, as clients send it and the service takes it.
+Requests that the text only advises against are valid, as they are for the service.
 """
 
 import re
@@ -16,7 +16,7 @@ from botocore.validate import ParamValidator
 from localaws.errors import bad_request
 from localaws.transcribe import media_uri
 
-#: The service takes files of up to 2 GB, written as 2048 MB in its quotas.
+#: The service accepts files of up to 2 GB, written as 2048 MB in its quotas.
 MAX_MEDIA_BYTES = 2048 * 1024 * 1024
 MAX_TAGS = 50
 
@@ -106,14 +106,14 @@ def _broken_rules(params: Params) -> Iterator[str]:
 
 def _language_rules(params: Params) -> Iterator[str]:
     identify = params.get("IdentifyLanguage"), params.get("IdentifyMultipleLanguages")
-    asked = sum(map(bool, (params.get("LanguageCode"), *identify)))
-    if asked == 0:
+    count = sum(map(bool, (params.get("LanguageCode"), *identify)))
+    if count == 0:
         yield (
             "The language code is missing. Either add a language code or turn on language "
             "identification."
         )
-    if asked > 1:
-        yield "Give exactly one of LanguageCode, IdentifyLanguage and IdentifyMultipleLanguages."
+    if count > 1:
+        yield "Set exactly one of LanguageCode, IdentifyLanguage and IdentifyMultipleLanguages."
     options = params.get("LanguageOptions")
     if options is not None:
         if not any(identify):
@@ -132,7 +132,7 @@ def _settings_rules(params: Params) -> Iterator[str]:
         ("ShowAlternatives", "MaxAlternatives"),
     ):
         if bool(settings.get(flag)) != (maximum in settings):
-            yield f"Settings.{flag} (true) and Settings.{maximum} must be given together."
+            yield f"Settings.{flag} (true) and Settings.{maximum} must be set together."
     filters = [settings, *params.get("LanguageIdSettings", {}).values()]
     if "VocabularyFilterMethod" not in settings and any(
         "VocabularyFilterName" in each for each in filters
@@ -166,10 +166,10 @@ def _media_rules(params: Params) -> Iterator[str]:
 
 
 def tag_rules(tags: list[dict[str, str]]) -> Iterator[str]:
-    """The sentences for what is wrong with these tags."""
+    """One sentence for each rule that these tags break."""
     keys = [tag["Key"] for tag in tags]
     if len(keys) != len(set(keys)):
-        yield "A tag's key is given more than once."
+        yield "A tag's key occurs more than once."
     if len(keys) > MAX_TAGS:
         yield f"A resource has at most {MAX_TAGS} tags."
     if any(key.lower().startswith("aws:") for key in keys):
@@ -177,7 +177,7 @@ def tag_rules(tags: list[dict[str, str]]) -> Iterator[str]:
 
 
 def check_media(size: int | None) -> None:
-    """Check the object that the media URI names; `size` in bytes, None where there is none.
+    """Check the media object; `size` in bytes, None if there is no object.
 
     Raises ServiceError (BadRequestException).
     """
@@ -189,5 +189,5 @@ def check_media(size: int | None) -> None:
     if size > MAX_MEDIA_BYTES:
         raise bad_request(
             f"Invalid file size: file size too large. The media has {size} bytes; the service "
-            f"takes at most {MAX_MEDIA_BYTES}."
+            f"accepts at most {MAX_MEDIA_BYTES}."
         )

@@ -33,11 +33,11 @@ def completed(stack: Stack, ids: list[str], **how: bool) -> list[Job]:
 def kept_to_the_rates(stack: Stack) -> None:
     """In no second were there more calls than a new account may make, so none was refused."""
     account = stack.account()
-    most = account["most_in_a_second"]
+    per_second = account["max_per_second"]
     quotas = {"Start": 25, "Get": 30, "List": 5, "Delete": 5}
     for verb, quota in quotas.items():
         operation = f"{verb}TranscriptionJob{'s' if verb == 'List' else ''}"
-        assert most.get(operation, 0) <= quota, most
+        assert per_second.get(operation, 0) <= quota, per_second
         assert account["calls"].get(operation, {"refused": 0})["refused"] == 0
 
 

@@ -371,7 +371,7 @@ def test_what_still_runs_is_awaited_and_not_started_again(stack: Stack) -> None:
     stack.job_in(job.id, JobState.COMPLETED)
     stack.job_in("next", JobState.COMPLETED)
     assert started(stack, "") == ["next", "running"]
-    assert stack.account()["most_running"] == 1
+    assert stack.account()["max_running"] == 1
 
 
 def test_a_recovery_outlives_its_worker_and_is_joined(stack: Stack) -> None:

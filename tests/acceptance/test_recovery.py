@@ -57,7 +57,7 @@ def test_200_at_once_within_the_quota_each_started_once(stack: Stack) -> None:
     ids = submit(stack, 200)
     assert_each_done_once(stack, ids)
     account = stack.account()
-    assert account["most_running"] <= 20
+    assert account["max_running"] <= 20
     refused = {name: calls["refused"] for name, calls in account["calls"].items()}
     assert sum(refused.values()) == 0, refused
     assert stack.client.counts()[JobState.COMPLETED] == 200

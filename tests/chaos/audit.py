@@ -119,8 +119,8 @@ class Audit:
         return wrong
 
     def _over_quota(self) -> list[str]:
-        most = self._account["most_running"]
-        return [f"{most} at once"] if most > QUOTA else []
+        max_running = self._account["max_running"]
+        return [f"{max_running} at once"] if max_running > QUOTA else []
 
     def _cleaned(self) -> set[str]:
         """Jobs of which AWS must not know anything any more."""

@@ -43,9 +43,9 @@ def running(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
 
 
 def test_its_help_names_every_fault_and_each_of_its_fields() -> None:
-    told = subprocess.run([*COMMAND, "--help"], capture_output=True, text=True, check=True).stdout
+    text = subprocess.run([*COMMAND, "--help"], capture_output=True, text=True, check=True).stdout
     for name in (*KINDS, *(field.name for field in fields(Fault))):
-        assert re.search(rf"\b{name}\b", told), name
+        assert re.search(rf"\b{name}\b", text), name
 
 
 def gone(process: psutil.Process) -> bool:

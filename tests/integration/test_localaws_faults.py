@@ -217,14 +217,14 @@ def test_sts_can_be_refused_too(account: Account) -> None:
     sts.close()
 
 
-def test_cleared_faults_strike_no_more(account: Account) -> None:
+def test_cleared_faults_happen_no_more(account: Account) -> None:
     account.fault(kind="error500")
     account.admin("DELETE", "faults")
 
     account.start("one")
 
 
-def test_jobs_can_be_told_to_fail() -> None:
+def test_a_fault_fails_jobs() -> None:
     fault = Fault("fail", match="^bad", reason="Internal failure of the test.")
     with serve(
         recogniser="fixed:0", quota=UNLIMITED, buckets=["media"], faults=[fault]
@@ -296,7 +296,7 @@ def test_the_document_of_a_job_can_be_spoilt_for_good_or_for_a_while(
     assert answer["TranscriptionJob"]["TranscriptionJobStatus"] == "COMPLETED"
 
 
-def test_somebody_can_be_told_to_delete_a_job_as_it_ends(quick: Account) -> None:
+def test_a_fault_deletes_a_job_as_it_ends(quick: Account) -> None:
     quick.fault(kind="delete_job", match="^gone")
     quick.start("gone")
     ended(quick, "gone")
@@ -308,7 +308,7 @@ def test_somebody_can_be_told_to_delete_a_job_as_it_ends(quick: Account) -> None
     assert document(quick, "gone") is not None
 
 
-def test_the_bucket_can_be_told_to_be_gone(account: Account) -> None:
+def test_a_fault_loses_the_bucket(account: Account) -> None:
     account.fault(kind="lost_bucket")
 
     with pytest.raises(ClientError) as caught:
@@ -322,7 +322,7 @@ def test_the_bucket_can_be_told_to_be_gone(account: Account) -> None:
     assert code_of(caught) == ("BadRequestException", 400)
 
 
-def test_the_faults_that_are_left_can_be_seen(account: Account) -> None:
+def test_the_faults_that_remain_can_be_read(account: Account) -> None:
     account.fault(kind="error500", operation="PutObject", times=2)
     account.fault(kind="throttle", match="never")
     with pytest.raises(ClientError):

@@ -84,17 +84,17 @@ def urls(account: Account, *keys: str) -> list[str]:
         BOTH,
     ],
 )
-def test_without_recognition_every_option_is_done_and_told_again(
+def test_without_recognition_every_option_works_and_is_echoed(
     account: Account, options: dict[str, Any]
 ) -> None:
     job = completed(account, **options)
 
     # Of the settings, those too that nobody made.
-    told = {
+    echoed = {
         **job,
         "Settings": {name: job["Settings"][name] for name in options.get("Settings", {})},
     }
-    assert {name: told[name] for name in options} == options
+    assert {name: echoed[name] for name in options} == options
 
 
 def test_a_redacted_document_hides_what_is_personal_and_is_the_only_one(account: Account) -> None:
@@ -174,7 +174,7 @@ def test_every_document_has_its_subtitles(
 
 
 @pytest.mark.parametrize(
-    ("method", "said", "marks"),
+    ("method", "said", "matches"),
     [
         ("tag", f"{TEXT} [filtered]", [None, True]),
         ("mask", f"{TEXT} ***", [None, None]),
@@ -183,7 +183,7 @@ def test_every_document_has_its_subtitles(
 )
 @pytest.mark.parametrize("by_language", [False, True])
 def test_a_vocabulary_filter_marks_hides_or_removes_words(
-    account: Account, method: str, said: str, marks: list[bool | None], by_language: bool
+    account: Account, method: str, said: str, matches: list[bool | None], by_language: bool
 ) -> None:
     settings = {"VocabularyFilterMethod": method}
     if by_language:
@@ -194,16 +194,16 @@ def test_a_vocabulary_filter_marks_hides_or_removes_words(
 
     results = document(account)["results"]
     assert results["transcripts"] == [{"transcript": said}]
-    assert [item.get("vocabularyFilterMatch") for item in results["items"]] == marks
+    assert [item.get("vocabularyFilterMatch") for item in results["items"]] == matches
 
 
-def test_toxicity_is_told_in_numbers(account: Account) -> None:
+def test_toxicity_is_numbers(account: Account) -> None:
     completed(account, ToxicityDetection=[{"ToxicityCategories": ["ALL"]}])
 
-    (stretch,) = document(account)["results"]["toxicity_detection"]
-    assert (stretch["text"], stretch["start_time"], stretch["end_time"]) == (TEXT, 0.0, 0.2)
-    assert isinstance(stretch["toxicity"], float)
-    assert set(stretch["categories"]) == {
+    (segment,) = document(account)["results"]["toxicity_detection"]
+    assert (segment["text"], segment["start_time"], segment["end_time"]) == (TEXT, 0.0, 0.2)
+    assert isinstance(segment["toxicity"], float)
+    assert set(segment["categories"]) == {
         "profanity",
         "hate_speech",
         "sexual",
@@ -227,7 +227,7 @@ def test_a_document_names_the_language_only_if_it_was_identified(account: Accoun
     assert all(isinstance(each["score"], str) for each in scores)
 
 
-def test_a_job_is_looked_up_with_default_settings_and_an_empty_transcript(account: Account) -> None:
+def test_get_adds_default_settings_and_an_empty_transcript(account: Account) -> None:
     started = account.start("one", Settings={"ShowAlternatives": True, "MaxAlternatives": 3})
     running = account.get("one")
 
@@ -286,7 +286,7 @@ def test_a_region_knows_nothing_of_anothers_jobs(account: Account) -> None:
     elsewhere.transcribe.close()
 
 
-def test_each_region_has_places_of_its_own() -> None:
+def test_the_limit_of_running_jobs_applies_to_a_region() -> None:
     with serve(buckets=["media"], recogniser="fixed:0.2", quota=f"{UNLIMITED},jobs=1") as endpoint:
         here, elsewhere = Account(endpoint), Account(endpoint, region="us-east-1")
         here.start("one")

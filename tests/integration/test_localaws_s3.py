@@ -72,15 +72,15 @@ def test_an_empty_object_is_one(s3: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("asked", "given"),
+    ("range_", "expected"),
     [("bytes=2-4", b"234"), ("bytes=7-", b"789"), ("bytes=-2", b"89"), ("bytes=8-99", b"89")],
 )
-def test_a_range_is_that_part(s3: Any, asked: str, given: bytes) -> None:
+def test_a_range_is_that_part(s3: Any, range_: str, expected: bytes) -> None:
     s3.put_object(Bucket=BUCKET, Key="k", Body=b"0123456789")
 
-    answer = s3.get_object(Bucket=BUCKET, Key="k", Range=asked)
+    answer = s3.get_object(Bucket=BUCKET, Key="k", Range=range_)
 
-    assert answer["Body"].read() == given
+    assert answer["Body"].read() == expected
     assert answer["ResponseMetadata"]["HTTPStatusCode"] == 206
     assert answer["ContentRange"].endswith("/10")
 
@@ -94,7 +94,7 @@ def test_a_range_beyond_the_end_is_refused(s3: Any) -> None:
     assert code(error) == ("InvalidRange", 416)
 
 
-def test_what_is_not_there_is_told_by_s3s_own_codes(s3: Any) -> None:
+def test_missing_objects_and_buckets_have_the_codes_of_s3(s3: Any) -> None:
     with pytest.raises(ClientError) as no_object:
         s3.get_object(Bucket=BUCKET, Key="none")
     with pytest.raises(ClientError) as no_head:
@@ -135,7 +135,7 @@ def test_objects_are_listed_in_pages_whatever_their_keys_are(s3: Any) -> None:
     assert all(s3.get_object(Bucket=BUCKET, Key=each["Key"])["Body"].read() for each in found)
 
 
-def test_buckets_are_created_found_and_told_where_they_are(s3: Any) -> None:
+def test_buckets_are_created_found_and_located(s3: Any) -> None:
     s3.create_bucket(Bucket="another")
 
     assert {each["Name"] for each in s3.list_buckets()["Buckets"]} == {"another", BUCKET}
@@ -195,7 +195,7 @@ def test_boto3_uploads_a_large_file_in_parts(s3: Any) -> None:
 
 
 @pytest.mark.parametrize("framing", ["length", "chunks"])
-def test_a_streamed_body_with_its_checksum_at_the_end_is_taken(
+def test_a_streamed_body_with_a_trailing_checksum_is_stored(
     endpoint: Endpoint, s3: Any, framing: str
 ) -> None:
     """As boto3 sends it over TLS, which localaws does not speak."""

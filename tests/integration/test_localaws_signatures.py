@@ -59,7 +59,7 @@ def status(request: Request | str) -> int:
 @pytest.mark.parametrize(
     "key", ["plain.wav", "a b+c/ü~(1)&=%41.wav", "two//slashes.wav", "dots/../here.wav"]
 )
-def test_whoever_signs_is_answered_whatever_the_key(guarded: Endpoint, key: str) -> None:
+def test_signed_requests_are_answered_for_every_kind_of_key(guarded: Endpoint, key: str) -> None:
     with closing(client("s3", guarded)) as s3:
         s3.put_object(Bucket="media", Key=key, Body=b"sound", Metadata={"a-b": "x  y"})
         assert s3.head_object(Bucket="media", Key=key)["ContentLength"] == 5
@@ -114,7 +114,7 @@ def test_another_pair_is_refused_in_the_words_of_each_service(
             assert caught.value.response["Error"]["Code"] == code
 
 
-def test_what_is_not_signed_is_refused(guarded: Endpoint) -> None:
+def test_unsigned_requests_are_refused(guarded: Endpoint) -> None:
     with closing(client("s3", guarded)) as s3:
         s3.put_object(Bucket="media", Key="mine.wav", Body=b"sound")
     assert status(f"{guarded.url}/media/mine.wav") == 403
@@ -166,9 +166,9 @@ def test_a_transcript_in_the_services_own_bucket_has_a_link(guarded: Endpoint) -
     assert status(link.partition("?")[0]) == 403
 
 
-def test_what_tests_ask_and_tell_wants_the_pair_too(guarded: Endpoint) -> None:
+def test_the_administration_wants_the_pair_too(guarded: Endpoint) -> None:
     faults = f"{guarded.url}/_localaws/faults"
-    told = json.dumps([{"kind": "error500", "operation": "ListBuckets", "times": 1}]).encode()
+    body = json.dumps([{"kind": "error500", "operation": "ListBuckets", "times": 1}]).encode()
     pair = f"{OURS.access_key_id}:{OURS.secret_access_key}"
     for wrong in ("", "test:test", f"{OURS.access_key_id}:guessed"):
         headers = {"Authorization": f"Basic {b64encode(wrong.encode()).decode()}"}
@@ -178,7 +178,7 @@ def test_what_tests_ask_and_tell_wants_the_pair_too(guarded: Endpoint) -> None:
             f"{guarded.url}/{quote('_localaws')}/jobs",
         ):
             assert status(Request(url, headers=headers)) == 401
-        assert status(Request(faults, told, headers)) == 401
+        assert status(Request(faults, body, headers)) == 401
     headers = {"Authorization": f"Basic {b64encode(pair.encode()).decode()}"}
     with urlopen(Request(faults, headers=headers)) as answer:
         assert json.load(answer) == []

@@ -68,7 +68,7 @@ def test_a_job_starts_in_progress_and_completes_with_a_document(account: Account
 
 
 @pytest.mark.parametrize("account", [{"recogniser": "fixed:0.4"}], indirect=True)
-def test_the_fixed_recogniser_takes_the_time_it_is_given(account: Account) -> None:
+def test_the_fixed_recogniser_ends_jobs_after_its_time(account: Account) -> None:
     account.start("one")
 
     job = account.ended("one")
@@ -110,7 +110,7 @@ def test_without_an_output_bucket_the_transcript_is_behind_a_link(account: Accou
     assert summary["OutputLocationType"] == "SERVICE_BUCKET"
 
 
-def test_a_name_can_be_taken_once(account: Account) -> None:
+def test_a_name_is_unique_until_its_job_is_deleted(account: Account) -> None:
     account.start("one")
 
     assert_refused("ConflictException", account.start, "one")
@@ -242,7 +242,7 @@ def test_more_jobs_than_the_quota_are_refused(account: Account) -> None:
 @pytest.mark.parametrize(
     "account", [{"recogniser": "fixed:0.3", "quota": f"{UNLIMITED},jobs=1"}], indirect=True
 )
-def test_deferred_jobs_wait_for_a_place(account: Account) -> None:
+def test_deferred_jobs_wait_until_others_end(account: Account) -> None:
     deferred = {"AllowDeferredExecution": True, "DataAccessRoleArn": ROLE}
     states = [
         account.start(f"job{n}", JobExecutionSettings=deferred)["TranscriptionJobStatus"]
@@ -254,7 +254,7 @@ def test_deferred_jobs_wait_for_a_place(account: Account) -> None:
     assert all(job["TranscriptionJobStatus"] == "COMPLETED" for job in jobs)
     for earlier, later in pairwise(jobs):
         assert later["StartTime"] >= earlier["CompletionTime"]
-    assert account.admin()["most_running"] == 1
+    assert account.admin()["max_running"] == 1
 
 
 @pytest.mark.parametrize("account", [{"quota": None}], indirect=True)
@@ -321,7 +321,7 @@ def test_the_waiter_of_botocore_works(account: Account) -> None:
     waiter.wait(TranscriptionJobName="one", WaiterConfig={"Delay": 1, "MaxAttempts": 10})
 
 
-def test_a_name_asked_for_at_once_by_many_is_given_to_one(account: Account) -> None:
+def test_of_many_concurrent_starts_of_one_name_one_succeeds(account: Account) -> None:
     outcomes: list[str] = []
     together = threading.Barrier(16)
 

@@ -1195,13 +1195,13 @@ SECURITY = (
     ),
     Protection(
         "localaws/http/routing.py",
-        "        if self._guard is not None:\n            try:\n",
+        "        if self._authenticator is not None:\n            try:\n",
         "        if False:\n            try:\n",
         "tests/acceptance/test_local.py::test_nobody_else_reaches_the_sandbox",
     ),
     Protection(
         "localaws/http/signatures.py",
-        'return "" if _same(signature, given) else "signature"',
+        'return "" if _same(expected, signature) else "signature"',
         'return ""',
         "tests/integration/test_localaws_signatures.py::"
         "test_another_pair_is_refused_in_the_words_of_each_service",

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from benchmarks import options, profile, recordings
-from benchmarks.measures import Run, lateness, most_in, share, summary
+from benchmarks.measures import Run, lateness, max_within, share, summary
 from benchmarks.plot import plot
 from benchmarks.schedule import Scheduled, ideal, makespan
 from benchmarks.table import table
@@ -58,10 +58,10 @@ def test_a_percentile_is_the_nearest_rank(values: Any, portion: float, expected:
     assert share(list(values), portion) == expected
 
 
-def test_the_most_in_a_second_may_lie_across_two() -> None:
-    assert most_in([0.0, 0.5, 0.75, 1.0, 1.25, 1.5, 3.0]) == 4
-    assert most_in([0.0, 1.0, 2.0]) == 1
-    assert most_in([]) == 0
+def test_a_second_may_lie_across_two() -> None:
+    assert max_within([0.0, 0.5, 0.75, 1.0, 1.25, 1.5, 3.0]) == 4
+    assert max_within([0.0, 1.0, 2.0]) == 1
+    assert max_within([]) == 0
 
 
 def a_run(**changes: Any) -> Run:
@@ -85,8 +85,8 @@ def a_run(**changes: Any) -> Run:
             "StartTranscriptionJob": {"ThrottlingException": 1, "LimitExceededException": 4},
             "HeadObject": {"404": 1},
         },
-        "most_in_a_second": {"StartTranscriptionJob": 2, "PutObject": 9},
-        "most_running": 2,
+        "max_per_second": {"StartTranscriptionJob": 2, "PutObject": 9},
+        "max_running": 2,
         "cpu": {"workers": 0.05, "producer": 0.01, "redis": 0.5, "localaws": 0.02},
         "worker_rss": 3 * 2**20,
         "redis_bytes": 2**20,
@@ -103,7 +103,7 @@ def test_the_figures_of_a_run() -> None:
     assert figures["last_start_s"] == pytest.approx(0.5)
     assert figures["late_mean_s"] == pytest.approx(1.0)
     assert (figures["late_p50_s"], figures["late_max_s"]) == (0.5, 1.5)
-    assert figures["most_started_in_a_second"] == 2
+    assert figures["max_started_per_second"] == 2
     assert figures["calls_a_job"] == 2.5
     assert figures["s3_calls_a_job"] == {"PutObject": 2.5}
     assert figures["calls_a_job_by_operation"] == {"Start": 1.5, "List": 1.0}
@@ -175,11 +175,11 @@ def test_a_profile_says_which_package_used_the_cpu() -> None:
 
     assert [each.count for each in stacks] == [6, 3, 1]
     assert [*map(profile.package, stacks)] == ["boto3", "redis, for ours", "redis, for Celery"]
-    assert profile.place(stacks[0]) == "worker/aws/s3.py: find"
+    assert profile.our_function(stacks[0]) == "worker/aws/s3.py: find"
     assert profile.innermost(stacks[0]) == "http/client.py: send"
     assert profile.stage(stacks[0]) == "task upload"
     assert profile.thread(stacks[0]) == profile.thread(stacks[1]) == "ThreadPoolExecutor-n_n"
-    assert "   12.00 ms  60.0 %  boto3" in profile.tell(stacks, 20.0)
+    assert "   12.00 ms  60.0 %  boto3" in profile.report(stacks, 20.0)
 
 
 @pytest.mark.parametrize(

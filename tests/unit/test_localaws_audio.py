@@ -17,7 +17,7 @@ from localaws.recognition.audio import (
     check_not_too_short,
     open_audio,
 )
-from localaws.recognition.endpointing import Cutter, Stretch
+from localaws.recognition.endpointing import Segmenter, SpeechSegment
 from tests.support.recordings import encoded, ogg_starting_at
 
 #: As the service words it.
@@ -217,16 +217,16 @@ def speech() -> bytes:
 
 
 def cut(pcm: bytes, piece: int = 4096) -> list[tuple[float, float]]:
-    cutter = Cutter()
-    found: list[Stretch] = []
+    segmenter = Segmenter()
+    found: list[SpeechSegment] = []
     for start in range(0, len(pcm), piece):
-        found += cutter.feed(pcm[start : start + piece])
-    found += cutter.flush()
-    for stretch in found:
-        first = round(stretch.start * BYTES_PER_SECOND / 2) * 2
-        assert pcm[first : first + len(stretch.pcm)] == stretch.pcm
-    assert cutter.seconds == len(pcm) / BYTES_PER_SECOND
-    return [(stretch.start, stretch.end) for stretch in found]
+        found += segmenter.feed(pcm[start : start + piece])
+    found += segmenter.flush()
+    for segment in found:
+        first = round(segment.start * BYTES_PER_SECOND / 2) * 2
+        assert pcm[first : first + len(segment.pcm)] == segment.pcm
+    assert segmenter.seconds == len(pcm) / BYTES_PER_SECOND
+    return [(segment.start, segment.end) for segment in found]
 
 
 def test_a_pause_separates_utterances() -> None:

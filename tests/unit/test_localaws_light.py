@@ -45,14 +45,14 @@ def test_a_length_that_makes_no_sense_is_refused(text: str) -> None:
         delays.parse(text)
 
 
-def test_the_most_calls_in_a_second_are_those_of_any_second() -> None:
+def test_max_per_second_is_that_of_any_second() -> None:
     clock = iter([0.0, 0.5, 0.75, 1.0, 1.25, 1.5, 3.0, 3.5])
     counts = CallCounts(lambda: next(clock))
     for _ in range(8):
         counts.add("Start", refused=False)
 
     # From 0.75 to 1.5; by full seconds it would be three, and 0.5 is a second from 1.5.
-    assert counts.most_in_a_second() == {"Start": 4}
+    assert counts.max_per_second() == {"Start": 4}
 
 
 def test_calls_are_counted_each_for_itself() -> None:
@@ -62,7 +62,7 @@ def test_calls_are_counted_each_for_itself() -> None:
     counts.add_error("Get", "ThrottlingException")
     counts.add_error("Get", "ThrottlingException")
 
-    assert counts.most_in_a_second() == {"Start": 1, "Get": 1}
+    assert counts.max_per_second() == {"Start": 1, "Get": 1}
     assert counts.snapshot()["Get"] == {"count": 1, "refused": 1}
     assert counts.errors() == {"Get": {"ThrottlingException": 2}}
 

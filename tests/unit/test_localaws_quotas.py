@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from localaws.errors import UsageError
-from localaws.faults import Fault, FaultBook
+from localaws.faults import Fault, FaultInjector
 from localaws.operations import identify
 from localaws.quotas import Quotas, RateLimiter
 
@@ -28,46 +28,46 @@ def test_as_many_calls_pass_at_once_as_the_rate_says_and_no_more() -> None:
     # So slow that no token can come back while the test runs.
     limiter = RateLimiter(Quotas(start=3, get=None, list=0.001))
 
-    assert [limiter.allow("ListTranscriptionJobs") for _ in range(3)] == [True, False, False]
-    assert [limiter.allow("StartTranscriptionJob") for _ in range(4)][:3] == [True] * 3
-    assert all(limiter.allow("GetTranscriptionJob") for _ in range(1000))
-    assert all(limiter.allow("TagResource") for _ in range(1000))
+    assert [limiter.acquire("ListTranscriptionJobs") for _ in range(3)] == [True, False, False]
+    assert [limiter.acquire("StartTranscriptionJob") for _ in range(4)][:3] == [True] * 3
+    assert all(limiter.acquire("GetTranscriptionJob") for _ in range(1000))
+    assert all(limiter.acquire("TagResource") for _ in range(1000))
 
 
 def test_a_fault_strikes_the_calls_it_fits_as_often_as_it_says() -> None:
-    book = FaultBook([Fault("throttle", operation="Get*", match="^a", times=2)])
+    faults = FaultInjector([Fault("throttle", operation="Get*", match="^a", times=2)])
 
-    assert book.strike("StartTranscriptionJob", "a1") is None
-    assert book.strike("GetTranscriptionJob", "b1") is None
-    assert book.strike("GetTranscriptionJob", "a1") is not None
-    assert book.strike("GetObject", "a/key") is not None
-    assert book.strike("GetTranscriptionJob", "a1") is None
+    assert faults.for_call("StartTranscriptionJob", "a1") is None
+    assert faults.for_call("GetTranscriptionJob", "b1") is None
+    assert faults.for_call("GetTranscriptionJob", "a1") is not None
+    assert faults.for_call("GetObject", "a/key") is not None
+    assert faults.for_call("GetTranscriptionJob", "a1") is None
 
 
 def test_a_rate_is_the_fraction_of_calls_that_fail() -> None:
-    book = FaultBook([Fault("throttle", rate=0.5)])
+    faults = FaultInjector([Fault("throttle", rate=0.5)])
 
-    struck = sum(book.strike("GetObject", "") is not None for _ in range(2000))
+    struck = sum(faults.for_call("GetObject", "") is not None for _ in range(2000))
 
     assert 800 < struck < 1200
-    assert FaultBook([Fault("throttle", rate=0.0)]).strike("GetObject", "") is None
+    assert FaultInjector([Fault("throttle", rate=0.0)]).for_call("GetObject", "") is None
 
 
 def test_a_failure_is_no_refusal() -> None:
-    book = FaultBook([Fault("fail", match="bad", reason="Because.")])
+    faults = FaultInjector([Fault("fail", match="bad", reason="Because.")])
 
-    assert book.strike("StartTranscriptionJob", "bad") is None
-    fault = book.fate("a-bad-one", "fail")
+    assert faults.for_call("StartTranscriptionJob", "bad") is None
+    fault = faults.for_job("a-bad-one", "fail")
     assert fault is not None
     assert fault.reason == "Because."
-    assert book.fate("good", "fail") is None
+    assert faults.for_job("good", "fail") is None
 
 
 def test_cleared_faults_are_gone() -> None:
-    book = FaultBook([Fault("throttle")])
-    book.clear()
+    faults = FaultInjector([Fault("throttle")])
+    faults.clear()
 
-    assert book.strike("GetObject", "") is None
+    assert faults.for_call("GetObject", "") is None
 
 
 @pytest.mark.parametrize(

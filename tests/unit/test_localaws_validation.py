@@ -7,7 +7,7 @@ import pytest
 from localaws.errors import ServiceError
 from localaws.transcribe import media_uri
 from localaws.transcribe.outputs import resolve_key
-from localaws.transcribe.refusals import not_english, unsupported
+from localaws.transcribe.unsupported_requests import unsupported_language, unsupported_options
 from localaws.transcribe.validation import MAX_MEDIA_BYTES, check_media, check_shape, check_start
 
 GOOD = {
@@ -196,7 +196,7 @@ def test_media_is_found_by_every_address_that_the_service_accepts(
     ],
 )
 def test_what_is_not_supported_is_said(request_: dict[str, Any], named: str) -> None:
-    reason = unsupported(request_)
+    reason = unsupported_options(request_)
 
     assert reason is not None
     assert reason.startswith("localaws does not support")
@@ -204,7 +204,10 @@ def test_what_is_not_supported_is_said(request_: dict[str, Any], named: str) -> 
 
 
 def test_everything_else_is_supported() -> None:
-    assert unsupported({"Settings": {"ShowSpeakerLabels": True, "MaxSpeakerLabels": 2}}) is None
+    assert (
+        unsupported_options({"Settings": {"ShowSpeakerLabels": True, "MaxSpeakerLabels": 2}})
+        is None
+    )
 
 
 @pytest.mark.parametrize(
@@ -218,4 +221,4 @@ def test_everything_else_is_supported() -> None:
     ],
 )
 def test_only_english_is_recognised(request_: dict[str, Any], english: bool) -> None:
-    assert (not_english(request_) is None) is english
+    assert (unsupported_language(request_) is None) is english

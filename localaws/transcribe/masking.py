@@ -1,4 +1,4 @@
-"""What redaction and vocabulary filters do to the words of a document."""
+"""Redaction and vocabulary filters: they hide or mark words of a document."""
 
 from dataclasses import replace
 from typing import Any
@@ -8,8 +8,8 @@ from localaws.transcribe.speech import Utterance, Word
 Json = dict[str, Any]
 
 
-def cut(utterance: Utterance, request: Json, *, redacted: bool) -> Utterance:
-    """The utterance as its readers may see it. What is left marked in it is marked for them."""
+def masked(utterance: Utterance, request: Json, *, redacted: bool) -> Utterance:
+    """The utterance with its words removed, replaced or still marked, as the request says."""
     method = request.get("Settings", {}).get("VocabularyFilterMethod")
     words = []
     for word in utterance.words:
@@ -24,11 +24,11 @@ def cut(utterance: Utterance, request: Json, *, redacted: bool) -> Utterance:
     return replace(utterance, words=tuple(words))
 
 
-def certainty(word: Word, request: Json) -> Json:
-    """How sure a word is: what is hidden says instead what it was."""
-    confidence = str(round(word.confidence, 4))
+def confidence(word: Word, request: Json) -> Json:
+    """The confidence fields of a word; those of a redacted word also say what kind it was."""
+    value = str(round(word.confidence, 4))
     if not word.personal:
-        return {"confidence": confidence}
+        return {"confidence": value}
     kinds = request.get("ContentRedaction", {}).get("PiiEntityTypes") or ["ALL"]
     kind = "NAME" if kinds[0] == "ALL" else kinds[0]
-    return {"redactions": [{"confidence": confidence, "type": kind, "category": "PII"}]}
+    return {"redactions": [{"confidence": value, "type": kind, "category": "PII"}]}

@@ -1,4 +1,4 @@
-"""What localaws cannot do, said in a job's FailureReason and never passed over in silence."""
+"""Requests that the recogniser does not support: the FailureReason of their jobs."""
 
 from typing import Any
 
@@ -7,10 +7,10 @@ Json = dict[str, Any]
 _ELSEWHERE = "use Amazon Transcribe itself for that."
 
 
-def unsupported(request: Json) -> str | None:
-    """The reason why no recogniser here can do what this StartTranscriptionJob asks."""
+def unsupported_options(request: Json) -> str | None:
+    """The sentence for options that the recogniser does not support; None if it supports all."""
     settings = request.get("Settings", {})
-    asked = {
+    options = {
         "ContentRedaction": "ContentRedaction" in request,
         "ToxicityDetection": "ToxicityDetection" in request,
         "custom vocabularies (Settings.VocabularyName)": "VocabularyName" in settings,
@@ -18,14 +18,14 @@ def unsupported(request: Json) -> str | None:
         "custom language models (ModelSettings)": "ModelSettings" in request,
         "LanguageIdSettings": "LanguageIdSettings" in request,
     }
-    missing = [name for name, present in asked.items() if present]
+    missing = [name for name, present in options.items() if present]
     if not missing:
         return None
     return f"localaws does not support {', '.join(missing)}: {_ELSEWHERE}"
 
 
-def not_english(request: Json) -> str | None:
-    """The reason why this request's language cannot be recognised."""
+def unsupported_language(request: Json) -> str | None:
+    """The sentence for a language that the recogniser does not know; None if it knows it."""
     languages = request.get("LanguageOptions") or [request.get("LanguageCode", "en-US")]
     if any(code.startswith("en-") for code in languages):
         return None

@@ -1,8 +1,8 @@
-"""`python -m localaws.recognition.zygote`: load the decoder once, fork a process for every job.
+"""Loads the decoder once and forks a process for each job: `localaws.recognition.fork_server`.
 
 A job's process starts in milliseconds, shares the model's memory with the others, begins with a
-fresh decoder, and can be killed without harm to any other. It is a program of its own, and not
-multiprocessing's fork server, because that one lives until the interpreter ends.
+fresh decoder, and can be killed without harm to any other. It is a program of its own:
+multiprocessing's fork server lives until the interpreter ends.
 
 stdin    one JSON line a job: {"job": id, "result": path, "task": {...}}. Its end ends everything.
 stdout   {"ready": pid}, then {"job": id, "pid": n} at a start and {"job": id, "exit": n} at an
@@ -33,10 +33,10 @@ def main() -> None:
     recogniser = Recogniser()
     gc.collect()
     gc.freeze()  # the collector would touch, and so copy, pages that the jobs share
-    Zygote(recogniser).run()
+    ForkServer(recogniser).run()
 
 
-class Zygote:
+class ForkServer:
     """Single-threaded, so that forking is safe: waits for lines and for children at once."""
 
     def __init__(self, recogniser: Recogniser) -> None:
@@ -73,7 +73,7 @@ class Zygote:
     def _start(self, order: dict[str, Any]) -> None:
         pid = os.fork()
         if pid == 0:
-            # Nothing may return from here into the loop above.
+            # The child must not return into the parent's loop.
             status = 1
             try:
                 status = self._work(order)
@@ -86,7 +86,7 @@ class Zygote:
         _die_with_parent()
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        # The zygote's pipes are not ours to read, write or hold open.
+        # The pipes are the fork server's alone.
         null = os.open(os.devnull, os.O_RDWR)
         os.dup2(null, 0)
         os.dup2(null, 1)
@@ -119,13 +119,13 @@ class Zygote:
 
 
 def _say(message: dict[str, Any]) -> None:
-    # The one who listens may be gone; the end of stdin, which follows, says so.
+    # The parent may be gone; then stdin ends next.
     with contextlib.suppress(BrokenPipeError):
         os.write(1, json.dumps(message).encode() + b"\n")
 
 
 def _die_with_parent() -> None:
-    """Have the kernel kill us with the zygote. Linux only; elsewhere we end by ourselves."""
+    """Have Linux kill this process with the fork server; elsewhere it ends by itself."""
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
