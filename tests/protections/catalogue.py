@@ -517,8 +517,8 @@ AWS = (
     ),
     Protection(
         "worker/aws/errors.py",
-        "_transient if status >= 500 else",
-        "_transient if status >= 1000 else",
+        'return Transient("AwsFailure",',
+        'return Permanent("AwsFailure",',
         _AWS + "test_a_hiccup_costs_a_job_seconds_only[start-500-fields0]",
     ),
     Protection(
@@ -921,8 +921,8 @@ MESSAGES = (
     ),
     Protection(
         "worker/ingress/transport.py",
-        "        except (\n            ArithmeticError,\n",
-        "        except (\n",
+        "        except _NOT_A_COMMAND as error:\n",
+        "        except ZeroDivisionError as error:\n",
         "tests/acceptance/test_remote_control.py::test_what_is_no_command_is_refused",
     ),
     Protection(

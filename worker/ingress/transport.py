@@ -32,6 +32,15 @@ log = structlog.get_logger()
 
 #: Seconds between two connections of the consumer.
 _RECONNECT_EVERY = 2.0
+#: What Celery and kombu raise at an entry that is not a command.
+_NOT_A_COMMAND = (
+    ArithmeticError,
+    AttributeError,
+    KeyError,
+    RecursionError,
+    TypeError,
+    ValueError,
+)
 
 
 class Connection(KombuConnection):
@@ -90,14 +99,7 @@ class Channel(redis.Channel):
         """Remote control, as by `celery inspect` and Flower."""
         try:
             return super()._receive_one(client)
-        except (
-            ArithmeticError,
-            AttributeError,
-            KeyError,
-            RecursionError,
-            TypeError,
-            ValueError,
-        ) as error:
+        except _NOT_A_COMMAND as error:
             log.warning("command.refused", reason=repr(error)[:200])
             return None
 

@@ -63,7 +63,9 @@ def rebuild(
         "priority": request.priority,
         "tenant": request.tenant,
         "media_uri": artifacts.audio.uri if artifacts.audio is not None else assessment.media_uri,
-        "rebuilt": request.audio if stored or _used_in_place(artifacts, assessment) else ANY_AUDIO,
+        "rebuilt": request.audio
+        if stored or _has_requested_audio(artifacts, assessment)
+        else ANY_AUDIO,
     }
     if (since := assessment.started_at or _created_at(assessment)) is not None:
         fields["started_at"] = f"{since.timestamp():.3f}"
@@ -92,7 +94,7 @@ def stored_request(artifacts: Artifacts) -> TranscriptionRequest | None:
     return request if request is not None and request.name == artifacts.id else None
 
 
-def _used_in_place(artifacts: Artifacts, assessment: Assessment) -> bool:
+def _has_requested_audio(artifacts: Artifacts, assessment: Assessment) -> bool:
     """Whether Transcribe has the address of the audio that the request had."""
     media_uri = assessment.media_uri
     is_theirs = media_uri.startswith("s3://") and not media_uri.startswith(artifacts.folder)
