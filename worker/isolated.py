@@ -75,7 +75,7 @@ def extend(worker: Context, ended: threading.Event) -> None:
         with guarded("leases"):
             worker.leases.extend()
         with guarded("tokens"):
-            worker.admission.extend()
+            worker.admission.limiter.extend()
 
 
 if __name__ == "__main__":

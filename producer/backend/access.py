@@ -6,8 +6,8 @@ then stays. So nothing is begun before all of it is known to be allowed.
 
 from __future__ import annotations
 
+from producer.backend import keys
 from producer.backend.connection import Broker
-from producer.backend.job_store import PREFIX
 from producer.contract.stages import CONTROL_LIST, QUEUES
 
 #: Commands that are sent as they are; those of scripts are found in the scripts.
@@ -67,11 +67,11 @@ def check_access(broker: Broker, *, worker: bool) -> None:
         BrokerUnavailable: if Redis does not answer, or cannot work now.
     """
     commands = sorted({*broker.script_commands(), *DIRECT_COMMANDS})
-    keys = [f"{PREFIX}access", *QUEUES, CONTROL_LIST, *(_KOMBU_KEYS if worker else ())]
-    answers = broker.run_once("access", len(commands), *commands, *keys)
+    each_kind = [str(keys.ACCESS), *QUEUES, CONTROL_LIST, *(_KOMBU_KEYS if worker else ())]
+    answers = broker.run_once("try_access", commands=commands, keys=each_kind)
     broker.judge(dict(zip(answers[::2], answers[1::2], strict=True)))
     # The two are in different slots, so a Cluster refuses this, also one that is a single node.
-    broker.command("EXISTS", f"{PREFIX}access", QUEUES[0])
+    broker.command("EXISTS", str(keys.ACCESS), QUEUES[0])
     if worker:
         broker.command("BRPOP", f"{QUEUES[0]}:access", "0.01")
         broker.subscribe_once("celery.pidbox")

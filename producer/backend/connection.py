@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import re
+import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from importlib import resources
 from typing import Any
 
 import redis
 from redis.backoff import ConstantBackoff
-from redis.commands.core import Script
+from redis.commands.core import Script as RegisteredScript
 from redis.retry import Retry
 
+from producer.backend import scripts
 from producer.backend.address import RedisAddress
 from producer.backend.redis_errors import explained
 from producer.errors import BrokerUnusable
 
 Argument = str | bytes | int | float
-
-_SCRIPTS = resources.files("producer.backend") / "lua"
-_CALL = re.compile(r"redis\.call\('([A-Z]+)'")
 
 
 class Broker:
@@ -49,30 +46,37 @@ class Broker:
         self._timeout = timeout
         #: where Redis is, without any password
         self.address = self._address.shown
-        self._scripts: dict[str, Script] = {}
+        self._registered: dict[str, RegisteredScript] = {}
 
-    def run(self, script: str, *arguments: Argument) -> Any:
-        """Run `producer/backend/lua/<script>.lua`.
+    def run(self, script: str, *pieces: bytes, **arguments: Any) -> Any:
+        """Run `producer/backend/lua/commands/<script>.lua`.
+
+        Args:
+            script: its name.
+            pieces: what is binary.
+            arguments: the others, by the names in the script's head.
 
         Raises:
             BrokerUnavailable: if Redis does not answer, or refuses.
         """
+        packed = _packed(script, arguments)
         with self._reachable():
-            return self._script(script)(args=list(arguments))
+            return self._script(script)(args=[packed, *pieces])
 
-    def run_once(self, script: str, *arguments: Argument) -> Any:
+    def run_once(self, script: str, **arguments: Any) -> Any:
         """The same for a script that is seldom run: Redis does not keep it.
 
         Raises:
             BrokerUnavailable: if Redis does not answer, or refuses.
         """
+        packed = _packed(script, arguments)
         with self._reachable():
             with suppress(redis.exceptions.NoScriptError):
-                # All others are run by their digest: whoever may not do that learns it here.
+                # All others are run by their digest: a user who may not do that learns it here.
                 self._redis.evalsha("-", 0)
-            return self._redis.eval(_source(script), 0, *arguments)
+            return self._redis.eval(scripts.load(script).source, 0, packed)
 
-    def run_many(self, script: str, calls: Iterable[Sequence[Argument]]) -> list[Any]:
+    def run_many(self, script: str, calls: Iterable[Mapping[str, Any]]) -> list[Any]:
         """Run one script many times in one round trip.
 
         Raises:
@@ -81,7 +85,7 @@ class Broker:
         with self._reachable(), self._redis.pipeline(transaction=False) as pipeline:
             registered = self._script(script)
             for arguments in calls:
-                registered(args=list(arguments), client=pipeline)
+                registered(args=[_packed(script, arguments)], client=pipeline)
             return list(pipeline.execute())
 
     def command(self, *words: Argument, raw: bool = False) -> Any:
@@ -133,9 +137,12 @@ class Broker:
             channels.parse_response()
 
     def script_commands(self) -> set[str]:
-        """The commands that our scripts use."""
-        sources = (each.read_text(encoding="utf-8") for each in _SCRIPTS.iterdir())
-        return {name for source in sources for name in _CALL.findall(source)}
+        """The commands of Redis that our scripts use."""
+        return {
+            command
+            for name in scripts.names()
+            for command in scripts.commands_of(scripts.load(name))
+        }
 
     def judge(self, answers: Mapping[str, str]) -> None:
         """Judge errors that Redis gave to a script, by the command or key that each was met by.
@@ -153,10 +160,10 @@ class Broker:
         """Close the connections."""
         self._redis.close()
 
-    def _script(self, name: str) -> Script:
-        if name not in self._scripts:
-            self._scripts[name] = self._redis.register_script(_source(name))
-        return self._scripts[name]
+    def _script(self, name: str) -> RegisteredScript:
+        if name not in self._registered:
+            self._registered[name] = self._redis.register_script(scripts.load(name).source)
+        return self._registered[name]
 
     @contextmanager
     def _reachable(self) -> Iterator[None]:
@@ -170,7 +177,7 @@ class Broker:
             raise ours from (None if ours.refused else error)
 
 
-def _source(script: str) -> str:
-    prelude = (_SCRIPTS / "prelude.lua").read_text(encoding="utf-8")
-    body = (_SCRIPTS / f"{script}.lua").read_text(encoding="utf-8")
-    return f"{prelude}\n{body}"
+def _packed(script: str, arguments: Mapping[str, Any]) -> str:
+    if arguments.keys() != scripts.load(script).arguments:
+        raise TypeError(f"{script} takes other arguments than {sorted(arguments)}")
+    return json.dumps(arguments)

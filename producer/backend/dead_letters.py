@@ -8,11 +8,12 @@ from datetime import UTC, datetime
 
 from pydantic import BaseModel, ConfigDict
 
+from producer.backend import keys
 from producer.backend.connection import Broker
 from producer.contract.request import TranscriptionRequest
 from producer.errors import DeadLetterNotFound, InvalidRequest
 
-_DEAD_LETTERS = "transcribe:dead"
+_DEAD_LETTERS = str(keys.DEAD_LETTERS)
 #: The latest so many are kept.
 MAX_DEAD_LETTERS = 1000
 #: Of a longer message this many characters are kept.
@@ -56,7 +57,7 @@ class DeadLetters:
         """Use `broker`."""
         self._broker = broker
 
-    def add_dead_letter(self, message: str, reason: str) -> None:
+    def add(self, message: str, reason: str) -> None:
         """Keep a message with the reason why it could not be taken."""
         letter = DeadLetter(
             id=secrets.token_hex(4),

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from producer.backend import keys
 from producer.backend.connection import Broker
-from producer.backend.job_store import PREFIX
 
 #: Far more than the largest request has. Of a longer message only so many bytes are looked at.
 MAX_BYTES = 1024 * 1024
@@ -22,7 +22,7 @@ class Inbox:
         Raises:
             BrokerUnavailable: if Redis does not answer.
         """
-        key = f"{PREFIX}arrival:{number}"
+        key = keys.INBOX(number)
         there, length = self._broker.commands([("EXISTS", key), ("STRLEN", key)])
         if not there:
             return None

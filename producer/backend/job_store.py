@@ -1,7 +1,4 @@
-"""The job records in Redis: the one truth about every job.
-
-With `schedule` and the scripts in `lua/` this is the only code that knows Redis keys.
-"""
+"""The job records in Redis: the one truth about every job."""
 
 from __future__ import annotations
 
@@ -10,16 +7,16 @@ from dataclasses import dataclass
 from itertools import chain, islice
 from typing import Any, Literal
 
+from producer.backend import keys
 from producer.backend.connection import Argument, Broker
+from producer.backend.next_step import CLEANUP_AFTER, Follows, next_step
 from producer.backend.schedule import Lease
-from producer.contract.job import Job, JobState
+from producer.contract.job import REFUSED, Job, JobState
 from producer.contract.request import TranscriptionRequest
 from producer.contract.stages import STAGE_OF, Stage
 from producer.contract.submission import Submission
 from producer.errors import JobExists, JobNotFound, WrongState
 
-PREFIX = "transcribe:"
-EVENTS = f"{PREFIX}events"
 #: Up to this many messages lie in the upload queue; further jobs wait as entries.
 SUBMIT_ROOM = 64
 #: In a record that was rebuilt after a loss: it is not known for which audio it was submitted.
@@ -31,7 +28,6 @@ _AT_ONCE = 50
 KEY_REMEMBERED = 100 * 86400
 
 Answer = Literal["created", "same", "different"]
-Follows = Literal["", "ready", "ready-first", "running"] | Stage
 
 
 @dataclass(frozen=True)
@@ -82,22 +78,22 @@ class JobStore:
         source = iter(submissions)
         room = SUBMIT_ROOM if at_once else 0
         while batch := list(islice(source, _BATCH)):
-            words: list[tuple[Argument, ...]] = [
-                (
-                    each.job_id,
-                    each.request,
-                    each.deadline or deadline,
-                    each.priority,
-                    each.audio,
-                    each.tenant,
-                )
+            jobs = [
+                {
+                    "id": each.job_id,
+                    "request": each.request,
+                    "deadline": each.deadline or deadline,
+                    "priority": each.priority,
+                    "audio": each.audio,
+                    "tenant": each.tenant,
+                }
                 for each in batch
             ]
-            calls: list[list[Argument]] = [
-                [self._lease, room, *chain.from_iterable(words[start : start + _AT_ONCE])]
-                for start in range(0, len(words), _AT_ONCE)
-            ]
-            answers = chain.from_iterable(self.broker.run_many("submit", calls))
+            calls = (
+                {"lease": self._lease, "room": room, "jobs": jobs[start : start + _AT_ONCE]}
+                for start in range(0, len(jobs), _AT_ONCE)
+            )
+            answers = chain.from_iterable(self.broker.run_many("submit_jobs", calls))
             yield [(each.job_id, answer) for each, answer in zip(batch, answers, strict=True)]
 
     # -- reading --------------------------------------------------------------------------------
@@ -120,14 +116,14 @@ class JobStore:
         jobs: dict[str, Job | None] = {}
         for start in range(0, len(job_ids), _BATCH):
             batch = job_ids[start : start + _BATCH]
-            records = self.broker.commands(("HGETALL", f"{PREFIX}job:{i}") for i in batch)
+            records = self.broker.commands(("HGETALL", keys.JOB(i)) for i in batch)
             for job_id, record in zip(batch, records, strict=True):
                 jobs[job_id] = Job.from_record(job_id, _mapping(record)) if record else None
         return jobs
 
     def newest(self, states: Iterable[JobState], limit: int) -> list[Job]:
         """The jobs that entered one of `states` last, newest first, at most `limit`."""
-        calls = [("ZREVRANGE", f"{PREFIX}state:{s}", 0, limit - 1, "WITHSCORES") for s in states]
+        calls = [("ZREVRANGE", keys.STATE(s), 0, limit - 1, "WITHSCORES") for s in states]
         found: list[tuple[float, str]] = []
         for answer in self.broker.commands(calls):
             found.extend((float(score), job_id) for job_id, score in _pairs(answer))
@@ -136,23 +132,23 @@ class JobStore:
 
     def ids(self, state: JobState) -> list[str]:
         """The ids of every job in a state."""
-        return list(self.broker.command("ZRANGE", f"{PREFIX}state:{state}", 0, -1))
+        return list(self.broker.command("ZRANGE", keys.STATE(state), 0, -1))
 
     def counts(self) -> dict[JobState, int]:
         """How many jobs are in each state."""
-        answers = self.broker.commands(("ZCARD", f"{PREFIX}state:{s}") for s in JobState)
+        answers = self.broker.commands(("ZCARD", keys.STATE(s)) for s in JobState)
         return {state: int(count) for state, count in zip(JobState, answers, strict=True)}
 
     def last_event(self) -> str:
         """The place in the event stream to listen from, so that nothing later is missed."""
-        newest = self.broker.command("XREVRANGE", EVENTS, "+", "-", "COUNT", 1)
+        newest = self.broker.command("XREVRANGE", str(keys.EVENTS), "+", "-", "COUNT", 1)
         return str(newest[0][0]) if newest else "0-0"
 
     def events(self, after: str, seconds: float) -> list[Event]:
         """Wait up to `seconds` for events after `after`."""
         return [
             Event(entry, fields["job"], JobState(fields["state"]))
-            for entry, fields in self.broker.read_events(EVENTS, after, seconds)
+            for entry, fields in self.broker.read_events(str(keys.EVENTS), after, seconds)
         ]
 
     # -- moving ---------------------------------------------------------------------------------
@@ -167,20 +163,19 @@ class JobStore:
         fields: Mapping[str, Argument] | None = None,
     ) -> bool:
         """Move a job and hand it on to what follows; False if the hold or the state was lost."""
-        words = [word for pair in (fields or {}).items() for word in pair]
         return bool(
             self.broker.run(
-                "advance",
-                lease.stage,
-                lease.entry_id,
-                lease.token,
-                job_id,
-                ",".join(states),
-                to,
-                follows,
-                self._lease,
-                self._retention,
-                *words,
+                "advance_job",
+                stage=lease.stage,
+                entry=lease.entry_id,
+                token=lease.token,
+                id=job_id,
+                **{"from": list(states)},
+                to=to,
+                next_step=next_step(follows),
+                lease=self._lease,
+                retention=self._retention,
+                fields=dict(fields or {}),
             )
         )
 
@@ -189,17 +184,23 @@ class JobStore:
 
         Returns '', or the id of the unfinished job that has it.
         """
-        return str(self.broker.run("hold_key", key, job_id, KEY_REMEMBERED))
+        return str(self.broker.run("reserve_key", key=key, id=job_id, seconds=KEY_REMEMBERED))
 
     def record_upload(self, lease: Lease, upload_id: str) -> bool:
         """Note that an upload in parts was begun for a job; False if the hold was lost."""
         return bool(
-            self.broker.run("note_upload", lease.stage, lease.entry_id, lease.token, upload_id)
+            self.broker.run(
+                "record_upload",
+                stage=lease.stage,
+                id=lease.entry_id,
+                token=lease.token,
+                upload=upload_id,
+            )
         )
 
     def uploads(self, job_id: str) -> frozenset[str]:
         """S3's ids of the uploads in parts that were begun for a job."""
-        fields = self.broker.command("HKEYS", f"{PREFIX}job:{job_id}")
+        fields = self.broker.command("HKEYS", keys.JOB(job_id))
         return frozenset(
             name.removeprefix("upload.") for name in fields if name.startswith("upload.")
         )
@@ -212,16 +213,24 @@ class JobStore:
         fields: Mapping[str, Argument] | None = None,
     ) -> bool:
         """Say how a job that was stopped meanwhile stands at AWS."""
-        words = [word for pair in (fields or {}).items() for word in pair]
         return bool(
             self.broker.run(
-                "settle", lease.stage, lease.entry_id, lease.token, job_id, what, *words
+                "settle_stopped",
+                stage=lease.stage,
+                entry=lease.entry_id,
+                token=lease.token,
+                id=job_id,
+                is_running=what == "running",
+                cleanup_after=CLEANUP_AFTER,
+                fields=dict(fields or {}),
             )
         )
 
     def record_cleanup(self, lease: Lease, reason: str = "") -> bool:
         """Say that a job was cleaned, or why it could not be."""
-        return bool(self.broker.run("cleaned", lease.entry_id, lease.token, reason))
+        return bool(
+            self.broker.run("complete_cleanup", id=lease.entry_id, token=lease.token, reason=reason)
+        )
 
     def cancel(self, job_id: str) -> None:
         """End a job by request; one that is cancelled already stays so.
@@ -240,11 +249,11 @@ class JobStore:
         """Fail the jobs that are past their deadline; returns their ids."""
         seconds, _ = self.broker.command("TIME")
         overdue = self.broker.command(
-            "ZRANGEBYSCORE", f"{PREFIX}deadlines", "-inf", seconds, "LIMIT", 0, 100
+            "ZRANGEBYSCORE", str(keys.DEADLINES), "-inf", seconds, "LIMIT", 0, 100
         )
         for job_id, job in self.get_many(overdue).items():
             if job is None or job.state.is_terminal:
-                self.broker.command("ZREM", f"{PREFIX}deadlines", job_id)
+                self.broker.command("ZREM", str(keys.DEADLINES), job_id)
                 continue
             message = f"The job was still {job.state} at its deadline."
             error = error_fields("DeadlineExceeded", message, STAGE_OF[job.state])
@@ -252,8 +261,16 @@ class JobStore:
         return list(overdue)
 
     def _stop(self, job_id: str, to: JobState, fields: Mapping[str, str]) -> str:
-        words = [word for pair in fields.items() for word in pair]
-        return str(self.broker.run("stop", job_id, to, self._retention, self._lease, *words))
+        return str(
+            self.broker.run(
+                "stop_job",
+                id=job_id,
+                to=to,
+                retention=self._retention,
+                lease=self._lease,
+                fields=dict(fields),
+            )
+        )
 
     def retry(self, job_id: str, deadline: float) -> None:
         """Fetch what was paid for of a job that ended badly, or start a new attempt.
@@ -262,7 +279,7 @@ class JobStore:
             JobNotFound: if there is no such record.
             WrongState: if it did not end badly, or is still being stopped.
         """
-        answer = self.broker.run("retry", job_id, deadline)
+        answer = self.broker.run("retry_job", id=job_id, deadline=deadline)
         if answer == "":
             raise JobNotFound(f"There is no job {job_id!r}.")
         if answer == "busy":
@@ -276,12 +293,17 @@ class JobStore:
 
     def start_new_attempt(self, lease: Lease) -> bool:
         """Start a new attempt of a retried job that has nothing to fetch; False if it was lost."""
-        return bool(self.broker.run("start_anew", lease.entry_id, lease.token))
+        return bool(self.broker.run("start_attempt", id=lease.entry_id, token=lease.token))
 
     def refuse(self, job_id: str, request: str, reason: str) -> None:
         """Record a request that can never be carried out as a FAILED job, if the name is free."""
-        fields = error_fields("InvalidRequest", reason, "submit")
-        self.broker.run("refuse", job_id, request, self._retention, *fields.values())
+        self.broker.run(
+            "record_refused",
+            id=job_id,
+            request=request,
+            retention=self._retention,
+            fields=error_fields(REFUSED, reason, Stage.SUBMIT),
+        )
 
     # -- housekeeping ---------------------------------------------------------------------------
 
@@ -290,7 +312,7 @@ class JobStore:
         seconds, _ = self.broker.command("TIME")
         horizon = float(seconds) - self._retention
         self.broker.commands(
-            ("ZREMRANGEBYSCORE", f"{PREFIX}state:{state}", "-inf", horizon)
+            ("ZREMRANGEBYSCORE", keys.STATE(state), "-inf", horizon)
             for state in JobState
             if state.is_terminal
         )
@@ -301,10 +323,10 @@ def error_fields(code: str, message: str, stage: str) -> dict[str, str]:
     return {"error.code": code, "error.message": message[:1000], "error.stage": stage}
 
 
-def taken(job_id: str) -> JobExists:
+def name_used(job_id: str) -> JobExists:
     """The error for an id that another request has."""
     return JobExists(
-        f"The name {job_id!r} is taken by a different request. Choose another name, or omit it."
+        f"The name {job_id!r} is used by a different request. Choose another name, or omit it."
     )
 
 

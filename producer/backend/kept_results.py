@@ -5,10 +5,13 @@ from __future__ import annotations
 import zlib
 from typing import Literal
 
-from producer.backend.connection import Argument, Broker
-from producer.backend.job_store import PREFIX
+from producer.backend import keys
+from producer.backend.connection import Broker
 from producer.backend.schedule import Lease
 
+Kind = Literal["text", "document"]
+
+_KEYS = {"text": keys.RESULT_TEXT, "document": keys.RESULT_DOCUMENT}
 #: Bytes that are compressed before it is looked how much came of them.
 _PIECE = 1024 * 1024
 
@@ -24,27 +27,36 @@ class KeptResults:
     def keep(self, lease: Lease, text: str, document: bytes, *, most: int) -> bool:
         """Keep a text and its document, each while its compressed size is at most `most` bytes.
 
-        Returns whether the job was still held; if not, nothing is kept.
+        Returns whether the lease was still the caller's; if not, nothing is kept.
 
         Raises:
             BrokerUnavailable: if Redis does not answer.
         """
-        kept = {"text": _packed(text.encode(), most), "document": _packed(document, most)}
-        words: list[Argument] = []
-        for kind, packed in kept.items():
-            if packed is not None:
-                words += [kind, packed]
+        packed = {
+            kind: _packed(data, most)
+            for kind, data in (("text", text.encode()), ("document", document))
+        }
+        kept = {
+            _KEYS[kind](lease.entry_id): data for kind, data in packed.items() if data is not None
+        }
         return bool(
-            self._broker.run("keep_result", lease.entry_id, lease.token, self._lasts, *words)
+            self._broker.run(
+                "keep_result",
+                *kept.values(),
+                id=lease.entry_id,
+                token=lease.token,
+                seconds=self._lasts,
+                keys=list(kept),
+            )
         )
 
-    def get(self, job_id: str, kind: Literal["text", "document"]) -> bytes | None:
+    def get(self, job_id: str, kind: Kind) -> bytes | None:
         """What was kept; None if it was too large or has expired.
 
         Raises:
             BrokerUnavailable: if Redis does not answer.
         """
-        packed = self._broker.command("GET", f"{PREFIX}{kind}:{job_id}", raw=True)
+        packed = self._broker.command("GET", _KEYS[kind](job_id), raw=True)
         return None if packed is None else zlib.decompress(packed)
 
 

@@ -1,7 +1,4 @@
-"""Recovery: what Redis has forgotten is looked for by workers, and what they find is kept here.
-
-With `store`, `schedule` and the scripts in `lua/` this knows Redis keys.
-"""
+"""Recovery: what Redis has forgotten is looked for by workers, and what they find is kept here."""
 
 from __future__ import annotations
 
@@ -15,15 +12,21 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from producer.backend import keys
 from producer.backend.connection import Argument, Broker
-from producer.backend.job_store import KEY_REMEMBERED, PREFIX
+from producer.backend.job_store import KEY_REMEMBERED
+from producer.backend.next_step import Follows, next_step
 from producer.backend.schedule import Lease
 from producer.contract.job import JobState
 from producer.contract.stages import Stage
 from producer.errors import RecoveryFailed, WaitTimeout
 
-_RECOVERY = f"{PREFIX}recovery"
-_FOUND = f"{_RECOVERY}:jobs"
+_RECOVERY = str(keys.RECOVERY)
+_FOUND = str(keys.RECOVERED)
+_FOLLOWS: dict[JobState, Follows] = {
+    JobState.TRANSCRIBING: "running",
+    JobState.COLLECTING: Stage.COLLECT,
+}
 #: Seconds between two looks at how a recovery stands.
 _POLL_EVERY = 0.2
 
@@ -109,7 +112,11 @@ class Recoveries:
         """
         wanted = json.dumps(sorted(set(names)))
         asked = self._broker.run(
-            "ask_recovery", self._lease, secrets.token_hex(8), wanted, "yes" if dry_run else ""
+            "ask_recovery",
+            lease=self._lease,
+            id=secrets.token_hex(8),
+            names=wanted,
+            dry_run="yes" if dry_run else "",
         )
         if not asked:
             raise RecoveryFailed(
@@ -208,19 +215,25 @@ class Recoveries:
             fields: of its record.
         """
         state = found.outcome.state if fields is not None else None
-        follows = {JobState.TRANSCRIBING: "running", JobState.COLLECTING: Stage.COLLECT.value}
+        follows: Follows = _FOLLOWS.get(state, "") if state else ""
+        step = next_step(follows)
+        if "stage" in step:
+            # Thousands may come back at once: they wait as entries, not as messages.
+            step |= {"delay": 0}
         return self._broker.run(  # type: ignore[no-any-return]
             "recover_job",
-            lease.token,
-            found.id,
-            found.model_dump_json(),
-            state or ("known" if found.outcome is Outcome.KNOWN else ""),
-            follows.get(state, "") if state else "",
-            self._retention,
-            deadline,
-            key,
-            KEY_REMEMBERED,
-            *(word for pair in (fields or {}).items() for word in pair),
+            token=lease.token,
+            id=found.id,
+            found=found.model_dump_json(),
+            is_known=found.outcome is Outcome.KNOWN,
+            state=state or "",
+            next_step=step,
+            lease=self._lease,
+            retention=self._retention,
+            deadline=deadline,
+            key=key,
+            key_seconds=KEY_REMEMBERED,
+            fields=dict(fields or {}),
         )
 
     def was_found(self, job_id: str) -> bool:
@@ -234,7 +247,16 @@ class Recoveries:
     def end(self, lease: Lease, *, known: int = 0, foreign: int = 0, error: str = "") -> bool:
         """Say how it ended, and be done with it; False if the hold was lost."""
         kept = max(1, int(self._retention))
-        return bool(self._broker.run("end_recovery", lease.token, kept, known, foreign, error))
+        return bool(
+            self._broker.run(
+                "end_recovery",
+                token=lease.token,
+                seconds=kept,
+                known=known,
+                foreign=foreign,
+                error=error,
+            )
+        )
 
 
 def _moment(seconds: str) -> datetime:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from producer.backend import keys
 from producer.backend.connection import Broker
-from producer.backend.job_store import PREFIX
 from producer.backend.schedule import clock
 from producer.contract.attempts import attempt_name
 
 #: Seconds after which it is forgotten how long the account's list was.
 _PAGES_LAST = 60
-_MISSED = f"{PREFIX}missed"
+_MISSED = str(keys.MISSED)
 #: Seconds after which it is forgotten what was missed, longer than from one look to the next.
 _MISSED_LAST = 60
 
@@ -47,13 +47,15 @@ class RunningJobs:
         """See which jobs run, without reading their records.
 
         Args:
-            list_rate: what `Admission.told` says of ListTranscriptionJobs.
+            list_rate: what `Admission.limit` says of ListTranscriptionJobs.
 
         Raises:
             BrokerUnavailable: if Redis does not answer.
         """
         seen_at = clock()
-        youngest, quickest, pages, rate, shared, flat = self._broker.run("look", list_rate)
+        youngest, quickest, pages, rate, shared, flat = self._broker.run(
+            "snapshot_running", list_rate=list_rate
+        )
         jobs = {
             job_id: attempt_name(job_id, int(attempt))
             for job_id, attempt in zip(flat[::2], flat[1::2], strict=True)
@@ -74,7 +76,7 @@ class RunningJobs:
         Raises:
             BrokerUnavailable: if Redis does not answer.
         """
-        self._broker.command("SET", f"{PREFIX}list_pages", pages, "EX", _PAGES_LAST)
+        self._broker.command("SET", str(keys.LIST_PAGES), pages, "EX", _PAGES_LAST)
 
     def missed_before(self, job_ids: Sequence[str]) -> set[str]:
         """What the last look that missed any has missed; remembers what this one misses instead.

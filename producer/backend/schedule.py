@@ -1,24 +1,25 @@
-"""The schedule: what is due when, who holds what, kept in Redis and in nobody's memory."""
+"""The schedule: what is due when, and who has its lease. It is in Redis, and in no process."""
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
 from producer.backend.connection import Broker
-from producer.contract.stages import Stage
+from producer.contract.job import JobState
+from producer.contract.stages import CONTROL_QUEUE, Stage
 
-#: The poll task is one entry for the whole fleet, under what can be no job's name, and so is an
-#: recovery.
-FLEET = "*"
-#: Fields of a job's record: what a look has seen, for the next to compare with, and when that was,
-#: by Redis's clock, in seconds since 1970.
-SEEN, SEEN_AT = "look.seen", "look.at"
-#: All tenants have the same share.
+#: Fields of a job's record: what a worker has seen, for the next to compare with, and when that
+#: was, by Redis's clock, in seconds since 1970.
+SEEN, SEEN_AT = "seen", "seen_at"
+#: All tenants have the same weight.
 NO_WEIGHTS: Mapping[str, float] = MappingProxyType({})
+#: Seconds from when a cleanup is dispatched to its call, with what it deletes in S3 before.
+_AHEAD_OF_DELETE = 0.5
+#: The moves that a job makes as a stage starts to work on it.
+_ON_START = {Stage.UPLOAD: {JobState.QUEUED: JobState.UPLOADING}}
 
 
 @dataclass(frozen=True)
@@ -27,15 +28,15 @@ class Lease:
 
     stage: Stage
     entry_id: str
-    #: the fence: a later holder has a higher one, and an older one can change nothing
+    #: the fencing token: a later lease has a higher one, and an earlier one can change nothing
     token: str
-    #: how many holders before this one went away without a word
+    #: how many leases before this one lapsed in a row
     stalled_count: int
-    #: the job's record as it was when the hold began
+    #: the job's record as it was then; of what is no job's, empty
     record: dict[str, str]
-    #: when the hold began, by Redis's clock, in seconds since 1970
+    #: when it was acquired, by Redis's clock, in seconds since 1970
     acquired_at: float
-    #: how long it holds at least, unless it is renewed, by `clock`
+    #: until when it lasts at least, unless it is extended, by `clock`
     expires_at: float
 
 
@@ -45,99 +46,143 @@ def clock() -> float:
 
 
 class Schedule:
-    """Claims, renews and gives back entries of the schedule."""
+    """Dispatches entries, and acquires, extends, releases and completes their leases."""
 
     def __init__(self, broker: Broker, lease: float) -> None:
-        """Use `broker`; a holder that is silent for `lease` seconds loses its hold."""
+        """Use `broker`; a lease that nobody extends lapses after `lease` seconds."""
         self._broker = broker
         self.lease = lease
 
     def dispatch(
         self, room: int, delete_rate: str = "1000!", weights: Mapping[str, float] = NO_WEIGHTS
     ) -> list[tuple[Stage, str]]:
-        """Claim what is due and send messages for it, until each queue holds `room` of them.
+        """Send messages for what is due and for new uploads, until each queue has `room` of them.
 
-        Cleanups that delete at Transcribe are claimed no faster than `delete_rate` a second; with a
-        `!`, whatever the account allows. Of new uploads each tenant has as many as its weight says,
-        to 1 of those without one.
+        Cleanups that delete at Transcribe are sent no faster than `delete_rate` a second; with a
+        `!`, whatever the account allows. Of new uploads each tenant has as many as its weight
+        says, to 1 of those without one.
         """
-        stages = [word for stage in Stage for word in (stage.value, stage.queue)]
+        stages = [_dispatched(stage, room, delete_rate) for stage in Stage]
         flat: list[str] = self._broker.run(
-            "claim", self.lease, room, delete_rate, json.dumps(dict(weights)), *stages
+            "dispatch_due", lease=self.lease, weights=dict(weights), stages=stages
         )
-        return [
-            (Stage(stage), entry_id) for stage, entry_id in zip(flat[::2], flat[1::2], strict=True)
-        ]
+        return [(Stage(stage), entry) for stage, entry in zip(flat[::2], flat[1::2], strict=True)]
 
     def acquire(self, stage: Stage, entry_id: str) -> Lease | None:
-        """Take up an entry; None if it is gone, held by a living holder, or not due."""
+        """Acquire the lease of an entry; None if it is gone, leased to another, or not due."""
         asked_at = clock()
-        answer = self._broker.run("begin", stage.value, entry_id, self.lease)
+        answer = self._broker.run(
+            "acquire_lease",
+            stage=stage,
+            id=entry_id,
+            lease=self.lease,
+            of_job=stage.is_of_job,
+            on_start=_ON_START.get(stage, {}),
+        )
         if answer is None:
             return None
         token, stalled_count, flat, acquired_at = answer
-        record = dict(zip(flat[::2], flat[1::2], strict=True))
         return Lease(
             stage,
             entry_id,
             token,
             int(stalled_count),
-            record,
-            float(acquired_at),
-            asked_at + self.lease,
+            dict(zip(flat[::2], flat[1::2], strict=True)),
+            acquired_at=float(acquired_at),
+            expires_at=asked_at + self.lease,
         )
 
     def extend(self, leases: Sequence[Lease]) -> list[bool]:
-        """Keep the leases; False for each that is lost."""
+        """Extend leases; False for each that is lost."""
         if not leases:
             return []
-        words = [word for lease in leases for word in (lease.stage, lease.entry_id, lease.token)]
-        return [bool(kept) for kept in self._broker.run("renew", self.lease, *words)]
+        named = [
+            {"stage": lease.stage, "id": lease.entry_id, "token": lease.token} for lease in leases
+        ]
+        return [
+            bool(extended)
+            for extended in self._broker.run("extend_leases", lease=self.lease, leases=named)
+        ]
 
     def release(self, lease: Lease, seconds: float, *, seen: str = "") -> bool:
-        """Give an entry back, to be due in `seconds`; False if the hold was lost.
+        """Release a lease: the entry is due in `seconds`; False if the lease was lost.
 
         What was `seen` of the job, if anything, is in its record from then on, as `SEEN`, with the
         time, as `SEEN_AT`.
         """
-        return bool(
-            self._broker.run(
-                "put_off", lease.stage, lease.entry_id, lease.token, max(0.0, seconds), seen
-            )
+        return self._run(
+            "release_lease",
+            lease,
+            delay=max(0.0, seconds),
+            seen=seen,
+            watches_running=lease.stage is Stage.POLL,
         )
 
-    def record_failure(self, lease: Lease, most: int, seconds: float) -> int:
+    def complete(self, lease: Lease) -> bool:
+        """Complete an entry; the poll's stays while anything runs. False if the lease was lost."""
+        return self._run(
+            "complete_lease",
+            lease,
+            watches_running=lease.stage is Stage.POLL,
+            deletes_message=lease.stage is Stage.SUBMIT,
+        )
+
+    def record_failure(self, lease: Lease, max_failures: int, seconds: float) -> int:
         """Count a try that ended in a way that is no answer, such as a crash.
 
-        Unless it is the last of `most`, the entry is given back, to be due in `seconds`.
+        Unless it is the last of `max_failures`, the lease is released, and the entry is due in
+        `seconds`.
 
-        Returns how many have failed so far; 0 if the hold was lost.
+        Returns how many have failed so far; 0 if the lease was lost.
         """
         return int(
             self._broker.run(
-                "failed_try", lease.stage, lease.entry_id, lease.token, most, max(0.0, seconds)
+                "record_failure",
+                stage=lease.stage,
+                id=lease.entry_id,
+                token=lease.token,
+                max_failures=max_failures,
+                delay=max(0.0, seconds),
             )
         )
 
     def queue_large(self, lease: Lease) -> bool:
-        """Give an entry back that is large and found no seat; False if the hold was lost."""
-        return bool(self._broker.run("stand_in_line", lease.stage, lease.entry_id, lease.token))
+        """Release an entry that reached the concurrency limit; False if the lease was lost."""
+        return self._run("queue_large", lease)
 
     def is_large_queued(self, stage: Stage) -> bool:
-        """Whether anything stands in line for a seat."""
-        return bool(self._broker.run("is_line_for_seats", stage))
+        """Whether any large entry waits for a concurrency limit."""
+        return bool(self._broker.run("is_large_queued", stage=stage))
 
     def next_large(self, stage: Stage, weights: Mapping[str, float] = NO_WEIGHTS) -> str:
-        """Take the entry whose turn it is out of the line for seats, to be begun now.
+        """Remove the large entry whose turn it is from its fair queue, to be acquired now.
 
-        Tenants take turns, as `claim` says. Returns '' if nobody waits.
+        Tenants have their turns as in `dispatch`. Returns '' if none waits.
         """
-        told = json.dumps(dict(weights))
-        # Each answer that is none has taken a hundred tenants away whose lines are empty.
-        while (found := self._broker.run("next_in_line", stage, told)) is None:
+        # Each answer that is none has dropped a hundred tenants whose entries have run out.
+        while (found := self._broker.run("next_large", stage=stage, weights=dict(weights))) is None:
             pass
         return str(found)
 
-    def complete(self, lease: Lease) -> bool:
-        """Be done with an entry; the poll's stays while anything runs."""
-        return bool(self._broker.run("put_off", lease.stage, lease.entry_id, lease.token, "", ""))
+    def _run(self, script: str, lease: Lease, **arguments: object) -> bool:
+        return bool(
+            self._broker.run(
+                script, stage=lease.stage, id=lease.entry_id, token=lease.token, **arguments
+            )
+        )
+
+
+def _dispatched(stage: Stage, room: int, delete_rate: str) -> dict[str, object]:
+    """How work of a stage is dispatched, as `dispatch_due` has it."""
+    match stage:
+        case Stage.SUBMIT:
+            # No flood of messages delays what runs already: it leaves room for that.
+            return {"stage": stage, "room": room, "inbox": True}
+        case Stage.UPLOAD:
+            return {"stage": stage, "room": room, "queue": JobState.QUEUED}
+        case Stage.CLEANUP:
+            limited = {"operation": "DeleteTranscriptionJob", "limit": delete_rate}
+            return {"stage": stage, "room": room, "ahead": _AHEAD_OF_DELETE, **limited}
+        case _:
+            doubled = 2 * room if stage.queue == CONTROL_QUEUE else room
+            return {"stage": stage, "room": doubled}

@@ -8,17 +8,15 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from producer.backend import keys
 from producer.backend.access import check_access
+from producer.backend.capacity import Account, account
 from producer.backend.connection import Broker
-from producer.backend.job_store import PREFIX
 from producer.contract.stages import CONTROL_LIST, CONTROL_QUEUE, QUEUES, Stage
 from producer.errors import BrokerUnusable
 
-_WORKERS = f"{PREFIX}workers"
-_EPOCH = f"{PREFIX}epoch"
-_STANDING = f"{PREFIX}standing"
-#: When a dispatcher has last claimed anything of a stage.
-_CLAIMED = f"{PREFIX}claimed"
+_WORKERS = str(keys.WORKERS)
+_EPOCH = str(keys.EPOCH)
 #: Seconds of silence after which a worker is taken for dead.
 SILENCE = 20.0
 #: Seconds for which work may be due and none of it be claimed: at a low rate it has its turn later.
@@ -56,22 +54,6 @@ class WorkerReport(BaseModel):
     checks: tuple[Check, ...] = ()
 
 
-class Rate(BaseModel):
-    """Calls of an operation of Amazon Transcribe."""
-
-    model_config = ConfigDict(frozen=True)
-
-    operation: str
-    #: calls a second that the account allows, by the settings or Service Quotas
-    quota: float
-    #: those that the fleet makes at most now
-    permits: int
-    #: the share of the quota that it keeps to: less than 1 since AWS has refused a call
-    share: float
-    #: calls that AWS has refused so far
-    refused: int
-
-
 class Unclaimed(BaseModel):
     """Work that is due, and that nobody takes up though nothing lies in its queue."""
 
@@ -82,24 +64,6 @@ class Unclaimed(BaseModel):
     number: int
     #: seconds for which the first of them has been due, and nothing of the stage was claimed
     seconds: float
-
-
-class Account(BaseModel):
-    """What the fleet may use of the AWS account now, where others may use it, too."""
-
-    model_config = ConfigDict(frozen=True)
-
-    #: jobs that may run at once
-    slots: int
-    #: those that the account allows, by the settings or Service Quotas
-    quota: int
-    #: running jobs of others, as they were seen last
-    others: int
-    #: starts that AWS has refused so far, for too many jobs ran
-    refused: int
-    #: whether Service Quotas has told anything
-    measured: bool
-    rates: tuple[Rate, ...]
 
 
 class Fleet:
@@ -145,12 +109,12 @@ class Fleet:
         now, queued = self._now(), self.queue_lengths()
         found = []
         for stage in Stage:
-            key = f"{PREFIX}schedule:{stage}"
+            key = keys.SCHEDULE(stage)
             number, first, claimed = self._broker.commands(
                 [
                     ("ZCOUNT", key, "-inf", now),
                     ("ZRANGEBYSCORE", key, "-inf", now, "LIMIT", 0, 1),
-                    ("HGET", _CLAIMED, stage),
+                    ("HGET", str(keys.DISPATCHED), stage),
                 ]
             )
             if number and not queued[stage.queue]:
@@ -162,8 +126,7 @@ class Fleet:
 
     def account(self) -> Account | None:
         """What the fleet may use of the AWS account; None while no worker is at work."""
-        text = self._broker.command("GET", _STANDING)
-        return None if text is None else Account.model_validate_json(text)
+        return account(self._broker)
 
     def epoch(self) -> str:
         """A mark that stays the same for as long as Redis keeps what it is told."""
@@ -195,7 +158,7 @@ class Fleet:
         Raises:
             BrokerUnavailable: if it does not; `refused` says whether it has answered.
         """
-        self._broker.command("SET", f"{PREFIX}access", "", "EX", "1")
+        self._broker.command("SET", str(keys.ACCESS), "", "EX", "1")
 
     def _now(self) -> float:
         seconds, micros = self._broker.command("TIME")

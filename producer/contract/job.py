@@ -1,4 +1,7 @@
-"""A job: its states, and its record as it is at one moment."""
+"""A job: its states, the moves between them, and its record.
+
+Pydantic and the standard library only, so that everything may import it.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ from producer.contract.request import TranscriptionRequest
 
 
 class JobState(StrEnum):
-    """Where a job is. The arrows are drawn in the README; only the store moves a job."""
+    """Where a job is; `TRANSITIONS` has the moves, and only the job store makes them."""
 
     #: recorded, waiting for a worker to take up its audio
     QUEUED = "QUEUED"
@@ -43,6 +46,34 @@ class JobState(StrEnum):
 
 
 TERMINAL_STATES = frozenset({JobState.COMPLETED, JobState.FAILED, JobState.CANCELLED})
+_STOPPED = frozenset({JobState.FAILED, JobState.CANCELLED})
+
+#: The moves that a job may make. Redis refuses all others, whoever asks for them.
+TRANSITIONS: dict[JobState, frozenset[JobState]] = {
+    JobState.QUEUED: _STOPPED | {JobState.UPLOADING},
+    JobState.UPLOADING: _STOPPED | {JobState.READY},
+    JobState.READY: _STOPPED | {JobState.STARTING},
+    # back to READY if the account has no slot
+    JobState.STARTING: _STOPPED | {JobState.TRANSCRIBING, JobState.READY},
+    # back to READY if Transcribe failed internally
+    JobState.TRANSCRIBING: _STOPPED | {JobState.COLLECTING, JobState.READY},
+    # of a retried job: back to where its result may come from
+    JobState.COLLECTING: _STOPPED | {JobState.COMPLETED, JobState.TRANSCRIBING, JobState.QUEUED},
+    # a recovered job whose owner submits its whole request again
+    JobState.COMPLETED: frozenset({JobState.COLLECTING}),
+    # by retry
+    JobState.FAILED: frozenset({JobState.QUEUED, JobState.COLLECTING}),
+    JobState.CANCELLED: frozenset({JobState.QUEUED, JobState.COLLECTING}),
+}
+
+#: The error codes of jobs that decide anything: of a request that never was one,
+REFUSED = "InvalidRequest"
+#: of a job that Transcribe could not do,
+TRANSCRIPTION_FAILED = "TranscriptionFailed"
+#: and of one whose name is used at Transcribe by somebody else.
+NAME_USED = "NameTaken"
+#: Of these Transcribe has made nothing, so a retry starts them anew.
+NOTHING_MADE = frozenset({TRANSCRIPTION_FAILED, NAME_USED})
 
 
 class JobError(BaseModel):
@@ -52,7 +83,7 @@ class JobError(BaseModel):
 
     code: str
     message: str
-    #: a `Stage`, whatever ended the job there
+    #: the stage at which it ended
     stage: str
 
 

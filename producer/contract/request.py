@@ -25,6 +25,8 @@ from producer.contract.options import TranscribeOptions
 from producer.contract.s3_uri import S3Uri
 from producer.errors import InvalidRequest
 
+#: 0 is served first
+DEFAULT_PRIORITY = 5
 _NAME = re.compile(rf"(?!\.+$)[0-9a-zA-Z._-]{{1,{MAX_NAME}}}")
 MAX_METADATA_BYTES = 8192
 MAX_TENANT_CHARACTERS = 100
@@ -66,7 +68,7 @@ class TranscriptionRequest(TranscribeOptions):
         description="Once the result is safe, delete the audio we uploaded, the result objects "
         "and the Transcribe job.",
     )
-    priority: int = Field(default=5, ge=0, le=9, description="0 is served first.")
+    priority: int = Field(default=DEFAULT_PRIORITY, ge=0, le=9, description="0 is served first.")
     deadline: float | None = Field(
         default=None, gt=0, le=90 * 86400, description="Seconds from submission to give up after."
     )

@@ -15,6 +15,12 @@ from producer.contract.job import JobState
 CONTROL_QUEUE = "transcription.control"
 #: The list of our own messages for that queue, apart from those of other languages.
 CONTROL_LIST = f"{CONTROL_QUEUE}:ours"
+#: The lists of others' messages: kombu has one for each step of priority.
+#: Source: `priority_steps` and `sep` of kombu's Redis transport.
+INBOX_LISTS = (CONTROL_QUEUE, *(f"{CONTROL_QUEUE}\x06\x16{step}" for step in (3, 6, 9)))
+#: What concerns no one job, such as the poll, is one entry of the whole fleet, under what can be no
+#: job's name.
+FLEET = "*"
 
 
 class Stage(StrEnum):
@@ -38,6 +44,16 @@ class Stage(StrEnum):
     def queue(self) -> str:
         """The queue of the stage's messages."""
         return _QUEUE_OF[self]
+
+    @property
+    def list(self) -> str:
+        """The Redis list of our own messages for the stage."""
+        return CONTROL_LIST if self.queue == CONTROL_QUEUE else self.queue
+
+    @property
+    def is_of_job(self) -> bool:
+        """Whether its entries are jobs; else messages, or one for the whole fleet."""
+        return self not in {Stage.SUBMIT, Stage.POLL, Stage.RECOVER}
 
 
 _QUEUE_OF: Mapping[Stage, str] = MappingProxyType(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import time
 
-from producer.backend.job_store import PREFIX
+from producer.backend.keys import PREFIX
 from producer.contract.job import Job, JobState
 from producer.contract.stages import CONTROL_QUEUE, QUEUES
 from tests.support.slow_proxy import slowly

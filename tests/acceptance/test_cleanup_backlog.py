@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 
-from producer.backend.job_store import PREFIX
+from producer.backend.keys import PREFIX
 from tests.support.stack import Stack
 from tests.support.waiting import until
 
@@ -13,7 +13,7 @@ NUMBER = 230
 #: Deletes at Transcribe a second, over the fleet.
 RATE = 3
 _SCHEDULE = f"{PREFIX}schedule:cleanup"
-_TOKENS = f"{PREFIX}holder:cleanup"
+_TOKENS = f"{PREFIX}lease:cleanup"
 
 
 def at_work(stack: Stack) -> list[str]:

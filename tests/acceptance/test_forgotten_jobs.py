@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from producer.backend.job_store import PREFIX
+from producer.backend.keys import PREFIX
 from producer.contract.job import JobState
 from producer.contract.stages import QUEUES, Stage
 from tests.support.stack import BUCKET, Stack

@@ -23,7 +23,7 @@ from tests.conftest import make_stack
 from tests.support.stack import Stack
 from tests.support.waiting import until
 
-DEAD = "transcribe:dead"
+DEAD = "transcribe:dead_letters"
 MB = 1024 * 1024
 
 texts = st.text(alphabet=st.characters(), max_size=20)

@@ -101,7 +101,7 @@ def test_the_signature_of_a_presigned_address_in_a_message_is_not_kept(served: S
     kept = [
         job.model_dump_json(),
         served.transcribe("status", "signed", "--json").stdout,
-        *served.broker.command("LRANGE", "transcribe:dead", 0, -1),
+        *served.broker.command("LRANGE", "transcribe:dead_letters", 0, -1),
         json.dumps(served.log()),
     ]
     assert len(kept) == 4

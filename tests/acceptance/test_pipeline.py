@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from producer.backend.job_store import PREFIX
+from producer.backend.keys import PREFIX
 from producer.backend.schedule import SEEN
 from producer.contract.job import JobState
 from producer.errors import JobFailed

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from producer.backend.job_store import PREFIX
+from producer.backend.keys import PREFIX
 from producer.contract.job import Job, JobState
 from producer.errors import WrongState
 from tests.conftest import make_stack

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from producer.backend.workers import Account, Rate
+from producer.backend.capacity import Account, Rate
 from producer.contract.job import JobState
 from tests.support.stack import BUCKET, Stack
 from tests.support.waiting import DEADLINE, until
@@ -48,7 +48,7 @@ def changes(stack: Stack, what: str) -> list[str]:
     return [
         line["event"]
         for line in stack.log()
-        if line["event"] in {"account.yielded", "account.recovered"} and line["what"] == what
+        if line["event"] in {"account.slowed", "account.recovered"} and line["what"] == what
     ]
 
 
@@ -72,7 +72,7 @@ def test_slots_that_others_have_are_left_to_them_until_they_are_gone(stack: Stac
     until(lambda: account(stack).slots == 10)
     jobs = stack.client.wait(ids, timeout=DEADLINE)
     assert {job.state for job in jobs.values()} == {JobState.COMPLETED}
-    assert changes(stack, "slots") == ["account.yielded", "account.recovered"]
+    assert changes(stack, "slots") == ["account.slowed", "account.recovered"]
 
 
 def test_a_full_account_is_not_run_into_all_the_time(stack: Stack) -> None:
@@ -92,14 +92,14 @@ def test_a_throttled_fleet_calls_less_often_and_recovers(stack: Stack) -> None:
     stack.start_worker()
     stack.fault(operation="StartTranscriptionJob", kind="throttle", times=3)
     ids = submit(stack, 40)
-    until(lambda: rate(stack, "StartTranscriptionJob").share < 1)
-    assert rate(stack, "StartTranscriptionJob").permits < 25
-    assert rate(stack, "GetTranscriptionJob").share == 1
+    until(lambda: rate(stack, "StartTranscriptionJob").backoff_factor < 1)
+    assert rate(stack, "StartTranscriptionJob").tokens < 25
+    assert rate(stack, "GetTranscriptionJob").backoff_factor == 1
     jobs = stack.client.wait(ids, timeout=DEADLINE)
     assert {job.state for job in jobs.values()} == {JobState.COMPLETED}
-    until(lambda: rate(stack, "StartTranscriptionJob").permits == 25)
+    until(lambda: rate(stack, "StartTranscriptionJob").tokens == 25)
     until(lambda: len(changes(stack, "StartTranscriptionJob")) == 2)
-    assert changes(stack, "StartTranscriptionJob") == ["account.yielded", "account.recovered"]
+    assert changes(stack, "StartTranscriptionJob") == ["account.slowed", "account.recovered"]
     assert rate(stack, "StartTranscriptionJob").refused == 3
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from producer.backend.job_store import PREFIX
+from producer.backend.keys import PREFIX
 from producer.contract.job import JobState
 from producer.contract.stages import STAGE_OF, Stage
 from tests.support.stack import BUCKET, Stack
@@ -55,9 +55,7 @@ def artifacts(stack: Stack) -> dict[str, object]:
         "transcription": jobs["TranscriptionJobSummaries"],
         "redis": redis,
         "holders": [
-            stage
-            for stage in Stage
-            if stack.broker.command("HGET", f"{PREFIX}holder:{stage}", NAME)
+            stage for stage in Stage if stack.broker.command("HGET", f"{PREFIX}lease:{stage}", NAME)
         ],
     }
     return {what: left for what, left in found.items() if left}

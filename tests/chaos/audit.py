@@ -9,7 +9,8 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from producer.backend.job_store import PREFIX
+from producer.backend import keys
+from producer.backend.keys import PREFIX
 from producer.contract.job import Job as Record
 from producer.contract.job import JobState
 from producer.contract.stages import CONTROL_LIST, QUEUES
@@ -26,11 +27,32 @@ _ENDS: dict[Kind, set[tuple[JobState, str]]] = {
     Kind.HOPELESS: {(JobState.FAILED, "TranscriptionFailed")},
 }
 _COMPLETED = {(JobState.COMPLETED, "")}
-_KEYS = re.compile(
-    r"transcribe:(job:.*|text:.*|document:.*|key:.*|state:.*|events|generation|workers|dead|epoch|claimed"
-    # what is known of the account: permits that rest, and what others leave
-    r"|permits:.*|share:.*|others|yielding|refused|quotas|standing"
-    r"|list_pages|took)"
+#: What may be there once all has ended.
+_KEPT = (
+    keys.JOB,
+    keys.RESULT_TEXT,
+    keys.RESULT_DOCUMENT,
+    keys.S3_KEY,
+    keys.STATE,
+    keys.EVENTS,
+    keys.FENCING_TOKEN,
+    keys.WORKERS,
+    keys.DEAD_LETTERS,
+    keys.EPOCH,
+    keys.DISPATCHED,
+    # what is known of the account
+    keys.TOKENS_USED,
+    keys.TOKENS_COOLING,
+    keys.TOKENS_PAUSED,
+    keys.TOKENS_LAST,
+    keys.BACKOFF,
+    keys.OTHER_JOBS,
+    keys.SLOWED,
+    keys.REFUSALS,
+    keys.QUOTAS,
+    keys.CAPACITY,
+    keys.LIST_PAGES,
+    keys.DURATIONS,
 )
 _NOT_OURS = "elsewhere/talk.wav"
 
@@ -156,8 +178,8 @@ class Audit:
 
     def _redis(self) -> list[str]:
         broker = self._stack.broker
-        keys = [str(key) for key in broker.command("KEYS", f"{PREFIX}*")]
-        wrong = [key for key in keys if not _KEYS.fullmatch(key)]
+        found = [str(key) for key in broker.command("KEYS", f"{PREFIX}*")]
+        wrong = [name for name in found if not any(kept.matches(name) for kept in _KEPT)]
         return wrong + [queue for queue in (*QUEUES, CONTROL_LIST) if broker.command("LLEN", queue)]
 
     def _files(self) -> list[str]:

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable
 from functools import partial
 
-from producer.backend.job_store import PREFIX
+from producer.backend.keys import PREFIX
 from producer.contract.job import JobState
 from producer.contract.stages import CONTROL_QUEUE, Stage
 from producer.errors import BrokerUnavailable, WrongState
@@ -208,7 +208,7 @@ class Storm:
             (stage, entry_id): token
             for stage in Stage
             for entry_id, token in self.stack.broker.command(
-                "HGETALL", f"{PREFIX}holder:{stage}"
+                "HGETALL", f"{PREFIX}lease:{stage}"
             ).items()
             if token != "0"
         }

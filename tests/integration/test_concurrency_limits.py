@@ -6,12 +6,18 @@ import json
 
 import pytest
 
-from producer.backend.job_store import PREFIX
+from producer.backend.keys import PREFIX
 from producer.contract.job import JobState
 from producer.contract.s3_uri import S3Uri
 from producer.contract.stages import Stage
 from tests.support.stack import BUCKET, Stack
-from tests.support.stages import acquired_work, offline_worker, uploaded, worker_of
+from tests.support.stages import (
+    acquired_work,
+    end_transcription,
+    offline_worker,
+    uploaded,
+    worker_of,
+)
 from tests.support.waiting import until
 from worker.aws.transfer import PART_BYTES
 from worker.errors import LimitReached
@@ -24,7 +30,7 @@ from worker.stages import start as starting
 from worker.stages import upload as uploading
 from worker.tasks import HANDLERS
 
-QUEUE = f"{PREFIX}seats:upload"
+QUEUE = f"{PREFIX}large:upload"
 
 
 @pytest.fixture
@@ -94,7 +100,7 @@ def test_stalls_and_failures_still_count_for_large_work_that_waits(
     stack: Stack, offline: Context
 ) -> None:
     queue(offline, stack, "one", 5)
-    stack.broker.command("HSET", f"{PREFIX}lapses:upload", "one", 1)
+    stack.broker.command("HSET", f"{PREFIX}stalled:upload", "one", 1)
     assert offline.schedule.next_large(Stage.UPLOAD) == "one"
     lease = offline.schedule.acquire(Stage.UPLOAD, "one")
     assert lease is not None
@@ -182,7 +188,7 @@ def collected(worker: Context, stack: Stack, size: int) -> Work:
     """The work of a collect whose document is so large."""
     name = f"of-{size}"
     uploaded(worker, stack, name)
-    until(lambda: name in worker.admission.admit())
+    until(lambda: name in worker.admission.capacity.admit())
     start = acquired_work(worker, Stage.START, name)
     fields = starting.start_or_adopt(start)
     until(lambda: worker.storage.head(S3Uri(fields["result_uri"])))
@@ -191,7 +197,7 @@ def collected(worker: Context, stack: Stack, size: int) -> Work:
     document = json.loads(s3.get_object(Bucket=BUCKET, Key=key)["Body"].read())
     document["nobody reads this"] = "x" * size
     s3.put_object(Bucket=BUCKET, Key=key, Body=json.dumps(document).encode())
-    start.advance(JobState.COLLECTING, Stage.COLLECT, **fields)
+    end_transcription(worker, start, **fields)
     return limited(worker, acquired_work(worker, Stage.COLLECT, name))
 
 

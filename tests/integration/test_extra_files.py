@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from producer.backend.job_store import PREFIX
+from producer.backend.keys import PREFIX
 from producer.contract.job import JobState
 from producer.contract.s3_uri import S3Uri
 from producer.contract.stages import Stage
 from tests.support.stack import BUCKET, Stack
-from tests.support.stages import acquired_work, worker_of
+from tests.support.stages import acquired_work, end_transcription, worker_of
 from tests.support.waiting import until
 from worker.errors import Transient
 from worker.leases import LeaseLost
@@ -31,9 +31,9 @@ def at_transcribe(worker: Context, stack: Stack, **options: Any) -> None:
     stack.client.submit(stack.sample("silence.wav"), name="one", **options)
     upload = acquired_work(worker, Stage.UPLOAD, "one")
     upload.advance(JobState.READY, "ready", media_uri=uploading.upload_audio(upload))
-    until(lambda: "one" in worker.admission.admit())
+    until(lambda: "one" in worker.admission.capacity.admit())
     start = acquired_work(worker, Stage.START, "one")
-    start.advance(JobState.COLLECTING, Stage.COLLECT, **starting.start_or_adopt(start))
+    end_transcription(worker, start, **starting.start_or_adopt(start))
 
 
 def ended(worker: Context, work: Work) -> None:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from producer.backend.job_store import PREFIX
+from producer.backend.keys import PREFIX
 from producer.backend.schedule import clock
 from producer.contract.job import JobState
 from producer.contract.s3_uri import S3Uri
 from producer.contract.stages import Stage
 from tests.support.stack import LEASE, Stack
-from tests.support.stages import acquired_work, uploaded, worker_of
+from tests.support.stages import acquired_work, end_transcription, uploaded, worker_of
 from tests.support.waiting import until
 from worker.leases import LeaseLost
 from worker.runtime.context import Context
@@ -34,7 +34,7 @@ def paused(work: Work) -> None:
 
 def test_a_start_that_wakes_up_late_is_not_sent(stack: Stack, worker: Context) -> None:
     uploaded(worker, stack)
-    assert worker.admission.admit() == ["one"]
+    assert worker.admission.capacity.admit() == ["one"]
     late = acquired_work(worker, Stage.START, "one")
     paused(late)
     with pytest.raises(LeaseLost):
@@ -48,7 +48,7 @@ def test_a_process_of_its_own_that_starts_slowly_does_its_work(
     stack: Stack, worker: Context
 ) -> None:
     uploaded(worker, stack)
-    worker.admission.admit()
+    worker.admission.capacity.admit()
     start = acquired_work(worker, Stage.START, "one")
     # As long as it waited for a place, and for its process, the worker has renewed its lease.
     paused(start)
@@ -75,10 +75,10 @@ def test_a_cleanup_that_wakes_up_late_deletes_nothing(stack: Stack, worker: Cont
 def collecting_one(stack: Stack, worker: Context) -> Work:
     """The work of collecting a result that is there."""
     uploaded(worker, stack)
-    worker.admission.admit()
+    worker.admission.capacity.admit()
     start = acquired_work(worker, Stage.START, "one")
     fields = starting.start_or_adopt(start)
-    start.advance(JobState.COLLECTING, Stage.COLLECT, **fields)
+    end_transcription(worker, start, **fields)
     until(lambda: worker.storage.head(S3Uri(fields["result_uri"])))
     return acquired_work(worker, Stage.COLLECT, "one")
 
@@ -137,7 +137,7 @@ def test_audio_that_is_put_again_by_a_late_upload_does_not_make_a_job_anothers(
     stack: Stack, worker: Context
 ) -> None:
     late = uploaded(worker, stack)
-    worker.admission.admit()
+    worker.admission.capacity.admit()
     starting.start_or_adopt(acquired_work(worker, Stage.START, "one"))
     # S3 tells times to the second.
     started_at = stack.now()

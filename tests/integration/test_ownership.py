@@ -11,7 +11,7 @@ import pytest
 from producer.contract.job import JobState
 from producer.contract.stages import Stage
 from tests.support.stack import BUCKET, Stack
-from tests.support.stages import acquired_work, worker_of
+from tests.support.stages import acquired_work, end_transcription, worker_of
 from tests.support.waiting import until
 from worker.errors import Snooze
 from worker.leases import LeaseLost
@@ -39,11 +39,11 @@ def transcribed(worker: Context, stack: Stack, **options: Any) -> Work:
     """The work of a start whose job has ended, with all its objects beside the key."""
     work = upload(worker, stack, **options)
     work.advance(JobState.READY, "ready", media_uri=uploading.upload_audio(work))
-    until(lambda: "one" in worker.admission.admit())
+    until(lambda: "one" in worker.admission.capacity.admit())
     start = acquired_work(worker, Stage.START, "one")
     fields = starting.start_or_adopt(start)
     until(lambda: f"{KEY}.json" in stack.objects())
-    start.advance(JobState.COLLECTING, Stage.COLLECT, **fields)
+    end_transcription(worker, start, **fields)
     collect = acquired_work(worker, Stage.COLLECT, "one")
     files = {"json": "", "aws.srt": "", "aws.vtt": ""}
     collect.advance(JobState.COMPLETED, Stage.CLEANUP, files=json.dumps(files))
@@ -117,7 +117,7 @@ def test_audio_of_others_at_the_key_is_not_deleted(stack: Stack, worker: Context
 def test_a_start_whose_answer_was_lost_finds_its_own_objects(stack: Stack, worker: Context) -> None:
     work = upload(worker, stack, subtitles={"formats": ["srt"]})
     work.advance(JobState.READY, "ready", media_uri=uploading.upload_audio(work))
-    until(lambda: "one" in worker.admission.admit())
+    until(lambda: "one" in worker.admission.capacity.admit())
     start = acquired_work(worker, Stage.START, "one")
     starting.start_or_adopt(start)
     until(lambda: f"{KEY}.json" in stack.objects())

@@ -6,12 +6,11 @@ from dataclasses import replace
 
 import pytest
 
-from producer.backend.job_store import PREFIX
+from producer.backend.keys import PREFIX
 from producer.backend.running import RunningJobs
-from producer.backend.schedule import FLEET
 from producer.contract.job import JobState
 from producer.contract.request import TranscriptionRequest
-from producer.contract.stages import Stage
+from producer.contract.stages import FLEET, Stage
 from tests.support.stack import BUCKET, Stack
 from tests.support.stages import acquired_work, worker_of
 from worker.runtime.context import Context

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from producer.backend.job_store import PREFIX
+from producer.backend.keys import PREFIX
 from producer.contract.s3_uri import S3Uri
 from producer.contract.stages import Stage
 from tests.support.recordings import wav, wav_header

@@ -10,15 +10,14 @@ from typing import get_args
 
 import pytest
 
-from producer.backend.job_store import PREFIX
-from producer.backend.schedule import FLEET
+from producer.backend.keys import PREFIX
+from producer.backend.rate_limiter import Operation, Token
 from producer.contract.job import JobState
-from producer.contract.stages import Stage
+from producer.contract.stages import FLEET, Stage
 from tests.support.stack import Stack
 from tests.support.stages import acquired_work, offline_worker, started, uploaded, worker_of
 from tests.support.waiting import until
 from worker import isolated
-from worker.account.admission import Operation, Token
 from worker.aws.errors import UNREACHABLE
 from worker.errors import Snooze, Transient
 from worker.runtime.context import Context
@@ -34,7 +33,7 @@ _QUOTAS: dict[Operation, int] = {
     "DeleteTranscriptionJob": 5,
 }
 _FAR = 1000.0
-_COOLING_GET = f"{PREFIX}permits:cooling:GetTranscriptionJob"
+_COOLING_GET = f"{PREFIX}tokens:cooling:GetTranscriptionJob"
 
 
 def passed(moment: float) -> bool:
@@ -53,7 +52,7 @@ def offline(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Context:
 
 def acquired(worker: Context, operation: Operation, number: int) -> list[Token]:
     """So many tokens, each free sooner or later."""
-    tokens = [worker.admission.acquire(operation, _FAR) for _ in range(number)]
+    tokens = [worker.admission.limiter.acquire(operation, _FAR) for _ in range(number)]
     assert all(token.id for token in tokens)
     return tokens
 
@@ -66,7 +65,7 @@ def test_there_are_as_many_tokens_as_calls_a_second_and_no_more(
     tokens = acquired(offline, operation, _QUOTAS[operation])
     assert {token.wait for token in tokens} == {0.0}, "a burst is allowed"
     # However long the answers are on their way.
-    assert offline.admission.acquire(operation, _FAR).id == ""
+    assert offline.admission.limiter.acquire(operation, _FAR).id == ""
 
 
 @pytest.mark.redis
@@ -75,12 +74,12 @@ def test_a_token_is_free_again_a_second_after_the_answer(offline: Context) -> No
     tokens = acquired(offline, "DeleteTranscriptionJob", number)
     began = time.monotonic()
     for token in tokens:
-        offline.admission.release(token)
+        offline.admission.limiter.release(token)
     # All at once, each once: nobody else gets them in the meantime.
     again = acquired(offline, "DeleteTranscriptionJob", number)
     for token in again:
         assert float(token.usable_at) > float(tokens[0].usable_at) + 1
-    assert offline.admission.acquire("DeleteTranscriptionJob", _FAR).id == ""
+    assert offline.admission.limiter.acquire("DeleteTranscriptionJob", _FAR).id == ""
     assert all(token.wait > 1 - (time.monotonic() - began) for token in again)
 
 
@@ -92,32 +91,32 @@ def test_a_call_keeps_its_token_until_its_answer_has_come(stack: Stack, worker: 
     with ThreadPoolExecutor(1) as threads:
         asking = threads.submit(worker.transcribe.status, "one", gate)
         until(lambda: "GetTranscriptionJob" in stack.account()["calls"])
-        out = stack.broker.command("ZCARD", f"{PREFIX}permits:out:GetTranscriptionJob")
+        out = stack.broker.command("ZCARD", f"{PREFIX}tokens:used:GetTranscriptionJob")
         assert not asking.done()
         assert out == 1
         assert isinstance(asking.exception(), Transient)
-    assert stack.broker.command("ZCARD", f"{PREFIX}permits:out:GetTranscriptionJob") == 0
+    assert stack.broker.command("ZCARD", f"{PREFIX}tokens:used:GetTranscriptionJob") == 0
 
 
 @pytest.mark.redis
 def test_an_unused_token_is_free_at_once(offline: Context) -> None:
     tokens = acquired(offline, "ListTranscriptionJobs", _QUOTAS["ListTranscriptionJobs"])
-    offline.admission.release(tokens[0], used=False)
+    offline.admission.limiter.release(tokens[0], used=False)
     assert acquired(offline, "ListTranscriptionJobs", 1)[0].wait == 0
     # But one that was waited for rests for as long as it would have.
     for token in tokens[1:]:
-        offline.admission.release(token)
+        offline.admission.limiter.release(token)
     (waited_for,) = acquired(offline, "ListTranscriptionJobs", 1)
     assert waited_for.wait > 0
-    offline.admission.release(waited_for, used=False)
-    assert offline.admission.acquire("ListTranscriptionJobs", 0).id == ""
+    offline.admission.limiter.release(waited_for, used=False)
+    assert offline.admission.limiter.acquire("ListTranscriptionJobs", 0).id == ""
 
 
 def test_a_caller_that_cannot_wait_acquires_no_token(offline: Context) -> None:
     for token in acquired(offline, "DeleteTranscriptionJob", _QUOTAS["DeleteTranscriptionJob"]):
-        offline.admission.release(token)
+        offline.admission.limiter.release(token)
     for _ in range(2 * _QUOTAS["DeleteTranscriptionJob"]):
-        raised = offline.admission.acquire("DeleteTranscriptionJob", 0)
+        raised = offline.admission.limiter.acquire("DeleteTranscriptionJob", 0)
         assert (raised.id, 0 < raised.wait <= 1.1) == ("", True)
     acquired(offline, "DeleteTranscriptionJob", _QUOTAS["DeleteTranscriptionJob"])
 
@@ -128,26 +127,26 @@ def test_tokens_of_a_dead_worker_come_back_and_those_of_a_slow_one_do_not(
 ) -> None:
     operation: Operation = "DeleteTranscriptionJob"
     for name, seconds in (("_TOKEN_LASTS", 3.0), ("_SENT_WITHIN", 0.0)):
-        monkeypatch.setattr(f"worker.account.admission.{name}", seconds)
+        monkeypatch.setattr(f"producer.backend.rate_limiter.{name}", seconds)
     dead = Context(WorkerSettings.load())
     acquired(dead, operation, 2)
     acquired(offline, operation, 3)
     # The living one says of its calls that they take longer.
-    monkeypatch.setattr("worker.account.admission._TOKEN_LASTS", 600.0)
-    offline.admission.extend()
-    assert offline.admission.acquire(operation, 0).id == ""
-    until(lambda: offline.admission.acquire(operation, 0).id)
-    until(lambda: offline.admission.acquire(operation, 0).id)
+    monkeypatch.setattr("producer.backend.rate_limiter._TOKEN_LASTS", 600.0)
+    offline.admission.limiter.extend()
+    assert offline.admission.limiter.acquire(operation, 0).id == ""
+    until(lambda: offline.admission.limiter.acquire(operation, 0).id)
+    until(lambda: offline.admission.limiter.acquire(operation, 0).id)
     lapsed_at = stack.now() + 3.0
     until(lambda: stack.now() > lapsed_at)
-    assert offline.admission.acquire(operation, 0).id == "", "calls of living workers go on"
+    assert offline.admission.limiter.acquire(operation, 0).id == "", "calls of living workers go on"
 
 
 def test_an_isolated_stage_keeps_its_tokens(
     stack: Stack, offline: Context, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name, seconds in (("admission._TOKEN_LASTS", 3.0), ("admission._SENT_WITHIN", 0.0)):
-        monkeypatch.setattr(f"worker.account.{name}", seconds)
+    for name, seconds in (("rate_limiter._TOKEN_LASTS", 3.0), ("rate_limiter._SENT_WITHIN", 0.0)):
+        monkeypatch.setattr(f"producer.backend.{name}", seconds)
     monkeypatch.setattr("worker.isolated._EXTEND_EVERY", 0.2)
     operation: Operation = "DeleteTranscriptionJob"
     ours = Context(WorkerSettings.load())
@@ -158,8 +157,8 @@ def test_an_isolated_stage_keeps_its_tokens(
         try:
             # The others', of whom nobody is heard, come back, though they were taken later.
             acquired(offline, operation, 4)
-            others = until(lambda: offline.admission.acquire(operation, 0).id)
-            out = stack.broker.command("ZRANGE", f"{PREFIX}permits:out:{operation}", 0, -1)
+            others = until(lambda: offline.admission.limiter.acquire(operation, 0).id)
+            out = stack.broker.command("ZRANGE", f"{PREFIX}tokens:used:{operation}", 0, -1)
         finally:
             ended.set()
         renewing.result()
@@ -180,15 +179,15 @@ def test_a_rate_need_not_be_a_whole_number(
     monkeypatch.setenv("TRANSCRIBE_LIST_RATE", str(rate))
     worker = offline_worker(stack, monkeypatch)
     for token in acquired(worker, "ListTranscriptionJobs", number):
-        worker.admission.release(token)
+        worker.admission.limiter.release(token)
     (snooze,) = acquired(worker, "ListTranscriptionJobs", 1)
     assert seconds - 1 < snooze.wait <= seconds * 1.01
 
 
 def test_one_throttled_call_slows_all_calls_of_its_operation(offline: Context) -> None:
     offline.admission.throttled("GetTranscriptionJob", 30)
-    assert 20 < offline.admission.acquire("GetTranscriptionJob", _FAR).wait <= 30
-    assert offline.admission.acquire("ListTranscriptionJobs", 0).wait == 0
+    assert 20 < offline.admission.limiter.acquire("GetTranscriptionJob", _FAR).wait <= 30
+    assert offline.admission.limiter.acquire("ListTranscriptionJobs", 0).wait == 0
 
 
 def test_refusals_that_come_together_halve_the_rate_once(offline: Context) -> None:
@@ -196,17 +195,17 @@ def test_refusals_that_come_together_halve_the_rate_once(offline: Context) -> No
         offline.admission.throttled("GetTranscriptionJob", 0)
     tokens = acquired(offline, "GetTranscriptionJob", 15)
     assert {token.wait for token in tokens} == {0.0}
-    assert offline.admission.acquire("GetTranscriptionJob", 0).id == ""
+    assert offline.admission.limiter.acquire("GetTranscriptionJob", 0).id == ""
     # One in twenty more each second.
-    until(lambda: offline.admission.acquire("GetTranscriptionJob", 0).id)
+    until(lambda: offline.admission.limiter.acquire("GetTranscriptionJob", 0).id)
 
 
 def test_what_is_refused_again_is_halved_again_but_never_all_gone(offline: Context) -> None:
     for _ in range(4):
         offline.admission.throttled("ListTranscriptionJobs", 0)
         until(partial(passed, time.monotonic() + 1.1))
-    assert offline.admission.acquire("ListTranscriptionJobs", _FAR).id
-    assert offline.admission.acquire("ListTranscriptionJobs", _FAR).id == ""
+    assert offline.admission.limiter.acquire("ListTranscriptionJobs", _FAR).id
+    assert offline.admission.limiter.acquire("ListTranscriptionJobs", _FAR).id == ""
 
 
 def test_a_call_without_an_answer_keeps_its_token_for_longer(stack: Stack, worker: Context) -> None:
@@ -230,7 +229,7 @@ def test_work_that_waits_for_tokens_leaves_threads_for_other_work(
     started(worker, stack)
     poll = acquired_work(worker, Stage.POLL, FLEET)
     for each in acquired(worker, "DeleteTranscriptionJob", _QUOTAS["DeleteTranscriptionJob"]):
-        worker.admission.release(each)
+        worker.admission.limiter.release(each)
 
     def call(_: int) -> str:
         try:
@@ -245,7 +244,7 @@ def test_work_that_waits_for_tokens_leaves_threads_for_other_work(
 
 def test_a_start_is_not_sent_before_its_turn(stack: Stack, worker: Context) -> None:
     uploaded(worker, stack)
-    assert worker.admission.admit() == ["one"]
+    assert worker.admission.capacity.admit() == ["one"]
     worker.admission.throttled("StartTranscriptionJob", 30)
     with pytest.raises(Snooze) as raised:
         starting.start_or_adopt(acquired_work(worker, Stage.START, "one"))
@@ -255,7 +254,7 @@ def test_a_start_is_not_sent_before_its_turn(stack: Stack, worker: Context) -> N
 
 def test_nobody_asks_for_a_job_before_the_turn_to_ask(stack: Stack, worker: Context) -> None:
     uploaded(worker, stack)
-    assert worker.admission.admit() == ["one"]
+    assert worker.admission.capacity.admit() == ["one"]
     start = acquired_work(worker, Stage.START, "one")
     starting.start_or_adopt(start)
     worker.admission.throttled("GetTranscriptionJob", 30)

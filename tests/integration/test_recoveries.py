@@ -6,9 +6,9 @@ import pytest
 
 from producer.backend.job_store import ANY_AUDIO
 from producer.backend.recoveries import FoundJob, Outcome
-from producer.backend.schedule import FLEET, Lease, Schedule
+from producer.backend.schedule import Lease, Schedule
 from producer.contract.job import JobState
-from producer.contract.stages import Stage
+from producer.contract.stages import FLEET, Stage
 from producer.errors import JobExists, RecoveryFailed, WaitTimeout
 from tests.support.stack import LEASE, Stack
 

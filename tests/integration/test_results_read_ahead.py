@@ -7,9 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from producer.backend.schedule import FLEET
 from producer.contract.job import JobState
-from producer.contract.stages import Stage
+from producer.contract.stages import FLEET, Stage
 from tests.support.stack import BUCKET, Stack
 from tests.support.stages import acquired_work, started, worker_of
 from tests.support.waiting import until

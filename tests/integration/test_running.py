@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from producer.backend.job_store import PREFIX
+from producer.backend.keys import PREFIX
 from producer.backend.running import RunningJobs, Snapshot
-from producer.backend.schedule import FLEET, Schedule
+from producer.backend.schedule import Schedule
 from producer.contract.attempts import attempt_name
 from producer.contract.job import JobState
 from producer.contract.request import TranscriptionRequest
-from producer.contract.stages import Stage
+from producer.contract.stages import FLEET, Stage
+from tests.support.lines import Lines
 from tests.support.stack import Stack
 from tests.support.stages import offline_worker
 
@@ -109,7 +110,11 @@ def start(stack: Stack, schedule: Schedule, name: str) -> None:
     assert (Stage.UPLOAD, name) in schedule.dispatch(room=10)
     lease = schedule.acquire(Stage.UPLOAD, name)
     assert lease is not None
-    assert stack.store.advance(lease, name, [JobState.UPLOADING], JobState.TRANSCRIBING, "running")
+    assert stack.store.advance(lease, name, [JobState.UPLOADING], JobState.READY, "ready")
+    assert Lines(stack.broker).admit(1) == [name]
+    lease = schedule.acquire(Stage.START, name)
+    assert lease is not None
+    assert stack.store.advance(lease, name, [JobState.STARTING], JobState.TRANSCRIBING, "running")
 
 
 def test_a_job_that_is_started_while_others_last_is_looked_for_soon(

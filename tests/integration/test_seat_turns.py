@@ -6,7 +6,7 @@ from collections import Counter
 
 import pytest
 
-from producer.backend.job_store import PREFIX
+from producer.backend.keys import PREFIX
 from producer.backend.schedule import Lease
 from producer.contract.job import JobState
 from producer.contract.stages import Stage
@@ -22,7 +22,7 @@ class SeatLines(Lines):
     def __init__(self, stack: Stack, stage: Stage) -> None:
         super().__init__(stack.broker)
         self.stage = stage
-        self.all = f"{PREFIX}seats:{stage}"
+        self.all = f"{PREFIX}large:{stage}"
 
     def begun(self, *names: str) -> list[Lease]:
         """Take up jobs that are QUEUED, and bring them to the stage."""
@@ -35,13 +35,9 @@ class SeatLines(Lines):
         assert lease is not None
         if self.stage is Stage.UPLOAD:
             return lease
-        moved = self.store.advance(
-            lease, name, [JobState.UPLOADING], JobState.COLLECTING, Stage.COLLECT
-        )
-        assert moved
-        lease = self.schedule.acquire(Stage.COLLECT, name)
-        assert lease is not None
-        return lease
+        assert self.store.advance(lease, name, [JobState.UPLOADING], JobState.READY, "ready")
+        assert self.admit(1) == [name]
+        return self.collect(name)
 
     def stand(self, tenant: str, *names: str, priority: int = 5) -> None:
         """Let new jobs of a tenant find no seat."""
@@ -68,8 +64,8 @@ class SeatLines(Lines):
 
     def left(self) -> list[str]:
         """The keys that the lines for seats have in Redis."""
-        whole = self.broker.command("KEYS", f"{PREFIX}seats*")
-        return sorted([*whole, *(key for key in super().left() if "seats:" in key)])
+        whole = self.broker.command("KEYS", f"{PREFIX}large*")
+        return sorted([*whole, *(key for key in super().left() if "large:" in key)])
 
 
 @pytest.fixture(params=[Stage.UPLOAD, Stage.COLLECT])
@@ -113,7 +109,7 @@ def test_whoever_is_done_with_or_stopped_leaves_the_lines_and_costs_no_turn(
         lines.store.cancel(name)
     assert int(lines.broker.command("ZCARD", lines.all)) == 2
     for tenant in ("alice", "bob"):
-        key = f"{PREFIX}line:seats:{lines.stage}:{tenant}"
+        key = f"{PREFIX}waiting:large:{lines.stage}:{tenant}"
         assert int(lines.broker.command("ZCARD", key)) == 1
     assert sorted(lines.seated(2)) == ["alice-0003", "bob-0003"]
     assert lines.seated(1) == []
@@ -151,35 +147,13 @@ def test_no_call_looks_at_all_tenants_that_have_gone(lines: SeatLines) -> None:
     for number in range(gone):
         lines.store.cancel(f"job-{number}")
     lines.stand("zoe", "zoe-1")
-    turns = f"{PREFIX}turns:seats:{lines.stage}"
+    turns = f"{PREFIX}tenants:large:{lines.stage}"
     before = int(lines.broker.command("ZCARD", turns))
     assert before == gone + 1
-    assert lines.broker.run("next_in_line", lines.stage, "{}") is None
+    assert lines.broker.run("next_large", stage=lines.stage, weights={}) is None
     assert int(lines.broker.command("ZCARD", turns)) == before - 100
     # Whoever has a seat asks on.
     assert lines.seated(1) == ["zoe-1"]
-    assert lines.seated(1) == []
-    assert lines.left() == []
-
-
-def test_what_an_older_version_has_put_in_line_is_taken_up(lines: SeatLines) -> None:
-    lines.queue("alice", "alice-1", "alice-2")
-    lines.queue("", "nobody-1")
-    for place, lease in enumerate(lines.begun("nobody-1", "alice-2", "alice-1")):
-        assert lines.schedule.release(lease, 1000)
-        lines.broker.command("ZADD", lines.all, place, lease.entry_id)
-    lines.stand("bob", "bob-1")
-    assert lines.seated(4) == ["bob-1", "nobody-1", "alice-2", "alice-1"]
-    assert lines.seated(1) == []
-
-
-def test_what_an_older_version_has_taken_out_of_line_is_passed_over(lines: SeatLines) -> None:
-    lines.stand("alice", *numbered("alice", 3))
-    lines.stand("bob", "bob-1")
-    assert lines.broker.command("ZRANGE", lines.all, 0, 0) == ["alice-0000"]
-    assert lines.broker.command("ZREM", lines.all, "alice-0000")
-    assert sorted(lines.seated(2)) == ["alice-0001", "bob-1"]
-    assert lines.seated(2) == ["alice-0002"]
     assert lines.seated(1) == []
     assert lines.left() == []
 

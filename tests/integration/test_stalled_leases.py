@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from producer.backend.job_store import PREFIX
+from producer.backend.keys import PREFIX
 from producer.contract.job import JobState
 from producer.contract.stages import Stage
 from tests.support.lines import NO_LIMIT, Lines
@@ -32,9 +32,8 @@ def completed(lines: Lines, names: list[str]) -> None:
     assert lines.upload(len(names)) == names
     assert lines.admit(len(names)) == names
     for name in names:
-        lease = lines.schedule.acquire(Stage.START, name)
-        assert lease is not None
-        states = [JobState.STARTING]
+        lease = lines.collect(name)
+        states = [JobState.COLLECTING]
         assert lines.store.advance(lease, name, states, JobState.COMPLETED, Stage.CLEANUP)
 
 
@@ -96,7 +95,9 @@ def test_starts_of_a_worker_that_was_killed_go_before_new_ones(stack: Stack, lin
     lines.upload(len(names))
 
     def admitted() -> list[str]:
-        return list(stack.broker.run("admit", NO_LIMIT, RATE, LEASE, "{}"))
+        return list(
+            stack.broker.run("admit_jobs", slots=NO_LIMIT, start_rate=RATE, lease=LEASE, weights={})
+        )
 
     first = admitted()
     assert first == names[: len(first)]

@@ -6,12 +6,13 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from producer.backend.job_store import PREFIX, SUBMIT_ROOM
+from producer.backend.job_store import SUBMIT_ROOM
 from producer.backend.kept_results import KeptResults
-from producer.backend.schedule import FLEET, Lease, Schedule
+from producer.backend.keys import PREFIX
+from producer.backend.schedule import Lease, Schedule
 from producer.contract.job import JobState
 from producer.contract.request import TranscriptionRequest
-from producer.contract.stages import Stage
+from producer.contract.stages import FLEET, Stage
 from producer.errors import JobExists, JobNotFound, WaitTimeout, WrongState
 from tests.support.stack import Stack
 from tests.support.waiting import DEADLINE, until
@@ -61,7 +62,9 @@ def bring_to(stack: Stack, schedule: Schedule, name: str, state: JobState) -> Le
     assert stack.store.advance(lease, name, [JobState.UPLOADING], JobState.READY, "ready")
     if state is JobState.READY:
         return lease
-    assert stack.broker.run("admit", "10", "100", LEASE, "{}") == [name]
+    assert stack.broker.run(
+        "admit_jobs", slots="10", start_rate="100", lease=LEASE, weights={}
+    ) == [name]
     begun = schedule.acquire(Stage.START, name)
     assert begun is not None
     if state is JobState.STARTING:
@@ -160,7 +163,7 @@ def test_generations_grow_even_if_redis_forgot_the_last_one(
 ) -> None:
     queue(stack, "one")
     before = take_up(brief, Stage.UPLOAD, "one")
-    stack.broker.command("DEL", f"{PREFIX}generation")
+    stack.broker.command("DEL", f"{PREFIX}fencing_token")
     until(lambda: schedule.dispatch(room=10))
     after = schedule.acquire(Stage.UPLOAD, "one")
     assert after is not None

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from producer.backend.job_store import PREFIX
+from producer.backend.keys import PREFIX
 from producer.contract.stages import Stage
 from tests.conftest import make_stack
 from tests.support.lines import Lines, numbered, owners
@@ -130,7 +130,7 @@ def test_many_tenants_that_have_gone_hold_up_no_other_call(lines: Lines) -> None
     lines.queue("zoe", "zoe-1")
 
     def waiting(state: str) -> int:
-        return int(lines.broker.command("ZCARD", f"{PREFIX}turns:{state}"))
+        return int(lines.broker.command("ZCARD", f"{PREFIX}tenants:{state}"))
 
     served: list[str] = []
     while not served:
@@ -139,7 +139,7 @@ def test_many_tenants_that_have_gone_hold_up_no_other_call(lines: Lines) -> None
         assert before - waiting("QUEUED") <= 100, "one call looked at all"
         assert before > waiting("QUEUED") or served, "a call did nothing"
     assert served == ["zoe-1"]
-    assert lines.broker.command("ZSCORE", f"{PREFIX}turns:READY", "zoe")
+    assert lines.broker.command("ZSCORE", f"{PREFIX}tenants:READY", "zoe")
     started: list[str] = []
     while not started:
         before = waiting("READY")
@@ -153,25 +153,13 @@ def test_many_tenants_that_have_gone_hold_up_no_other_call(lines: Lines) -> None
         assert waiting("QUEUED") + waiting("READY") < before or not lines.left()
 
 
-def test_what_a_version_without_tenants_left_in_line_is_taken_up(lines: Lines) -> None:
-    lines.queue("", *numbered("", 3))
-    lines.upload(1)
-    lines.queue("bob", "bob-1")
-    for key in lines.broker.command("KEYS", f"{PREFIX}turn*"):
-        lines.broker.command("DEL", key)
-    lines.queue("carol", "carol-1")
-    assert set(lines.upload(3)) == {"nobody-0001", "nobody-0002", "carol-1"}
-    lines.broker.command("DEL", f"{PREFIX}turns:READY", f"{PREFIX}turn:READY")
-    assert "nobody-0000" in lines.admit(5)
-
-
 def test_what_an_older_version_stopped_in_a_line_is_passed_over(lines: Lines) -> None:
     lines.queue("alice", *numbered("alice", 3))
     lines.upload(2)
     for name, state in (("alice-0002", "QUEUED"), ("alice-0000", "READY")):
-        score = lines.broker.command("ZSCORE", f"{PREFIX}line:{state}:alice", name)
+        score = lines.broker.command("ZSCORE", f"{PREFIX}waiting:{state}:alice", name)
         lines.store.cancel(name)
-        lines.broker.command("ZADD", f"{PREFIX}line:{state}:alice", score, name)
+        lines.broker.command("ZADD", f"{PREFIX}waiting:{state}:alice", score, name)
     assert lines.upload(5) == []
     assert lines.admit(5) == ["alice-0001"]
     assert lines.left() == []

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 
 from producer.backend.connection import Broker
-from producer.backend.job_store import PREFIX, JobStore
-from producer.backend.schedule import Schedule
+from producer.backend.job_store import JobStore
+from producer.backend.keys import PREFIX
+from producer.backend.schedule import Lease, Schedule
 from producer.contract.job import JobState
 from producer.contract.request import TranscriptionRequest
-from producer.contract.stages import Stage
+from producer.contract.stages import FLEET, Stage
 from tests.support.stack import LEASE
 
 #: So many seconds between two starts as never to hold one up.
@@ -60,9 +60,16 @@ class Lines:
     def admit(self, number: int) -> list[str]:
         """Give slots to the next so many jobs; returns their names in order."""
         taken = int(self.broker.command("ZCARD", f"{PREFIX}schedule:start"))
-        weights = json.dumps(self.weights)
         slots = taken + int(self.broker.command("ZCARD", f"{PREFIX}running")) + number
-        return list(self.broker.run("admit", slots, NO_LIMIT, self.lease, weights))
+        return list(
+            self.broker.run(
+                "admit_jobs",
+                slots=str(slots),
+                start_rate=NO_LIMIT,
+                lease=self.lease,
+                weights=self.weights,
+            )
+        )
 
     def put_back(self, name: str) -> None:
         """AWS had no slot for it after all."""
@@ -70,6 +77,24 @@ class Lines:
         assert lease is not None
         states = [JobState.STARTING]
         assert self.store.advance(lease, name, states, JobState.READY, "ready-first")
+
+    def collect(self, name: str, **fields: str) -> Lease:
+        """Let Transcribe do a job that is STARTING; returns the lease of its collect entry."""
+        start = self.schedule.acquire(Stage.START, name)
+        assert start is not None
+        moved = self.store.advance(
+            start, name, [JobState.STARTING], JobState.TRANSCRIBING, "running", fields
+        )
+        assert moved
+        self.schedule.dispatch(1)
+        poll = self.schedule.acquire(Stage.POLL, FLEET)
+        assert poll is not None
+        states = [JobState.TRANSCRIBING]
+        assert self.store.advance(poll, name, states, JobState.COLLECTING, Stage.COLLECT)
+        assert self.schedule.complete(poll)
+        collect = self.schedule.acquire(Stage.COLLECT, name)
+        assert collect is not None
+        return collect
 
     def clean_up(self, name: str) -> None:
         """Look after a job that was cancelled, so that it may be retried."""
@@ -79,7 +104,10 @@ class Lines:
 
     def left(self) -> list[str]:
         """The keys that lines and turns have in Redis."""
-        keys = (self.broker.command("KEYS", f"{PREFIX}{kind}*") for kind in ("line", "turn"))
+        keys = (
+            self.broker.command("KEYS", f"{PREFIX}{kind}*")
+            for kind in ("waiting", "tenants", "virtual_time", "requeued")
+        )
         return sorted(key for found in keys for key in found)
 
 

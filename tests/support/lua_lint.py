@@ -11,11 +11,12 @@ import sys
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib import resources
 from itertools import accumulate
 
 import tree_sitter_lua
 from tree_sitter import Language, Node, Parser
+
+from producer.backend import scripts
 
 _PARSER = Parser(Language(tree_sitter_lua.language()))
 #: The globals that Redis gives a script, and what each library has in all versions we run on.
@@ -253,10 +254,7 @@ def check(scripts: Iterable[Script]) -> list[Finding]:
 
 def ours() -> list[Script]:
     """Every script of the producer."""
-    folder = resources.files("producer.backend") / "lua"
-    files = {each.name: f"{each.read_text('utf-8')}\n" for each in folder.iterdir()}
-    prelude = ("prelude.lua", files.pop("prelude.lua"))
-    return [Script([prelude, part]) for part in sorted(files.items())]
+    return [Script(list(scripts.load(name).parts)) for name in scripts.names()]
 
 
 if __name__ == "__main__":

@@ -21,7 +21,8 @@ from botocore.config import Config
 
 from producer import Client
 from producer.backend.connection import Broker
-from producer.backend.job_store import PREFIX, JobStore
+from producer.backend.job_store import JobStore
+from producer.backend.keys import PREFIX
 from producer.cli.sandbox import Sandbox
 from producer.contract.job import Job, JobState
 from producer.contract.stages import Stage

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from producer.contract.job import JobState
-from producer.contract.stages import Stage
+from producer.contract.stages import FLEET, Stage
 from tests.support.stack import Stack
 from tests.support.waiting import until
 from worker.runtime.context import Context
@@ -57,6 +57,14 @@ def uploaded(worker: Context, stack: Stack, name: str = "one") -> Work:
 def started(worker: Context, stack: Stack, name: str = "one") -> None:
     """Start the Transcribe job of a job."""
     uploaded(worker, stack, name)
-    until(lambda: name in worker.admission.admit())
+    until(lambda: name in worker.admission.capacity.admit())
     start = acquired_work(worker, Stage.START, name)
     starting.advance_started(start, starting.start_or_adopt(start))
+
+
+def end_transcription(worker: Context, start: Work, **fields: str) -> None:
+    """Let the poll see that a job that was just started has ended: it is to be collected."""
+    start.advance(JobState.TRANSCRIBING, "running", **fields)
+    poll = acquired_work(worker, Stage.POLL, FLEET)
+    poll.advance_other(worker.store.get(start.job.id), JobState.COLLECTING, Stage.COLLECT)
+    poll.complete()

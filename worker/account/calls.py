@@ -7,9 +7,10 @@ from contextlib import contextmanager
 
 import structlog
 
+from producer.backend.rate_limiter import Operation, Token
 from producer.backend.schedule import clock
 from producer.errors import BrokerUnavailable
-from worker.account.admission import Admission, Operation, Token
+from worker.account.admission import Admission
 from worker.aws.errors import may_still_arrive
 from worker.errors import Snooze
 from worker.leases import LeaseGuard
@@ -56,12 +57,12 @@ def _acquire(
     admission: Admission, guard: LeaseGuard, operation: Operation, patience: float | None
 ) -> Token:
     if patience is not None:
-        return _wait_for(admission, guard, admission.acquire(operation, patience))
+        return _wait_for(admission, guard, admission.limiter.acquire(operation, patience))
     room = admission.waiting_room[operation]
     if not room.acquire(blocking=False):
-        return _wait_for(admission, guard, admission.acquire(operation, 0.0))
+        return _wait_for(admission, guard, admission.limiter.acquire(operation, 0.0))
     try:
-        return _wait_for(admission, guard, admission.acquire(operation, PATIENCE))
+        return _wait_for(admission, guard, admission.limiter.acquire(operation, PATIENCE))
     finally:
         room.release()
 
@@ -89,7 +90,7 @@ def _check_in_time(token: Token) -> None:
 
 def _release(admission: Admission, token: Token, *, used: bool, rest: float = 0.0) -> None:
     try:
-        admission.release(token, used=used, rest=rest)
+        admission.limiter.release(token, used=used, rest=rest)
     except BrokerUnavailable as error:
         # It comes back by itself; what the call has brought about matters more.
         log.warning("redis.unavailable", reason=str(error))

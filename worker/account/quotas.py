@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, get_args
 
 import structlog
 
+from producer.backend.rate_limiter import Operation
 from producer.errors import BrokerUnavailable
-from worker.account.admission import Admission, Operation
+from worker.account.admission import Admission
 from worker.aws.errors import errors_classified
 from worker.aws.session import Aws
 from worker.background import run_in_background
@@ -47,7 +48,7 @@ class QuotaReader:
             with errors_classified("ListServiceQuotas"):
                 found = dict(known_quotas(self._all()))
             if found:
-                self._admission.learn(found)
+                self._admission.capacity.learn(found)
             if self._is_new(found):
                 log.info("account.quotas_read", **found)
         except StageError as error:

@@ -68,7 +68,7 @@ def add_dead_letter(worker: Context, number: str, reason: str) -> None:
     message = worker.inbox.read(number)
     if message is not None:
         log.warning("message.refused", reason=reason)
-        worker.dead_letters.add_dead_letter(message[0].decode(errors="backslashreplace"), reason)
+        worker.dead_letters.add(message[0].decode(errors="backslashreplace"), reason)
 
 
 def accept_request(worker: Context, request: object, message_id: str) -> None:
@@ -99,7 +99,7 @@ def accept_request(worker: Context, request: object, message_id: str) -> None:
 def _refuse_request(worker: Context, request: object, reason: str) -> None:
     log.warning("request.refused", reason=reason)
     request = _unsigned(request)
-    worker.dead_letters.add_dead_letter(json.dumps(request, default=repr), reason)
+    worker.dead_letters.add(json.dumps(request, default=repr), reason)
     name = request.get("name") if isinstance(request, dict) else None
     if isinstance(name, str) and is_name(name):
         audio = request.get("audio") if isinstance(request, dict) else None

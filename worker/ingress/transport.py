@@ -148,4 +148,4 @@ def add_dead_letter(message: str, reason: str) -> None:
     """Keep a message that is not for our tasks among the dead letters."""
     reason = f"Not a message for us: {reason}."
     log.warning("message.refused", reason=reason)
-    context().dead_letters.add_dead_letter(message, reason)
+    context().dead_letters.add(message, reason)

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 import structlog
 
-from worker.account.admission import Operation
+from producer.backend.rate_limiter import Operation
 from worker.errors import Snooze, Throttled, Transient
 from worker.runtime.backoff import IN_LEASE
 from worker.runtime.work import Work
@@ -77,6 +77,6 @@ class RetriedCalls:
                 except Snooze as error:
                     self._work.guard.sleep(error.seconds)
             # The fleet's jobs have the other call of two.
-            gap = 2 / self._work.worker.admission.rate(operation)
+            gap = 2 / self._work.worker.admission.limiter.rate(operation)
             self._free_at[operation] = time.monotonic() + gap
             yield

@@ -53,7 +53,7 @@ class Context:
         self.inbox = Inbox(broker)
         self.dead_letters = DeadLetters(broker)
         self.recoveries = Recoveries(broker, retention=settings.retention, lease=settings.lease)
-        self.admission = Admission(broker, settings, settings.lease)
+        self.admission = Admission(broker, settings)
         self.leases = Leases(self.schedule)
         self.limits = ConcurrencyLimits()
         self.read_ahead = ReadAhead()
@@ -71,7 +71,7 @@ class Context:
 
     def admit(self) -> None:
         """Start as many READY jobs as the account has free slots and tokens for."""
-        for job_id in self.admission.admit():
+        for job_id in self.admission.capacity.admit():
             log.debug("job.admitted", job_id=job_id)
 
 

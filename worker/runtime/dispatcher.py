@@ -68,7 +68,7 @@ class Dispatcher(threading.Thread):
         third = worker.settings.lease / 3
         self._duties = (
             Duty("extend_leases", third, worker.leases.extend, until_the_end=True),
-            Duty("extend_tokens", 3.0, admission.extend, until_the_end=True),
+            Duty("extend_tokens", 3.0, admission.limiter.extend, until_the_end=True),
             Duty("report_health", 0.0, self._report_health, until_the_end=True),
             Duty("heartbeat", 5.0, self._heartbeat, until_the_end=True),
             Duty("admit", 0.0, worker.admit),
@@ -103,7 +103,7 @@ class Dispatcher(threading.Thread):
         worker = self._worker
         worker.schedule.dispatch(
             _MESSAGES_A_THREAD * self._pool,
-            worker.admission.limit("DeleteTranscriptionJob"),
+            worker.admission.limiter.limit("DeleteTranscriptionJob"),
             worker.settings.tenant_weights,
         )
 

@@ -9,11 +9,12 @@ from typing import ClassVar
 import structlog
 
 from producer.backend.connection import Argument
-from producer.backend.job_store import Follows, error_fields
+from producer.backend.job_store import error_fields
+from producer.backend.next_step import Follows
+from producer.backend.rate_limiter import Operation
 from producer.backend.schedule import Lease, clock
 from producer.contract.job import Job, JobState
 from producer.contract.stages import Stage
-from worker.account.admission import Operation
 from worker.account.calls import rate_limited
 from worker.aws.transcribe import Gate
 from worker.errors import LimitReached, Permanent

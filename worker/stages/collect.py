@@ -10,7 +10,7 @@ from pathlib import Path
 import structlog
 
 from producer.backend.connection import Argument
-from producer.backend.job_store import Follows
+from producer.backend.next_step import Follows
 from producer.contract.job import JobState
 from producer.contract.s3_uri import S3Uri
 from producer.contract.stages import Stage

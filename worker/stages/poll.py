@@ -53,7 +53,7 @@ class Poll(Handler):
     def run(self, work: Work) -> None:
         """Move the jobs that have ended, admit others to their slots, and poll again in a while."""
         worker = work.worker
-        snapshot = worker.running.snapshot(worker.admission.limit("ListTranscriptionJobs"))
+        snapshot = worker.running.snapshot(worker.admission.limiter.limit("ListTranscriptionJobs"))
         ended = 0
         for job, outcome in ended_jobs(work, snapshot):
             advance_ended(work, job, outcome)

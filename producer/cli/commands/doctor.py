@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 import click
 
-from producer.backend.workers import Account, WorkerReport
+from producer.backend.capacity import Account
+from producer.backend.workers import WorkerReport
 from producer.cli import output
 from producer.client import Client
 from producer.contract.job import JobState
@@ -89,7 +90,7 @@ def _account(account: Account | None, *, as_json: bool) -> None:
         return
     slots = f"{account.slots} of {account.quota} slots, {account.others} have others"
     rates = ", ".join(
-        f"{rate.operation} {rate.permits} of {rate.quota:g} a second" for rate in account.rates
+        f"{rate.operation} {rate.tokens} of {rate.quota:g} a second" for rate in account.rates
     )
     refused = account.refused + sum(rate.refused for rate in account.rates)
     message = f"{slots}; {rates}; {refused} calls were refused"

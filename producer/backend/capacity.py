@@ -1,0 +1,160 @@
+"""What the fleet may use of the AWS account, where other software may use it, too."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from pydantic import BaseModel, ConfigDict
+
+from producer.backend import keys
+from producer.backend.connection import Broker
+from producer.backend.rate_limiter import Operation
+from producer.contract.attempts import split_attempt
+
+#: Seconds for which it is known what Service Quotas said, and what the fleet may use.
+_QUOTAS_EXPIRE = 3600
+_REPORT_EXPIRES = 20
+#: Seconds for which nobody starts anything once the account was full.
+_FULL_FOR = 2.0
+
+
+class Rate(BaseModel):
+    """Calls of an operation of Amazon Transcribe."""
+
+    model_config = ConfigDict(frozen=True)
+
+    operation: str
+    #: calls a second that the account allows, by the settings or Service Quotas
+    quota: float
+    #: those that the fleet makes at most now
+    tokens: int
+    #: the part of the quota that the fleet keeps to: less than 1 since AWS has refused a call
+    backoff_factor: float
+    #: calls that AWS has refused so far
+    refused: int
+
+
+class Account(BaseModel):
+    """What the fleet may use of the AWS account now."""
+
+    model_config = ConfigDict(frozen=True)
+
+    #: jobs that may run at once
+    slots: int
+    #: those that the account allows, by the settings or Service Quotas
+    quota: int
+    #: running jobs of other software, as they were seen last
+    others: int
+    #: starts that AWS has refused so far, for too many jobs ran
+    refused: int
+    #: whether Service Quotas has said anything
+    measured: bool
+    rates: tuple[Rate, ...]
+
+
+def account(broker: Broker) -> Account | None:
+    """What the fleet may use of the AWS account; None while no worker is at work.
+
+    Raises:
+        BrokerUnavailable: if Redis does not answer.
+    """
+    text = broker.command("GET", str(keys.CAPACITY))
+    return None if text is None else Account.model_validate_json(text)
+
+
+class Capacity:
+    """The slots of the account: admits jobs to them, and adapts to what AWS and others do."""
+
+    def __init__(
+        self,
+        broker: Broker,
+        *,
+        slots: str,
+        rates: Mapping[Operation, str],
+        weights: Mapping[str, float],
+        lease: float,
+        others_expire: float,
+    ) -> None:
+        """Keep to the limits of this worker's settings.
+
+        Args:
+            broker: Redis.
+            slots: jobs at once; with a `!` if the operator said so, as `rates`.
+            rates: calls a second of each operation.
+            weights: of tenants, 1 where none is named.
+            lease: seconds.
+            others_expire: seconds for which other software's jobs count as running once seen.
+        """
+        self._broker = broker
+        self._slots = slots
+        self._rates = rates
+        self._weights = dict(weights)
+        self._lease = lease
+        self._others_expire = others_expire
+
+    def admit(self) -> list[str]:
+        """Give free slots to the jobs whose turn it is; returns their ids, to be started now.
+
+        Raises:
+            BrokerUnavailable: if Redis does not answer.
+        """
+        return list(
+            self._broker.run(
+                "admit_jobs",
+                slots=self._slots,
+                start_rate=self._rates["StartTranscriptionJob"],
+                lease=self._lease,
+                weights=self._weights,
+            )
+        )
+
+    def reduce_slots(self) -> bool:
+        """AWS refused to start a job, for too many run: use fewer slots for a while.
+
+        Returns whether the fleet was not slowed before.
+
+        Raises:
+            BrokerUnavailable: if Redis does not answer.
+        """
+        return bool(self._broker.run("reduce_slots", limit=self._slots, seconds=_FULL_FOR))
+
+    def record_other_jobs(self, names: Iterable[str]) -> tuple[int, bool]:
+        """Leave other software the slots that it has.
+
+        Args:
+            names: the jobs that run in the account beside those that we poll for.
+
+        Returns how many are others', and whether that slows the fleet and it was not slowed before.
+
+        Raises:
+            BrokerUnavailable: if Redis does not answer.
+        """
+        others, is_new = self._broker.run(
+            "record_other_jobs",
+            seconds=self._others_expire,
+            jobs=[split_attempt(name)[0] for name in names],
+        )
+        return int(others), bool(is_new)
+
+    def learn(self, quotas: Mapping[str, float]) -> None:
+        """Keep what Service Quotas says: calls a second by operation, and `slots`.
+
+        Raises:
+            BrokerUnavailable: if Redis does not answer.
+        """
+        key = str(keys.QUOTAS)
+        words = [word for pair in quotas.items() for word in pair]
+        self._broker.commands([("HSET", key, *words), ("EXPIRE", key, _QUOTAS_EXPIRE)])
+
+    def report(self) -> list[str]:
+        """Report what the fleet may use now; returns what it may use in full again.
+
+        Raises:
+            BrokerUnavailable: if Redis does not answer.
+        """
+        rates = [{"operation": each, "limit": limit} for each, limit in self._rates.items()]
+        return list(
+            self._broker.run(
+                "report_capacity", seconds=_REPORT_EXPIRES, slots=self._slots, rates=rates
+            )
+        )

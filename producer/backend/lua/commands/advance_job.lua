@@ -1,0 +1,34 @@
+--- Move a job to its next state, with what follows, if the caller still has the lease.
+--- @include clock
+--- @include leases
+--- @include next_step
+--- @include running
+--- @include states
+--- @arg stage string: the stage of the caller's lease
+--- @arg entry string: the entry of the caller's lease
+--- @arg token string: the fencing token
+--- @arg id string: the job
+--- @arg from string[]: the states that the caller expects
+--- @arg to string: the state to enter
+--- @arg next_step object: what follows, see `next_step`
+--- @arg lease number: seconds
+--- @arg retention number: seconds that an ended job is kept
+--- @arg fields object: fields of the record
+--- @returns 1 if moved, 0 if the caller lost the lease or the job is in another state
+local id = args.id
+if not has_lease(args.stage, args.entry, args.token) then return 0 end
+local state = redis.call('HGET', KEY.job .. id, 'state')
+local is_expected = false
+for _, each in ipairs(args.from) do is_expected = is_expected or each == state end
+if not is_expected then return 0 end
+check_move(id, state, args.to)
+local at = now()
+if args.entry == id then remove(args.stage, id) end
+if state == 'TRANSCRIBING' then
+  if args.to == 'COLLECTING' then record_duration(id, at) end
+  redis.call('ZREM', KEY.running, id)
+end
+set_fields(id, args.fields)
+move(id, state, args.to, at, args.retention)
+follow(id, args.next_step, at, args.lease)
+return 1

@@ -1,0 +1,31 @@
+--- Note what was found of a job that Redis has forgotten, and record it, unless it has a record by now.
+--- @include clock
+--- @include leases
+--- @include next_step
+--- @include states
+--- @arg token string: the fencing token of the recovery
+--- @arg id string: the job
+--- @arg found string: what was found, as JSON
+--- @arg is_known boolean: note the job because it has a record
+--- @arg state string: the state to record it in, or '' to record nothing
+--- @arg next_step object: what follows, see `next_step`
+--- @arg lease number: seconds
+--- @arg retention number: seconds that an ended job is kept
+--- @arg deadline number: seconds
+--- @arg key string: the S3 key that its request names, or ''
+--- @arg key_seconds number: how long that is remembered
+--- @arg fields object: fields of the record
+--- @returns 'noted', 'known' if the job has a record, 'lost' if the caller lost the lease
+local id, key = args.id, KEY.job .. args.id
+if not has_lease('recover', FLEET, args.token) then return 'lost' end
+if not args.is_known and redis.call('EXISTS', key) == 1 then return 'known' end
+redis.call('HSET', KEY.recovered, id, args.found)
+if args.state == '' then return 'noted' end
+local at = now()
+redis.call('HSET', key, 'attempt', '1', 'at.QUEUED', text(at))
+set_fields(id, args.fields)
+set_deadline(id, at, args.deadline)
+enter_state(id, args.state, at, args.retention)
+if args.key ~= '' then redis.call('SET', KEY.key .. args.key, id, 'NX', 'EX', args.key_seconds) end
+follow(id, args.next_step, at, args.lease)
+return 'noted'

@@ -1,0 +1,51 @@
+--- @include capacity
+--- @include clock
+-- The rate limiter. An operation that may be called N times a second has N tokens for the whole fleet.
+-- A call acquires one right before it is sent and releases it once its answer has come; the token cools
+-- for a second then. AWS meets the call in between, so of N + 1 calls the last reaches it more than a
+-- second after the first, however long each is on its way.
+--   tokens:used:<operation>     token -> when it counts as released, should its worker have died
+--   tokens:cooling:<operation>  token -> when it may be used again
+--   tokens:paused:<operation>   nobody calls before that time
+
+-- A token cools for one second by AWS's clock, whose rate may differ from ours.
+local COOLING = 1.005
+
+-- Tokens of an operation, and the seconds for which each cools.
+local function tokens(operation, limit, at)
+  local rate = quota(operation, limit)
+  local number = math.max(1, math.floor(rate))
+  local ours = math.max(1, math.floor(number * backoff_factor(operation, at) + 0.001))
+  return ours, COOLING * math.max(1, number / rate)
+end
+
+-- Forget tokens that have cooled, and those of dead workers.
+local function drop_cooled(operation, at)
+  redis.call('ZREMRANGEBYSCORE', KEY.tokens_cooling .. operation, '-inf', text(at))
+  redis.call('ZREMRANGEBYSCORE', KEY.tokens_used .. operation, '-inf', text(at))
+end
+
+local function paused_until(operation)
+  return tonumber(redis.call('GET', KEY.tokens_paused .. operation) or '0')
+end
+
+local function pause(operation, seconds, at)
+  local resume = math.max(paused_until(operation), at + seconds)
+  redis.call('SET', KEY.tokens_paused .. operation, text(resume),
+    'PX', math.ceil((resume - at) * 1000) + 1000)
+end
+
+-- How many more entries, whose work ends in a call of the operation, may be dispatched beside so many
+-- that are: as many as there will be tokens for `ahead` seconds from now, but only a few beyond those
+-- that are free already, for they wait in threads of workers.
+local function inflow(operation, dispatched, limit, ahead, at)
+  if paused_until(operation) > at + ahead then return 0 end
+  drop_cooled(operation, at)
+  local number = tokens(operation, limit, at)
+  local used = redis.call('ZCARD', KEY.tokens_used .. operation)
+  local free = number - used - redis.call('ZCARD', KEY.tokens_cooling .. operation)
+  local soon = redis.call('ZCOUNT', KEY.tokens_cooling .. operation, '-inf', text(at + ahead))
+  local on_their_way = dispatched - used
+  return math.max(0,
+    free + math.min(soon, math.ceil(number * ahead)) - math.max(0, on_their_way))
+end

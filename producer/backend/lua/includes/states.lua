@@ -1,0 +1,53 @@
+--- @include clock
+-- The states of jobs. The moves are TRANSITIONS of `producer.contract.job`.
+
+local EVENTS_KEPT = 100000
+
+-- Refuse a move that no table allows, before anything is written.
+local function check_move(id, from, to)
+  if not MOVES[from][to] then
+    error('job ' .. id .. ' cannot move from ' .. from .. ' to ' .. to)
+  end
+end
+
+local function add_event(id, state)
+  local attempt = redis.call('HGET', KEY.job .. id, 'attempt') or '1'
+  redis.call('XADD', KEY.events, 'MAXLEN', '~', EVENTS_KEPT, '*',
+    'job', id, 'state', state, 'attempt', attempt)
+end
+
+-- Seconds of `retention` count from the end of a job.
+local function enter_state(id, to, at, retention)
+  local key = KEY.job .. id
+  redis.call('ZADD', KEY.state .. to, text(at), id)
+  redis.call('HSET', key, 'state', to, 'at.' .. to, text(at))
+  add_event(id, to)
+  if TERMINAL[to] then
+    redis.call('ZREM', KEY.deadlines, id)
+    redis.call('EXPIRE', key, retention)
+    -- A worker that collects it may have kept these already, and none can keep them any more.
+    if to ~= 'COMPLETED' then redis.call('DEL', KEY.text .. id, KEY.document .. id) end
+  end
+end
+
+local function move(id, from, to, at, retention)
+  check_move(id, from, to)
+  redis.call('ZREM', KEY.state .. from, id)
+  enter_state(id, to, at, retention)
+end
+
+local function set_fields(id, fields)
+  for name, value in pairs(fields) do redis.call('HSET', KEY.job .. id, name, value) end
+end
+
+local function set_deadline(id, at, seconds)
+  local due = text(at + seconds)
+  redis.call('HSET', KEY.job .. id, 'deadline_at', due)
+  redis.call('ZADD', KEY.deadlines, due, id)
+end
+
+-- Whether Transcribe may know a job, by any of its attempts.
+local function was_at_transcribe(id)
+  local known = redis.call('HMGET', KEY.job .. id, 'at.STARTING', 'result_uri', 'attempt')
+  return known[1] or (known[2] or '') ~= '' or known[3] ~= '1'
+end
