@@ -60,12 +60,12 @@ class DriverProcess:
 
     def watch(self, progress: Callable[[float], None]) -> None:
         """Return when it is done; meanwhile tell once a second how long it has been."""
-        began = time.monotonic()
+        started_at = time.monotonic()
         self.submitted = float(self.expect("submitted")[0])
         stdout = self._process.stdout
         assert stdout is not None
         while not select.select([stdout], [], [], 1.0)[0]:
-            progress(time.monotonic() - began)
+            progress(time.monotonic() - started_at)
             if fallen := self._sandbox.fallen():
                 raise self._sandbox.failed(fallen)
         self.failed = int(self.expect("done")[1])

@@ -20,7 +20,7 @@ class Run:
     names: list[str]
     #: seconds that each job runs at AWS, by name
     delays: dict[str, float]
-    began: float
+    started_at: float
     submitted: float
     #: jobs that the system itself took for failed
     failed: int
@@ -87,9 +87,9 @@ def summary(run: Run) -> dict[str, Any]:
     plan = schedule.ideal([run.delays[name] for name in run.names], run.slots, run.start_rate)
     best = schedule.makespan(plan)
     best_last_start = max(each.start for each in plan)
-    last_start = max(run.started.values(), default=math.nan) - run.began
+    last_start = max(run.started.values(), default=math.nan) - run.started_at
     late = lateness(run) or [math.nan]
-    makespan = max(run.delivered.values(), default=math.nan) - run.began
+    makespan = max(run.delivered.values(), default=math.nan) - run.started_at
     calls = transcribe_calls(run)
     errors = {name: run.errors[name] for name in calls if name in run.errors}
     ours = {part: seconds for part, seconds in run.cpu.items() if part in {"workers", "producer"}}
@@ -106,7 +106,7 @@ def summary(run: Run) -> dict[str, Any]:
         "last_start_s": last_start,
         "ideal_last_start_s": best_last_start,
         "last_start_ratio": last_start / best_last_start if best_last_start else math.nan,
-        "submit_s": run.submitted - run.began,
+        "submit_s": run.submitted - run.started_at,
         "late_mean_s": sum(late) / len(late),
         "late_p50_s": share(late, 0.5),
         "late_p95_s": share(late, 0.95),

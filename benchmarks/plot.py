@@ -17,18 +17,18 @@ Curve = tuple[str, list[float]]
 def plot(run: Run) -> str:
     """Two plots of one run: jobs in flight beside the ideal's, and how many had come how far."""
     best = schedule.ideal([run.delays[name] for name in run.names], run.slots, run.start_rate)
-    last = max([*run.delivered.values(), run.began + schedule.makespan(best)]) - run.began
+    last = max([*run.delivered.values(), run.started_at + schedule.makespan(best)]) - run.started_at
     columns = [last * (number + 1) / WIDTH for number in range(WIDTH)]
 
     def reached(moments: Sequence[float]) -> list[float]:
-        ordered = sorted(moment - run.began for moment in moments)
+        ordered = sorted(moment - run.started_at for moment in moments)
         return [float(bisect_right(ordered, column)) for column in columns]
 
     def running(starts: Sequence[float], ends: Sequence[float]) -> list[float]:
         return [up - down for up, down in zip(reached(starts), reached(ends), strict=True)]
 
-    ideal_starts = [run.began + each.start for each in best]
-    ideal_ends = [run.began + each.end for each in best]
+    ideal_starts = [run.started_at + each.start for each in best]
+    ideal_ends = [run.started_at + each.end for each in best]
     in_flight: list[Curve] = [
         (".", running(ideal_starts, ideal_ends)),
         ("f", running(list(run.started.values()), list(run.ready.values()))),

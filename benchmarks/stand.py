@@ -104,13 +104,13 @@ class Stand:
             profiler = Profiler(pids[0], self._sandbox.folder) if profile else None
             with profiler or nullcontext():
                 before = self._costs(pids, driver.pid)
-                began = driver.go()
+                started_at = driver.go()
                 driver.watch(lambda seconds: progress(seconds, self._admin("account")))
                 after = self._costs(pids, driver.pid)
             account = self._admin("jobs")
             redis_bytes = int(self.broker.command("INFO", "memory")["used_memory_peak"])
             run = self._gathered(
-                system, workers, driver, began, account, before, after, redis_bytes
+                system, workers, driver, started_at, account, before, after, redis_bytes
             )
             return run, profiler
 
@@ -163,7 +163,7 @@ class Stand:
         system: System,
         workers: int,
         driver: DriverProcess,
-        began: float,
+        started_at: float,
         account: dict[str, Any],
         before: dict[str, Cost],
         after: dict[str, Cost],
@@ -177,7 +177,7 @@ class Stand:
             workers=workers if system.worker else 0,
             names=self._task.names,
             delays={name: delay(name) for name in self._task.names},
-            began=began,
+            started_at=started_at,
             submitted=driver.submitted,
             failed=driver.failed,
             started={name: job["started"] for name, job in jobs.items()},

@@ -163,15 +163,15 @@ def _measure(options: argparse.Namespace) -> dict[str, float]:
     way.put(min(paths, key=lambda path: path.stat().st_size), f"{options.way}/warm")
     waited: dict[str, float] = {}
     before = (_cpu(), _peak(), _read())
-    began = time.perf_counter()
+    started_at = time.perf_counter()
 
     def put(path: Path) -> None:
         way.put(path, f"{options.way}/{options.folder.name}/{path.name}")
-        waited[path.name] = time.perf_counter() - began
+        waited[path.name] = time.perf_counter() - started_at
 
     with ThreadPoolExecutor(THREADS) as threads:
         list(threads.map(put, paths))
-    seconds = time.perf_counter() - began
+    seconds = time.perf_counter() - started_at
     waits = [wait for name, wait in waited.items() if name.startswith("small")]
     return {
         "cpu_ms": 1000 * (_cpu() - before[0]) / len(paths),
@@ -209,8 +209,8 @@ def _by_worker(folder: Path) -> dict[str, float]:
             "TRANSCRIBE_QUIET_PERIOD": "0",
         }
         jobs = _uploaded(sandbox, environment, folder)
-    began = min(job.times[JobState.QUEUED] for job in jobs)
-    waited = {job.id: (job.times[JobState.READY] - began).total_seconds() for job in jobs}
+    started_at = min(job.times[JobState.QUEUED] for job in jobs)
+    waited = {job.id: (job.times[JobState.READY] - started_at).total_seconds() for job in jobs}
     waits = [wait for name, wait in waited.items() if name.startswith("small")]
     return {
         "wait": statistics.median(waits),

@@ -28,14 +28,14 @@ def measure(stand: Stand, jobs: int, workers: int) -> dict[str, Any]:
         _submit(client, 0, 200)
         _wait(client, 200)
         before = _state(stand, pids)
-        began = time.monotonic()
+        started_at = time.monotonic()
         for first in range(200, jobs + 200, _BATCH):
             _submit(client, first, min(first + _BATCH, jobs + 200))
         queued = _state(stand, pids)
-        submitted = time.monotonic() - began
+        submitted = time.monotonic() - started_at
         _wait(client, jobs + 200)
     after = _state(stand, pids)
-    seconds = time.monotonic() - began
+    seconds = time.monotonic() - started_at
     return {
         "jobs": jobs,
         "workers": workers,

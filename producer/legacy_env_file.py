@@ -23,7 +23,7 @@ def read_request(path: Path) -> dict[str, object]:
     """
     values = read_values(path)
     fields: dict[str, object] = {}
-    if audio := values.get("LOCAL_AUDIO") or object_in_place(path):
+    if audio := values.get("LOCAL_AUDIO") or uploaded_object(path):
         fields["audio"] = audio
     if key := values.get("S3_OBJECT"):
         fields["key"] = key
@@ -32,7 +32,7 @@ def read_request(path: Path) -> dict[str, object]:
     return fields
 
 
-def object_in_place(path: Path) -> str | None:
+def uploaded_object(path: Path) -> str | None:
     """The s3:// address of the object that S3_BUCKET and S3_OBJECT name; None if they do not.
 
     Raises:

@@ -27,7 +27,7 @@ Reply = tuple[int, Headers, bytes]
 
 _NAMESPACE = 'xmlns="http://s3.amazonaws.com/doc/2006-03-01/"'
 _REGION = "us-east-1"
-_MOST_KEYS = 1000
+_MAX_KEYS = 1000
 _RANGE = re.compile(r"bytes=(\d*)-(\d*)")
 #: Kept with an object and given back with it, beside its metadata and checksums.
 _KEPT = ("CONTENT_TYPE", "HTTP_CONTENT_DISPOSITION", "HTTP_CONTENT_LANGUAGE", "HTTP_CACHE_CONTROL")
@@ -51,7 +51,7 @@ class MemoryS3:
             "HeadObject": self._get,
             "GetObject": self._get,
             "DeleteObject": self._delete,
-            "CreateMultipartUpload": self._begin_upload,
+            "CreateMultipartUpload": self._create_upload,
             "UploadPart": self._put_part,
             "CompleteMultipartUpload": self._complete_upload,
             "AbortMultipartUpload": self._abort_upload,
@@ -100,7 +100,7 @@ class MemoryS3:
             raise ServiceError("NotImplemented", "localaws --light lists without Delimiter.", 501)
         prefix = query.get("prefix", "")
         after = query.get("continuation-token") or query.get("start-after") or ""
-        most = min(int(query.get("max-keys") or _MOST_KEYS), _MOST_KEYS)
+        most = min(int(query.get("max-keys") or _MAX_KEYS), _MAX_KEYS)
         found = list(self._store.listed(bucket, prefix, after))
         shown = _shown(query)
         entries = "".join(
@@ -144,10 +144,10 @@ class MemoryS3:
 
     # -- uploads in parts -------------------------------------------------------------------------
 
-    def _begin_upload(self, bucket: str, key: str, query: Query, environ: Environ) -> Reply:
+    def _create_upload(self, bucket: str, key: str, query: Query, environ: Environ) -> Reply:
         if "uploads" not in query:
             raise _not_implemented()
-        upload_id = self._store.begin_upload(bucket, key, _kept_headers(environ))
+        upload_id = self._store.create_upload(bucket, key, _kept_headers(environ))
         return _xml(
             "InitiateMultipartUploadResult",
             f"<Bucket>{bucket}</Bucket><Key>{escape(key)}</Key><UploadId>{upload_id}</UploadId>",
@@ -179,7 +179,7 @@ class MemoryS3:
         shown = _shown(query)
         entries = "".join(
             f"<Upload><Key>{shown(each.key)}</Key><UploadId>{upload_id}</UploadId>"
-            f"<Initiated>{_iso(each.begun)}</Initiated></Upload>"
+            f"<Initiated>{_iso(each.created_at)}</Initiated></Upload>"
             for upload_id, each in self._store.uploads(bucket, prefix)
         )
         return _xml(

@@ -27,7 +27,7 @@ class Upload:
 
     key: str
     headers: dict[str, str]
-    begun: float
+    created_at: float
     parts: dict[int, bytes] = field(default_factory=dict)
     etags: dict[int, str] = field(default_factory=dict)
 
@@ -118,7 +118,7 @@ class MemoryStore:
             found = [(key, objects[key]) for key in keys]
         return iter(found)
 
-    def begin_upload(self, bucket: str, key: str, headers: dict[str, str]) -> str:
+    def create_upload(self, bucket: str, key: str, headers: dict[str, str]) -> str:
         """Returns the upload's id."""
         upload_id = uuid.uuid4().hex
         with self._lock:
@@ -145,9 +145,9 @@ class MemoryStore:
             digests = b"".join(bytes.fromhex(upload.etags[number]) for number in numbers)
             joined = hashlib.md5(digests, usedforsecurity=False).hexdigest()
             etag = f"{joined}-{len(numbers)}"
-            held = self._bucket(bucket)
-            held.objects[key] = StoredObject(body, upload.headers, etag, time.time())
-            del held.uploads[upload_id]
+            contents = self._bucket(bucket)
+            contents.objects[key] = StoredObject(body, upload.headers, etag, time.time())
+            del contents.uploads[upload_id]
         return etag
 
     def abort_upload(self, bucket: str, key: str, upload_id: str) -> None:
@@ -160,12 +160,12 @@ class MemoryStore:
         with self._lock:
             found = self._bucket(bucket).uploads.items()
             beneath = [each for each in found if each[1].key.startswith(prefix)]
-        return sorted(beneath, key=lambda each: (each[1].key, each[1].begun))
+        return sorted(beneath, key=lambda each: (each[1].key, each[1].created_at))
 
     def _find(self, bucket: str, key: str) -> StoredObject | None:
         with self._lock:
-            held = self._buckets.get(bucket)
-            return None if held is None else held.objects.get(key)
+            contents = self._buckets.get(bucket)
+            return None if contents is None else contents.objects.get(key)
 
     def _bucket(self, name: str) -> _Bucket:
         if name not in self._buckets:

@@ -68,7 +68,7 @@ class TranscribeApi:
             record = records.for_start(job)
             runs = job.status == "IN_PROGRESS"
         if runs:
-            self._lifecycle.begin(job)
+            self._lifecycle.start(job)
         return {"TranscriptionJob": record}
 
     def _location(self, params: Json, base_url: str) -> Location:

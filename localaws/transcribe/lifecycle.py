@@ -57,7 +57,7 @@ class Lifecycle:
         self._faults = faults
         self.recogniser = make_recogniser(self.end)
 
-    def begin(self, job: Job) -> None:
+    def start(self, job: Job) -> None:
         """A job is IN_PROGRESS: submit it, or fail it if it is unsupported."""
         # A failed job may let the next one run, which may fail: a loop, for there may be 10,000.
         todo = deque([job])
@@ -72,7 +72,7 @@ class Lifecycle:
     def end(self, job: Job, outcome: Recognition | Failure) -> None:
         """A job has ended: write its results, record its state, begin deferred jobs."""
         for following in self._finish(job, outcome):
-            self.begin(following)
+            self.start(following)
 
     def _finish(self, job: Job, outcome: Recognition | Failure) -> list[Job]:
         """Returns the deferred jobs that now run."""

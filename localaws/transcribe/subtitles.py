@@ -32,12 +32,12 @@ def _cues(document: Json) -> Iterator[Cue]:
             if item["type"] == "punctuation":
                 text += content
                 continue
-            begins, ends = float(item["start_time"]), float(item["end_time"])
+            item_start, ends = float(item["start_time"]), float(item["end_time"])
             longer = f"{text} {content}"
             if text and (len(longer) > _MAX_CHARACTERS or ends - start > _MAX_SECONDS):
                 yield start, end, text
                 text = ""
-            start, text = (start, longer) if text else (begins, content)
+            start, text = (start, longer) if text else (item_start, content)
             end = ends
         if text:
             yield start, end, text

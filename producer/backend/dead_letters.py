@@ -59,7 +59,7 @@ class DeadLetters:
 
     def add(self, message: str, reason: str) -> None:
         """Keep a message with the reason why it could not be taken."""
-        letter = DeadLetter(
+        dead_letter = DeadLetter(
             id=secrets.token_hex(4),
             at=datetime.now(UTC),
             reason=reason[:1000],
@@ -68,14 +68,14 @@ class DeadLetters:
         )
         self._broker.commands(
             [
-                ("LPUSH", _DEAD_LETTERS, letter.model_dump_json()),
+                ("LPUSH", _DEAD_LETTERS, dead_letter.model_dump_json()),
                 ("LTRIM", _DEAD_LETTERS, 0, MAX_DEAD_LETTERS - 1),
             ]
         )
 
     def all(self) -> list[DeadLetter]:
         """All of them, the latest first."""
-        return [letter for _, letter in self._entries()]
+        return [dead_letter for _, dead_letter in self._entries()]
 
     def get(self, dead_letter_id: str) -> DeadLetter:
         """One of them.
@@ -94,9 +94,9 @@ class DeadLetters:
         self._broker.command("LREM", _DEAD_LETTERS, 1, self._entry(dead_letter_id)[0])
 
     def _entry(self, dead_letter_id: str) -> tuple[str, DeadLetter]:
-        for entry, letter in self._entries():
-            if letter.id == dead_letter_id:
-                return entry, letter
+        for entry, dead_letter in self._entries():
+            if dead_letter.id == dead_letter_id:
+                return entry, dead_letter
         raise DeadLetterNotFound(
             f"There is no dead letter {dead_letter_id!r}; `transcribe dead list` shows all."
         )

@@ -152,14 +152,14 @@ class Recoveries:
         self,
         recovery_id: str,
         timeout: float | None = None,
-        told: Callable[[str], None] = lambda _: None,
+        report: Callable[[str], None] = lambda _: None,
     ) -> Recovery:
         """Wait for the end of a recovery.
 
         Args:
             recovery_id: which one.
             timeout: seconds; None waits for ever.
-            told: called with what holds it up, whenever that is something new.
+            report: called with what delays it, whenever that is something new.
 
         Raises:
             WaitTimeout: if it is not over by then; it goes on.
@@ -175,7 +175,7 @@ class Recoveries:
                 )
             if recovery.trouble not in {"", trouble}:
                 trouble = recovery.trouble
-                told(trouble)
+                report(trouble)
             time.sleep(_POLL_EVERY)
         if recovery.error:
             raise RecoveryFailed(f"The recovery was given up: {recovery.error}")
@@ -240,8 +240,8 @@ class Recoveries:
         """Whether this recovery has noted a job, maybe before its worker died."""
         return bool(self._broker.command("HEXISTS", _FOUND, job_id))
 
-    def held_up(self, reason: str) -> None:
-        """Say what holds the recovery up; '' if nothing does any more."""
+    def note_trouble(self, reason: str) -> None:
+        """Note what delays the recovery; '' if nothing does any more."""
         self._broker.command("HSET", _RECOVERY, "trouble", reason)
 
     def end(self, lease: Lease, *, known: int = 0, foreign: int = 0, error: str = "") -> bool:

@@ -50,7 +50,7 @@ def submit(
     finally:
         known = ((str(each.name), each) for each in named if each.name in recorded)
         # Who is cut off does not wait.
-        tell(known, as_json=as_json, waits=waits and whole)
+        report(known, as_json=as_json, waits=waits and whole)
 
 
 def with_names(requests: Iterable[TranscriptionRequest]) -> list[TranscriptionRequest]:
@@ -74,7 +74,7 @@ def _record(
         return client.submit_many(named, recorded=note)
 
 
-def tell(jobs: Iterable[tuple[str, TranscriptionRequest]], *, as_json: bool, waits: bool) -> None:
+def report(jobs: Iterable[tuple[str, TranscriptionRequest]], *, as_json: bool, waits: bool) -> None:
     """Print what was submitted; whoever waits for JSON is told when each has ended."""
     for job_id, request in jobs:
         if not as_json:

@@ -24,7 +24,7 @@ from producer.legacy_env_file import read_request
 
 _NOTHING_NAMED = "name a FILE, a DIRECTORY with --recursive, s3://BUCKET/KEY, or -"
 _NEEDS_RECURSIVE = "is a directory: add --recursive to take all beneath it."
-_TAKEN = "is a recording that is taken already, and is transcribed once."
+_REPEATED = "is a recording that is taken already, and is transcribed once."
 _NO_NAME = "is no name: a variable of the shell may not be set."
 _NOT_UTF_8 = "has a name that is not UTF-8, which no request can hold: rename it."
 
@@ -90,7 +90,7 @@ class Named:
         # Who says what a recording is knows better than what can be seen of it.
         said = "media_format" in fields
         requests = []
-        taken: set[str] = set()
+        seen: set[str] = set()
         for each in watch(found):
             try:
                 if each.path is not None:
@@ -99,12 +99,12 @@ class Named:
                 bare.discard(each.folder or Path())
                 # By a symlink, or named beside its folder, it would be paid for twice.
                 audio = request.audio if each.path is None else os.path.realpath(each.path)
-                if audio in taken:
-                    left_out.add(each.path or each.audio, _TAKEN, named=False)
+                if audio in seen:
+                    left_out.add(each.path or each.audio, _REPEATED, named=False)
                 else:
-                    taken.add(audio)
+                    seen.add(audio)
                     requests.append(request)
-            except _NotTaken as reason:
+            except _Unsuitable as reason:
                 left_out.add(each.path or each.audio, str(reason), named=each.folder is None)
         if len(requests) > 1 and ("name" in fields or "key" in fields):
             raise click.UsageError("a name or key is for one recording; several were named")
@@ -216,7 +216,7 @@ def _field(assignment: str) -> tuple[str, JsonValue]:
         return name, value
 
 
-class _NotTaken(Exception):
+class _Unsuitable(Exception):
     """Something can never be transcribed; says why, in words that follow its name."""
 
 
@@ -224,11 +224,11 @@ def _request(found: _Found, fields: Mapping[str, object]) -> TranscriptionReques
     try:
         found.audio.encode()
     except UnicodeEncodeError:
-        raise _NotTaken(_NOT_UTF_8) from None
+        raise _Unsuitable(_NOT_UTF_8) from None
     try:
         return TranscriptionRequest.parse({"audio": found.audio, **fields})
     except InvalidRequest as error:
-        raise _NotTaken(f"is refused. {error}") from None
+        raise _Unsuitable(f"is refused. {error}") from None
 
 
 def _check(path: Path, *, detect: bool) -> None:
@@ -236,20 +236,20 @@ def _check(path: Path, *, detect: bool) -> None:
     try:
         status = path.stat()
         if not stat.S_ISREG(status.st_mode):
-            raise _NotTaken("is a device or pipe, not a recording.")
+            raise _Unsuitable("is a device or pipe, not a recording.")
         with path.open("rb") as file:
             problem = refusal(detect_container(file)) if detect else None
     except FileNotFoundError:
-        raise _NotTaken(
+        raise _Unsuitable(
             "leads to a file that does not exist." if path.is_symlink() else "does not exist."
         ) from None
     except OSError as error:
-        raise _NotTaken(f"cannot be read: {error.strerror}.") from None
+        raise _Unsuitable(f"cannot be read: {error.strerror}.") from None
     except ValueError:
-        raise _NotTaken("is not a path.") from None
+        raise _Unsuitable("is not a path.") from None
     if status.st_size == 0:
-        raise _NotTaken("is empty.")
+        raise _Unsuitable("is empty.")
     if status.st_size > MAX_BYTES:
-        raise _NotTaken("is over 2 GB, the most Amazon Transcribe takes.")
+        raise _Unsuitable("is over 2 GB, the most Amazon Transcribe takes.")
     if problem is not None:
-        raise _NotTaken(problem)
+        raise _Unsuitable(problem)

@@ -50,7 +50,7 @@ def interruptible() -> Iterator[AbstractContextManager[None]]:
 
 
 @contextmanager
-def signals_held() -> Iterator[None]:
+def signals_deferred() -> Iterator[None]:
     """Have the signals that stop us wait until what must be done whole is done."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
     try:

@@ -45,7 +45,7 @@ class LeftOut:
         ]
 
     @contextmanager
-    def listed_at_the_end(self, taken: int) -> Iterator[None]:
+    def listed_at_the_end(self, submitted: int) -> Iterator[None]:
         """List all at the end of the block, however it ends.
 
         Raises:
@@ -54,16 +54,16 @@ class LeftOut:
         try:
             yield
         finally:
-            self.show(taken)
+            self.show(submitted)
         if self.named:
             raise click.exceptions.Exit(1)
 
-    def show(self, taken: int) -> None:
+    def show(self, submitted: int) -> None:
         """List all on stderr."""
         for line in self.lines():
             output.chatter(f"left out: {line}")
         if self:
-            output.chatter(f"{len(self)} left out of {taken + len(self)}.")
+            output.chatter(f"{len(self)} left out of {submitted + len(self)}.")
 
     def refusal(self) -> InvalidRequest:
         """The error where nothing is left to take; all but a single path is listed before."""

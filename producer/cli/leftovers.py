@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 from producer.cli import output
-from producer.cli.interruption import signals_held
+from producer.cli.interruption import signals_deferred
 from producer.cli.sandbox import Sandbox
 from producer.client import Client
 from producer.contract.job import Job, JobState
@@ -18,7 +18,7 @@ from producer.errors import BrokerUnavailable
 _PAUSES = (1.0, 10.0)
 _FACTOR = 10
 #: A job that was given up for these reasons may still run at AWS, which cannot be stopped.
-_GIVEN_UP = frozenset({"DeadlineExceeded", "WorkerLost"})
+_ABANDONED = frozenset({"DeadlineExceeded", "WorkerLost"})
 
 
 class Leftovers:
@@ -44,7 +44,7 @@ class Leftovers:
         try:
             yield
         except BaseException:
-            with signals_held():
+            with signals_deferred():
                 output.chatter("stopping the worker ...")
                 sandbox.stop("worker")
                 self._read()
@@ -53,7 +53,7 @@ class Leftovers:
             raise
 
     def _read(self) -> None:
-        began = time.monotonic()
+        started_at = time.monotonic()
         unsettled = [job_id for job_id, job in self._jobs.items() if not _is_settled(job)]
         try:
             read = self._client.get_many(unsettled)
@@ -65,7 +65,7 @@ class Leftovers:
             self._jobs |= {job_id: job for job_id, job in read.items() if job is not None}
         now = time.monotonic()
         least, most = _PAUSES
-        self._read_again_at = now + min(max(least, _FACTOR * (now - began)), most)
+        self._read_again_at = now + min(max(least, _FACTOR * (now - started_at)), most)
 
     def _lines(self) -> list[str]:
         found = [line for job_id, job in self._jobs.items() for line in self._lines_of(job_id, job)]
@@ -117,10 +117,10 @@ class Leftovers:
         """Whether it runs at AWS: `runs`, `may run` or ''."""
         if job.state is JobState.TRANSCRIBING:
             return "runs"
-        given_up = job.state is JobState.CANCELLED or (
-            job.error is not None and job.error.code in _GIVEN_UP
+        abandoned = job.state is JobState.CANCELLED or (
+            job.error is not None and job.error.code in _ABANDONED
         )
-        may = job.state is JobState.STARTING or (given_up and job.result_uri is not None)
+        may = job.state is JobState.STARTING or (abandoned and job.result_uri is not None)
         return "may run" if may or (job.state is JobState.READY and not self._current) else ""
 
 

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Self
 
 from producer.backend.connection import Broker
-from producer.cli.interruption import STOP_SIGNALS, signals_held
+from producer.cli.interruption import STOP_SIGNALS, signals_deferred
 from producer.errors import BrokerUnavailable, InvalidSettings, TranscribeQueueError
 
 _START_SECONDS = 30.0
@@ -56,7 +56,7 @@ class Sandbox:
 
     def __exit__(self, *_: object) -> None:
         # A second Ctrl-C must not leave half of them running.
-        with signals_held():
+        with signals_deferred():
             for _name, child in reversed(self._children):
                 _stop(child)
             if not self.keep_logs:
@@ -174,7 +174,7 @@ class Sandbox:
         self, name: str, command: Sequence[str], environment: Mapping[str, str], stdout: int | None
     ) -> subprocess.Popen[bytes]:
         # Else Ctrl-C could come when a child runs of which we do not know yet.
-        with signals_held(), self.log(name).open("wb") as log:
+        with signals_deferred(), self.log(name).open("wb") as log:
             child = subprocess.Popen(  # noqa: S603 - our own programs, no shell
                 command,
                 env={**os.environ, **environment},
@@ -185,7 +185,7 @@ class Sandbox:
                 stderr=log,
                 # Ctrl-C is for us; we stop the children in order.
                 start_new_session=True,
-                preexec_fn=_begin_child,  # noqa: PLW1509 - no thread is started before
+                preexec_fn=_prepare_child,  # noqa: PLW1509 - no thread is started before
             )
             self._children.append((name, child))
         return child
@@ -249,7 +249,7 @@ def _stop(child: subprocess.Popen[bytes]) -> None:
         child.stdout.close()
 
 
-def _begin_child() -> None:
+def _prepare_child() -> None:
     """Ask Linux to end the child should we be killed without a chance to stop it."""
     signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
     if sys.platform == "linux":

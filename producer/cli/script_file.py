@@ -10,7 +10,7 @@ import click
 
 from producer.cli import output
 from producer.errors import InvalidRequest
-from producer.legacy_env_file import object_in_place, read_request
+from producer.legacy_env_file import read_request, uploaded_object
 
 
 def audio_of(env_file: Path, *, here: bool, use_existing: bool) -> str:
@@ -25,7 +25,7 @@ def audio_of(env_file: Path, *, here: bool, use_existing: bool) -> str:
         InvalidRequest: if it names none.
         InvalidSettings: if there is no such file.
     """
-    there = object_in_place(env_file)
+    there = uploaded_object(env_file)
     if use_existing:
         if there is None:
             raise InvalidRequest(
@@ -66,7 +66,7 @@ def check_options(
 def how_to_replace(env_file: Path) -> str:
     """What to type to overwrite an object, which no request may ask of a worker."""
     local = shlex.join(["transcribe", "local", "--aws", "--env-file", str(env_file), "--replace"])
-    audio, there = read_request(env_file).get("audio"), object_in_place(env_file)
+    audio, there = read_request(env_file).get("audio"), uploaded_object(env_file)
     copy = shlex.join(["aws", "s3", "cp", str(audio), str(there)])
     return (
         "no request may have workers overwrite what is not its own: type "

@@ -34,7 +34,7 @@ _CONTROLS = re.compile("[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]")
 _MAX_TAGS = 8
 
 #: What files begin with.
-_BEGINNINGS: Mapping[bytes, Container] = MappingProxyType(
+_SIGNATURES: Mapping[bytes, Container] = MappingProxyType(
     {
         b"fLaC": FLAC,
         b"OggS": OGG,
@@ -103,7 +103,7 @@ def detect_container(file: BinaryIO) -> Container | None:
     for _ in range(_MAX_TAGS):
         file.seek(offset)
         data = file.read(_WINDOW)
-        if found := _by_beginning(data):
+        if found := _by_signature(data):
             return found
         tag = _tag_length(data)
         is_tagged = is_tagged or tag > 0
@@ -136,9 +136,9 @@ def is_text(file: BinaryIO) -> bool:
     return _CONTROLS.search(text) is None
 
 
-def _by_beginning(data: bytes) -> Container | None:
-    for beginning, container in _BEGINNINGS.items():
-        if data.startswith(beginning):
+def _by_signature(data: bytes) -> Container | None:
+    for signature, container in _SIGNATURES.items():
+        if data.startswith(signature):
             return container
     if data[4:8] == b"ftyp":
         brand = data[8:11]

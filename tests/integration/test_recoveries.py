@@ -48,7 +48,7 @@ def test_one_question_is_answered_at_a_time(stack: Stack, schedule: Schedule) ->
         recoveries.wait(first.id, 0)
     lease = schedule.acquire(Stage.RECOVER, FLEET)
     assert lease is not None
-    recoveries.held_up("AWS could not be reached.")
+    recoveries.note_trouble("AWS could not be reached.")
     told: list[str] = []
     with pytest.raises(WaitTimeout):
         recoveries.wait(first.id, 0.5, told.append)

@@ -242,7 +242,7 @@ def test_a_small_object_is_seen_and_read_in_one_call(
     path = write(tmp_path / "a", size)
     there = put(storage, path)
     with counted(s3, "GetObject") as reads, counted(s3, "HeadObject") as heads:
-        assert storage.read_beginning(URI, most) == (there, path.read_bytes())
+        assert storage.read_head(URI, most) == (there, path.read_bytes())
     assert (len(reads), len(heads)) == (1, 0)
 
 
@@ -258,7 +258,7 @@ def test_of_a_larger_object_only_the_head_is_sent(
 
     s3.meta.events.register("after-call.s3.GetObject", measure)
     try:
-        assert storage.read_beginning(URI, 70_000) == (there, path.read_bytes()[:-1])
+        assert storage.read_head(URI, 70_000) == (there, path.read_bytes()[:-1])
     finally:
         s3.meta.events.unregister("after-call.s3.GetObject", measure)
     assert sent == [70_000]
@@ -267,9 +267,9 @@ def test_of_a_larger_object_only_the_head_is_sent(
 def test_of_an_empty_or_missing_object_nothing_is_read(
     storage: Storage, s3: Any, tmp_path: Path
 ) -> None:
-    assert storage.read_beginning(URI, 100) == (None, b"")
+    assert storage.read_head(URI, 100) == (None, b"")
     there = put(storage, write(tmp_path / "a", 0))
-    assert storage.read_beginning(URI, 100) == (there, b"")
+    assert storage.read_head(URI, 100) == (there, b"")
 
 
 def test_an_object_of_somebody_else_has_no_owner(storage: Storage, s3: Any, tmp_path: Path) -> None:
@@ -541,7 +541,7 @@ def test_an_object_is_seen_whatever_comes_of_reading_it(
         try:
             monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{odd.server_port}")
             client = Aws(WorkerSettings.load()).s3()
-            found, content = Storage(client).read_beginning(S3Uri(f"s3://storage-test/{how}"), most)
+            found, content = Storage(client).read_head(S3Uri(f"s3://storage-test/{how}"), most)
             client.close()
         finally:
             odd.shutdown()

@@ -967,7 +967,7 @@ COMMAND_LINE = (
     ),
     Protection(
         "producer/cli/inputs.py",
-        "            except _NotTaken as reason:\n",
+        "            except _Unsuitable as reason:\n",
         "            except KeyError as reason:\n",
         _FOLDERS + "test_one_bad_name_stops_no_other[notes.txt]",
     ),
@@ -991,7 +991,7 @@ COMMAND_LINE = (
     ),
     Protection(
         "producer/cli/inputs.py",
-        "                if audio in taken:\n",
+        "                if audio in seen:\n",
         "                if False:\n",
         _FOLDERS + "test_a_recording_that_is_named_in_several_ways_is_transcribed_once",
     ),

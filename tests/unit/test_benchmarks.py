@@ -70,7 +70,7 @@ def a_run(**changes: Any) -> Run:
         "workers": 1,
         "names": ["a", "b"],
         "delays": {"a": 2.0, "b": 8.0},
-        "began": 100.0,
+        "started_at": 100.0,
         "submitted": 100.5,
         "failed": 0,
         "started": {"a": 100.5, "b": 100.5},
@@ -142,7 +142,8 @@ def test_results_that_never_came_are_reported() -> None:
 
 
 def test_the_plot_shows_each_curve_at_its_height() -> None:
-    drawn = plot(a_run(began=0.0, started={"a": 0, "b": 5}, ready={"a": 5, "b": 10})).split("\n")
+    run = a_run(started_at=0.0, started={"a": 0, "b": 5}, ready={"a": 5, "b": 10})
+    drawn = plot(run).split("\n")
 
     in_flight = drawn[1:15]
     # Never more than one of the two in flight, the ideal has two at first.

@@ -14,7 +14,7 @@ from worker.aws.errors import NotFound, errors_classified
 from worker.aws.etag import content_etag
 from worker.aws.objects import OWNER, REQUEST, OpenObject, StoredObject, stored_object
 from worker.aws.payload import Progress
-from worker.aws.transfer import Begun, Sender
+from worker.aws.transfer import Sender, UploadStarted
 from worker.errors import Permanent, StageError, Transient
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ class Storage:
             return None
         return stored_object(head, head["ContentLength"])
 
-    def read_beginning(self, uri: S3Uri, max_bytes: int) -> tuple[StoredObject | None, bytes]:
+    def read_head(self, uri: S3Uri, max_bytes: int) -> tuple[StoredObject | None, bytes]:
         """What S3 says of an object, and up to `max_bytes` of its beginning, in one call.
 
         Returns None if the object does not exist; and no bytes if it is empty, or if they did not
@@ -98,7 +98,7 @@ class Storage:
         progress: Progress,
         request_metadata: str = "",
         *,
-        begun: Begun = str,
+        started: UploadStarted = str,
         only_new: bool = False,
     ) -> bool:
         """Send a file to S3, in parts if it is large; it is read once, and memory stays flat.
@@ -110,7 +110,7 @@ class Storage:
             progress: called with each number of bytes sent; what it raises ends the upload, and
                 S3 keeps nothing of it.
             request_metadata: the owner's request, stored likewise; '' for none.
-            begun: called with the id of an upload in parts as it begins; as for `progress`.
+            started: called with the id of an upload in parts as it begins; as for `progress`.
             only_new: leave alone what is there already. An endpoint without conditional writes
                 overwrites it all the same, so call `head` first if that must not happen.
 
@@ -123,7 +123,7 @@ class Storage:
         metadata = {OWNER: owner} | ({REQUEST: request_metadata} if request_metadata else {})
         to = {"Bucket": uri.bucket, "Key": uri.key, "Metadata": metadata}
         try:
-            return self._sender.send(file, to, progress, begun, only_new=only_new)
+            return self._sender.send(file, to, progress, started, only_new=only_new)
         except StageError:
             # botocore wraps what `progress` raises in an error of the connection.
             progress(0)

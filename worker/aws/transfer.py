@@ -35,7 +35,7 @@ _WHOLE_BYTES = 4 * PART_BYTES
 
 
 #: Called with S3's id of an upload in parts.
-Begun = Callable[[str], object]
+UploadStarted = Callable[[str], object]
 
 
 class _Stopped(Exception):
@@ -60,7 +60,7 @@ class Sender:
         file: BufferedReader,
         to: dict[str, Any],
         progress: Progress,
-        begun: Begun,
+        started: UploadStarted,
         *,
         only_new: bool,
     ) -> bool:
@@ -70,7 +70,7 @@ class Sender:
             file: what to send.
             to: Bucket, Key and Metadata.
             progress: called with each number of bytes sent; what it raises ends the sending.
-            begun: called with S3's id of an upload in parts before any is sent; the same.
+            started: called with S3's id of an upload in parts before any is sent; the same.
             only_new: leave alone what is there, if the endpoint supports it.
 
         Raises:
@@ -78,10 +78,10 @@ class Sender:
             Transient, Permanent: as `errors` classifies AWS's error; also if `progress` raised.
         """
         if not only_new or self.has_conditional_put is False:
-            self._send(file, to, progress, begun, {})
+            self._send(file, to, progress, started, {})
             return True
         try:
-            self._send(file, to, progress, begun, {"IfNoneMatch": "*"})
+            self._send(file, to, progress, started, {"IfNoneMatch": "*"})
         except AlreadyExists:
             return False
         except Transient as error:
@@ -89,7 +89,7 @@ class Sender:
                 raise
             # Conditional writes are younger than many an endpoint that speaks S3.
             self.has_conditional_put = False
-            self._send(file, to, progress, begun, {})
+            self._send(file, to, progress, started, {})
         return True
 
     def _send(
@@ -97,7 +97,7 @@ class Sender:
         file: BufferedReader,
         to: dict[str, Any],
         progress: Progress,
-        begun: Begun,
+        started: UploadStarted,
         on: dict[str, Any],
     ) -> None:
         reading = Reading(file)
@@ -105,7 +105,7 @@ class Sender:
             if reading.size < PART_BYTES:
                 self._send_whole(reading, to, progress, on)
             else:
-                self._send_in_parts(reading, to, progress, begun, on)
+                self._send_in_parts(reading, to, progress, started, on)
 
     def _send_whole(
         self, reading: Reading, to: dict[str, Any], progress: Progress, on: dict[str, Any]
@@ -146,7 +146,7 @@ class Sender:
         reading: Reading,
         to: dict[str, Any],
         progress: Progress,
-        begun: Begun,
+        started: UploadStarted,
         on: dict[str, Any],
     ) -> None:
         upload_id = self._client.create_multipart_upload(ChecksumAlgorithm="CRC32", **to)[
@@ -154,7 +154,7 @@ class Sender:
         ]
         upload = {"Bucket": to["Bucket"], "Key": to["Key"], "UploadId": upload_id}
         try:
-            begun(upload_id)
+            started(upload_id)
             parts = _Parts(self._client, self._threads, self._parts, upload, progress)
             sent = parts.send(reading)
             reading.check_unchanged()
@@ -191,7 +191,7 @@ class _Parts:
         try:
             with suppress(_Stopped):  # the one that failed says why
                 while len(sent) * PART_BYTES < reading.size:
-                    sent.append(self._begin(reading, len(sent) + 1))
+                    sent.append(self._start_part(reading, len(sent) + 1))
         except BaseException as error:
             self._failed.append(error)
             raise
@@ -202,7 +202,7 @@ class _Parts:
             raise self._failed[0]
         return [part.result() for part in sent]
 
-    def _begin(self, reading: Reading, number: int) -> Future[CompletedPartTypeDef]:
+    def _start_part(self, reading: Reading, number: int) -> Future[CompletedPartTypeDef]:
         self._budget.acquire(PART_BYTES, lambda: self._check(0))
         try:
             return self._threads.submit(self._send_one, number, reading.next(PART_BYTES))

@@ -138,8 +138,8 @@ def _check_entry(entry: bytes) -> bool:
     try:
         parse_json(entry)
     except NotForUs as error:
-        beginning = entry[: MAX_CHARACTERS + 1].decode(errors="backslashreplace")
-        add_dead_letter(beginning, str(error))
+        head = entry[: MAX_CHARACTERS + 1].decode(errors="backslashreplace")
+        add_dead_letter(head, str(error))
         return False
     return True
 

@@ -104,7 +104,7 @@ class Assessor:
         """Whether a document that no Transcribe job explains is the result of this job."""
         if not artifacts.match_time(result.modified_at):
             return False
-        read = partial(self._worker.storage.read_beginning, result.uri, HEAD_BYTES)
+        read = partial(self._worker.storage.read_head, result.uri, HEAD_BYTES)
         try:
             _, head = self._calls.call(read)
         except Permanent:

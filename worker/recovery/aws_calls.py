@@ -64,7 +64,7 @@ class RetriedCalls:
 
     def _report(self, trouble: str) -> None:
         self._is_delayed = trouble != ""
-        self._work.worker.recoveries.held_up(trouble)
+        self._work.worker.recoveries.note_trouble(trouble)
 
     @contextmanager
     def _within_rate(self, operation: Operation) -> Iterator[None]:

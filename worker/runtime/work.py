@@ -111,8 +111,8 @@ class Work:
 
     def now(self) -> float:
         """The time by Redis's clock, in seconds since 1970."""
-        begun = self.lease.expires_at - self.worker.schedule.lease
-        return self.lease.acquired_at + clock() - begun
+        acquired_at = self.lease.expires_at - self.worker.schedule.lease
+        return self.lease.acquired_at + clock() - acquired_at
 
     @property
     def waited(self) -> float:

@@ -128,7 +128,7 @@ def _present(work: Work, uris: Iterable[S3Uri]) -> dict[S3Uri, bool]:
     written: list[datetime] = []
     for uri in sorted(uris, key=_is_document, reverse=True):
         if _is_document(uri):
-            there, head = storage.read_beginning(uri, HEAD_BYTES)
+            there, head = storage.read_head(uri, HEAD_BYTES)
             mine = attempt_of(job_named_in(head), job.id) is not None
             if there is not None and mine:
                 written.append(there.modified_at)
@@ -153,7 +153,7 @@ def _is_document(uri: S3Uri) -> bool:
     return uri.endswith(".json")
 
 
-def name_taken(name: str) -> Permanent:
+def name_in_use(name: str) -> Permanent:
     """The error for a name that a Transcribe job with other media has."""
     return Permanent(
         "NameTaken",

@@ -207,7 +207,7 @@ def _has_result(work: Work, job: Job, *, hidden: bool) -> bool:
     if job.result_uri is None:
         return False
     try:
-        result, head = work.worker.quick.storage.read_beginning(S3Uri(job.result_uri), MAX_BYTES)
+        result, head = work.worker.quick.storage.read_head(S3Uri(job.result_uri), MAX_BYTES)
     except Permanent:
         return hidden
     if result is None or not is_result(job, job_named_in(head), result.modified_at):

@@ -142,13 +142,13 @@ def _put(work: Work, audio: LocalAudio, uri: S3Uri, *, only_new: bool) -> bool:
     note = request_metadata.encode(work.lease.record["request"])
     check = work.guard.check
 
-    def begun(upload_id: str) -> None:
+    def started(upload_id: str) -> None:
         if not key_is_ours and not work.worker.store.record_upload(work.lease, upload_id):
             raise LeaseLost
 
     key_is_ours = work.job.request.key is None
     put = work.worker.storage.put(
-        audio.file, uri, work.job.id, check, note, begun=begun, only_new=only_new
+        audio.file, uri, work.job.id, check, note, started=started, only_new=only_new
     )
     if put:
         log.info("upload.done", uri=uri, bytes=audio.size)

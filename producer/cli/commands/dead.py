@@ -30,7 +30,7 @@ def dead() -> None:
 
 @dead.command("list")
 @JSON_OPTION
-def list_letters(*, as_json: bool) -> None:
+def list_dead_letters(*, as_json: bool) -> None:
     """List dead letters, the latest first.
 
     \b
@@ -39,16 +39,16 @@ def list_letters(*, as_json: bool) -> None:
       transcribe dead list --json
     """
     with Client() as client:
-        for letter in client.dead_letters.all():
+        for each in client.dead_letters.all():
             if as_json:
-                output.record(letter.model_dump(mode="json"))
+                output.record(each.model_dump(mode="json"))
             else:
-                output.line(f"{letter.id}  {letter.at:%Y-%m-%d %H:%M:%S}  {letter.reason}")
+                output.line(f"{each.id}  {each.at:%Y-%m-%d %H:%M:%S}  {each.reason}")
 
 
 @dead.command()
-@click.argument("letter")
-def show(letter: str) -> None:
+@click.argument("dead_letter_id", metavar="ID")
+def show(dead_letter_id: str) -> None:
     """Print the message of a dead letter as it came.
 
     \b
@@ -56,7 +56,7 @@ def show(letter: str) -> None:
       transcribe dead show 5f2c9a01 | jq .
     """
     with Client() as client:
-        found = client.dead_letters.get(letter)
+        found = client.dead_letters.get(dead_letter_id)
     output.chatter(f"{found.at:%Y-%m-%d %H:%M:%S}  {found.reason}")
     if not found.whole:
         output.chatter("(the message was longer; this is its beginning)")
@@ -64,9 +64,9 @@ def show(letter: str) -> None:
 
 
 @dead.command()
-@click.argument("letters", metavar="[LETTER]...", nargs=-1)
+@click.argument("ids", metavar="[ID]...", nargs=-1)
 @ALL_OPTION
-def replay(letters: tuple[str, ...], *, everything: bool) -> None:
+def replay(ids: tuple[str, ...], *, everything: bool) -> None:
     """Submit dead letters again; those that are taken are dropped. Prints the job ids.
 
     \b
@@ -76,24 +76,24 @@ def replay(letters: tuple[str, ...], *, everything: bool) -> None:
     """
     refused = False
     with Client() as client:
-        for letter in _chosen(client, letters, everything=everything):
+        for each in _chosen(client, ids, everything=everything):
             try:
-                job = client.submit(letter.request())
+                job = client.submit(each.request())
             except TranscribeQueueError as error:
                 if not everything:
                     raise
-                output.chatter(f"{letter.id}: {error}")
+                output.chatter(f"{each.id}: {error}")
                 refused = True
                 continue
-            client.dead_letters.drop(letter.id)
+            client.dead_letters.drop(each.id)
             output.line(job.id)
     raise click.exceptions.Exit(1 if refused else 0)
 
 
 @dead.command()
-@click.argument("letters", metavar="[LETTER]...", nargs=-1)
+@click.argument("ids", metavar="[ID]...", nargs=-1)
 @ALL_OPTION
-def drop(letters: tuple[str, ...], *, everything: bool) -> None:
+def drop(ids: tuple[str, ...], *, everything: bool) -> None:
     """Throw dead letters away.
 
     \b
@@ -102,14 +102,14 @@ def drop(letters: tuple[str, ...], *, everything: bool) -> None:
       transcribe dead drop --all
     """
     with Client() as client:
-        for letter in _chosen(client, letters, everything=everything):
-            client.dead_letters.drop(letter.id)
-            output.line(letter.id)
+        for each in _chosen(client, ids, everything=everything):
+            client.dead_letters.drop(each.id)
+            output.line(each.id)
 
 
-def _chosen(client: Client, letters: Sequence[str], *, everything: bool) -> list[DeadLetter]:
-    if bool(letters) == everything:
+def _chosen(client: Client, ids: Sequence[str], *, everything: bool) -> list[DeadLetter]:
+    if bool(ids) == everything:
         raise click.UsageError("name the dead letters, or give --all")
     if everything:
         return client.dead_letters.all()
-    return [client.dead_letters.get(letter) for letter in letters]
+    return [client.dead_letters.get(each) for each in ids]

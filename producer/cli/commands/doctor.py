@@ -34,16 +34,16 @@ def doctor(*, as_json: bool) -> None:
         try:
             client.fleet.check_access()
         except BrokerUnusable as error:
-            _tell(("redis", False, str(error)), as_json=as_json)
+            _report(("redis", False, str(error)), as_json=as_json)
             raise click.exceptions.Exit(1) from None
         for finding in _findings(client):
             healthy = healthy and finding[1]
-            _tell(finding, as_json=as_json)
+            _report(finding, as_json=as_json)
         _account(client.fleet.account(), as_json=as_json)
     raise click.exceptions.Exit(0 if healthy else 1)
 
 
-def _tell(finding: Finding, *, as_json: bool) -> None:
+def _report(finding: Finding, *, as_json: bool) -> None:
     subject, ok, message = finding
     if as_json:
         output.record({"check": subject, "ok": ok, "message": message})
@@ -80,8 +80,8 @@ def _findings(client: Client) -> Iterator[Finding]:
         )
         yield f"stage {each.stage}", False, message
     counts = client.counts()
-    told = ", ".join(f"{counts[state]} {state}" for state in JobState if counts[state])
-    yield "jobs", True, told or "none"
+    states = ", ".join(f"{counts[state]} {state}" for state in JobState if counts[state])
+    yield "jobs", True, states or "none"
 
 
 def _account(account: Account | None, *, as_json: bool) -> None:

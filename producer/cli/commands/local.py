@@ -126,7 +126,7 @@ def local(
             environment |= _localaws(sandbox)
         with Client(environment["TRANSCRIBE_REDIS_URL"]) as client:
             output.chatter("starting a worker ...")
-            sandbox.start_worker(environment, lambda: _told_by_worker(client))
+            sandbox.start_worker(environment, lambda: _has_checked_aws(client))
             _refuse_unusable_aws(client)
             if not requests:
                 _stay(sandbox, environment)
@@ -241,7 +241,7 @@ def _localaws(sandbox: Sandbox) -> dict[str, str]:
     }
 
 
-def _told_by_worker(client: Client) -> bool:
+def _has_checked_aws(client: Client) -> bool:
     """Whether a worker is alive and has looked at AWS."""
     return any(worker.checks for worker in client.fleet.alive())
 

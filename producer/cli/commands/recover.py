@@ -78,17 +78,17 @@ def summary(recovery: Recovery, found: Sequence[FoundJob]) -> str:
     counts = Counter(each.outcome for each in found)
     recorded = sum(count for outcome, count in counts.items() if outcome.state is not None)
     would_be = "would be " if recovery.dry_run else ""
-    told = [f"{_jobs(recorded)} {would_be}brought back, {recovery.known} known already."]
+    parts = [f"{_jobs(recorded)} {would_be}brought back, {recovery.known} known already."]
     if recovery.foreign:
-        told.append(f"Of others {_jobs(recovery.foreign)} at Transcribe, left alone.")
+        parts.append(f"Of others {_jobs(recovery.foreign)} at Transcribe, left alone.")
     if counts[Outcome.NEVER_STARTED]:
-        told.append(
+        parts.append(
             f"{_jobs(counts[Outcome.NEVER_STARTED])} uploaded but never started: "
             "submit again under the name."
         )
     if counts[Outcome.RESULT_GONE]:
-        told.append(f"{_jobs(counts[Outcome.RESULT_GONE])} without the result, which was deleted.")
-    return " ".join(told)
+        parts.append(f"{_jobs(counts[Outcome.RESULT_GONE])} without the result, which was deleted.")
+    return " ".join(parts)
 
 
 def _jobs(number: int) -> str:

@@ -113,7 +113,7 @@ def submit(
             ids = bulk.submit(client, requests, as_json=as_json, waits=waits)
         else:
             ids = [client.submit(requests[0]).id]
-            bulk.tell(zip(ids, requests, strict=True), as_json=as_json, waits=waits)
+            bulk.report(zip(ids, requests, strict=True), as_json=as_json, waits=waits)
         if waits:
             good = print_as_they_end(client, ids, timeout, as_json=as_json)
             if not good:
