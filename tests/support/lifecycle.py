@@ -10,7 +10,7 @@ from pathlib import Path
 from producer.contract.job import TRANSITIONS, JobState
 
 PAGE = Path(__file__).parents[2] / "docs/explanation/job-lifecycle.md"
-_BEGIN, _END = "<!-- drawn from TRANSITIONS -->\n", "<!-- end of the drawing -->\n"
+_START, _END = "<!-- drawn from TRANSITIONS -->\n", "<!-- end of the drawing -->\n"
 
 
 def diagram() -> str:
@@ -39,8 +39,8 @@ def diagram() -> str:
 
 def with_diagram(page: str) -> str:
     """The page with the diagram between its markers."""
-    before, _, rest = page.partition(_BEGIN)
-    return f"{before}{_BEGIN}{diagram()}{_END}{rest.partition(_END)[2]}"
+    before, _, rest = page.partition(_START)
+    return f"{before}{_START}{diagram()}{_END}{rest.partition(_END)[2]}"
 
 
 if __name__ == "__main__":
