@@ -20,7 +20,7 @@ _EPOCH = str(keys.EPOCH)
 #: Seconds of silence after which a worker is taken for dead.
 SILENCE = 20.0
 #: Seconds for which work may be due and none of it be claimed: at a low rate it has its turn later.
-UNCLAIMED_AFTER = 120.0
+UNDISPATCHED_AFTER = 120.0
 
 Subject = Literal["credentials", "bucket", "region", "results", "audio roots", "redis"]
 
@@ -54,7 +54,7 @@ class WorkerReport(BaseModel):
     checks: tuple[Check, ...] = ()
 
 
-class Unclaimed(BaseModel):
+class Undispatched(BaseModel):
     """Work that is due, and that nobody takes up though nothing lies in its queue."""
 
     model_config = ConfigDict(frozen=True)
@@ -104,13 +104,13 @@ class Fleet:
         found[CONTROL_QUEUE] += found.pop(CONTROL_LIST)
         return found
 
-    def unclaimed(self) -> list[Unclaimed]:
+    def undispatched(self) -> list[Undispatched]:
         """The stages whose work has been due for long, and of which nobody has claimed any."""
         now, queued = self._now(), self.queue_lengths()
         found = []
         for stage in Stage:
             key = keys.SCHEDULE(stage)
-            number, first, claimed = self._broker.commands(
+            number, first, dispatched_at = self._broker.commands(
                 [
                     ("ZCOUNT", key, "-inf", now),
                     ("ZRANGEBYSCORE", key, "-inf", now, "LIMIT", 0, 1),
@@ -119,9 +119,9 @@ class Fleet:
             )
             if number and not queued[stage.queue]:
                 due = self._broker.command("ZSCORE", key, first[0])
-                seconds = now - max(float(due or now), float(claimed or 0))
-                if seconds > UNCLAIMED_AFTER:
-                    found.append(Unclaimed(stage=stage, number=number, seconds=seconds))
+                seconds = now - max(float(due or now), float(dispatched_at or 0))
+                if seconds > UNDISPATCHED_AFTER:
+                    found.append(Undispatched(stage=stage, number=number, seconds=seconds))
         return found
 
     def account(self) -> Account | None:

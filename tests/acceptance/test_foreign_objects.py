@@ -266,10 +266,10 @@ def test_keys_whose_objects_would_overwrite_each_other_wait_for_each_other(stack
         assert name in stack.client.text(name)
         times[job.times[JobState.READY]] = job.cleaned_at
     starts = sorted(times)
-    for earlier, snooze in pairwise(starts):
+    for earlier, later in pairwise(starts):
         cleaned_at = times[earlier]
         assert cleaned_at is not None
-        assert snooze > cleaned_at
+        assert later > cleaned_at
     assert stack.objects() == []
 
 

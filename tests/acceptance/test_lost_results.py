@@ -49,10 +49,10 @@ def test_a_broken_result_is_awaited_for_so_long_and_no_longer(impatient: Stack) 
         impatient.fault(kind=kind, match=f"^never-{name}$")
         impatient.fault(kind=kind, match=f"^later-{name}$", seconds=1.5)
     never = {kind: f"never-{name}" for kind, name in names.items()}
-    snooze = [f"later-{name}" for name in names.values()]
-    submit(impatient, *never.values(), *snooze)
+    late = [f"later-{name}" for name in names.values()]
+    submit(impatient, *never.values(), *late)
 
-    for job in impatient.client.wait(snooze, timeout=DEADLINE).values():
+    for job in impatient.client.wait(late, timeout=DEADLINE).values():
         assert (job.state, starts(impatient, job.id)) == (JobState.COMPLETED, 1)
         assert job.id in impatient.client.text(job.id)
     for kind, name in never.items():

@@ -154,8 +154,8 @@ def test_a_huge_message_is_shortened(served: Stack) -> None:
 
 
 def test_dead_letters_are_shown_replayed_and_dropped(served: Stack) -> None:
-    snooze = served.audio / "later.wav"
-    request = {"audio": str(snooze), "name": "taken-before"}
+    later = served.audio / "later.wav"
+    request = {"audio": str(later), "name": "taken-before"}
     first = served.client.submit(served.sample("silence.wav"), name="taken-before")
     send(served, raw_message(request))
     until(lambda: json.dumps(request) in dead_letters(served))

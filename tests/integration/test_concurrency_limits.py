@@ -75,7 +75,7 @@ def test_large_work_waits_by_priority_and_age_and_stopped_jobs_are_passed_over(
 
 
 @pytest.mark.redis
-def test_large_work_that_waits_again_keeps_its_turn(stack: Stack, offline: Context) -> None:
+def test_large_work_that_waits_again_keeps_its_position(stack: Stack, offline: Context) -> None:
     for name in ("old", "young"):
         queue(offline, stack, name, 5)
     assert offline.schedule.next_large(Stage.UPLOAD) == "old"
@@ -141,7 +141,7 @@ def test_large_uploads_have_a_quarter_of_the_threads(concurrency: int, most: int
     limits.limited(Stage.COLLECT, 1).acquire()
 
 
-def test_a_large_upload_beyond_the_limit_is_not_begun_and_a_small_one_is(
+def test_a_large_upload_beyond_the_limit_does_not_start_and_a_small_one_does(
     stack: Stack, worker: Context
 ) -> None:
     path = stack.sample("silence.wav", "large.wav")
@@ -163,7 +163,7 @@ def test_a_large_upload_beyond_the_limit_is_not_begun_and_a_small_one_is(
     assert len(stack.objects()) == 2
 
 
-def test_a_free_limit_is_for_the_tenant_whose_turn_it_is(stack: Stack, worker: Context) -> None:
+def test_a_free_limit_goes_to_the_tenant_that_is_next(stack: Stack, worker: Context) -> None:
     path = stack.sample("silence.wav", "large.wav")
     with path.open("ab") as file:
         file.truncate(PART_BYTES)

@@ -72,7 +72,7 @@ def test_there_are_as_many_tokens_as_calls_a_second_and_no_more(
 def test_a_token_is_free_again_a_second_after_the_answer(offline: Context) -> None:
     number = _QUOTAS["DeleteTranscriptionJob"]
     tokens = acquired(offline, "DeleteTranscriptionJob", number)
-    began = time.monotonic()
+    asked_at = time.monotonic()
     for token in tokens:
         offline.admission.limiter.release(token)
     # All at once, each once: nobody else gets them in the meantime.
@@ -80,7 +80,7 @@ def test_a_token_is_free_again_a_second_after_the_answer(offline: Context) -> No
     for token in again:
         assert float(token.usable_at) > float(tokens[0].usable_at) + 1
     assert offline.admission.limiter.acquire("DeleteTranscriptionJob", _FAR).id == ""
-    assert all(token.wait > 1 - (time.monotonic() - began) for token in again)
+    assert all(token.wait > 1 - (time.monotonic() - asked_at) for token in again)
 
 
 def test_a_call_keeps_its_token_until_its_answer_has_come(stack: Stack, worker: Context) -> None:
@@ -137,8 +137,8 @@ def test_tokens_of_a_dead_worker_come_back_and_those_of_a_slow_one_do_not(
     assert offline.admission.limiter.acquire(operation, 0).id == ""
     until(lambda: offline.admission.limiter.acquire(operation, 0).id)
     until(lambda: offline.admission.limiter.acquire(operation, 0).id)
-    lapsed_at = stack.now() + 3.0
-    until(lambda: stack.now() > lapsed_at)
+    expired_at = stack.now() + 3.0
+    until(lambda: stack.now() > expired_at)
     assert offline.admission.limiter.acquire(operation, 0).id == "", "calls of living workers go on"
 
 
@@ -153,7 +153,7 @@ def test_an_isolated_stage_keeps_its_tokens(
     (kept,) = acquired(ours, operation, 1)
     ended = threading.Event()
     with ThreadPoolExecutor(1) as threads:
-        renewing = threads.submit(isolated.extend, ours, ended)
+        extending = threads.submit(isolated.extend, ours, ended)
         try:
             # The others', of whom nobody is heard, come back, though they were taken later.
             acquired(offline, operation, 4)
@@ -161,7 +161,7 @@ def test_an_isolated_stage_keeps_its_tokens(
             out = stack.broker.command("ZRANGE", f"{PREFIX}tokens:used:{operation}", 0, -1)
         finally:
             ended.set()
-        renewing.result()
+        extending.result()
     assert kept.id in out
     assert others in out
 
@@ -180,8 +180,8 @@ def test_a_rate_need_not_be_a_whole_number(
     worker = offline_worker(stack, monkeypatch)
     for token in acquired(worker, "ListTranscriptionJobs", number):
         worker.admission.limiter.release(token)
-    (snooze,) = acquired(worker, "ListTranscriptionJobs", 1)
-    assert seconds - 1 < snooze.wait <= seconds * 1.01
+    (token,) = acquired(worker, "ListTranscriptionJobs", 1)
+    assert seconds - 1 < token.wait <= seconds * 1.01
 
 
 def test_one_throttled_call_slows_all_calls_of_its_operation(offline: Context) -> None:
@@ -242,7 +242,7 @@ def test_work_that_waits_for_tokens_leaves_threads_for_other_work(
         assert sorted(threads.map(call, range(4))) == ["came too early"] * 2 + ["waited"] * 2
 
 
-def test_a_start_is_not_sent_before_its_turn(stack: Stack, worker: Context) -> None:
+def test_a_start_is_not_sent_before_a_token_is_free(stack: Stack, worker: Context) -> None:
     uploaded(worker, stack)
     assert worker.admission.capacity.admit() == ["one"]
     worker.admission.throttled("StartTranscriptionJob", 30)
@@ -252,7 +252,7 @@ def test_a_start_is_not_sent_before_its_turn(stack: Stack, worker: Context) -> N
     assert stack.account()["accepted"] == 0
 
 
-def test_nobody_asks_for_a_job_before_the_turn_to_ask(stack: Stack, worker: Context) -> None:
+def test_no_job_is_asked_for_before_a_token_is_free(stack: Stack, worker: Context) -> None:
     uploaded(worker, stack)
     assert worker.admission.capacity.admit() == ["one"]
     start = acquired_work(worker, Stage.START, "one")
@@ -268,7 +268,7 @@ def test_nobody_asks_for_a_job_before_the_turn_to_ask(stack: Stack, worker: Cont
     assert "GetTranscriptionJob" not in stack.account()["calls"]
 
 
-def test_nothing_is_deleted_before_its_turn(stack: Stack, worker: Context) -> None:
+def test_nothing_is_deleted_before_a_token_is_free(stack: Stack, worker: Context) -> None:
     started(worker, stack)
     poll = acquired_work(worker, Stage.POLL, FLEET)
     (job,) = [job for job in [stack.client.get("one")] if job.state is JobState.TRANSCRIBING]

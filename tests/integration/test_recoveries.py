@@ -28,8 +28,8 @@ def fields(audio: str = "/audio/a.wav", rebuilt: str | None = None) -> dict[str,
     return {"request": request, "attempt": 2, "priority": 5, "rebuilt": rebuilt or audio}
 
 
-def begin(stack: Stack, schedule: Schedule) -> Lease:
-    """Ask for a recovery and take it up, as a task does."""
+def acquired(stack: Stack, schedule: Schedule) -> Lease:
+    """Ask for a recovery and acquire its lease, as a task does."""
     stack.client.recoveries.ask()
     lease = schedule.acquire(Stage.RECOVER, FLEET)
     assert lease is not None
@@ -49,16 +49,16 @@ def test_one_question_is_answered_at_a_time(stack: Stack, schedule: Schedule) ->
     lease = schedule.acquire(Stage.RECOVER, FLEET)
     assert lease is not None
     recoveries.note_trouble("AWS could not be reached.")
-    told: list[str] = []
+    reported: list[str] = []
     with pytest.raises(WaitTimeout):
-        recoveries.wait(first.id, 0.5, told.append)
-    assert told == ["AWS could not be reached."]
+        recoveries.wait(first.id, 0.5, reported.append)
+    assert reported == ["AWS could not be reached."]
     assert recoveries.note(lease, FOUND) == "noted"
     assert recoveries.end(lease, known=3, foreign=4)
     ended = recoveries.wait(first.id)
     assert (ended.known, ended.foreign) == (3, 4)
     assert recoveries.found() == [FOUND]
-    # The next one begins anew.
+    # The next one starts anew.
     second = recoveries.ask([])
     assert recoveries.found() == []
     with pytest.raises(RecoveryFailed, match="knows no more"):
@@ -67,7 +67,7 @@ def test_one_question_is_answered_at_a_time(stack: Stack, schedule: Schedule) ->
 
 
 def test_what_was_recorded_meanwhile_is_left_alone(stack: Stack, schedule: Schedule) -> None:
-    lease = begin(stack, schedule)
+    lease = acquired(stack, schedule)
     mine = stack.client.submit("/audio/mine.wav", name="talk")
     assert stack.client.recoveries.note(lease, FOUND, deadline=60, fields=fields()) == "known"
     assert stack.client.get("talk") == mine
@@ -75,16 +75,16 @@ def test_what_was_recorded_meanwhile_is_left_alone(stack: Stack, schedule: Sched
     assert stack.client.recoveries.found() == []
 
 
-def test_who_lost_the_hold_records_nothing(stack: Stack, schedule: Schedule) -> None:
-    lease = begin(stack, schedule)
+def test_a_worker_that_lost_its_lease_records_nothing(stack: Stack, schedule: Schedule) -> None:
+    lease = acquired(stack, schedule)
     assert schedule.release(lease, 0)
-    snooze = schedule.acquire(Stage.RECOVER, FLEET)
-    assert snooze is not None
+    second = schedule.acquire(Stage.RECOVER, FLEET)
+    assert second is not None
     recoveries = stack.client.recoveries
     assert recoveries.note(lease, FOUND, deadline=60, fields=fields()) == "lost"
     assert not recoveries.end(lease)
     assert stack.client.list() == []
-    assert recoveries.note(snooze, FOUND, deadline=60, fields=fields()) == "noted"
+    assert recoveries.note(second, FOUND, deadline=60, fields=fields()) == "noted"
     job = stack.client.get("talk")
     assert (job.state, job.attempt) == (JobState.TRANSCRIBING, 2)
     assert job.deadline_at is not None
@@ -92,7 +92,7 @@ def test_who_lost_the_hold_records_nothing(stack: Stack, schedule: Schedule) -> 
 
 
 @pytest.mark.parametrize(
-    ("rebuilt", "audio", "taken"),
+    ("rebuilt", "audio", "accepted"),
     [
         ("/audio/a.wav", "/audio/a.wav", True),
         ("/audio/a.wav", "/audio/b.wav", False),
@@ -100,11 +100,11 @@ def test_who_lost_the_hold_records_nothing(stack: Stack, schedule: Schedule) -> 
     ],
 )
 def test_the_owner_may_correct_the_request_once(
-    stack: Stack, schedule: Schedule, rebuilt: str, audio: str, *, taken: bool
+    stack: Stack, schedule: Schedule, rebuilt: str, audio: str, *, accepted: bool
 ) -> None:
-    lease = begin(stack, schedule)
+    lease = acquired(stack, schedule)
     stack.client.recoveries.note(lease, FOUND, deadline=60, fields=fields(rebuilt=rebuilt))
-    if not taken:
+    if not accepted:
         with pytest.raises(JobExists):
             stack.client.submit(audio, name="talk", formats=["srt"])
         return

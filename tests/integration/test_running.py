@@ -11,7 +11,7 @@ from producer.contract.attempts import attempt_name
 from producer.contract.job import JobState
 from producer.contract.request import TranscriptionRequest
 from producer.contract.stages import FLEET, Stage
-from tests.support.lines import Lines
+from tests.support.fair_queues import FairQueues
 from tests.support.stack import Stack
 from tests.support.stages import offline_worker
 
@@ -23,7 +23,7 @@ def schedule(stack: Stack) -> Schedule:
     return Schedule(stack.broker, 5.0)
 
 
-def look(stack: Stack) -> Snapshot:
+def snapshot(stack: Stack) -> Snapshot:
     return RunningJobs(stack.broker).snapshot("5")
 
 
@@ -48,7 +48,7 @@ def end(stack: Stack, schedule: Schedule, *names: str) -> None:
 
 
 def test_nothing_runs(stack: Stack) -> None:
-    seen = look(stack)
+    seen = snapshot(stack)
     assert (seen.jobs, seen.youngest, seen.quickest, seen.pages) == ({}, 0, 0, 1)
 
 
@@ -58,7 +58,7 @@ def test_running_jobs_are_known_by_their_names_at_aws_and_the_age_of_the_younges
     run(stack, "old", ago=900)
     run(stack, "young", ago=30)
     stack.broker.command("HSET", f"{PREFIX}job:old", "attempt", 3)
-    seen = look(stack)
+    seen = snapshot(stack)
     assert seen.jobs == {"old": "old--try-3", "young": "young"}
     assert seen.youngest == pytest.approx(30, abs=5)
 
@@ -66,7 +66,7 @@ def test_running_jobs_are_known_by_their_names_at_aws_and_the_age_of_the_younges
 def test_the_slot_of_a_job_whose_record_is_gone_is_free(stack: Stack) -> None:
     run(stack, "here", "gone")
     stack.broker.command("DEL", f"{PREFIX}job:gone")
-    assert look(stack).jobs == {"here": "here"}
+    assert snapshot(stack).jobs == {"here": "here"}
     assert stack.running_ids() == ["here"]
 
 
@@ -77,25 +77,25 @@ def test_the_quickest_of_the_last_fifty_is_known_once_twenty_have_ended(
     run(stack, *names, ago=200)
     run(stack, "quick", ago=100)
     end(stack, schedule, *names)
-    assert look(stack).quickest == 0
+    assert snapshot(stack).quickest == 0
     end(stack, schedule, "quick")
-    assert look(stack).quickest == pytest.approx(100, abs=10)
+    assert snapshot(stack).quickest == pytest.approx(100, abs=10)
     more = [f"more-{number}" for number in range(50)]
     run(stack, *more, ago=300)
     end(stack, schedule, *more)
-    assert look(stack).quickest == pytest.approx(300, abs=10)
+    assert snapshot(stack).quickest == pytest.approx(300, abs=10)
 
 
 def test_how_long_the_list_was_is_remembered(stack: Stack) -> None:
     RunningJobs(stack.broker).listed(7)
-    assert look(stack).pages == 7
+    assert snapshot(stack).pages == 7
 
 
 def test_thousands_that_run_are_seen(stack: Stack) -> None:
     names = [f"job-{number}" for number in range(5000)]
     stack.broker.commands(("HSET", f"{PREFIX}job:{name}", "attempt", 1) for name in names)
     stack.broker.command("ZADD", f"{PREFIX}running", *(w for name in names for w in (1, name)))
-    assert len(look(stack).jobs) == 5000
+    assert len(snapshot(stack).jobs) == 5000
 
 
 def poll_due_in(stack: Stack) -> float:
@@ -104,27 +104,27 @@ def poll_due_in(stack: Stack) -> float:
 
 
 def start(stack: Stack, schedule: Schedule, name: str) -> None:
-    """What a start does with a job that Transcribe has taken."""
+    """What a start does with a job that Transcribe has accepted."""
     request = TranscriptionRequest(audio=f"/audio/{name}.wav", name=name)
     list(stack.store.create([(name, request)], deadline=3600, at_once=False))
     assert (Stage.UPLOAD, name) in schedule.dispatch(room=10)
     lease = schedule.acquire(Stage.UPLOAD, name)
     assert lease is not None
     assert stack.store.advance(lease, name, [JobState.UPLOADING], JobState.READY, "ready")
-    assert Lines(stack.broker).admit(1) == [name]
+    assert FairQueues(stack.broker).admit(1) == [name]
     lease = schedule.acquire(Stage.START, name)
     assert lease is not None
     assert stack.store.advance(lease, name, [JobState.STARTING], JobState.TRANSCRIBING, "running")
 
 
-def test_a_job_that_is_started_while_others_last_is_looked_for_soon(
+def test_a_job_that_starts_while_others_run_is_polled_soon(
     stack: Stack, schedule: Schedule
 ) -> None:
     run(stack, "old", ago=900)
     assert (Stage.POLL, FLEET) in schedule.dispatch(room=10)
     poll = schedule.acquire(Stage.POLL, FLEET)
     assert poll is not None
-    # While the others are looked at:
+    # While a worker polls the others:
     start(stack, schedule, "meanwhile")
     assert schedule.release(poll, 15)
     assert poll_due_in(stack) < 2
@@ -134,7 +134,7 @@ def test_a_job_that_is_started_while_others_last_is_looked_for_soon(
     assert poll_due_in(stack) < 2
 
 
-def test_where_all_last_long_no_start_brings_the_next_look_forward(
+def test_where_all_jobs_run_long_no_start_brings_the_poll_forward(
     stack: Stack, schedule: Schedule
 ) -> None:
     names = [f"job-{number}" for number in range(20)]

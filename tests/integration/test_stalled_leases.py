@@ -7,7 +7,7 @@ import pytest
 from producer.backend.keys import PREFIX
 from producer.contract.job import JobState
 from producer.contract.stages import Stage
-from tests.support.lines import NO_LIMIT, Lines
+from tests.support.fair_queues import NO_LIMIT, FairQueues
 from tests.support.stack import Stack
 from tests.support.waiting import until
 
@@ -22,19 +22,19 @@ LEASE = 600.0
 
 
 @pytest.fixture
-def lines(stack: Stack) -> Lines:
-    return Lines(stack.broker, lease=LEASE)
+def queues(stack: Stack) -> FairQueues:
+    return FairQueues(stack.broker, lease=LEASE)
 
 
-def completed(lines: Lines, names: list[str]) -> None:
+def completed(queues: FairQueues, names: list[str]) -> None:
     """Bring jobs to where only their cleanup is left."""
-    lines.queue("", *names)
-    assert lines.upload(len(names)) == names
-    assert lines.admit(len(names)) == names
+    queues.submit("", *names)
+    assert queues.upload(len(names)) == names
+    assert queues.admit(len(names)) == names
     for name in names:
-        lease = lines.collect(name)
+        lease = queues.collect(name)
         states = [JobState.COLLECTING]
-        assert lines.store.advance(lease, name, states, JobState.COMPLETED, Stage.CLEANUP)
+        assert queues.store.advance(lease, name, states, JobState.COMPLETED, Stage.CLEANUP)
 
 
 def all_are_due(stack: Stack) -> None:
@@ -52,47 +52,49 @@ def end_leases(stack: Stack, stage: Stage, names: list[str]) -> None:
         stack.broker.command("ZADD", f"{PREFIX}schedule:{stage}", "XX", now, name)
 
 
-def dispatched(lines: Lines) -> list[str]:
+def dispatched(queues: FairQueues) -> list[str]:
     """The cleanups that a dispatcher sends to workers, with room for all in the queue."""
-    room = DUE + AT_WORK + int(lines.broker.command("LLEN", Stage.CLEANUP.queue))
-    found = lines.schedule.dispatch(room, delete_rate=RATE)
+    room = DUE + AT_WORK + int(queues.broker.command("LLEN", Stage.CLEANUP.queue))
+    found = queues.schedule.dispatch(room, delete_rate=RATE)
     assert {stage for stage, _ in found} <= {Stage.CLEANUP}
     return [name for _, name in found]
 
 
-def test_cleanups_go_on_after_their_worker_was_killed(stack: Stack, lines: Lines) -> None:
+def test_cleanups_go_on_after_their_worker_was_killed(stack: Stack, queues: FairQueues) -> None:
     names = [f"job-{number:03}" for number in range(DUE + AT_WORK)]
-    completed(lines, names)
+    completed(queues, names)
     all_are_due(stack)
-    at_work = dispatched(lines)
+    at_work = dispatched(queues)
     assert at_work == names[:AT_WORK]
-    assert all(lines.schedule.acquire(Stage.CLEANUP, name) for name in at_work)
-    assert dispatched(lines) == [], "as many are on their way as may be"
+    assert all(queues.schedule.acquire(Stage.CLEANUP, name) for name in at_work)
+    assert dispatched(queues) == [], "as many are on their way as may be"
     # Their worker is killed. All other cleanups have been due for longer.
     end_leases(stack, Stage.CLEANUP, at_work)
-    assert dispatched(lines) == at_work
+    assert dispatched(queues) == at_work
     for name in at_work:
-        lease = lines.schedule.acquire(Stage.CLEANUP, name)
+        lease = queues.schedule.acquire(Stage.CLEANUP, name)
         assert lease is not None
         assert lease.stalled_count == 1
-        assert lines.store.record_cleanup(lease)
-    assert dispatched(lines) == names[AT_WORK : 2 * AT_WORK]
+        assert queues.store.record_cleanup(lease)
+    assert dispatched(queues) == names[AT_WORK : 2 * AT_WORK]
 
 
-def test_cleanups_whose_messages_were_swallowed_go_on(stack: Stack, lines: Lines) -> None:
+def test_cleanups_whose_messages_were_swallowed_go_on(stack: Stack, queues: FairQueues) -> None:
     names = [f"job-{number:03}" for number in range(DUE + AT_WORK)]
-    completed(lines, names)
+    completed(queues, names)
     all_are_due(stack)
-    assert dispatched(lines) == names[:AT_WORK]
-    assert dispatched(lines) == []
+    assert dispatched(queues) == names[:AT_WORK]
+    assert dispatched(queues) == []
     end_leases(stack, Stage.CLEANUP, names[:AT_WORK])
-    assert dispatched(lines) == names[:AT_WORK]
+    assert dispatched(queues) == names[:AT_WORK]
 
 
-def test_starts_of_a_worker_that_was_killed_go_before_new_ones(stack: Stack, lines: Lines) -> None:
+def test_starts_of_a_worker_that_was_killed_go_before_new_ones(
+    stack: Stack, queues: FairQueues
+) -> None:
     names = [f"job-{number:03}" for number in range(4 * AT_WORK)]
-    lines.queue("", *names)
-    lines.upload(len(names))
+    queues.submit("", *names)
+    queues.upload(len(names))
 
     def admitted() -> list[str]:
         return list(
@@ -102,13 +104,13 @@ def test_starts_of_a_worker_that_was_killed_go_before_new_ones(stack: Stack, lin
     first = admitted()
     assert first == names[: len(first)]
     assert len(first) >= AT_WORK
-    assert all(lines.schedule.acquire(Stage.START, name) for name in first)
+    assert all(queues.schedule.acquire(Stage.START, name) for name in first)
     end_leases(stack, Stage.START, first)
     assert admitted() == [], "there are tokens for so many only"
-    assert [name for _, name in lines.schedule.dispatch(len(names))] == first
+    assert [name for _, name in queues.schedule.dispatch(len(names))] == first
     for name in first:
-        lease = lines.schedule.acquire(Stage.START, name)
+        lease = queues.schedule.acquire(Stage.START, name)
         assert lease is not None
         states = [JobState.STARTING]
-        assert lines.store.advance(lease, name, states, JobState.TRANSCRIBING, "running")
+        assert queues.store.advance(lease, name, states, JobState.TRANSCRIBING, "running")
     assert admitted() == names[len(first) : 2 * len(first)]

@@ -41,7 +41,7 @@ _RETRY = "tests/acceptance/test_retry.py::"
 _BAD_DAYS = "tests/acceptance/test_redis_bad_days.py::"
 _HOSTILE = "tests/acceptance/test_hostile_messages.py::"
 _FENCE = "tests/integration/test_fencing_tokens.py::"
-_STORE = "tests/integration/test_store.py::"
+_STORE = "tests/integration/test_job_store.py::"
 _LARGE = "tests/acceptance/test_large_work.py::"
 _TRANSFER = "tests/integration/test_transfer.py::"
 _LIMITS = "tests/integration/test_concurrency_limits.py::"
@@ -52,7 +52,7 @@ _WHOSE = "tests/integration/test_result_ownership.py::"
 _FOLDERS = "tests/acceptance/test_cli_folders.py::"
 _STREAMS = "tests/acceptance/test_cli_streams.py::"
 _LEFT = "tests/acceptance/test_local_leftovers.py::"
-_TURNS = "tests/integration/test_seat_turns.py::"
+_TURNS = "tests/integration/test_fair_large_work.py::"
 _FILES = "tests/acceptance/test_result_files.py::"
 _FETCHED = "tests/acceptance/test_fetched_objects.py::"
 _EXTRA = "tests/integration/test_extra_files.py::"
@@ -77,7 +77,7 @@ WORKERS = (
     ),
     Protection(
         "producer/backend/workers.py",
-        "if seconds > UNCLAIMED_AFTER:",
+        "if seconds > UNDISPATCHED_AFTER:",
         "if False:",
         "tests/acceptance/test_cleanup_backlog.py::test_doctor_says_what_is_due_and_no_worker_does",
     ),
@@ -115,13 +115,13 @@ WORKERS = (
         "producer/backend/lua/commands/acquire_lease.lua",
         "if not has_lease(stage, id, '0') and tonumber(due) > at then return nil end",
         "",
-        _STORE + "test_only_one_of_many_tasks_for_an_entry_begins",
+        _STORE + "test_only_one_of_many_tasks_for_an_entry_gets_the_lease",
     ),
     Protection(
         "producer/backend/lua/commands/advance_job.lua",
         "if not has_lease(args.stage, args.entry, args.token) then return 0 end",
         "",
-        _STORE + "test_a_silent_holders_entry_goes_to_another_who_fences_it_off",
+        _STORE + "test_a_stalled_entry_goes_to_another_worker_which_fences_off_the_first",
     ),
     Protection(
         "worker/runtime/dispatcher.py",
@@ -249,19 +249,19 @@ REDIS = (
         "producer/backend/lua/includes/fair_queue.lua",
         "  local tenant = known[2] or ''\n",
         "  local tenant = ''\n",
-        "tests/integration/test_tenants.py::test_its_start_is_next_too",
+        "tests/integration/test_fair_queues.py::test_its_start_is_next_too",
     ),
     Protection(
         "producer/backend/lua/includes/fair_queue.lua",
         "local A_ROUND = 0.999\n",
         "local A_ROUND = 0\n",
-        "tests/integration/test_tenants.py::test_no_number_of_new_tenants_holds_up_one_that_waits",
+        "tests/integration/test_fair_queues.py::test_no_number_of_new_tenants_delays_one_that_waits",
     ),
     Protection(
         "producer/backend/lua/includes/fair_queue.lua",
         "    if empty == MAX_EMPTY then return nil end\n",
         "",
-        "tests/integration/test_tenants.py::test_many_tenants_that_have_gone_hold_up_no_other_call",
+        "tests/integration/test_fair_queues.py::test_many_tenants_without_jobs_delay_no_call",
     ),
     Protection(
         "producer/waiting.py",
@@ -655,7 +655,7 @@ AWS = (
         "worker/stages/adoption.py",
         "transcribe.status(job.aws_name, gate)",
         "transcribe.status(job.aws_name, lambda: work.worker.leases.keep(work.lease))",
-        _CALLING + "test_nobody_asks_for_a_job_before_the_turn_to_ask",
+        _CALLING + "test_no_job_is_asked_for_before_a_token_is_free",
     ),
     Protection(
         "worker/account/calls.py",
@@ -789,7 +789,7 @@ LARGE = (
         "worker/runtime/work.py",
         "        if self.worker.schedule.is_large_queued(self.lease.stage):\n",
         "        if False:\n",
-        _LIMITS + "test_a_free_limit_is_for_the_tenant_whose_turn_it_is",
+        _LIMITS + "test_a_free_limit_goes_to_the_tenant_that_is_next",
     ),
     Protection(
         "producer/backend/lua/commands/next_large.lua",
@@ -803,19 +803,19 @@ LARGE = (
         "local id = next_waiting(queue, args.weights, still_waits)\n",
         "local id = redis.call('ZRANGE', KEY.large .. stage, 0, 0)[1]\n"
         "if id then still_waits(id) end\n",
-        _TURNS + "test_one_large_job_of_another_tenant_has_the_next_seat[collect]",
+        _TURNS + "test_one_large_job_of_another_tenant_is_next[collect]",
     ),
     Protection(
         "producer/backend/lua/commands/dispatch_due.lua",
         "new and math.floor((room + chance) / 2) or room",
         "room",
-        _TURNS + "test_those_who_look_for_seats_leave_places_to_what_is_new",
+        _TURNS + "test_large_work_that_tries_again_leaves_room_for_new_jobs",
     ),
     Protection(
         "producer/backend/lua/commands/dispatch_due.lua",
         "local chance = math.floor(at * 1e6) % 2",
         "local chance = 1",
-        _TURNS + "test_of_places_that_come_one_at_a_time_what_is_new_has_some_too",
+        _TURNS + "test_new_jobs_get_some_of_the_room_that_comes_one_at_a_time",
     ),
     Protection(
         "worker/aws/payload.py",

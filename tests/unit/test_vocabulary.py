@@ -51,18 +51,9 @@ ALLOWED = {
 }
 #: Files whose names are still to be changed.
 OPEN = {
-    "producer/backend/workers.py",
-    "tests/integration/test_concurrency_limits.py",
     "tests/integration/test_localaws_cli.py",
     "tests/integration/test_localaws_s3.py",
     "tests/integration/test_localaws_signatures.py",
-    "tests/integration/test_rate_limited_calls.py",
-    "tests/integration/test_recoveries.py",
-    "tests/integration/test_running.py",
-    "tests/integration/test_seat_turns.py",
-    "tests/integration/test_store.py",
-    "tests/integration/test_tenants.py",
-    "tests/support/lines.py",
 }
 
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")

@@ -73,7 +73,7 @@ def _findings(client: Client) -> Iterator[Finding]:
         ok = not workers or queue in served
         advice = "" if ok else f"; no worker takes from it: start one with `-Q {queue}`"
         yield f"queue {queue}", ok, f"{length} messages{advice}"
-    for each in client.fleet.unclaimed() if workers else []:
+    for each in client.fleet.undispatched() if workers else []:
         message = (
             f"{each.number} are due, and nobody has taken one up for {each.seconds:.0f} s, though "
             "workers are alive: restart them; if that does not help, report it with their logs"

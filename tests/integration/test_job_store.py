@@ -21,7 +21,7 @@ pytestmark = pytest.mark.redis
 
 #: Longer than any test may take, however busy the machine is.
 LEASE = 600.0
-#: For what is about leases that lapse.
+#: For tests of stalled entries.
 SHORT = 1.0
 
 
@@ -37,7 +37,7 @@ def brief(stack: Stack) -> Schedule:
 
 
 def queue(stack: Stack, *names: str, priority: int = 5) -> None:
-    """Put jobs in line, without messages."""
+    """Record jobs, without messages."""
     requests = [
         (name, TranscriptionRequest(audio=f"/audio/{name}.wav", name=name, priority=priority))
         for name in names
@@ -45,8 +45,8 @@ def queue(stack: Stack, *names: str, priority: int = 5) -> None:
     list(stack.store.create(requests, deadline=3600, at_once=False))
 
 
-def take_up(schedule: Schedule, stage: Stage, name: str) -> Lease:
-    """Claim and begin, as a dispatcher and a task do."""
+def acquire(schedule: Schedule, stage: Stage, name: str) -> Lease:
+    """Dispatch an entry and acquire its lease, as a dispatcher and a task do."""
     assert (stage, name) in schedule.dispatch(room=10)
     lease = schedule.acquire(stage, name)
     assert lease is not None
@@ -54,9 +54,9 @@ def take_up(schedule: Schedule, stage: Stage, name: str) -> Lease:
 
 
 def bring_to(stack: Stack, schedule: Schedule, name: str, state: JobState) -> Lease:
-    """Take a job through its stages; returns the hold on the stage it is in."""
+    """Bring a job to a state; returns the lease of the stage that it is in."""
     queue(stack, name)
-    lease = take_up(schedule, Stage.UPLOAD, name)
+    lease = acquire(schedule, Stage.UPLOAD, name)
     if state is JobState.UPLOADING:
         return lease
     assert stack.store.advance(lease, name, [JobState.UPLOADING], JobState.READY, "ready")
@@ -65,19 +65,19 @@ def bring_to(stack: Stack, schedule: Schedule, name: str, state: JobState) -> Le
     assert stack.broker.run(
         "admit_jobs", slots="10", start_rate="100", lease=LEASE, weights={}
     ) == [name]
-    begun = schedule.acquire(Stage.START, name)
-    assert begun is not None
+    start = schedule.acquire(Stage.START, name)
+    assert start is not None
     if state is JobState.STARTING:
-        return begun
+        return start
     assert stack.store.advance(
-        begun,
+        start,
         name,
         [JobState.STARTING],
         JobState.TRANSCRIBING,
         "running",
         {"result_uri": "s3://b/k"},
     )
-    poll = take_up(schedule, Stage.POLL, FLEET)
+    poll = acquire(schedule, Stage.POLL, FLEET)
     if state is JobState.TRANSCRIBING:
         return poll
     assert stack.store.advance(
@@ -115,7 +115,9 @@ def test_submit_many_checks_all_before_it_records_one(stack: Stack) -> None:
     assert sum(stack.client.counts().values()) == 0
 
 
-def test_only_one_of_many_tasks_for_an_entry_begins(stack: Stack, schedule: Schedule) -> None:
+def test_only_one_of_many_tasks_for_an_entry_gets_the_lease(
+    stack: Stack, schedule: Schedule
+) -> None:
     queue(stack, "one")
     schedule.dispatch(room=10)
     with ThreadPoolExecutor(8) as pool:
@@ -124,45 +126,47 @@ def test_only_one_of_many_tasks_for_an_entry_begins(stack: Stack, schedule: Sche
     assert stack.client.get("one").state is JobState.UPLOADING
 
 
-def test_a_message_without_an_entry_begins_nothing(schedule: Schedule) -> None:
+def test_a_message_without_an_entry_gets_no_lease(schedule: Schedule) -> None:
     assert schedule.acquire(Stage.UPLOAD, "never-submitted") is None
 
 
-def test_a_silent_holders_entry_goes_to_another_who_fences_it_off(
+def test_a_stalled_entry_goes_to_another_worker_which_fences_off_the_first(
     stack: Stack, brief: Schedule, schedule: Schedule
 ) -> None:
     queue(stack, "one")
-    lost = take_up(brief, Stage.UPLOAD, "one")
-    until(lambda: (Stage.UPLOAD, "one") in schedule.dispatch(room=10), what="the lease to lapse")
-    holder = schedule.acquire(Stage.UPLOAD, "one")
-    assert holder is not None
-    assert holder.stalled_count == 1
+    lost = acquire(brief, Stage.UPLOAD, "one")
+    until(
+        lambda: (Stage.UPLOAD, "one") in schedule.dispatch(room=10), what="the entry to be stalled"
+    )
+    current = schedule.acquire(Stage.UPLOAD, "one")
+    assert current is not None
+    assert current.stalled_count == 1
     # The first one wakes up late: nothing it does has an effect.
-    assert schedule.extend([lost, holder]) == [False, True]
+    assert schedule.extend([lost, current]) == [False, True]
     assert not stack.store.advance(lost, "one", [JobState.UPLOADING], JobState.READY, "ready")
     assert not schedule.release(lost, 0)
     assert stack.client.get("one").state is JobState.UPLOADING
-    assert stack.store.advance(holder, "one", [JobState.UPLOADING], JobState.READY, "ready")
+    assert stack.store.advance(current, "one", [JobState.UPLOADING], JobState.READY, "ready")
 
 
-def test_a_renewed_lease_is_not_taken_over(
+def test_an_entry_whose_lease_is_extended_is_not_dispatched(
     stack: Stack, brief: Schedule, schedule: Schedule
 ) -> None:
     queue(stack, "one")
-    lease = take_up(brief, Stage.UPLOAD, "one")
-    lapses_at = stack.now() + 1 + SHORT
+    lease = acquire(brief, Stage.UPLOAD, "one")
+    expired_at = stack.now() + 1 + SHORT
     # For longer than it had.
     assert schedule.extend([lease]) == [True]
-    until(lambda: stack.now() > lapses_at)
+    until(lambda: stack.now() > expired_at)
     assert schedule.dispatch(room=10) == []
     assert schedule.acquire(Stage.UPLOAD, "one") is None
 
 
-def test_generations_grow_even_if_redis_forgot_the_last_one(
+def test_fencing_tokens_grow_even_if_redis_forgot_the_last_one(
     stack: Stack, brief: Schedule, schedule: Schedule
 ) -> None:
     queue(stack, "one")
-    before = take_up(brief, Stage.UPLOAD, "one")
+    before = acquire(brief, Stage.UPLOAD, "one")
     stack.broker.command("DEL", f"{PREFIX}fencing_token")
     until(lambda: schedule.dispatch(room=10))
     after = schedule.acquire(Stage.UPLOAD, "one")
@@ -170,18 +174,18 @@ def test_generations_grow_even_if_redis_forgot_the_last_one(
     assert int(after.token) > int(before.token)
 
 
-def test_claims_leave_a_backlog_in_line_and_take_the_urgent_first(
+def test_dispatch_leaves_a_backlog_queued_and_sends_the_urgent_first(
     stack: Stack, schedule: Schedule
 ) -> None:
     queue(stack, *(f"plain-{number}" for number in range(50)))
     queue(stack, "urgent", priority=0)
-    claimed = schedule.dispatch(room=10)
-    assert len(claimed) == 10
-    assert claimed[0] == (Stage.UPLOAD, "urgent")
-    assert claimed[1] == (Stage.UPLOAD, "plain-0")
+    dispatched = schedule.dispatch(room=10)
+    assert len(dispatched) == 10
+    assert dispatched[0] == (Stage.UPLOAD, "urgent")
+    assert dispatched[1] == (Stage.UPLOAD, "plain-0")
 
 
-def test_claims_stop_while_a_queue_is_full(stack: Stack, schedule: Schedule) -> None:
+def test_dispatch_stops_while_a_queue_is_full(stack: Stack, schedule: Schedule) -> None:
     queue(stack, "one")
     for number in range(10):
         stack.broker.command("LPUSH", Stage.UPLOAD.queue, f"message {number}")
@@ -190,14 +194,16 @@ def test_claims_stop_while_a_queue_is_full(stack: Stack, schedule: Schedule) -> 
     assert schedule.dispatch(room=10) == [(Stage.UPLOAD, "one")]
 
 
-def test_work_put_off_is_due_again_and_not_before(stack: Stack, schedule: Schedule) -> None:
+def test_released_work_is_due_after_its_delay_and_not_before(
+    stack: Stack, schedule: Schedule
+) -> None:
     queue(stack, "one")
-    lease = take_up(schedule, Stage.UPLOAD, "one")
+    lease = acquire(schedule, Stage.UPLOAD, "one")
     assert schedule.release(lease, LEASE)
     assert schedule.acquire(Stage.UPLOAD, "one") is None
     assert schedule.dispatch(room=10) == []
     queue(stack, "two")
-    lease = take_up(schedule, Stage.UPLOAD, "two")
+    lease = acquire(schedule, Stage.UPLOAD, "two")
     assert schedule.release(lease, 0.5)
     until(lambda: schedule.dispatch(room=10) == [(Stage.UPLOAD, "two")])
 
@@ -209,14 +215,14 @@ def test_the_poll_is_one_entry_and_stays_while_something_runs(
     assert schedule.acquire(Stage.POLL, FLEET) is None
     # It believes that nothing runs any more, but something was started meanwhile.
     assert schedule.complete(poll)
-    again = take_up(schedule, Stage.POLL, FLEET)
+    again = acquire(schedule, Stage.POLL, FLEET)
     assert stack.store.advance(again, "one", [JobState.TRANSCRIBING], JobState.COLLECTING, "")
     assert schedule.complete(again)
     assert schedule.dispatch(room=10) == []
 
 
 @pytest.mark.parametrize("state", [JobState.UPLOADING, JobState.STARTING, JobState.COLLECTING])
-def test_a_cancelled_job_is_lost_to_whoever_worked_on_it(
+def test_a_cancelled_job_is_lost_to_its_worker(
     stack: Stack, schedule: Schedule, state: JobState
 ) -> None:
     lease = bring_to(stack, schedule, "one", state)
@@ -250,17 +256,17 @@ def test_a_retried_job_that_has_nothing_to_fetch_is_a_new_attempt(
 ) -> None:
     bring_to(stack, schedule, "one", JobState.COLLECTING)
     stack.client.cancel("one")
-    stack.store.record_cleanup(take_up(schedule, Stage.CLEANUP, "one"))
+    stack.store.record_cleanup(acquire(schedule, Stage.CLEANUP, "one"))
     stack.client.retry("one")
-    lost = take_up(schedule, Stage.COLLECT, "one")
+    lost = acquire(schedule, Stage.COLLECT, "one")
     schedule.release(lost, 0)
-    lease = take_up(schedule, Stage.COLLECT, "one")
+    lease = acquire(schedule, Stage.COLLECT, "one")
     assert not stack.store.start_new_attempt(lost)
     assert stack.store.start_new_attempt(lease)
     again = stack.client.get("one")
     assert (again.state, again.attempt, again.result_uri) == (JobState.QUEUED, 2, None)
     assert schedule.acquire(Stage.COLLECT, "one") is None
-    take_up(schedule, Stage.UPLOAD, "one")
+    acquire(schedule, Stage.UPLOAD, "one")
 
 
 def test_a_stopped_jobs_cleanup_waits_for_a_result_that_comes_late(
@@ -296,7 +302,7 @@ def test_retry_is_a_new_attempt_of_what_ended_badly_only(stack: Stack, schedule:
         stack.client.retry("one")
     with pytest.raises(JobNotFound):
         stack.client.retry("other")
-    lease = take_up(schedule, Stage.UPLOAD, "one")
+    lease = acquire(schedule, Stage.UPLOAD, "one")
     fields = {"error.code": "Empty", "error.message": "It is empty.", "error.stage": "upload"}
     assert stack.store.advance(lease, "one", [JobState.UPLOADING], JobState.FAILED, "", fields)
     failed = stack.client.get("one")
@@ -308,7 +314,7 @@ def test_retry_is_a_new_attempt_of_what_ended_badly_only(stack: Stack, schedule:
     assert stack.broker.command("TTL", f"{PREFIX}job:one") == -1
 
 
-def test_overdue_jobs_fail_in_whatever_line_they_stand(stack: Stack, schedule: Schedule) -> None:
+def test_overdue_jobs_fail_while_they_are_queued(stack: Stack, schedule: Schedule) -> None:
     stack.client.submit("/audio/a.wav", name="late", deadline=0.2)
     assert until(stack.store.fail_overdue) == ["late"]
     job = stack.client.get("late")
@@ -334,9 +340,9 @@ def test_waiting_is_pushed_and_sees_what_ended_before(stack: Stack) -> None:
     seen = stack.client.as_completed(ids, timeout=DEADLINE)
     assert next(seen).id == ids[0]
     with ThreadPoolExecutor(1) as pool:
-        snooze = pool.submit(stack.client.cancel, ids[2])
+        cancelling = pool.submit(stack.client.cancel, ids[2])
         assert next(seen).id == ids[2]
-        snooze.result()
+        cancelling.result()
         pool.submit(stack.client.cancel, ids[1]).result()
     assert [job.id for job in seen] == [ids[1]]
 
@@ -382,7 +388,7 @@ def test_of_a_stopped_job_no_result_is_kept(stack: Stack, schedule: Schedule, to
     for _ in range(2):
         assert stack.broker.command("KEYS", f"{PREFIX}text:*") == []
         assert stack.broker.command("KEYS", f"{PREFIX}document:*") == []
-        # Whoever collects it has not heard of it yet.
+        # The worker that collects it does not know yet.
         assert not kept.keep(lease, "hello", b"{}", most=1000)
 
 

@@ -1,4 +1,4 @@
-"""The lines of jobs in a real Redis, without workers: a test takes out of them what is next."""
+"""The fair queues of a real Redis, without workers: a test dispatches and admits what is next."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from producer.contract.request import TranscriptionRequest
 from producer.contract.stages import FLEET, Stage
 from tests.support.stack import LEASE
 
-#: So many seconds between two starts as never to hold one up.
+#: Starts a second, so many that none waits.
 NO_LIMIT = "100000"
 
 
 @dataclass
-class Lines:
-    """Puts jobs into the lines and takes them out, as producers, tasks and dispatchers do."""
+class FairQueues:
+    """Submits jobs, and moves them on as tasks and dispatchers do."""
 
     broker: Broker
     weights: dict[str, float] = field(default_factory=dict)
@@ -29,7 +29,7 @@ class Lines:
         self.store = JobStore(self.broker, retention=3600, lease=self.lease)
         self.schedule = Schedule(self.broker, self.lease)
 
-    def queue(self, tenant: str, *names: str, priority: int = 5) -> None:
+    def submit(self, tenant: str, *names: str, priority: int = 5) -> None:
         metadata = {"tenant": tenant} if tenant else {}
         requests = [
             (
@@ -43,10 +43,10 @@ class Lines:
         list(self.store.create(requests, deadline=3600, at_once=False))
 
     def upload(self, number: int) -> list[str]:
-        """Let the next so many jobs be uploaded and READY; returns their names in order."""
+        """Upload the next so many jobs, which are READY then; returns their names in order."""
         room = number + self._queued()
-        claimed = self.schedule.dispatch(room, weights=self.weights)
-        names = [name for stage, name in claimed if stage is Stage.UPLOAD]
+        dispatched = self.schedule.dispatch(room, weights=self.weights)
+        names = [name for stage, name in dispatched if stage is Stage.UPLOAD]
         for name in names:
             lease = self.schedule.acquire(Stage.UPLOAD, name)
             assert lease is not None
@@ -58,9 +58,9 @@ class Lines:
         return int(self.broker.command("LLEN", Stage.UPLOAD.queue))
 
     def admit(self, number: int) -> list[str]:
-        """Give slots to the next so many jobs; returns their names in order."""
-        taken = int(self.broker.command("ZCARD", f"{PREFIX}schedule:start"))
-        slots = taken + int(self.broker.command("ZCARD", f"{PREFIX}running")) + number
+        """Admit the next so many jobs; returns their names in order."""
+        starting = int(self.broker.command("ZCARD", f"{PREFIX}schedule:start"))
+        slots = starting + int(self.broker.command("ZCARD", f"{PREFIX}running")) + number
         return list(
             self.broker.run(
                 "admit_jobs",
@@ -97,7 +97,7 @@ class Lines:
         return collect
 
     def clean_up(self, name: str) -> None:
-        """Look after a job that was cancelled, so that it may be retried."""
+        """Clean up after a cancelled job, so that it may be retried."""
         lease = self.schedule.acquire(Stage.CLEANUP, name)
         assert lease is not None
         assert self.store.record_cleanup(lease)
