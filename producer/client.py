@@ -249,7 +249,7 @@ class Client:
 
     def _completed(self, job_id: str) -> Job:
         job = self.get(job_id)
-        if job.state is JobState.COMPLETED:
+        if job.state.has_result:
             return job
         if job.error is not None:
             raise JobFailed(f"Job {job_id!r} failed: {job.error.message}")

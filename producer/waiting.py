@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 
 from producer.backend.job_store import JobStore
-from producer.contract.job import Job, JobState
+from producer.contract.job import Job
 from producer.errors import BrokerUnavailable, BrokerUnusable, JobNotFound, WaitTimeout
 
 #: This often, in seconds, the records are looked at without an event, which may have been trimmed.
@@ -93,7 +93,7 @@ def _ended(store: JobStore, job_ids: set[str], *, cleaned: bool) -> list[Job]:
         if job is None:
             raise JobNotFound(f"There is no job {job_id!r}.")
         unclean = job.request.cleanup and not (job.cleaned_at or job.cleanup_error)
-        completed = job.state is JobState.COMPLETED
+        completed = job.state.has_result
         if job.state.is_terminal and not (cleaned and unclean and completed):
             ended.append(job)
     return ended

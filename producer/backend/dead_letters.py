@@ -13,7 +13,6 @@ from producer.backend.connection import Broker
 from producer.contract.request import TranscriptionRequest
 from producer.errors import DeadLetterNotFound, InvalidRequest
 
-_DEAD_LETTERS = str(keys.DEAD_LETTERS)
 #: The latest so many are kept.
 MAX_DEAD_LETTERS = 1000
 #: Of a longer message this many characters are kept.
@@ -68,8 +67,8 @@ class DeadLetters:
         )
         self._broker.commands(
             [
-                ("LPUSH", _DEAD_LETTERS, dead_letter.model_dump_json()),
-                ("LTRIM", _DEAD_LETTERS, 0, MAX_DEAD_LETTERS - 1),
+                ("LPUSH", str(keys.DEAD_LETTERS), dead_letter.model_dump_json()),
+                ("LTRIM", str(keys.DEAD_LETTERS), 0, MAX_DEAD_LETTERS - 1),
             ]
         )
 
@@ -91,7 +90,7 @@ class DeadLetters:
         Raises:
             LetterNotFound: if there is none of that id.
         """
-        self._broker.command("LREM", _DEAD_LETTERS, 1, self._entry(dead_letter_id)[0])
+        self._broker.command("LREM", str(keys.DEAD_LETTERS), 1, self._entry(dead_letter_id)[0])
 
     def _entry(self, dead_letter_id: str) -> tuple[str, DeadLetter]:
         for entry, dead_letter in self._entries():
@@ -102,5 +101,5 @@ class DeadLetters:
         )
 
     def _entries(self) -> list[tuple[str, DeadLetter]]:
-        entries = self._broker.command("LRANGE", _DEAD_LETTERS, 0, -1)
+        entries = self._broker.command("LRANGE", str(keys.DEAD_LETTERS), 0, -1)
         return [(entry, DeadLetter.model_validate_json(entry)) for entry in entries]

@@ -21,8 +21,6 @@ from producer.contract.job import JobState
 from producer.contract.stages import Stage
 from producer.errors import RecoveryFailed, WaitTimeout
 
-_RECOVERY = str(keys.RECOVERY)
-_FOUND = str(keys.RECOVERED)
 _FOLLOWS: dict[JobState, Follows] = {
     JobState.TRANSCRIBING: "running",
     JobState.COLLECTING: Stage.COLLECT,
@@ -131,7 +129,7 @@ class Recoveries:
         Raises:
             RecoveryFailed: if Redis knows no more of it.
         """
-        fields: dict[str, str] = self._broker.command("HGETALL", _RECOVERY)
+        fields: dict[str, str] = self._broker.command("HGETALL", str(keys.RECOVERY))
         if fields.get("id") != recovery_id:
             raise RecoveryFailed(
                 "Redis knows no more of this recovery; ask again, which is always safe."
@@ -183,7 +181,7 @@ class Recoveries:
 
     def found(self) -> list[FoundJob]:
         """The jobs that the latest recovery has found so far, by id."""
-        texts = self._broker.command("HVALS", _FOUND)
+        texts = self._broker.command("HVALS", str(keys.RECOVERED))
         return sorted(map(FoundJob.model_validate_json, texts), key=lambda each: each.id)
 
     # -- for who looks --------------------------------------------------------------------------
@@ -194,7 +192,7 @@ class Recoveries:
         Raises:
             RecoveryFailed: if Redis knows no more of it.
         """
-        return self.get(str(self._broker.command("HGET", _RECOVERY, "id")))
+        return self.get(str(self._broker.command("HGET", str(keys.RECOVERY), "id")))
 
     def note(
         self,
@@ -238,11 +236,11 @@ class Recoveries:
 
     def was_found(self, job_id: str) -> bool:
         """Whether this recovery has noted a job, maybe before its worker died."""
-        return bool(self._broker.command("HEXISTS", _FOUND, job_id))
+        return bool(self._broker.command("HEXISTS", str(keys.RECOVERED), job_id))
 
     def note_trouble(self, reason: str) -> None:
         """Note what delays the recovery; '' if nothing does any more."""
-        self._broker.command("HSET", _RECOVERY, "trouble", reason)
+        self._broker.command("HSET", str(keys.RECOVERY), "trouble", reason)
 
     def end(self, lease: Lease, *, known: int = 0, foreign: int = 0, error: str = "") -> bool:
         """Say how it ended, and be done with it; False if the hold was lost."""

@@ -12,7 +12,6 @@ from producer.contract.attempts import attempt_name
 
 #: Seconds after which it is forgotten how long the account's list was.
 _PAGES_LAST = 60
-_MISSED = str(keys.MISSED)
 #: Seconds after which it is forgotten what was missed, longer than from one look to the next.
 _MISSED_LAST = 60
 
@@ -84,6 +83,12 @@ class RunningJobs:
         Raises:
             BrokerUnavailable: if Redis does not answer.
         """
-        kept = [("SADD", _MISSED, *job_ids), ("EXPIRE", _MISSED, _MISSED_LAST)] if job_ids else []
-        before, *_ = self._broker.commands([("SMEMBERS", _MISSED), ("DEL", _MISSED), *kept])
+        kept = (
+            [("SADD", str(keys.MISSED), *job_ids), ("EXPIRE", str(keys.MISSED), _MISSED_LAST)]
+            if job_ids
+            else []
+        )
+        before, *_ = self._broker.commands(
+            [("SMEMBERS", str(keys.MISSED)), ("DEL", str(keys.MISSED)), *kept]
+        )
         return set(before)

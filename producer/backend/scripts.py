@@ -21,7 +21,13 @@ from importlib import resources
 from importlib.resources.abc import Traversable
 
 from producer.backend import keys
-from producer.contract.job import NOTHING_MADE, REFUSED, TERMINAL_STATES, TRANSITIONS
+from producer.contract.job import (
+    NOTHING_MADE,
+    REFUSED,
+    STATES_WITH_RESULT,
+    TERMINAL_STATES,
+    TRANSITIONS,
+)
 from producer.contract.request import DEFAULT_PRIORITY
 from producer.contract.stages import FLEET, INBOX_LISTS, Stage
 
@@ -64,6 +70,7 @@ def constants() -> Mapping[str, object]:
         "MOVES": {
             state: dict.fromkeys(sorted(allowed), True) for state, allowed in TRANSITIONS.items()
         },
+        "HAS_RESULT": dict.fromkeys(sorted(STATES_WITH_RESULT), True),
         "TERMINAL": dict.fromkeys(sorted(TERMINAL_STATES), True),
         "TASKS": {stage: stage.task for stage in Stage},
         "QUEUES": {stage: stage.queue for stage in Stage},

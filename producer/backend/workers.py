@@ -15,8 +15,6 @@ from producer.backend.connection import Broker
 from producer.contract.stages import CONTROL_LIST, CONTROL_QUEUE, QUEUES, Stage
 from producer.errors import BrokerUnusable
 
-_WORKERS = str(keys.WORKERS)
-_EPOCH = str(keys.EPOCH)
 #: Seconds of silence after which a worker is taken for dead.
 SILENCE = 20.0
 #: Seconds for which work may be due and none of it be claimed: at a low rate it has its turn later.
@@ -78,17 +76,17 @@ class Fleet:
     def report(self, report: WorkerReport) -> None:
         """Leave a heartbeat, stamped with Redis's time."""
         stamped = report.model_copy(update={"seen_at": self._now()})
-        self._broker.command("HSET", _WORKERS, report.name, stamped.model_dump_json())
+        self._broker.command("HSET", str(keys.WORKERS), report.name, stamped.model_dump_json())
 
     def leave(self, name: str) -> None:
         """Take a worker off the list."""
-        self._broker.command("HDEL", _WORKERS, name)
+        self._broker.command("HDEL", str(keys.WORKERS), name)
 
     def alive(self) -> list[WorkerReport]:
         """The workers heard from lately, by name; those silent for long are forgotten."""
         now = self._now()
         alive: list[WorkerReport] = []
-        for text in self._broker.command("HVALS", _WORKERS):
+        for text in self._broker.command("HVALS", str(keys.WORKERS)):
             report = WorkerReport.model_validate_json(text)
             if now - report.seen_at <= SILENCE:
                 alive.append(report)
@@ -131,7 +129,7 @@ class Fleet:
     def epoch(self) -> str:
         """A mark that stays the same for as long as Redis keeps what it is told."""
         answers = self._broker.commands(
-            [("SETNX", _EPOCH, secrets.token_hex(8)), ("GET", _EPOCH)],
+            [("SETNX", str(keys.EPOCH), secrets.token_hex(8)), ("GET", str(keys.EPOCH))],
         )
         return str(answers[1])
 

@@ -128,6 +128,4 @@ def _is_settled(job: Job | None) -> bool:
     """Whether nothing of it changes any more."""
     if job is None or not job.state.is_terminal:
         return False
-    return job.cleaned_at is not None or (
-        job.state is JobState.COMPLETED and not job.request.cleanup
-    )
+    return job.cleaned_at is not None or (job.state.has_result and not job.request.cleanup)

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from producer.client import Client
-from producer.contract.job import Job, JobState
+from producer.contract.job import Job
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 
@@ -90,7 +90,7 @@ def watched(
 
 def complain(job: Job) -> bool:
     """Say why a job has no result, if so; returns whether it has one."""
-    if job.state is JobState.COMPLETED:
+    if job.state.has_result:
         if job.cleanup_error:
             chatter(f"{job.id}: completed, but not cleaned up: {job.cleanup_error}")
         return True

@@ -40,12 +40,18 @@ class JobState(StrEnum):
     CANCELLED = "CANCELLED"
 
     @property
+    def has_result(self) -> bool:
+        """Whether the result of a job in this state is safe."""
+        return self in STATES_WITH_RESULT
+
+    @property
     def is_terminal(self) -> bool:
         """Whether a job stays in this state until somebody retries it."""
         return self in TERMINAL_STATES
 
 
 TERMINAL_STATES = frozenset({JobState.COMPLETED, JobState.FAILED, JobState.CANCELLED})
+STATES_WITH_RESULT = frozenset({JobState.COMPLETED})
 _STOPPED = frozenset({JobState.FAILED, JobState.CANCELLED})
 
 #: The moves that a job may make. Redis refuses all others, whoever asks for them.

@@ -425,8 +425,8 @@ AWS = (
     ),
     Protection(
         "producer/backend/lua/includes/states.lua",
-        "    if to ~= 'COMPLETED' then redis.call('DEL', KEY.text .. id, KEY.document .. id) end\n",
-        "",
+        "redis.call('DEL', KEY.text .. id, KEY.document .. id) end\n  end\nend\n\nlocal function move",
+        "end\n  end\nend\n\nlocal function move",
         _STORE + "test_of_a_stopped_job_no_result_is_kept[FAILED]",
     ),
     Protection(
@@ -934,7 +934,7 @@ MESSAGES = (
     ),
     Protection(
         "producer/backend/dead_letters.py",
-        '                ("LTRIM", _DEAD_LETTERS, 0, MAX_DEAD_LETTERS - 1),\n',
+        '                ("LTRIM", str(keys.DEAD_LETTERS), 0, MAX_DEAD_LETTERS - 1),\n',
         "",
         _HOSTILE + "test_dead_letters_use_bounded_memory",
     ),

@@ -72,7 +72,7 @@ def abort_uploads(work: Work) -> None:
         Transient: as AWS's error is classified.
     """
     job, settings = work.job, work.worker.settings
-    if job.request.is_on_s3 or job.state is JobState.COMPLETED or not _was_uploaded(job):
+    if job.request.is_on_s3 or job.state.has_result or not _was_uploaded(job):
         return
     storage = work.worker.storage
     try:
@@ -119,7 +119,7 @@ def delete_results(work: Work) -> None:
         attempt = job.model_copy(update={"attempt": number})
         output = s3_keys.output_uri(attempt, settings)
         # What a job was completed without stays where it can still be fetched.
-        is_result = job.state is JobState.COMPLETED and number == job.attempt
+        is_result = job.state.has_result and number == job.attempt
         uris += [
             each.uri
             for each in s3_keys.written_objects(attempt, output)
@@ -150,7 +150,7 @@ def discard_files(work: Work) -> None:
     """
     job = work.job
     collected_at = job.times.get(JobState.COLLECTING)
-    is_stopped = job.state is not JobState.COMPLETED
+    is_stopped = not job.state.has_result
     if is_stopped and collected_at is not None and collected_at >= job.created_at:
         work.guard.fence()
         discard_results(job, work.worker.settings.results_dir)
@@ -171,7 +171,7 @@ def delete_job(work: Work) -> None:
         is_last = number == job.attempt
         if is_last and job.adopted:
             continue
-        if job.state is not JobState.COMPLETED or not is_last:
+        if not job.state.has_result or not is_last:
             # It may never have been started, and then the name may be somebody else's.
             status = worker.transcribe.status(name, work.rate_limited("GetTranscriptionJob"))
             if status is None or status.media_uri != job.media_uri:

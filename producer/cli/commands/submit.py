@@ -11,7 +11,6 @@ import click
 from producer.cli import bulk, inputs, output, script_file
 from producer.cli.left_out import LeftOut
 from producer.client import Client
-from producer.contract.job import JobState
 
 
 @click.command()
@@ -131,7 +130,7 @@ def print_as_they_end(
     """Print each transcript when its job has ended; returns whether all have one."""
     good = True
     for job in output.watched(client, ids, timeout, cleaned=True, meanwhile=meanwhile):
-        done = job.state is JobState.COMPLETED
+        done = job.state.has_result
         text = client.text(job.id) if done else None
         if as_json:
             output.record({**output.job_fields(job), "text": text})

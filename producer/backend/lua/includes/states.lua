@@ -26,7 +26,7 @@ local function enter_state(id, to, at, retention)
     redis.call('ZREM', KEY.deadlines, id)
     redis.call('EXPIRE', key, retention)
     -- A worker that collects it may have kept these already, and none can keep them any more.
-    if to ~= 'COMPLETED' then redis.call('DEL', KEY.text .. id, KEY.document .. id) end
+    if not HAS_RESULT[to] then redis.call('DEL', KEY.text .. id, KEY.document .. id) end
   end
 end
 
