@@ -425,7 +425,8 @@ AWS = (
     ),
     Protection(
         "producer/backend/lua/includes/states.lua",
-        "redis.call('DEL', KEY.text .. id, KEY.document .. id) end\n  end\nend\n\nlocal function move",
+        "redis.call('DEL', KEY.text .. id, KEY.document .. id) end\n"
+        "  end\nend\n\nlocal function move",
         "end\n  end\nend\n\nlocal function move",
         _STORE + "test_of_a_stopped_job_no_result_is_kept[FAILED]",
     ),
