@@ -15,7 +15,7 @@ from tests.support.stack import Stack
 
 for _name in [name for name in os.environ if name.startswith(("AWS_", "TRANSCRIBE_", "CELERY_"))]:
     del os.environ[_name]
-# No credentials or settings of whoever runs the tests, and no real AWS, by any way.
+# No credentials or settings of the person who runs the tests, and no real AWS.
 os.environ["AWS_CONFIG_FILE"] = os.devnull
 os.environ["AWS_SHARED_CREDENTIALS_FILE"] = os.devnull
 os.environ["AWS_EC2_METADATA_DISABLED"] = "true"

@@ -1,4 +1,4 @@
-"""All workers together keep to the account's rates; AWS that hangs for one holds up no other."""
+"""All workers together keep to the account's rates; AWS that hangs for one delays no other."""
 
 from __future__ import annotations
 
@@ -113,14 +113,14 @@ def test_many_that_are_cancelled_while_they_run_keep_the_rates(stack: Stack) -> 
 def test_a_small_result_is_checked_and_read_in_one_call(stack: Stack) -> None:
     stack.start_aws("--recogniser", "fixed:1")
     stack.start_worker()
-    # The first upload of a worker finds out whether later ones need a look before.
+    # The first upload of a worker finds out whether later ones need a HEAD before.
     completed(stack, submit(stack, 1))
     heads = stack.account()["calls"]["HeadObject"]["count"]
     ids = submit(stack, 60)
     completed(stack, ids)
     calls = stack.account()["calls"]
     assert calls["ListTranscriptionJobs"]["count"] > 0
-    # One may be looked at again, if a look of the poll was cut short.
+    # The poll may read one again, if it was cut short.
     assert calls["GetObject"]["count"] < 1.5 * len(ids)
     assert calls["HeadObject"]["count"] == heads
 

@@ -95,7 +95,7 @@ def requests(short: Path, long: Path) -> Iterator[dict[str, object]]:
 
 
 def break_off(stack: Stack, names: set[str]) -> None:
-    """Cancel jobs in the middle of their uploads in parts, in whatever order these are begun."""
+    """Cancel jobs in the middle of their uploads in parts, in any order of their starts."""
 
     def all_are() -> bool:
         for name in [name for name in names if uploads(stack, name)]:

@@ -47,7 +47,7 @@ def test_a_hiccup_costs_a_job_seconds_only(
     served.fault(match=name, times=2, **fields)
     completed_once(served, run(served, name))
     warnings = [line["event"] for line in served.log()[before:] if line["level"] == "warning"]
-    # S3's own client has retried for us, where it may; else the log has told of it.
+    # S3's own client has retried, where it may; otherwise the log has a line.
     assert warnings or fields["operation"] in {"PutObject", "GetObject"}
 
 

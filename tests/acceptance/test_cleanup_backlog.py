@@ -1,4 +1,4 @@
-"""Cleaning up goes on behind a backlog, whoever dies at it."""
+"""Cleanups go on behind a backlog when a worker dies."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from producer.backend.keys import PREFIX
 from tests.support.stack import Stack
 from tests.support.waiting import until
 
-#: More cleanups than a dispatcher looks at when it looks for some that need not wait.
+#: More cleanups than a dispatcher reads to find some that need not wait.
 NUMBER = 230
 #: Deletes at Transcribe a second, over the fleet.
 RATE = 3

@@ -104,7 +104,7 @@ def test_a_terminal_sees_bars_and_stdout_has_the_ids_alone(stack: Stack) -> None
     assert "looking" in shown
     assert "submitting" in shown
     assert "1200/1200" in shown
-    # What a person is told does not get lost in the bar.
+    # The bar does not hide the messages.
     parts = ("left out: each of 2, such as ", ", is not a recording", "empty.wav is empty")
     for part in (*parts, "3 left out of 1203."):
         assert part in re.sub(r"\s+", " ", shown)

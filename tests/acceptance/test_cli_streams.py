@@ -20,7 +20,7 @@ def with_streams(stack: Stack, redirections: str, *arguments: str) -> tuple[int,
     """Run the command with redirections of a shell; returns its exit code and what else is said."""
     ran = subprocess.run(
         ["sh", "-c", f'exec "$@" {redirections}', "sh", TRANSCRIBE, *arguments],
-        # Whoever runs the tests may have it, and then nothing stays to be written at the end.
+        # The environment of the tests may have it, and then nothing is left to write at the end.
         env={**os.environ, **stack.environment, "PYTHONUNBUFFERED": ""},
         cwd=stack.folder,
         capture_output=True,

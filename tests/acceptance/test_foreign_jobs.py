@@ -1,6 +1,6 @@
 """Transcribe jobs of other software, whose names and audio messages may name: they stay.
 
-All requests come as raw messages, as whoever can write to Redis may send them.
+All requests come as raw messages, as any program that can write to Redis may send them.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def theirs(stack: Stack, name: str, audio: str = THEIR_AUDIO) -> None:
 
 
 def pass_by(stack: Stack, seconds: float) -> None:
-    """S3 and HTTP tell times to the second."""
+    """S3 and HTTP have times to the second."""
     started_at = stack.now()
     until(lambda: stack.now() > started_at + seconds)
 

@@ -1,6 +1,6 @@
-"""What messages name in S3: nobody's objects are read, taken for a result, overwritten or deleted.
+"""Messages name objects of others: no worker reads, adopts, overwrites or deletes them.
 
-All requests come as raw messages, as whoever can write to Redis may send them.
+All requests come as raw messages, as any program that can write to Redis may send them.
 """
 
 from __future__ import annotations
@@ -162,7 +162,7 @@ def test_other_buckets_can_be_allowed(stack: Stack) -> None:
 
 
 def several(stack: Stack, stem: str) -> list[str]:
-    """Submit so many jobs at once that the poll looks for them in the list, and at their results.
+    """Submit so many jobs at once that the poll finds them in the list, and reads their results.
 
     They fail at Transcribe.
     """

@@ -105,7 +105,7 @@ def target(tmp_path_factory: pytest.TempPathFactory, redis_server: str) -> Itera
 
 
 def good_job(stack: Stack) -> str:
-    """A good request, by the same door."""
+    """A good request, by the same way."""
     name = f"good-{uuid.uuid4()}"
     request = {"audio": str(stack.sample("silence.wav")), "name": name}
     stack.broker.command("LPUSH", CONTROL_QUEUE, json.dumps(envelope(request)))
@@ -130,7 +130,9 @@ def test_every_bad_entry_of_a_queue_becomes_a_dead_letter_and_good_jobs_go_on(
     target.broker.commands([("LPUSH", queue, entry) for queue, entry in hostile])
     name = good_job(target)
     until(lambda: completed(target, name), what="the good job")
-    until(lambda: target.broker.command("LLEN", DEAD) == len(hostile), what="a letter for each")
+    until(
+        lambda: target.broker.command("LLEN", DEAD) == len(hostile), what="a dead letter for each"
+    )
     for dead_letter in target.client.dead_letters.all():
         assert dead_letter.reason.startswith(("Not a message for us: ", "Invalid request: "))
         assert dead_letter.reason.isprintable()

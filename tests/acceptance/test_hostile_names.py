@@ -1,4 +1,4 @@
-"""What a message or a file name holds is shown, and neither forges a line nor plays a terminal."""
+"""Messages and file names are shown whole, and neither forge a line nor control a terminal."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ NAME = f"{TITLE}\nFORGED  COMPLETED\r\u2028.wav"
 
 @pytest.fixture(scope="module")
 def named(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """A job that failed with the name in its reason, and a letter that is such a name."""
+    """A job that failed with the name in its reason, and a dead letter that is such a name."""
     with make_stack(tmp_path_factory.mktemp("named")) as stack:
         stack.start_aws("--recogniser", "fixed:0.2")
         stack.start_worker()
@@ -45,7 +45,7 @@ def on_a_terminal(stack: Stack, *arguments: str) -> str:
         try:
             while chunk := os.read(near, 65536):
                 seen += chunk
-        except OSError:  # how Linux tells the end of a terminal
+        except OSError:  # how Linux reports the end of a terminal
             pass
         finally:
             os.close(near)

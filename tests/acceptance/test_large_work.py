@@ -1,4 +1,4 @@
-"""Large recordings and results keep nobody else waiting, and end well themselves."""
+"""Large recordings and results delay no other job, and end well themselves."""
 
 from __future__ import annotations
 
@@ -168,7 +168,7 @@ def test_urgent_large_work_is_next(stack: Stack) -> None:
     until(lambda: all_of(stack, everybody, JobState.COMPLETED))
     jobs = [job for job in stack.store.get_many(everybody).values() if job is not None]
     order = [job.id for job in sorted(jobs, key=lambda job: job.times[JobState.READY])]
-    # Before it the one that had the seat, and one that was just looked at.
+    # Before it: the one within the limit, and one that was just dispatched.
     assert order.index("large-urgent") <= 2
 
 
@@ -187,6 +187,6 @@ def test_a_tenants_large_file_does_not_wait_for_all_of_anothers(stack: Stack) ->
     until(lambda: all_of(stack, everybody, JobState.COMPLETED))
     jobs = [job for job in stack.store.get_many(everybody).values() if job is not None]
     order = [job.id for job in sorted(jobs, key=lambda job: job.times[JobState.READY])]
-    # By priority and age it would be the last. Before it one had the seat, and one may have got it
-    # while this one looked for a seat by itself.
+    # By priority and age it would be the last. Before it: the one within the limit, and one that
+    # may have been admitted while this one tried by itself.
     assert order.index("large-clinic") <= 2, order

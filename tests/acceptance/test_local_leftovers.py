@@ -104,7 +104,7 @@ def test_whatever_ends_it_early_lists_what_runs_and_what_lies_there(
             end(terminal.process.pid)
         elif end == "ctrl-c":
             terminal.press_ctrl_c()
-            # Whoever is impatient presses it again, and again.
+            # An impatient person presses it again, and again.
             until(lambda: "stopping the worker" in (folder / "stderr").read_text())
             terminal.press_ctrl_c()
             terminal.press_ctrl_c()

@@ -109,7 +109,7 @@ def test_a_bucket_that_is_gone_is_waited_for_and_doctor_says_so(stack: Stack) ->
     stack.fault(kind="lost_bucket")
     submit(stack, "new")
 
-    # The first look of a worker is at its start.
+    # A worker first checks AWS at its start.
     stack.start_worker("fresh")
     until(lambda: "bucket test-bucket does not exist" in stack.transcribe("doctor").stdout)
     release = {

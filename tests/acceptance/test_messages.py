@@ -1,4 +1,4 @@
-"""Messages from outside: other languages submit, and nothing that a message holds does harm."""
+"""Messages from outside: other languages submit, and no content of a message does harm."""
 
 from __future__ import annotations
 

@@ -193,7 +193,7 @@ def test_every_log_line_of_a_job_has_its_id(pipeline: Stack) -> None:
     def moves() -> list[str]:
         return [line["state"] for line in lines() if line["event"] == "job.moved"]
 
-    # The record is written before the log line that tells of it.
+    # The record is written before its log line.
     until(lambda: "COMPLETED" in moves())
     assert moves() == ["READY", "TRANSCRIBING", "COLLECTING", "COMPLETED"]
     assert all(line["task"].startswith("transcription.") for line in lines())

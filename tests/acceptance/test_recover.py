@@ -59,7 +59,7 @@ def recover(stack: Stack, *arguments: str) -> dict[str, str]:
 
 
 def started(stack: Stack, *names: str) -> list[str]:
-    """The names under which jobs were started, of those that begin with one of `names`."""
+    """The names under which jobs were started, of those that start with one of `names`."""
     jobs = (str(each["name"]) for each in stack.account()["jobs"])
     return sorted(job for job in jobs if job.startswith(names))
 
@@ -127,7 +127,7 @@ def test_what_was_paid_for_comes_back_whole(shared: Stack) -> None:
         "TranscriptionFailed",
         "Amazon Transcribe: The media format is not what it says.",
     )
-    # What was noted on audio of ours is all of the request; of theirs it is what Transcribe tells.
+    # A note on our audio has the whole request; of their audio Transcribe has only the options.
     for job_id in ("all-done", "all-unfit", "all-keyed-done", "all-running", "all-clean"):
         assert jobs[job_id].request == requests[job_id]
     assert jobs["all-in-place"].request == requests["all-in-place"]
@@ -140,7 +140,7 @@ def test_what_was_paid_for_comes_back_whole(shared: Stack) -> None:
     assert jobs["all-clean"].cleaned_at is not None
     assert not [key for key in shared.objects() if "all-clean" in key]
     assert "theirs/talk.wav" in shared.objects()
-    # The job that was cleaned is listed no more, so the endpoint's own history tells.
+    # The job that was cleaned is listed no more, so the endpoint's own history is read.
     assert started(shared, "all-") == sorted(first + second)
     # What was submitted is submitted again, by its owner: it is the same job.
     for job_id, request in requests.items():
@@ -155,7 +155,7 @@ def test_what_others_have_is_neither_touched_nor_recorded(shared: Stack) -> None
     ours = submit(shared, "others-taken")
     assert shared.client.wait(ours.id, timeout=DEADLINE)[ours.id].state is JobState.FAILED
     until(lambda: shared.account()["running"] == 0)
-    # A document that nobody's Transcribe job explains, in a folder as ours are.
+    # A document without a Transcribe job, in a folder like ours.
     key = "transcribe-queue/others-file/others-file.json"
     shared.aws("s3").put_object(Bucket=BUCKET, Key=key, Body=b'{"jobName": "something"}')
     objects = shared.objects()
@@ -257,7 +257,7 @@ def test_a_job_whose_transcribe_job_was_deleted_lives_on_in_its_result(shared: S
 
 
 def without_note(stack: Stack, key: str) -> None:
-    """Let the audio look as if a version before the note had uploaded it."""
+    """Let the audio be without the note of its request."""
     s3 = stack.aws("s3")
     marks = s3.head_object(Bucket=BUCKET, Key=key)["Metadata"]
     owner = {name: value for name, value in marks.items() if name == "transcribe-queue-job"}
@@ -328,12 +328,12 @@ def test_an_answer_that_aws_owes_is_waited_for(shared: Stack) -> None:
         shared.fault(operation=operation, kind="error500", times=1)
     earlier = recoveries_started(shared)
     assert recover(shared, "hiccup") == {"hiccup": "COLLECTING"}
-    # In an account with many jobs, to begin anew each time would never come to an end.
+    # In an account with many jobs, starting anew each time would never end.
     assert recoveries_started(shared) == earlier + 1
 
 
 def recoveries_started(stack: Stack) -> int:
-    """How often a worker has begun to look."""
+    """How often a worker has started a recovery."""
     return [line["event"] for line in stack.log()].count("recovery.started")
 
 
@@ -367,7 +367,7 @@ def test_what_still_runs_is_awaited_and_not_started_again(stack: Stack) -> None:
     submit(stack, "next")
     stack.job_in("next", JobState.READY)
     assert stack.client.get(job.id).state is JobState.TRANSCRIBING
-    # Nobody submits again, so the poll alone sees it end.
+    # No producer submits again, so the poll alone sees it end.
     stack.job_in(job.id, JobState.COMPLETED)
     stack.job_in("next", JobState.COMPLETED)
     assert started(stack, "") == ["next", "running"]
@@ -382,7 +382,7 @@ def test_a_recovery_outlives_its_worker_and_is_joined(stack: Stack) -> None:
         submit(stack, name)
     stack.client.wait(names, timeout=DEADLINE)
     forget(stack)
-    # The third job's audio is looked at for ever.
+    # S3 never answers for the third job's audio.
     stack.fault(operation="HeadObject", kind="timeout", seconds=50, times=1, match="many-2")
     with ThreadPoolExecutor() as threads:
         waiting = threads.submit(recover, stack)

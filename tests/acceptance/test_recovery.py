@@ -189,7 +189,7 @@ def test_a_message_lost_between_redis_and_a_worker_costs_seconds(stack: Stack) -
 
 
 def slow_uploads(stack: Stack, seconds: float, times: int | None) -> None:
-    """Let the endpoint hold back its answers to uploads."""
+    """Let the endpoint delay its answers to uploads."""
     stack.fault(operation="PutObject", kind="timeout", seconds=seconds, times=times, match="audio")
 
 
@@ -213,7 +213,7 @@ def test_a_long_upload_keeps_its_lease_and_goes_to_no_other_worker(stack: Stack)
 
 
 def wait_for_another_worker(stack: Stack, stage: Stage, job_id: str, tokens: set[str]) -> None:
-    """Wait until another than these holders is at a job's stage, and add it to them."""
+    """Wait for a lease of a stage with another fencing token than these, and add it to them."""
 
     def found() -> str | None:
         uploader = stack.broker.command("HGET", f"{PREFIX}lease:{stage}", job_id)

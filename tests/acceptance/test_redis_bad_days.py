@@ -18,7 +18,7 @@ from tests.support.slow_proxy import slowly
 from tests.support.stack import Stack
 from tests.support.waiting import DEADLINE, until
 
-#: Seconds after which a worker takes up jobs again, once Redis is back: so much more than always.
+#: Seconds until a worker starts jobs again once Redis is back, beyond the usual.
 BACK_WITHIN = 15.0
 
 
@@ -177,7 +177,7 @@ def test_a_worker_whose_redis_stalls_is_overtaken_and_doubles_nothing(stack: Sta
 
 
 def ask(url: str, answers: list[BrokerUnavailable | float]) -> None:
-    """Submit by a way that is silent; tells the error, and after how many seconds it came."""
+    """Submit through a proxy that is silent; adds the error and the seconds until it came."""
     started_at = time.monotonic()
     with client_of(url) as far:
         try:

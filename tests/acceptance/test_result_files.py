@@ -95,7 +95,7 @@ def test_what_is_in_the_way_ends_the_job_and_a_retry_fetches_what_was_paid_for(
 def unwritable_folder(stack: Stack) -> tuple[Path, str]:
     """A results root, and an output beneath it where this user makes no folders."""
     if os.geteuid() == 0:
-        # Whoever may do everything still makes no folder there.
+        # Even root makes no folder there.
         return Path("/"), "sys"
     root = stack.folder / "other-results"
     (root / "shut").mkdir(parents=True)
@@ -116,7 +116,7 @@ def test_a_folder_that_cannot_be_written_to_is_waited_for_and_doctor_says_so(
         found = [each for each in map(json.loads, lines) if each["check"].endswith(": results")]
         return found[0]["message"] if found and not found[0]["ok"] else ""
 
-    message = until(finding, what="doctor tells of it")
+    message = until(finding, what="a finding of doctor")
     assert f"{root / output}" in message
     assert "mount it" in message or "let the worker write there" in message
     job = stack.client.get("waits")

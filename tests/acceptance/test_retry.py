@@ -89,7 +89,7 @@ def test_a_job_that_was_late_to_be_collected_is_fetched(served: Stack, *, cleanu
 @pytest.mark.parametrize("cleanup", [False, True])
 def test_a_job_that_was_late_to_be_transcribed_is_fetched(served: Stack, *, cleanup: bool) -> None:
     name = f"slow-{cleanup}"
-    # Nobody sees it end.
+    # No worker sees it end.
     served.fault(operation="Get*", kind="error500", times=None, match=f"(^|/){name}(/|$)")
     submit(served, name, cleanup=cleanup)
     served.job_in(name, JobState.TRANSCRIBING)

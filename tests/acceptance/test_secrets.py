@@ -1,4 +1,4 @@
-"""Passwords and keys are nowhere that anybody looks: logs, records, messages, errors, commands."""
+"""Passwords and keys are in no log, record, message, error or command line."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def script_settings(stack: Stack) -> Path:
 
 
 def inspected(stack: Stack) -> str:
-    """What Celery tells of a worker to whoever asks."""
+    """What Celery says of a worker to any client."""
     printed = ""
     worker = stack.client.fleet.alive()[0].name
     for what in ("conf", "stats", "report"):

@@ -54,7 +54,7 @@ def artifacts(stack: Stack) -> dict[str, object]:
         "uploads": s3.list_multipart_uploads(Bucket=BUCKET).get("Uploads", []),
         "transcription": jobs["TranscriptionJobSummaries"],
         "redis": redis,
-        "holders": [
+        "leases": [
             stage for stage in Stage if stack.broker.command("HGET", f"{PREFIX}lease:{stage}", NAME)
         ],
     }

@@ -1,6 +1,6 @@
 """Workers are stopped and replaced while they are at work; their jobs hardly notice.
 
-The lease is longer than the tests may take: a job that had to wait for one to lapse fails them.
+The lease is longer than the tests may take: a job that had to wait for the end of one fails them.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ LEASE = "300"
 
 
 def wait_for_end(worker: subprocess.Popen[bytes]) -> None:
-    """A worker that was told to stop has ended, and calls that a success."""
+    """A worker that got a signal to stop has ended with exit code 0."""
     assert worker.wait(timeout=DEADLINE) == 0
 
 
@@ -29,7 +29,7 @@ def started_once(stack: Stack, ids: list[str]) -> None:
 
 
 def test_a_rolling_restart_under_load_costs_no_job_a_lease(stack: Stack) -> None:
-    # Ten a second at the most, so that there is load whenever a worker is told to stop.
+    # Ten a second at the most, so that there is load whenever a worker stops.
     stack.start_aws("--recogniser", "fixed:1", "--quota", "jobs=10")
     names = ("one", "two", "three")
     settings = {"lease": LEASE, "max_running_jobs": "10"}

@@ -1,4 +1,4 @@
-"""A worker that is told to stop while it starts ends orderly, whatever it is just doing."""
+"""A worker that gets a signal to stop while it starts ends orderly, at any moment."""
 
 from __future__ import annotations
 

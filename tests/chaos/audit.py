@@ -66,7 +66,7 @@ class Row:
 
 
 class Audit:
-    """Looks at records, disk, S3, Transcribe and Redis."""
+    """Compares records, disk, S3, Transcribe and Redis."""
 
     def __init__(self, storm: Storm) -> None:
         self._storm = storm

@@ -51,7 +51,7 @@ class Storm:
 
     @property
     def seconds(self) -> float:
-        """Since the storm began."""
+        """Since the storm started."""
         return time.monotonic() - self._started_at
 
     def blow(self) -> None:
@@ -121,7 +121,7 @@ class Storm:
             return  # it was quicker
 
     def _patiently(self, action: Callable[[], object]) -> None:
-        """What a producer is told to do: submit again, under the same name."""
+        """As the guide says to producers: submit again, under the same name."""
 
         def done() -> bool:
             try:

@@ -70,7 +70,7 @@ def test_large_work_waits_by_priority_and_age_and_stopped_jobs_are_passed_over(
     stack.client.cancel("stopped")
     found = [offline.schedule.next_large(Stage.UPLOAD) for _ in range(4)]
     assert found == ["urgent", "old", "young", ""]
-    # A worker may begin each at once.
+    # A worker may start each at once.
     assert offline.schedule.acquire(Stage.UPLOAD, "young") is not None
 
 
@@ -89,7 +89,7 @@ def test_large_work_that_waits_again_keeps_its_position(stack: Stack, offline: C
 def test_large_work_that_waits_is_due_by_itself_before_long(stack: Stack, offline: Context) -> None:
     queue(offline, stack, "one", 5)
     upload = acquired_work(offline, Stage.UPLOAD, "one")
-    # Nobody gets from the queue what is being done.
+    # No worker gets from the queue what another works on.
     assert offline.schedule.next_large(Stage.UPLOAD) == ""
     upload.advance(JobState.READY, "ready")
     assert not stack.broker.command("EXISTS", QUEUE)
@@ -178,7 +178,7 @@ def test_a_free_limit_goes_to_the_tenant_that_is_next(stack: Stack, worker: Cont
     assert worker.schedule.next_large(Stage.UPLOAD) == "first"
     assert worker.schedule.next_large(Stage.UPLOAD) == "late"
     again = acquired_work(worker, Stage.UPLOAD, "late")
-    # Now the limit is acquired at its own turn, however many wait.
+    # Now it acquires the limit by itself, however many wait.
     queue(worker, stack, "another", 5)
     uploading.upload_audio(Work(worker, again.lease, again.guard, limit))
     assert len(stack.objects()) == 1

@@ -23,7 +23,7 @@ from worker.stages import start as starting
 
 @pytest.fixture
 def worker(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Context:
-    """A worker's context without its threads, so that nothing renews its leases."""
+    """A worker's context without its threads, so that nothing extends its leases."""
     return worker_of(stack, monkeypatch)
 
 
@@ -50,7 +50,7 @@ def test_a_process_of_its_own_that_starts_slowly_does_its_work(
     uploaded(worker, stack)
     worker.admission.capacity.admit()
     start = acquired_work(worker, Stage.START, "one")
-    # As long as it waited for a place, and for its process, the worker has renewed its lease.
+    # While it waited for its process, the worker extended its lease.
     paused(start)
     assert worker.schedule.extend([start.lease]) == [True]
     run_isolated(start.lease, start.guard)
@@ -139,7 +139,7 @@ def test_audio_that_is_put_again_by_a_late_upload_does_not_make_a_job_anothers(
     late = uploaded(worker, stack)
     worker.admission.capacity.admit()
     starting.start_or_adopt(acquired_work(worker, Stage.START, "one"))
-    # S3 tells times to the second.
+    # S3 has times to the second.
     started_at = stack.now()
     until(lambda: stack.now() > started_at + 4)
     audio = (stack.audio / "silence.wav").open("rb")

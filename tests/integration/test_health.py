@@ -1,4 +1,4 @@
-"""What a worker tells `transcribe doctor` of its surroundings."""
+"""What a worker reports to `transcribe doctor` of its surroundings."""
 
 from __future__ import annotations
 

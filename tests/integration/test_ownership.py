@@ -76,7 +76,7 @@ def test_a_document_of_others_that_has_come_since_is_not_deleted(
     cleanup = transcribed(worker, stack, subtitles={"formats": ["srt"]})
     put(stack, f"{KEY}.json", body)
     cleaning.delete_results(cleanup)
-    # Nothing tells any more whose the subtitles are.
+    # Nothing shows any more whose the subtitles are.
     assert stack.objects() == [KEY, f"{KEY}.json", f"{KEY}.srt"]
 
 

@@ -92,12 +92,12 @@ def test_a_recording_that_grows_is_uploaded_once_it_stops_growing(
     path = submitted(stack, whole[:10_000], -HOUR)
     for size in (20_000, 30_000, len(whole)):
         assert snoozed(try_upload(worker)) == PERIOD
-        # Whoever looks next, after the snooze, may be another worker: it sees that it grew.
+        # After the snooze another worker may check it: it sees that it grew.
         path.write_bytes(whole[:size])
         aged(path, -HOUR)
     assert snoozed(try_upload(worker)) == PERIOD
     assert stack.objects() == []
-    # The second look is a period after the first.
+    # The second check is a period after the first.
     found = try_upload(worker)
     assert isinstance(found, S3Uri)
     assert worker.storage.read(found) == whole

@@ -75,7 +75,7 @@ def test_a_token_is_free_again_a_second_after_the_answer(offline: Context) -> No
     asked_at = time.monotonic()
     for token in tokens:
         offline.admission.limiter.release(token)
-    # All at once, each once: nobody else gets them in the meantime.
+    # All at once, each once: no other call gets them in the meantime.
     again = acquired(offline, "DeleteTranscriptionJob", number)
     for token in again:
         assert float(token.usable_at) > float(tokens[0].usable_at) + 1
@@ -155,7 +155,7 @@ def test_an_isolated_stage_keeps_its_tokens(
     with ThreadPoolExecutor(1) as threads:
         extending = threads.submit(isolated.extend, ours, ended)
         try:
-            # The others', of whom nobody is heard, come back, though they were taken later.
+            # The other tokens, which no worker extends, come back, though they were acquired later.
             acquired(offline, operation, 4)
             others = until(lambda: offline.admission.limiter.acquire(operation, 0).id)
             out = stack.broker.command("ZRANGE", f"{PREFIX}tokens:used:{operation}", 0, -1)

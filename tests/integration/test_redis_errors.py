@@ -23,7 +23,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def refusal(url: str) -> BrokerUnavailable:
-    """What is said at the first look."""
+    """What the first check reports."""
     broker = Broker(url, timeout=2)
     try:
         with pytest.raises(BrokerUnavailable) as caught:

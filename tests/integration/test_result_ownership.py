@@ -37,7 +37,7 @@ def replaced(stack: Stack, *, named: str = NAME, size: int = 0) -> None:
 
 
 def seen(worker: Context) -> list[str]:
-    """The jobs that a look sees ended whose list is stale: it has none of our jobs any more."""
+    """The jobs that a poll finds ended by a stale list, which has none of our jobs any more."""
     poll = acquired_work(worker, Stage.POLL, FLEET)
     snapshot = replace(worker.running.snapshot("5"), is_shared=True, jobs={NAME: "absent"})
     found = list(polling.ended_jobs(poll, snapshot))

@@ -421,7 +421,7 @@ from producer.contract.s3_uri import S3Uri
 URI = S3Uri({URI!r})
 storage = Storage(Aws(WorkerSettings.load()).s3())
 def peak():
-    # Not getrusage: its peak begins with that of the process that started this one.
+    # Not getrusage: its peak starts at that of the process that started this one.
     status = Path("/proc/self/status").read_text()
     return int(status.split("VmHWM:")[1].split()[0]) // 1024
 with open("small", "wb+") as file:
@@ -444,7 +444,7 @@ print(peak() - before)
 
 
 class Wordless(BaseHTTPRequestHandler):
-    """S3 as it refuses: a HEAD has no body, so that only its status tells anything."""
+    """S3 as it refuses a HEAD: without a body, so only the status says why."""
 
     def do_HEAD(self) -> None:
         self.send_response(self.server.status)  # type: ignore[attr-defined]

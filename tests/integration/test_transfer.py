@@ -33,7 +33,7 @@ URI = S3Uri(f"s3://{BUCKET}/folder/talk.wav")
 
 
 def go_on(_: int) -> None:
-    """An upload that nobody stops."""
+    """An upload that is not stopped."""
 
 
 class Counted(FileIO):
@@ -129,7 +129,7 @@ def test_a_part_that_is_refused_ends_its_upload_and_says_why(
         worker.storage.put(file, URI, "talk", go_on)
     assert caught.value.code == "AccessDenied"
     assert unended(stack) == []
-    # It was not sent to its end to be told so.
+    # The refusal came before the end of the file was sent.
     assert stack.account()["calls"]["UploadPart"]["count"] < 20
 
 
@@ -167,7 +167,7 @@ def test_an_upload_whose_answer_was_lost_is_not_sent_again(stack: Stack, worker:
     stack.fault(operation="PutObject", kind="error500_after", times=1)
     uri = uploading.upload_audio(upload)
     assert worker.storage.read(uri) == (stack.audio / "silence.wav").read_bytes()
-    # S3's client tried once more, was told that it is there, and it is ours.
+    # S3's client tried once more; S3 said that the object is there, and it is ours.
     assert stack.account()["calls"]["PutObject"]["count"] == 2
     upload.advance(JobState.READY, "ready", media_uri=uri)
 
@@ -304,7 +304,7 @@ def test_where_conditions_are_ignored_a_job_that_redis_forgot_is_still_known_for
     uploaded(worker, stack, "first")
     started(worker, stack, "one")
     stack.broker.command("FLUSHALL")
-    # S3 tells times to the second.
+    # S3 has times to the second.
     uploaded_at = stack.now()
     until(lambda: stack.now() > uploaded_at + 3)
     started(worker, stack, "one")

@@ -26,13 +26,13 @@ class Protection:
 _RECOVERY = "tests/acceptance/test_recovery.py::"
 _REDIS = "tests/acceptance/test_redis_faults.py::"
 _PRODUCER = "tests/acceptance/test_producer_faults.py::"
-_ADOPT = "tests/acceptance/test_recover.py::"
+_RECOVER = "tests/acceptance/test_recover.py::"
 _AWS = "tests/acceptance/test_aws_faults.py::"
 _STOPPING = "tests/acceptance/test_stopping.py::"
 _STOPPED = "tests/acceptance/test_stopped_jobs.py::"
 _RATES = "tests/acceptance/test_account_rates.py::"
 _SHARED = "tests/acceptance/test_shared_account.py::"
-_CALLING = "tests/integration/test_rate_limited_calls.py::"
+_RATE_LIMITED = "tests/integration/test_rate_limited_calls.py::"
 _MESSAGES = "tests/acceptance/test_messages.py::"
 _EVERY_CALL = "tests/acceptance/test_aws_every_call.py::"
 _RESULTS = "tests/acceptance/test_lost_results.py::"
@@ -40,23 +40,23 @@ _FORGOTTEN = "tests/acceptance/test_forgotten_jobs.py::"
 _RETRY = "tests/acceptance/test_retry.py::"
 _BAD_DAYS = "tests/acceptance/test_redis_bad_days.py::"
 _HOSTILE = "tests/acceptance/test_hostile_messages.py::"
-_FENCE = "tests/integration/test_fencing_tokens.py::"
-_STORE = "tests/integration/test_job_store.py::"
+_FENCING = "tests/integration/test_fencing_tokens.py::"
+_JOB_STORE = "tests/integration/test_job_store.py::"
 _LARGE = "tests/acceptance/test_large_work.py::"
 _TRANSFER = "tests/integration/test_transfer.py::"
 _LIMITS = "tests/integration/test_concurrency_limits.py::"
 _FOREIGN = "tests/acceptance/test_foreign_objects.py::"
 _FOREIGN_JOBS = "tests/acceptance/test_foreign_jobs.py::"
 _OWNERSHIP = "tests/integration/test_ownership.py::"
-_WHOSE = "tests/integration/test_result_ownership.py::"
+_RESULT_OWNERSHIP = "tests/integration/test_result_ownership.py::"
 _FOLDERS = "tests/acceptance/test_cli_folders.py::"
 _STREAMS = "tests/acceptance/test_cli_streams.py::"
-_LEFT = "tests/acceptance/test_local_leftovers.py::"
-_TURNS = "tests/integration/test_fair_large_work.py::"
+_LEFTOVERS = "tests/acceptance/test_local_leftovers.py::"
+_FAIR_LARGE_WORK = "tests/integration/test_fair_large_work.py::"
 _FILES = "tests/acceptance/test_result_files.py::"
 _FETCHED = "tests/acceptance/test_fetched_objects.py::"
 _EXTRA = "tests/integration/test_extra_files.py::"
-_DEAD = "tests/integration/test_stalled_leases.py::"
+_STALLED = "tests/integration/test_stalled_leases.py::"
 _OPTIONS = "tests/acceptance/test_options.py::"
 
 _RIGHTS = "tests/acceptance/test_redis_rights.py::"
@@ -67,13 +67,13 @@ WORKERS = (
         "producer/backend/lua/includes/leases.lua",
         "    if since[id] and since[id] > at then\n",
         "    if since[id] then\n",
-        _DEAD + "test_cleanups_go_on_after_their_worker_was_killed",
+        _STALLED + "test_cleanups_go_on_after_their_worker_was_killed",
     ),
     Protection(
         "producer/backend/lua/commands/admit_jobs.lua",
         "local dispatched = redis.call('HLEN', KEY.lease .. 'start')",
         "local dispatched = live_and_stalled('start', at)",
-        _DEAD + "test_starts_of_a_worker_that_was_killed_go_before_new_ones",
+        _STALLED + "test_starts_of_a_worker_that_was_killed_go_before_new_ones",
     ),
     Protection(
         "producer/backend/workers.py",
@@ -115,13 +115,13 @@ WORKERS = (
         "producer/backend/lua/commands/acquire_lease.lua",
         "if not has_lease(stage, id, '0') and tonumber(due) > at then return nil end",
         "",
-        _STORE + "test_only_one_of_many_tasks_for_an_entry_gets_the_lease",
+        _JOB_STORE + "test_only_one_of_many_tasks_for_an_entry_gets_the_lease",
     ),
     Protection(
         "producer/backend/lua/commands/advance_job.lua",
         "if not has_lease(args.stage, args.entry, args.token) then return 0 end",
         "",
-        _STORE + "test_a_stalled_entry_goes_to_another_worker_which_fences_off_the_first",
+        _JOB_STORE + "test_a_stalled_entry_goes_to_another_worker_which_fences_off_the_first",
     ),
     Protection(
         "worker/runtime/dispatcher.py",
@@ -153,7 +153,7 @@ WORKERS = (
         "worker/isolated.py",
         "    return replace(lease, expires_at=until) if is_ours else None\n",
         "    return lease\n",
-        _FENCE + "test_a_process_of_its_own_that_starts_slowly_does_its_work",
+        _FENCING + "test_a_process_of_its_own_that_starts_slowly_does_its_work",
     ),
     Protection(
         "worker/runtime/shutdown.py",
@@ -349,19 +349,19 @@ LOSS = (
         "worker/stages/upload.py",
         'note = request_metadata.encode(work.lease.record["request"])',
         'note = ""',
-        _ADOPT + "test_what_was_paid_for_comes_back_whole",
+        _RECOVER + "test_what_was_paid_for_comes_back_whole",
     ),
     Protection(
         "producer/backend/lua/includes/next_step.lua",
         "    enter_running(id, at)\n",
         "",
-        _ADOPT + "test_what_still_runs_is_awaited_and_not_started_again",
+        _RECOVER + "test_what_still_runs_is_awaited_and_not_started_again",
     ),
     Protection(
         "worker/recovery/artifacts.py",
         "return media_uri == self.audio.uri",
         "return True",
-        _ADOPT + "test_what_others_have_is_neither_touched_nor_recorded",
+        _RECOVER + "test_what_others_have_is_neither_touched_nor_recorded",
     ),
     Protection(
         "producer/backend/lua/commands/recover_job.lua",
@@ -373,25 +373,25 @@ LOSS = (
         "producer/backend/lua/commands/submit_jobs.lua",
         " or (known.rebuilt and correct(job, known))\n",
         "\n",
-        _ADOPT + "test_who_submits_again_knows_the_request_better_than_a_guess[True]",
+        _RECOVER + "test_who_submits_again_knows_the_request_better_than_a_guess[True]",
     ),
     Protection(
         "producer/backend/lua/commands/submit_jobs.lua",
         "  if known.rebuilt ~= '*' and known.rebuilt ~= job.audio then return false end\n",
         "",
-        _ADOPT + "test_a_name_is_not_reused_for_other_audio",
+        _RECOVER + "test_a_name_is_not_reused_for_other_audio",
     ),
     Protection(
         "producer/backend/lua/commands/dispatch_due.lua",
         "      dispatch_entry(stage, id)\n    end\n    room",
         "      if not token or token == '0' then dispatch_entry(stage, id) end\n    end\n    room",
-        _ADOPT + "test_a_recovery_outlives_its_worker_and_is_joined",
+        _RECOVER + "test_a_recovery_outlives_its_worker_and_is_joined",
     ),
     Protection(
         "worker/recovery/aws_calls.py",
         "            except Transient as error:\n",
         "            except ZeroDivisionError as error:\n",
-        _ADOPT + "test_an_answer_that_aws_owes_is_waited_for",
+        _RECOVER + "test_an_answer_that_aws_owes_is_waited_for",
     ),
 )
 
@@ -428,13 +428,13 @@ AWS = (
         "redis.call('DEL', KEY.text .. id, KEY.document .. id) end\n"
         "  end\nend\n\nlocal function move",
         "end\n  end\nend\n\nlocal function move",
-        _STORE + "test_of_a_stopped_job_no_result_is_kept[FAILED]",
+        _JOB_STORE + "test_of_a_stopped_job_no_result_is_kept[FAILED]",
     ),
     Protection(
         "producer/backend/lua/commands/keep_result.lua",
         "if not has_lease('collect', id, args.token) then return 0 end\n",
         "",
-        _STORE + "test_of_a_stopped_job_no_result_is_kept[FAILED]",
+        _JOB_STORE + "test_of_a_stopped_job_no_result_is_kept[FAILED]",
     ),
     Protection(
         "worker/stages/cleanup.py",
@@ -602,13 +602,13 @@ AWS = (
         "producer/backend/lua/commands/acquire_token.lua",
         "if missing > 0 then\n",
         "if false then\n",
-        _CALLING + "test_there_are_as_many_tokens_as_calls_a_second_and_no_more",
+        _RATE_LIMITED + "test_there_are_as_many_tokens_as_calls_a_second_and_no_more",
     ),
     Protection(
         "worker/aws/transcribe.py",
         "            self._call.passed.enter_context(gate())\n",
         "            with gate():\n                pass\n",
-        _CALLING + "test_a_call_keeps_its_token_until_its_answer_has_come",
+        _RATE_LIMITED + "test_a_call_keeps_its_token_until_its_answer_has_come",
     ),
     Protection(
         "producer/backend/lua/commands/admit_jobs.lua",
@@ -650,13 +650,13 @@ AWS = (
         "producer/backend/lua/commands/extend_tokens.lua",
         "    redis.call('ZADD', key,",
         "    tostring('ZADD', key,",
-        _CALLING + "test_tokens_of_a_dead_worker_come_back_and_those_of_a_slow_one_do_not",
+        _RATE_LIMITED + "test_tokens_of_a_dead_worker_come_back_and_those_of_a_slow_one_do_not",
     ),
     Protection(
         "worker/stages/adoption.py",
         "transcribe.status(job.aws_name, gate)",
         "transcribe.status(job.aws_name, lambda: work.worker.leases.keep(work.lease))",
-        _CALLING + "test_no_job_is_asked_for_before_a_token_is_free",
+        _RATE_LIMITED + "test_no_job_is_asked_for_before_a_token_is_free",
     ),
     Protection(
         "worker/account/calls.py",
@@ -674,7 +674,7 @@ AWS = (
         "producer/backend/lua/commands/dispatch_due.lua",
         "local calls = was_at_transcribe(id)",
         "local calls = true",
-        _STORE + "test_a_cleanup_that_calls_only_s3_overtakes_those_that_call_transcribe",
+        _JOB_STORE + "test_a_cleanup_that_calls_only_s3_overtakes_those_that_call_transcribe",
     ),
     Protection(
         "worker/stages/poll.py",
@@ -686,7 +686,7 @@ AWS = (
         "worker/stages/poll.py",
         "                if error.code == UNREACHABLE:\n",
         "                if False:\n",
-        _CALLING + "test_the_poll_goes_to_another_when_aws_is_out_of_reach",
+        _RATE_LIMITED + "test_the_poll_goes_to_another_when_aws_is_out_of_reach",
     ),
     Protection(
         "worker/runtime/unwritable.py",
@@ -804,19 +804,19 @@ LARGE = (
         "local id = next_waiting(queue, args.weights, still_waits)\n",
         "local id = redis.call('ZRANGE', KEY.large .. stage, 0, 0)[1]\n"
         "if id then still_waits(id) end\n",
-        _TURNS + "test_one_large_job_of_another_tenant_is_next[collect]",
+        _FAIR_LARGE_WORK + "test_one_large_job_of_another_tenant_is_next[collect]",
     ),
     Protection(
         "producer/backend/lua/commands/dispatch_due.lua",
         "new and math.floor((room + chance) / 2) or room",
         "room",
-        _TURNS + "test_large_work_that_tries_again_leaves_room_for_new_jobs",
+        _FAIR_LARGE_WORK + "test_large_work_that_tries_again_leaves_room_for_new_jobs",
     ),
     Protection(
         "producer/backend/lua/commands/dispatch_due.lua",
         "local chance = math.floor(at * 1e6) % 2",
         "local chance = 1",
-        _TURNS + "test_new_jobs_get_some_of_the_room_that_comes_one_at_a_time",
+        _FAIR_LARGE_WORK + "test_new_jobs_get_some_of_the_room_that_comes_one_at_a_time",
     ),
     Protection(
         "worker/aws/payload.py",
@@ -843,7 +843,7 @@ JOBS = (
         "producer/backend/lua/commands/settle_stopped.lua",
         "at + args.cleanup_after + 1",
         "at",
-        _STORE + "test_a_stopped_jobs_cleanup_waits_for_a_result_that_comes_late",
+        _JOB_STORE + "test_a_stopped_jobs_cleanup_waits_for_a_result_that_comes_late",
     ),
     Protection(
         "worker/stages/start.py",
@@ -946,25 +946,25 @@ COMMAND_LINE = (
         "producer/cli/leftovers.py",
         "        except BaseException:\n",
         "        except TimeoutError:\n",
-        _LEFT + "test_whatever_ends_it_early_lists_what_runs_and_what_lies_there[ctrl-c]",
+        _LEFTOVERS + "test_whatever_ends_it_early_lists_what_runs_and_what_lies_there[ctrl-c]",
     ),
     Protection(
         "producer/cli/commands/local.py",
         "        leftovers.keep_up()\n",
         "",
-        _LEFT + "test_whatever_ends_it_early_lists_what_runs_and_what_lies_there[redis]",
+        _LEFTOVERS + "test_whatever_ends_it_early_lists_what_runs_and_what_lies_there[redis]",
     ),
     Protection(
         "producer/cli/commands/local.py",
         "        _refuse_fallen(sandbox)\n        leftovers",
         "        leftovers",
-        _LEFT + "test_whatever_ends_it_early_lists_what_runs_and_what_lies_there[worker]",
+        _LEFTOVERS + "test_whatever_ends_it_early_lists_what_runs_and_what_lies_there[worker]",
     ),
     Protection(
         "producer/cli/leftovers.py",
         "is_clean = job.cleaned_at is not None\n",
         "is_clean = False\n",
-        _LEFT + "test_what_was_cleaned_up_is_not_listed",
+        _LEFTOVERS + "test_what_was_cleaned_up_is_not_listed",
     ),
     Protection(
         "producer/cli/inputs.py",
@@ -1156,13 +1156,13 @@ SECURITY = (
         "worker/stages/collect.py",
         "    if not is_result(work.job, transcript.job_name, found.modified_at):\n",
         "    if False:\n",
-        _WHOSE + "test_another_jobs_document_is_not_collected[evil]",
+        _RESULT_OWNERSHIP + "test_another_jobs_document_is_not_collected[evil]",
     ),
     Protection(
         "worker/recovery/assess.py",
         "        return job_named_in(head) == name\n",
         "        return True\n",
-        _WHOSE + "test_a_job_that_redis_forgot_does_not_get_a_planted_document",
+        _RESULT_OWNERSHIP + "test_a_job_that_redis_forgot_does_not_get_a_planted_document",
     ),
     Protection(
         "worker/s3_keys.py",

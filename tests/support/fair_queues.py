@@ -103,7 +103,7 @@ class FairQueues:
         assert self.store.record_cleanup(lease)
 
     def left(self) -> list[str]:
-        """The keys that lines and turns have in Redis."""
+        """The keys of the fair queues in Redis."""
         keys = (
             self.broker.command("KEYS", f"{PREFIX}{kind}*")
             for kind in ("waiting", "tenants", "virtual_time", "requeued")

@@ -11,7 +11,7 @@ from tests.support.stack import Stack
 
 
 class Proxy:
-    """Passes on what it is sent, until it is told to fall silent or meets a certain command."""
+    """Passes everything on, until a test silences it or a certain command comes."""
 
     def __init__(self, stack: Stack, lost_after: bytes | None = None) -> None:
         """Stand before Redis; with `lost_after`, the answer to a command with it gets lost."""

@@ -58,7 +58,7 @@ def program(name: str = _USUAL) -> str:
 
 @contextmanager
 def first_on_path(name: str, folder: Path) -> Iterator[str]:
-    """Let whatever looks for a redis-server on PATH find that one; `folder` is for a link to it."""
+    """Put that redis-server first on PATH; `folder` is for a link to it."""
     link = folder / "redis-server"
     link.symlink_to(program(name))
     before = os.environ["PATH"]

@@ -13,7 +13,7 @@ from tests.support.stack import Stack
 
 
 class SlowProxy:
-    """Holds back each answer; what is said is never lost while it is open."""
+    """Delays each answer; while it is open nothing is lost."""
 
     def __init__(self, url: str) -> None:
         port = urlsplit(url).port
@@ -36,11 +36,11 @@ class SlowProxy:
         self._threads[0].start()
 
     def stall(self) -> None:
-        """Hold back all answers until `resume`."""
+        """Keep all answers back until `resume`."""
         self._flows.clear()
 
     def resume(self) -> None:
-        """Let through what was held back."""
+        """Send the answers that were kept back."""
         self._flows.set()
 
     def forget(self) -> None:

@@ -183,7 +183,7 @@ class Stack:
         ]
 
     def running_ids(self) -> list[str]:
-        """The jobs that hold a slot, in the order in which they were started."""
+        """The jobs that have a slot, in the order of their starts."""
         return list(self.broker.command("ZRANGE", f"{PREFIX}running", 0, -1))
 
     def now(self) -> float:

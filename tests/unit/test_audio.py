@@ -1,4 +1,4 @@
-"""Local recordings: where they may lie, what they must be, and that no file holds a worker up."""
+"""Local recordings: where they may lie, what they must be, and that no file delays a worker."""
 
 import os
 import resource
@@ -128,7 +128,7 @@ def test_what_the_user_says_wins(root: Path, before: bytes) -> None:
         b"AWS_SECRET_ACCESS_KEY=not-a-key\n",
         b'{"jobName":"another-s","results":{}}',
         "1\n00:00:00,000 --> 00:00:01,000\n\u00e9t\u00e9\n".encode(),
-        # the window that is looked at cuts a character in two
+        # the window that is read cuts a character in two
         b"a" + "\u00e9".encode() * 40_000,
     ],
     ids=["settings", "transcript", "subtitles", "cut"],

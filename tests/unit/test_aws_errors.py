@@ -413,7 +413,7 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> None:
         "AWS_DEFAULT_REGION": "eu-west-1",
         "AWS_ACCESS_KEY_ID": "test",
         "AWS_SECRET_ACCESS_KEY": "test",
-        # Whoever runs the worker may have asked boto3 for retries: Start must not have them.
+        # A user may have set retries for boto3: StartTranscriptionJob must not have them.
         "AWS_MAX_ATTEMPTS": "5",
         "AWS_RETRY_MODE": "standard",
     }.items():

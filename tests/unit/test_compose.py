@@ -129,7 +129,7 @@ def test_the_worker_can_be_scaled() -> None:
 
 
 def test_the_workers_variables_are_its_settings_and_boto3s() -> None:
-    # The original script's settings file holds keys, and is for workers outside of containers.
+    # The original script's settings file contains keys, and is for workers outside of containers.
     assert set(SERVICES["worker"]["environment"]) == (SETTINGS - {"TRANSCRIBE_ENV_FILE"}) | AWS
 
 
@@ -269,7 +269,7 @@ def test_flower_knows_all_queues() -> None:
     assert tuple(queue.name for queue in values["task_queues"]) == QUEUES
     assert values["task_default_queue"] == QUEUES[0]
     target = Path(SERVICES["flower"]["configs"][0]["target"])
-    # Celery's default loader looks for a module of this name.
+    # Celery's default loader imports a module of this name.
     assert target.name == "celeryconfig.py"
     environment = SERVICES["flower"]["environment"]
     assert environment["PYTHONPATH"] == str(target.parent)

@@ -1,4 +1,4 @@
-"""What Transcribe tells of a job is what it was asked: the reverse of the start's parameters."""
+"""Transcribe describes a job by its options: the reverse of the parameters of a start."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ FORGED = 'x\n{"event": "job.moved", "job_id": "forged"}\r\n\x1b[2K\x1b]0;title\x
 
 @pytest.fixture
 def written(capsys: pytest.CaptureFixture[str]) -> Iterator[Callable[[], list[dict[str, Any]]]]:
-    """What was logged since the last look; the logging of the tests comes back afterwards."""
+    """The lines logged since the last call; the logging of the tests comes back afterwards."""
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
 

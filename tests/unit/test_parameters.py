@@ -27,7 +27,7 @@ ALWAYS = {
 }
 PLAIN = {**ALWAYS, "LanguageCode": "en-US"}
 
-#: Each option, what else it needs, and what of it AWS is to be told.
+#: Each option with what it needs besides, and the parameters that AWS gets.
 EXPECTED: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "media_format": ({"media_format": "wav"}, {"MediaFormat": "wav"}),
     "media_sample_rate_hertz": (

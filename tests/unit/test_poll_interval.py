@@ -1,4 +1,4 @@
-"""When the running jobs are looked at again: as often as it may matter, and no call more."""
+"""The poll of running jobs comes as often as it may matter, and costs no call more."""
 
 from __future__ import annotations
 

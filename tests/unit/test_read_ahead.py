@@ -1,4 +1,4 @@
-"""Results read before their turn: taken once, by their own attempt, and never too many."""
+"""Results read ahead are used once, by their own attempt, and are never too many."""
 
 from datetime import UTC, datetime
 

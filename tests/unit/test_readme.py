@@ -216,7 +216,7 @@ def test_the_exit_codes_are_the_errors() -> None:
     assert documented == {kind.__name__: kind.exit_code for kind in classes[1:]}
     signals = {128 + signal.SIGINT, 128 + signal.SIGPIPE}
     assert [int(number) for number, _, _ in rows] == sorted({0, *documented.values(), *signals})
-    # And the help tells the same.
+    # And the help says the same.
     in_help = re.findall(r"^  (\d+) +(.*)$", str(transcribe.epilog), re.MULTILINE)
     assert [(number, text.split(";")[0].replace("`", "")) for number, text, _ in rows] == in_help
 

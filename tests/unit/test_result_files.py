@@ -40,7 +40,7 @@ def transcript(text: str = "Hello world.") -> Transcript:
 
 def job(output: str | None = None, **fields: Any) -> Job:
     request = TranscriptionRequest.parse({"audio": "/a.wav", "name": "talk-1", **fields})
-    # The contract refuses some of these, but a record may hold what it never saw.
+    # The contract refuses some of these, but a record may contain them.
     request = request.model_copy(update={"output": output})
     record = {"state": "QUEUED", "request": request.canonical(), "at.QUEUED": "1700000000"}
     made = Job.from_record("talk-1", record)
@@ -252,7 +252,7 @@ def test_the_longest_path_that_the_system_accepts_is_used(root: Path, spare: int
     ],
 )
 def test_no_folder_has_a_name_that_a_file_of_another_job_has(root: Path, name: str) -> None:
-    # The contract refuses these, but a record may hold what it never saw.
+    # The contract refuses these, but a record may contain them.
     for each in (job(output=f"other/{name}"), job(output="other").model_copy(update={"id": name})):
         with pytest.raises(Permanent) as caught:
             write_results(each, transcript(), root)
@@ -293,7 +293,7 @@ def test_nothing_is_left_when_the_disk_is_full(root: Path) -> None:
 
 
 def test_a_folder_that_somebody_may_make_writable_is_waited_for() -> None:
-    # Nobody makes folders there: not permitted, or on a file system that is read-only.
+    # No folder can be made there: no rights, or a read-only file system.
     with pytest.raises(Transient, match="waits") as caught:
         write_results(job(), transcript(), Path("/sys"))
     assert caught.value.code == "ResultsNotWritten"

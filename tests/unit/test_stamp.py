@@ -18,7 +18,7 @@ def stamp(age: float) -> Stamp:
 @pytest.mark.parametrize(
     ("age", "seen_for", "seconds"),
     [
-        # Old by its own time: nobody waits.
+        # Old by its own time: no wait.
         (5, 0, 0),
         (1e9, 0, 0),
         # Young: for as long as it lacks.
@@ -29,7 +29,7 @@ def stamp(age: float) -> Stamp:
         # Whatever the clocks say, it was seen to stand still.
         (0, 5, 0),
         (-7200, 5, 0),
-        # Written in the future: its time tells nothing.
+        # Written in the future: its time means nothing.
         (-1, 0, 5),
         (-7200, 0, 5),
         (-7200, 4, 1),

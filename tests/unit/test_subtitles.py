@@ -156,7 +156,7 @@ def milliseconds(clock: str) -> int:
 
 
 def check_blocks(blocks: list[list[str]]) -> list[str]:
-    """Check the timing lines that begin each block; return the lines of text after them."""
+    """Check the timing line at the head of each block; return the lines of text after them."""
     spans = []
     for timing, *lines in blocks:
         start, end = map(milliseconds, timing.split(" --> "))

@@ -187,7 +187,7 @@ def test_a_pause_of_more_than_a_second_ends_a_segment() -> None:
 
 
 def test_older_documents_name_channels_only_in_a_list_of_their_own() -> None:
-    # At the same time on both channels: only the word tells them apart.
+    # At the same time on both channels: only the words differ.
     left, right = spoken("Tea", "0.1", "0.4"), spoken("Milk", "0.1", "0.4")
     labels = {
         "number_of_channels": 2,
