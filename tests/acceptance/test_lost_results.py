@@ -112,12 +112,12 @@ def test_a_bucket_that_is_gone_is_waited_for_and_doctor_says_so(stack: Stack) ->
     # A worker first checks AWS at its start.
     stack.start_worker("fresh")
     until(lambda: "bucket test-bucket does not exist" in stack.transcribe("doctor").stdout)
-    release = {
+    delayed = {
         line["job_id"]
         for line in (*stack.log(), *stack.log("fresh"))
         if line["event"] == "stage.retried_later" and line["code"] == "NoSuchBucket"
     }
-    assert release == {"paid", "new"}
+    assert delayed == {"paid", "new"}
     stack.clear_faults()
     for job in stack.client.wait(["paid", "new"], timeout=DEADLINE).values():
         assert (job.state, starts(stack, job.id)) == (JobState.COMPLETED, 1)

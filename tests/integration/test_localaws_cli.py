@@ -149,8 +149,8 @@ def test_throttle_refuses_that_share_of_calls() -> None:
     ],
 )
 def test_a_wrong_argument_is_one_sentence_and_exit_code_2(arguments: list[str], named: str) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = str(taken.getsockname()[1])
+    with socket.create_server(("127.0.0.1", 0)) as in_use:
+        port = str(in_use.getsockname()[1])
         arguments = [each.replace("{taken}", port) for each in arguments]
         run = subprocess.run(
             [*COMMAND, *arguments], capture_output=True, text=True, timeout=DEADLINE, check=False

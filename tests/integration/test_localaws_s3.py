@@ -145,7 +145,7 @@ def test_buckets_are_created_found_and_located(s3: Any) -> None:
 
 def test_parts_are_joined_in_their_order(s3: Any) -> None:
     bodies = [b"a" * PART, b"b" * 3]
-    upload = begun(s3, "k", Metadata={"owner": "me"})
+    upload = started(s3, "k", Metadata={"owner": "me"})
     parts = [
         {"PartNumber": number, "ETag": put_part(s3, "k", upload, number, body)}
         for number, body in reversed(list(enumerate(bodies, 1)))
@@ -164,8 +164,8 @@ def test_parts_are_joined_in_their_order(s3: Any) -> None:
 
 
 def test_uploads_that_have_not_ended_are_listed_by_prefix_and_aborted(s3: Any) -> None:
-    upload = begun(s3, "mine/a b")
-    begun(s3, "others/k")
+    upload = started(s3, "mine/a b")
+    started(s3, "others/k")
 
     (found,) = s3.list_multipart_uploads(Bucket=BUCKET, Prefix="mine/")["Uploads"]
     s3.abort_multipart_upload(Bucket=BUCKET, Key="mine/a b", UploadId=upload)
@@ -269,7 +269,7 @@ def _md5(data: bytes) -> Any:
     return hashlib.md5(data, usedforsecurity=False)
 
 
-def begun(s3: Any, key: str, **options: Any) -> str:
+def started(s3: Any, key: str, **options: Any) -> str:
     upload_id: str = s3.create_multipart_upload(Bucket=BUCKET, Key=key, **options)["UploadId"]
     return upload_id
 

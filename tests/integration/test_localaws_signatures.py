@@ -123,9 +123,9 @@ def test_unsigned_requests_are_refused(guarded: Endpoint) -> None:
     listing = {"X-Amz-Target": "Transcribe.ListTranscriptionJobs"}
     assert status(Request(guarded.url, b"{}", listing)) == 400
     # A name that a signature may have, and no signature.
-    claimed = f"AWS4-HMAC-SHA256 Credential={OURS.access_key_id}/20260101/us-east-1/s3/aws4_request"
+    forged = f"AWS4-HMAC-SHA256 Credential={OURS.access_key_id}/20260101/us-east-1/s3/aws4_request"
     assert (
-        status(Request(f"{guarded.url}/media/mine.wav", headers={"Authorization": claimed})) == 403
+        status(Request(f"{guarded.url}/media/mine.wav", headers={"Authorization": forged})) == 403
     )
     with closing(client("s3", guarded)) as s3:
         assert s3.get_object(Bucket="media", Key="mine.wav")["Body"].read() == b"sound"
