@@ -1,17 +1,17 @@
-"""The job records in Redis: the one truth about every job."""
+"""Every change of a job in Redis: it is created, moves, and ends, each by one script."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain, islice
-from typing import Any, Literal
+from typing import Literal
 
 from producer.backend import keys
 from producer.backend.connection import Argument, Broker
+from producer.backend.job_records import JobRecords
 from producer.backend.next_step import CLEANUP_AFTER, Follows, next_step
 from producer.backend.schedule import Lease
-from producer.contract.job import REFUSED, Job, JobState
+from producer.contract.job import REFUSED, JobState
 from producer.contract.request import TranscriptionRequest
 from producer.contract.stages import STAGE_OF, Stage
 from producer.contract.submission import Submission
@@ -19,32 +19,24 @@ from producer.errors import JobExists, JobNotFound, WrongState
 
 #: Up to this many messages lie in the upload queue; further jobs wait as entries.
 SUBMIT_ROOM = 64
-#: In a record that was rebuilt after a loss: it is not known for which audio it was submitted.
-ANY_AUDIO = "*"
 _BATCH = 500
 #: So many jobs are recorded in one step, in which Redis does nothing else for some milliseconds.
 _AT_ONCE = 50
 #: Longer than any deadline may be.
 KEY_REMEMBERED = 100 * 86400
+#: Seconds until a job that was stopped at Transcribe is cleaned up: a result comes up to two
+#: seconds after Transcribe says that the job has ended.
+_SETTLED_AFTER = CLEANUP_AFTER + 1
 
 Answer = Literal["created", "same", "different"]
 
 
-@dataclass(frozen=True)
-class Event:
-    """A job entered a state (or was cleaned)."""
-
-    id: str
-    job_id: str
-    state: JobState
-
-
-class JobStore:
-    """Creates, moves, reads and ends jobs, each in one step of Redis."""
+class JobStore(JobRecords):
+    """Creates, moves and ends jobs, each in one step of Redis."""
 
     def __init__(self, broker: Broker, *, retention: float, lease: float) -> None:
         """Keep ended jobs `retention` seconds; `lease` is the schedule's, in seconds."""
-        self.broker = broker
+        super().__init__(broker)
         self._retention = retention
         self._lease = lease
 
@@ -90,66 +82,16 @@ class JobStore:
                 for each in batch
             ]
             calls = (
-                {"lease": self._lease, "room": room, "jobs": jobs[start : start + _AT_ONCE]}
+                {
+                    "lease": self._lease,
+                    "room": room,
+                    "cleanup": Stage.CLEANUP,
+                    "jobs": jobs[start : start + _AT_ONCE],
+                }
                 for start in range(0, len(jobs), _AT_ONCE)
             )
             answers = chain.from_iterable(self.broker.run_many("submit_jobs", calls))
             yield [(each.job_id, answer) for each, answer in zip(batch, answers, strict=True)]
-
-    # -- reading --------------------------------------------------------------------------------
-
-    def get(self, job_id: str) -> Job:
-        """Read one job.
-
-        Raises:
-            JobNotFound: if there is no such record.
-        """
-        job = self.get_many([job_id])[job_id]
-        if job is None:
-            raise JobNotFound(
-                f"There is no job {job_id!r}. `transcribe list` shows those there are."
-            )
-        return job
-
-    def get_many(self, job_ids: Sequence[str]) -> dict[str, Job | None]:
-        """Read many jobs; None for each that has no record."""
-        jobs: dict[str, Job | None] = {}
-        for start in range(0, len(job_ids), _BATCH):
-            batch = job_ids[start : start + _BATCH]
-            records = self.broker.commands(("HGETALL", keys.JOB(i)) for i in batch)
-            for job_id, record in zip(batch, records, strict=True):
-                jobs[job_id] = Job.from_record(job_id, _mapping(record)) if record else None
-        return jobs
-
-    def newest(self, states: Iterable[JobState], limit: int) -> list[Job]:
-        """The jobs that entered one of `states` last, newest first, at most `limit`."""
-        calls = [("ZREVRANGE", keys.STATE(s), 0, limit - 1, "WITHSCORES") for s in states]
-        found: list[tuple[float, str]] = []
-        for answer in self.broker.commands(calls):
-            found.extend((float(score), job_id) for job_id, score in _pairs(answer))
-        ids = [job_id for _, job_id in sorted(found, reverse=True)[:limit]]
-        return [job for job in self.get_many(ids).values() if job is not None]
-
-    def ids(self, state: JobState) -> list[str]:
-        """The ids of every job in a state."""
-        return list(self.broker.command("ZRANGE", keys.STATE(state), 0, -1))
-
-    def counts(self) -> dict[JobState, int]:
-        """How many jobs are in each state."""
-        answers = self.broker.commands(("ZCARD", keys.STATE(s)) for s in JobState)
-        return {state: int(count) for state, count in zip(JobState, answers, strict=True)}
-
-    def last_event(self) -> str:
-        """The place in the event stream to listen from, so that nothing later is missed."""
-        newest = self.broker.command("XREVRANGE", str(keys.EVENTS), "+", "-", "COUNT", 1)
-        return str(newest[0][0]) if newest else "0-0"
-
-    def events(self, after: str, seconds: float) -> list[Event]:
-        """Wait up to `seconds` for events after `after`."""
-        return [
-            Event(entry, fields["job"], JobState(fields["state"]))
-            for entry, fields in self.broker.read_events(str(keys.EVENTS), after, seconds)
-        ]
 
     # -- moving ---------------------------------------------------------------------------------
 
@@ -184,7 +126,15 @@ class JobStore:
 
         Returns '', or the id of the unfinished job that has it.
         """
-        return str(self.broker.run("reserve_key", key=key, id=job_id, seconds=KEY_REMEMBERED))
+        return str(
+            self.broker.run(
+                "reserve_key",
+                key=key,
+                id=job_id,
+                seconds=KEY_REMEMBERED,
+                cleanup=Stage.CLEANUP,
+            )
+        )
 
     def record_upload(self, lease: Lease, upload_id: str) -> bool:
         """Note that an upload in parts was begun for a job; False if the hold was lost."""
@@ -196,13 +146,6 @@ class JobStore:
                 token=lease.token,
                 upload=upload_id,
             )
-        )
-
-    def uploads(self, job_id: str) -> frozenset[str]:
-        """S3's ids of the uploads in parts that were begun for a job."""
-        fields = self.broker.command("HKEYS", keys.JOB(job_id))
-        return frozenset(
-            name.removeprefix("upload.") for name in fields if name.startswith("upload.")
         )
 
     def settle(
@@ -221,7 +164,7 @@ class JobStore:
                 token=lease.token,
                 id=job_id,
                 is_running=what == "running",
-                cleanup_after=CLEANUP_AFTER,
+                next_step={"stage": Stage.CLEANUP, "delay": _SETTLED_AFTER},
                 fields=dict(fields or {}),
             )
         )
@@ -261,13 +204,24 @@ class JobStore:
         return list(overdue)
 
     def _stop(self, job_id: str, to: JobState, fields: Mapping[str, str]) -> str:
+        cleanup_after = {
+            # The worker that uploads it has to notice first that it lost its lease.
+            JobState.UPLOADING: self._lease,
+            JobState.READY: 0,
+            JobState.COLLECTING: 0,
+        }
+        if to is JobState.CANCELLED:
+            # A job of the same name, which Redis has forgotten, may have left something.
+            cleanup_after[JobState.QUEUED] = 0
         return str(
             self.broker.run(
                 "stop_job",
                 id=job_id,
                 to=to,
                 retention=self._retention,
-                lease=self._lease,
+                drops=[Stage.UPLOAD, Stage.COLLECT],
+                cleanup=Stage.CLEANUP,
+                cleanup_after=cleanup_after,
                 fields=dict(fields),
             )
         )
@@ -279,7 +233,9 @@ class JobStore:
             JobNotFound: if there is no such record.
             WrongState: if it did not end badly, or is still being stopped.
         """
-        answer = self.broker.run("retry_job", id=job_id, deadline=deadline)
+        answer = self.broker.run(
+            "retry_job", id=job_id, deadline=deadline, busy_in=[Stage.START, Stage.CLEANUP]
+        )
         if answer == "":
             raise JobNotFound(f"There is no job {job_id!r}.")
         if answer == "busy":
@@ -293,7 +249,11 @@ class JobStore:
 
     def start_new_attempt(self, lease: Lease) -> bool:
         """Start a new attempt of a retried job that has nothing to fetch; False if it was lost."""
-        return bool(self.broker.run("start_attempt", id=lease.entry_id, token=lease.token))
+        return bool(
+            self.broker.run(
+                "start_attempt", stage=lease.stage, id=lease.entry_id, token=lease.token
+            )
+        )
 
     def refuse(self, job_id: str, request: str, reason: str) -> None:
         """Record a request that can never be carried out as a FAILED job, if the name is free."""
@@ -328,17 +288,3 @@ def name_used(job_id: str) -> JobExists:
     return JobExists(
         f"The name {job_id!r} is used by a different request. Choose another name, or omit it."
     )
-
-
-def _mapping(answer: Any) -> dict[str, str]:
-    """A hash as a dict, flat (RESP2) or as a map (RESP3)."""
-    if isinstance(answer, dict):
-        return answer
-    return dict(zip(answer[::2], answer[1::2], strict=True))
-
-
-def _pairs(answer: list[Any]) -> list[tuple[str, float]]:
-    """Members and scores, flat (RESP2) or as pairs (RESP3)."""
-    if not (answer and isinstance(answer[0], (list, tuple))):
-        answer = list(zip(answer[::2], answer[1::2], strict=True))
-    return [(str(entry_id), float(score)) for entry_id, score in answer]

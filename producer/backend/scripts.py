@@ -29,7 +29,8 @@ from producer.contract.job import (
     TRANSITIONS,
 )
 from producer.contract.request import DEFAULT_PRIORITY
-from producer.contract.stages import FLEET, INBOX_LISTS, Stage
+from producer.contract.stages import FLEET, INBOX_LISTS, STAGE_OF, Stage
+from producer.contract.submission import ANY_AUDIO
 
 LUA = resources.files("producer.backend") / "lua"
 _INCLUDE = re.compile(r"^--- @include (\w+)$", re.MULTILINE)
@@ -76,7 +77,9 @@ def constants() -> Mapping[str, object]:
         "QUEUES": {stage: stage.queue for stage in Stage},
         "LISTS": {stage: stage.list for stage in Stage},
         "INBOX_LISTS": INBOX_LISTS,
+        "STAGE_OF": dict(STAGE_OF),
         "FLEET": FLEET,
+        "ANY_AUDIO": ANY_AUDIO,
         "DEFAULT_PRIORITY": DEFAULT_PRIORITY,
         "REFUSED": REFUSED,
         "NOTHING_MADE": dict.fromkeys(sorted(NOTHING_MADE), True),

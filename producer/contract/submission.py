@@ -6,6 +6,9 @@ from typing import NamedTuple, Self
 
 from producer.contract.request import TranscriptionRequest
 
+#: In the field `rebuilt` of a recovered record: nobody knows for which audio it was submitted.
+ANY_AUDIO = "*"
+
 
 class Submission(NamedTuple):
     """What recording a job takes, in about a tenth of a request's memory."""

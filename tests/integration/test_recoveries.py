@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from producer.backend.job_store import ANY_AUDIO
 from producer.backend.recoveries import FoundJob, Outcome
 from producer.backend.schedule import Lease, Schedule
 from producer.contract.job import JobState
 from producer.contract.stages import FLEET, Stage
+from producer.contract.submission import ANY_AUDIO
 from producer.errors import JobExists, RecoveryFailed, WaitTimeout
 from tests.support.stack import LEASE, Stack
 

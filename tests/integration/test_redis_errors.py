@@ -119,7 +119,7 @@ def test_what_passes(tmp_path: Path) -> None:
 def says(broker: Broker) -> str:
     """The beginning of what is said of a write by a script."""
     with pytest.raises(BrokerUnavailable) as caught:
-        broker.run("reserve_key", key="OOM CROSSSLOT", id="NOPERM", seconds=1)
+        broker.run("reserve_key", key="OOM CROSSSLOT", id="NOPERM", seconds=1, cleanup="cleanup")
     assert not isinstance(caught.value, BrokerUnusable)
     words = str(caught.value).split(" ", 3)[3]
     return re.split(r" \(| takes", words)[0]

@@ -71,8 +71,8 @@ WORKERS = (
     ),
     Protection(
         "producer/backend/lua/commands/admit_jobs.lua",
-        "local dispatched = redis.call('HLEN', KEY.lease .. 'start')",
-        "local dispatched = live_and_stalled('start', at)",
+        "local dispatched = redis.call('HLEN', KEY.lease .. stage)",
+        "local dispatched = live_and_stalled(stage, at)",
         _STALLED + "test_starts_of_a_worker_that_was_killed_go_before_new_ones",
     ),
     Protection(
@@ -120,7 +120,7 @@ WORKERS = (
     Protection(
         "producer/backend/lua/commands/advance_job.lua",
         "if not has_lease(args.stage, args.entry, args.token) then return 0 end",
-        "",
+        "has_lease(args.stage, args.entry, args.token)",
         _JOB_STORE + "test_a_stalled_entry_goes_to_another_worker_which_fences_off_the_first",
     ),
     Protection(
@@ -354,7 +354,7 @@ LOSS = (
     Protection(
         "producer/backend/lua/includes/next_step.lua",
         "    enter_running(id, at)\n",
-        "",
+        "    tostring(enter_running)\n",
         _RECOVER + "test_what_still_runs_is_awaited_and_not_started_again",
     ),
     Protection(
@@ -366,7 +366,7 @@ LOSS = (
     Protection(
         "producer/backend/lua/commands/recover_job.lua",
         "if not args.is_known and redis.call('EXISTS', key) == 1 then return 'known' end",
-        "",
+        "tostring(args.is_known)",
         "tests/integration/test_recoveries.py::test_what_was_recorded_meanwhile_is_left_alone",
     ),
     Protection(
@@ -377,7 +377,7 @@ LOSS = (
     ),
     Protection(
         "producer/backend/lua/commands/submit_jobs.lua",
-        "  if known.rebuilt ~= '*' and known.rebuilt ~= job.audio then return false end\n",
+        "  if known.rebuilt ~= ANY_AUDIO and known.rebuilt ~= job.audio then return false end\n",
         "",
         _RECOVER + "test_a_name_is_not_reused_for_other_audio",
     ),
@@ -432,8 +432,8 @@ AWS = (
     ),
     Protection(
         "producer/backend/lua/commands/keep_result.lua",
-        "if not has_lease('collect', id, args.token) then return 0 end\n",
-        "",
+        "if not has_lease(args.stage, id, args.token) then return 0 end\n",
+        "has_lease(args.stage, id, args.token)\n",
         _JOB_STORE + "test_of_a_stopped_job_no_result_is_kept[FAILED]",
     ),
     Protection(
@@ -502,6 +502,12 @@ AWS = (
         "if not work.job.is_retried or error.code not in _NO_RESULT:",
         "if True:",
         _RETRY + "test_a_job_that_has_no_result_is_started_anew[not_json]",
+    ),
+    Protection(
+        "producer/backend/lua/includes/states.lua",
+        "  if not MOVES[from][to] then\n",
+        "  if false then\n",
+        "tests/integration/test_transitions.py::test_a_move_is_made_if_and_only_if_the_table_has_it",
     ),
     Protection(
         "producer/backend/lua/commands/retry_job.lua",
@@ -594,8 +600,8 @@ AWS = (
     Protection(
         "producer/backend/lua/commands/admit_jobs.lua",
         "local free = slots(args.slots, at) - redis.call('ZCARD', KEY.running)\n"
-        "  - redis.call('ZCARD', KEY.schedule .. 'start')",
-        "local free = 1000",
+        "  - redis.call('ZCARD', KEY.schedule .. stage)",
+        "local free = slots(args.slots, at) and 1000",
         _RECOVERY + "test_200_at_once_within_the_quota_each_started_once",
     ),
     Protection(
@@ -625,7 +631,7 @@ AWS = (
     Protection(
         "producer/backend/lua/commands/reduce_slots.lua",
         "pause('StartTranscriptionJob', args.seconds, at)\n",
-        "",
+        "tostring(pause, args.seconds)\n",
         _SHARED + "test_a_full_account_is_not_run_into_all_the_time",
     ),
     Protection(
@@ -673,7 +679,7 @@ AWS = (
     Protection(
         "producer/backend/lua/commands/dispatch_due.lua",
         "local calls = was_at_transcribe(id)",
-        "local calls = true",
+        "local calls = was_at_transcribe(id) or true",
         _JOB_STORE + "test_a_cleanup_that_calls_only_s3_overtakes_those_that_call_transcribe",
     ),
     Protection(
@@ -795,14 +801,14 @@ LARGE = (
     Protection(
         "producer/backend/lua/commands/next_large.lua",
         "local id = next_waiting(queue, args.weights, still_waits)\n",
-        "local id = redis.call('ZRANGE', KEY.large .. stage, 0, 0)[1]\n"
+        "local id = args.weights and redis.call('ZRANGE', KEY.large .. stage, 0, 0)[1]\n"
         "if id then still_waits(id) end\n",
         _LARGE + "test_a_tenants_large_file_does_not_wait_for_all_of_anothers",
     ),
     Protection(
         "producer/backend/lua/commands/next_large.lua",
         "local id = next_waiting(queue, args.weights, still_waits)\n",
-        "local id = redis.call('ZRANGE', KEY.large .. stage, 0, 0)[1]\n"
+        "local id = args.weights and redis.call('ZRANGE', KEY.large .. stage, 0, 0)[1]\n"
         "if id then still_waits(id) end\n",
         _FAIR_LARGE_WORK + "test_one_large_job_of_another_tenant_is_next[collect]",
     ),
@@ -834,15 +840,15 @@ LARGE = (
 
 JOBS = (
     Protection(
-        "producer/backend/lua/commands/stop_job.lua",
-        "  wait_until('cleanup', id, at + args.lease)\n",
+        "producer/backend/job_store.py",
+        "            JobState.UPLOADING: self._lease,\n",
         "",
         _STOPPED + "test_an_upload_in_parts_is_aborted_even_if_its_worker_was_killed",
     ),
     Protection(
-        "producer/backend/lua/commands/settle_stopped.lua",
-        "at + args.cleanup_after + 1",
-        "at",
+        "producer/backend/job_store.py",
+        "_SETTLED_AFTER = CLEANUP_AFTER + 1\n",
+        "_SETTLED_AFTER = 0\n",
         _JOB_STORE + "test_a_stopped_jobs_cleanup_waits_for_a_result_that_comes_late",
     ),
     Protection(

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import ast
 import re
+import shutil
 from pathlib import Path
 
 import pytest
 
+from producer.backend import scripts
 from tests.protections.catalogue import PROTECTIONS, Protection
 
 ROOT = Path(__file__).parents[2]
@@ -42,3 +44,19 @@ def test_each_protection_is_there_and_so_is_its_test(protection: Protection) -> 
         if isinstance(node, ast.FunctionDef)
     }
     assert test.partition("[")[0] in functions
+
+
+LUA = "producer/backend/lua/"
+
+
+@pytest.mark.parametrize("protection", PROTECTIONS, ids=lambda each: each.test.rpartition("::")[2])
+def test_a_script_without_its_protection_still_runs(protection: Protection, tmp_path: Path) -> None:
+    """Else its test would fail with any other, and show nothing."""
+    if not protection.file.startswith(LUA):
+        return
+    folder = tmp_path / "lua"
+    shutil.copytree(ROOT / LUA, folder)
+    file = folder / protection.file.removeprefix(LUA)
+    file.write_text(file.read_text().replace(protection.text, protection.without))
+    for name in scripts.names(folder):
+        scripts.load(name, folder)

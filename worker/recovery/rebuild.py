@@ -7,11 +7,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from producer.backend.job_store import ANY_AUDIO, error_fields
+from producer.backend.job_store import error_fields
 from producer.backend.recoveries import Outcome
 from producer.contract.job import Job, JobState
 from producer.contract.request import TranscriptionRequest
 from producer.contract.stages import Stage
+from producer.contract.submission import ANY_AUDIO
 from producer.errors import InvalidRequest
 from worker import request_metadata, s3_keys
 from worker.aws.inventory import Description

@@ -6,6 +6,7 @@
 --- @include states
 --- @arg id string: the job
 --- @arg deadline number: seconds
+--- @arg busy_in string[]: stages whose entry shows that the last attempt is not over yet
 --- @returns 'ok', '' if there is no such job, 'busy' while the last attempt is still being stopped or
 ---   cleaned, 'refused' if the request never was one, else the state that forbids it
 local id = args.id
@@ -15,9 +16,9 @@ if not state then return '' end
 if not MOVES[state].QUEUED then return state end
 -- Of a refused request only its name is known.
 if redis.call('HGET', key, 'error.code') == REFUSED then return 'refused' end
-if redis.call('ZSCORE', KEY.running, id) or redis.call('ZSCORE', KEY.schedule .. 'start', id)
-    or redis.call('ZSCORE', KEY.schedule .. 'cleanup', id) then
-  return 'busy'
+if redis.call('ZSCORE', KEY.running, id) then return 'busy' end
+for _, stage in ipairs(args.busy_in) do
+  if redis.call('ZSCORE', KEY.schedule .. stage, id) then return 'busy' end
 end
 local at = now()
 local known = redis.call('HMGET', key, 'error.code', 'result_uri', 'at.STARTING', 'at.QUEUED')
@@ -30,7 +31,7 @@ set_deadline(id, at, args.deadline)
 if is_made then
   redis.call('HDEL', key, 'cleaned_at', 'cleanup_error')
   move(id, state, 'COLLECTING', at)
-  wait_until('collect', id, at)
+  wait_until(STAGE_OF.COLLECTING, id, at)
 else
   start_attempt(id, state, at)
 end

@@ -8,7 +8,7 @@
 --- @arg token string: the fencing token
 --- @arg id string: the job
 --- @arg is_running boolean: whether Transcribe has it still
---- @arg cleanup_after number: seconds until cleanup is due
+--- @arg next_step object: `stage` and `delay` of what follows once Transcribe has it no more
 --- @arg fields object: fields of the record
 --- @returns 1, or 0 if the caller lost the lease
 local id = args.id
@@ -20,7 +20,6 @@ if args.is_running then
   enter_running(id, at)
 else
   redis.call('ZREM', KEY.running, id)
-  -- A result comes up to two seconds after Transcribe says that the job has ended.
-  wait_until('cleanup', id, at + args.cleanup_after + 1)
+  wait_until(args.next_step.stage, id, at + args.next_step.delay)
 end
 return 1

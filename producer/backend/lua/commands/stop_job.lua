@@ -6,7 +6,10 @@
 --- @arg id string: the job
 --- @arg to string: the state to enter
 --- @arg retention number: seconds that an ended job is kept
---- @arg lease number: seconds
+--- @arg drops string[]: stages whose entry of the job is removed; other entries stay, and with them the
+---   slot that AWS still counts, until their stage has seen how the job ends there
+--- @arg cleanup string: the stage that cleans up
+--- @arg cleanup_after object: state -> seconds until that is due; after other states it is not, by now
 --- @arg fields object: fields of the record
 --- @returns the state it was in, or '' if there is no such job
 -- Cleanups that call nobody but S3 go, by so many seconds, before those that wait for Transcribe.
@@ -18,18 +21,12 @@ if TERMINAL[state] then return state end
 check_move(id, state, to)
 local at = now()
 dequeue(id)
-remove('upload', id)
-remove('collect', id)
+for _, stage in ipairs(args.drops) do remove(stage, id) end
 set_fields(id, args.fields)
 move(id, state, to, at, args.retention)
--- A job of the same name, which Redis has forgotten, may have left something.
-if state == 'QUEUED' and to == 'CANCELLED' then wait_until('cleanup', id, at - AHEAD) end
--- STARTING and TRANSCRIBING keep their entry, and so the slot that AWS still counts, until start and
--- poll have seen how the job ends there; then they pass it to cleanup.
-if state == 'UPLOADING' then
-  -- Not before the uploader has noticed that it lost its lease.
-  wait_until('cleanup', id, at + args.lease)
-elseif state == 'READY' or state == 'COLLECTING' then
-  wait_until('cleanup', id, was_at_transcribe(id) and at or at - AHEAD)
+local delay = args.cleanup_after[state]
+if delay then
+  local is_quick = delay == 0 and not was_at_transcribe(id)
+  wait_until(args.cleanup, id, is_quick and at - AHEAD or at + delay)
 end
 return state

@@ -5,6 +5,7 @@
 --- @include states
 --- @arg lease number: seconds
 --- @arg room number: messages up to which new ones are sent at once, while no job waits
+--- @arg cleanup string: the stage whose entry shows that a job is being cleaned up
 --- @arg jobs object[]: each with id, request, deadline (seconds), priority, audio, tenant
 --- @returns for each 'created', or 'same' or 'different' if the id is used already
 local at = now()
@@ -14,17 +15,17 @@ local at = now()
 -- record is, as far as that is known.
 local function correct(job, known)
   local key = KEY.job .. job.id
-  if known.rebuilt ~= '*' and known.rebuilt ~= job.audio then return false end
+  if known.rebuilt ~= ANY_AUDIO and known.rebuilt ~= job.audio then return false end
   redis.call('HSET', key, 'request', job.request, 'priority', job.priority, 'tenant', job.tenant)
-  local is_cleaned = redis.call('ZSCORE', KEY.schedule .. 'cleanup', job.id)
+  local is_cleaned = redis.call('ZSCORE', KEY.schedule .. args.cleanup, job.id)
     or redis.call('HEXISTS', key, 'cleaned_at') == 1
   if known.state == 'COMPLETED' and not is_cleaned then
     redis.call('PERSIST', key)
     move(job.id, 'COMPLETED', 'COLLECTING', at)
-    dispatch('collect', job.id, at, args.lease)
+    dispatch(STAGE_OF.COLLECTING, job.id, at, args.lease)
   elseif known.state == 'COLLECTING' then
     -- A worker that collects it now does so for the earlier request.
-    dispatch('collect', job.id, at, args.lease)
+    dispatch(STAGE_OF.COLLECTING, job.id, at, args.lease)
   end
   return true
 end
@@ -53,8 +54,8 @@ local function submit(job)
   enter_state(id, 'QUEUED', at)
   -- A backlog waits as entries, not as messages: so priority still counts and Celery stays small.
   if args.room > 0 and not is_anything_waiting('QUEUED')
-      and redis.call('LLEN', LISTS.upload) < args.room then
-    dispatch('upload', id, at, args.lease)
+      and redis.call('LLEN', LISTS[STAGE_OF.QUEUED]) < args.room then
+    dispatch(STAGE_OF.QUEUED, id, at, args.lease)
   else
     enqueue('QUEUED', id, at)
   end

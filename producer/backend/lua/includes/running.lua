@@ -25,12 +25,13 @@ end
 
 -- Transcribe has a job: there is something to poll for.
 local function enter_running(id, at)
+  local stage = STAGE_OF.TRANSCRIBING
   redis.call('ZADD', KEY.running, text(at), id)
-  redis.call('ZADD', KEY.schedule .. 'poll', 'NX', text(at), FLEET)
+  redis.call('ZADD', KEY.schedule .. stage, 'NX', text(at), FLEET)
   -- The next poll may be far off, for what has been running may take long.
   local due = first_poll()
-  if due and redis.call('HEXISTS', KEY.lease .. 'poll', FLEET) == 0 then
-    redis.call('ZADD', KEY.schedule .. 'poll', 'LT', text(due), FLEET)
+  if due and redis.call('HEXISTS', KEY.lease .. stage, FLEET) == 0 then
+    redis.call('ZADD', KEY.schedule .. stage, 'LT', text(due), FLEET)
   end
 end
 
