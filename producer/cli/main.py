@@ -9,7 +9,7 @@ import click
 
 from producer.cli.commands.dead import dead
 from producer.cli.commands.doctor import doctor
-from producer.cli.commands.jobs import cancel, list_jobs, result, retry, status, wait
+from producer.cli.commands.jobs import JOB_COMMANDS
 from producer.cli.commands.local import local
 from producer.cli.commands.policy import policy
 from producer.cli.commands.recover import recover
@@ -49,12 +49,7 @@ def transcribe() -> None:
 
 for command in (
     submit,
-    status,
-    wait,
-    result,
-    list_jobs,
-    cancel,
-    retry,
+    *JOB_COMMANDS,
     dead,
     recover,
     local,

@@ -36,7 +36,7 @@ def code(cell: str) -> list[str]:
 
 def commands_of(program: str, text: str) -> list[list[str]]:
     """The arguments of each command of a program, in the shell blocks of a text."""
-    return [words[1:] for words in _shell_commands(text) if words[0] == program]
+    return [words[1:] for words in shell_commands(text) if words[0] == program]
 
 
 def parse(words: list[str]) -> None:
@@ -47,7 +47,7 @@ def parse(words: list[str]) -> None:
         pass
 
 
-def _shell_commands(text: str) -> Iterator[list[str]]:
+def shell_commands(text: str) -> Iterator[list[str]]:
     """Each command in a fenced shell block, as words, without redirection."""
     for line in "\n".join(blocks("sh", text)).replace("\\\n", " ").splitlines():
         for part in re.split(r"\s\|\s", line):

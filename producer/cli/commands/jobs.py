@@ -176,3 +176,6 @@ def retry(jobs: tuple[str, ...], *, failed: bool) -> None:
 
 def _why(job: Job) -> str:
     return f"  {job.error.message}" if job.error else ""
+
+
+JOB_COMMANDS = (status, wait, result, list_jobs, cancel, retry)
