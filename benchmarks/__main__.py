@@ -19,7 +19,7 @@ from benchmarks.stand import Stand, Task
 from benchmarks.systems import SYSTEMS
 from benchmarks.table import table
 from localaws.quotas import Quotas
-from producer.cli.sandbox import Sandbox
+from producer.cli.sandbox.processes import Sandbox
 from producer.errors import TranscribeQueueError
 
 

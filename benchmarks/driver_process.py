@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Self
 
-from producer.cli.sandbox import Sandbox
+from producer.cli.sandbox.processes import Sandbox
 
 
 class DriverProcess:
@@ -66,6 +66,5 @@ class DriverProcess:
         assert stdout is not None
         while not select.select([stdout], [], [], 1.0)[0]:
             progress(time.monotonic() - started_at)
-            if fallen := self._sandbox.fallen():
-                raise self._sandbox.failed(fallen)
+            self._sandbox.check()
         self.failed = int(self.expect("done")[1])

@@ -23,7 +23,7 @@ from localaws.quotas import Quotas
 from localaws.recognition import delays
 from producer import Client
 from producer.backend.connection import Broker
-from producer.cli.sandbox import Sandbox
+from producer.cli.sandbox.processes import Sandbox
 
 ROOT = Path(__file__).parent.parent
 BUCKET = "benchmark"

@@ -18,7 +18,7 @@ from celery import Celery
 from producer import Client
 from producer.backend.connection import Broker
 from producer.backend.job_store import JobStore
-from producer.cli.sandbox import Sandbox
+from producer.cli.sandbox.processes import Sandbox
 from producer.contract.job import JobState
 from producer.contract.request import TranscriptionRequest
 from producer.contract.submission import Submission

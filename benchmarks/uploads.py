@@ -30,7 +30,7 @@ from boto3.s3.transfer import TransferConfig
 from botocore.exceptions import ClientError
 
 from producer import Client
-from producer.cli.sandbox import Sandbox
+from producer.cli.sandbox.processes import Sandbox
 from producer.contract.job import Job, JobState
 from producer.contract.s3_uri import S3Uri
 from producer.settings import ProducerSettings

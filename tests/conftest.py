@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from producer.cli.sandbox import Sandbox
+from producer.cli.sandbox.processes import Sandbox
 from tests.support import redis_servers
 from tests.support.stack import Stack
 

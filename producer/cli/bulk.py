@@ -1,4 +1,4 @@
-"""Many jobs in one command: a progress bar, and a way to go on wherever it was cut off."""
+"""Many jobs in one command: a progress bar, and a way to continue after an interruption."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from contextlib import contextmanager
 from types import FrameType
 
 from producer.cli import output
-from producer.cli.interruption import stop_signals
+from producer.cli.signals import stop_signals
 from producer.client import Client
 from producer.contract.request import TranscriptionRequest
 from producer.errors import BrokerUnavailable, TranscribeQueueError
 
 
 class Interrupted(TranscribeQueueError):
-    """Ctrl-C, or another signal that ends us, came before all jobs were recorded."""
+    """A signal ended the command before all jobs were recorded."""
 
     exit_code = 130
 
@@ -27,19 +27,19 @@ class Interrupted(TranscribeQueueError):
 def submit(
     client: Client, requests: Sequence[TranscriptionRequest], *, as_json: bool, waits: bool
 ) -> list[str]:
-    """Record the jobs, print their ids, also where it is cut off, and return them.
+    """Record the jobs and return their ids; print the ids, also after an interruption.
 
     Raises:
         JobExists: if a name is taken by a different request; all others were recorded.
-        BrokerUnavailable: if Redis does not answer. It tells how to submit the others.
-        Interrupted: if Ctrl-C or another signal ended it. It tells the same.
+        BrokerUnavailable: if Redis does not answer; says how to submit the others.
+        Interrupted: if a signal ended it; says the same.
     """
     named = with_names(requests)
     recorded: set[str] = set()
-    whole = False
+    is_complete = False
     try:
         ids = _record(client, named, recorded, as_json=as_json)
-        whole = True
+        is_complete = True
         return ids
     except BrokerUnavailable as error:
         if error.accepted is False:
@@ -49,13 +49,25 @@ def submit(
         raise Interrupted(f"interrupted. {_rest(named, recorded)}") from None
     finally:
         known = ((str(each.name), each) for each in named if each.name in recorded)
-        # Who is cut off does not wait.
-        report(known, as_json=as_json, waits=waits and whole)
+        # After an interruption the command does not wait.
+        print_submitted(known, as_json=as_json, waits=waits and is_complete)
 
 
 def with_names(requests: Iterable[TranscriptionRequest]) -> list[TranscriptionRequest]:
-    """Names that are known beforehand make it safe to submit again what may have been recorded."""
+    """Name each job before it is submitted, so that submitting it again is always safe."""
     return [each.model_copy(update={"name": each.new_job_id()}) for each in requests]
+
+
+def print_submitted(
+    jobs: Iterable[tuple[str, TranscriptionRequest]], *, as_json: bool, waits: bool
+) -> None:
+    """Print the ids of submitted jobs; with JSON and waiting, the end of each job says all."""
+    for job_id, request in jobs:
+        if not as_json:
+            output.line(job_id)
+        elif not waits:
+            output.record({"id": job_id, "audio": request.audio})
+    sys.stdout.flush()
 
 
 def _record(
@@ -74,30 +86,20 @@ def _record(
         return client.submit_many(named, recorded=note)
 
 
-def report(jobs: Iterable[tuple[str, TranscriptionRequest]], *, as_json: bool, waits: bool) -> None:
-    """Print what was submitted; whoever waits for JSON is told when each has ended."""
-    for job_id, request in jobs:
-        if not as_json:
-            output.line(job_id)
-        elif not waits:
-            output.record({"id": job_id, "audio": request.audio})
-    sys.stdout.flush()
-
-
 def _rest(named: Sequence[TranscriptionRequest], recorded: set[str]) -> str:
-    """Keep the requests of which it is not known that they were recorded; says how to go on."""
+    """Save the requests that may not be recorded; return a sentence that says how to continue."""
     number, path = tempfile.mkstemp(prefix="transcribe-rest-", suffix=".jsonl")
     with os.fdopen(number, "w", encoding="utf-8") as file:
         file.writelines(f"{each.canonical()}\n" for each in named if each.name not in recorded)
     return (
-        f"Of {len(named)} jobs {len(recorded)} are recorded and go on; "
+        f"{len(recorded)} of {len(named)} jobs are recorded and continue; "
         f"`transcribe submit - < {path}` submits the others."
     )
 
 
 @contextmanager
 def _interrupts() -> Iterator[threading.Event]:
-    """What ends the command is noted, so that no answer of Redis is missed; a second one counts."""
+    """Note the first signal, so that no answer of Redis is lost; the second interrupts at once."""
     noted = threading.Event()
 
     def note(_number: int, _frame: FrameType | None) -> None:

@@ -7,7 +7,7 @@ import sys
 
 import click
 
-from producer.cli.commands.dead import dead
+from producer.cli.commands.dead_letters import dead
 from producer.cli.commands.doctor import doctor
 from producer.cli.commands.jobs import JOB_COMMANDS
 from producer.cli.commands.local import local
@@ -15,15 +15,15 @@ from producer.cli.commands.policy import policy
 from producer.cli.commands.recover import recover
 from producer.cli.commands.schema import schema
 from producer.cli.commands.submit import submit
-from producer.cli.interruption import end_like_ctrl_c
 from producer.cli.output import chatter
-from producer.cli.streams import GuardedGroup, Unread, forget_unwritten, open_closed_streams
+from producer.cli.signals import end_like_ctrl_c
+from producer.cli.streams import GuardedGroup, Unread, drop_unwritten, open_closed_streams
 from producer.errors import TranscribeQueueError
 
 EXIT_CODES = """\b
 Exit codes:
   0    all is well
-  1    a job, a recovery or a check of doctor failed, or something that was named is left out
+  1    a job, a recovery or a check of doctor failed, or something that was named is skipped
   2    the command, a request or a setting is wrong
   3    the time given with --timeout is over
   4    Redis cannot be reached
@@ -38,12 +38,12 @@ Exit codes:
 )
 @click.version_option(package_name="transcribe-queue", prog_name="transcribe")
 def transcribe() -> None:
-    """Transcribe recordings with Amazon Transcribe, by way of a queue.
+    """Transcribe recordings with Amazon Transcribe, through a queue.
 
     \b
     transcribe local interview.m4a             all on this machine, no AWS account
     transcribe submit interview.m4a --wait     by the workers that listen to Redis
-    transcribe doctor                          is everything there?
+    transcribe doctor                          check Redis, workers and AWS
     """
 
 
@@ -61,9 +61,9 @@ for command in (
 
 
 def main() -> None:
-    """Run the command line; every error we know ends in one sentence and its exit code."""
+    """Run the command line; each of our errors ends it with one sentence and an exit code."""
     open_closed_streams()
-    atexit.register(forget_unwritten)
+    atexit.register(drop_unwritten)
     end_like_ctrl_c()
     try:
         code = transcribe.main(prog_name="transcribe", standalone_mode=False)

@@ -1,4 +1,4 @@
-"""How the command line speaks: data on stdout, chatter on stderr, no way to move a cursor."""
+"""What the command line prints: data on stdout, chatter on stderr, no control characters."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2
 
 
 def printable(text: str) -> str:
-    """Text without control characters, so that no file name can play with a terminal."""
+    """Text without control characters, by which a file name could control a terminal."""
     return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 def line(text: str) -> None:
-    """Print one line of a list or a report, and never more, wherever it goes."""
+    """Print exactly one line of a list or a report."""
     click.echo(one_line(text))
 
 
 def one_line(text: str) -> str:
-    """Printable text in which nothing that a message holds begins a line of its own."""
+    """Printable text on one line: nothing in a message can forge a line of its own."""
     return printable(text).replace("\n", "\N{REPLACEMENT CHARACTER}")
 
 
 def data(text: str) -> None:
-    """Print a text that was asked for, as it is unless it goes to a terminal."""
+    """Print a text: to a terminal without control characters, else unchanged."""
     click.echo(printable(text) if sys.stdout.isatty() else text)
 
 
@@ -44,7 +44,7 @@ def record(fields: object) -> None:
 
 
 def chatter(text: str) -> None:
-    """Tell a person something; never parsed, and no reason to end if nobody is there to read it."""
+    """Write a line for a person to stderr; ignore that nobody can read it."""
     with suppress(OSError):
         click.echo(one_line(text), err=True)
 
@@ -55,7 +55,7 @@ def job_fields(job: Job) -> dict[str, object]:
 
 
 def progress_bar(*, shown: bool = True) -> Progress:
-    """A place for progress bars: stderr, if that is a terminal; else they are not seen."""
+    """Progress bars on stderr, if that is a terminal; else invisible."""
     console = Console(stderr=True)
     return Progress(
         TextColumn("{task.description}"),
@@ -68,7 +68,7 @@ def progress_bar(*, shown: bool = True) -> Progress:
     )
 
 
-def watched(
+def as_they_end(
     client: Client,
     job_ids: Iterable[str],
     timeout: float | None,
@@ -76,20 +76,20 @@ def watched(
     cleaned: bool,
     meanwhile: Callable[[], None] | None = None,
 ) -> Iterator[Job]:
-    """Jobs as they end, with a progress bar over all of them on a terminal."""
+    """Yield jobs as they end, with one progress bar for all on a terminal."""
     ids = list(job_ids)
     with progress_bar() as progress:
         bar = progress.add_task("transcribing", total=len(set(ids)))
         for job in client.as_completed(ids, timeout, cleaned=cleaned, meanwhile=meanwhile):
             progress.advance(bar)
-            # The caller prints now, and must not print into the bar.
+            # The caller prints now; stopping keeps its lines out of the bar.
             progress.stop()
             yield job
             progress.start()
 
 
-def complain(job: Job) -> bool:
-    """Say why a job has no result, if so; returns whether it has one."""
+def report_failure(job: Job) -> bool:
+    """Write why a job has no result, or was not cleaned up; return whether it has a result."""
     if job.state.has_result:
         if job.cleanup_error:
             chatter(f"{job.id}: completed, but not cleaned up: {job.cleanup_error}")

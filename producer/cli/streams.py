@@ -1,4 +1,4 @@
-"""stdin, stdout and stderr as a shell hands them over: closed, full, or with nobody who reads."""
+"""stdin, stdout and stderr as a shell passes them: closed, full, or a pipe that nobody reads."""
 
 from __future__ import annotations
 
@@ -13,30 +13,30 @@ import click
 
 from producer.errors import TranscribeQueueError
 
-#: What a shell says of a program whose output nobody reads any more.
+#: The exit code by which a shell says that a program wrote into a closed pipe.
 PIPE_CLOSED = 128 + signal.SIGPIPE
 
 
-class CannotGoOn(TranscribeQueueError):
-    """The system refuses what the command needs, such as room for its output."""
+class SystemFailed(TranscribeQueueError):
+    """The system refuses what the command needs, such as space for its output."""
 
     exit_code = 1
 
 
 class Unread(TranscribeQueueError):
-    """Whoever read the output has closed it, and has seen enough."""
+    """The reader of the output has closed it."""
 
     exit_code = PIPE_CLOSED
 
 
 class GuardedGroup(click.Group):
-    """A group of commands whose errors of the system have a sentence and an exit code.
+    """A group of commands that end with a sentence and an exit code on errors of the system.
 
-    click by itself ends with 1 where nobody reads its output, which says that a job failed.
+    click itself ends with 1 where nobody reads its output, which says that a job failed.
     """
 
     def make_context(self, *arguments: Any, **extra: Any) -> click.Context:
-        """Parse the command line, and print the help if that is asked for."""
+        """Parse the command line, and print the help if it asks for that."""
         with _system_errors():
             return super().make_context(*arguments, **extra)
 
@@ -50,25 +50,25 @@ class GuardedGroup(click.Group):
 def _system_errors() -> Iterator[None]:
     try:
         yield
-        # Of stderr, which only has chatter, what cannot be written is forgotten at the end.
+        # stderr has only chatter: `drop_unwritten` handles what it cannot write.
         sys.stdout.flush()
     except BrokenPipeError:
         raise Unread("Nobody reads the output any more.") from None
     except OSError as error:
         path = f" ({error.filename})" if error.filename else ""
-        raise CannotGoOn(f"Cannot go on: {error.strerror or error}{path}.") from error
+        raise SystemFailed(f"Cannot continue: {error.strerror or error}{path}.") from error
 
 
 def open_closed_streams() -> None:
-    """Have streams that were closed lead nowhere, also for files that would get their numbers."""
+    """Open /dev/null for closed streams, so that no file gets their numbers."""
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         if getattr(sys, name) is None:
             mode = "r" if number == 0 else "w"
             setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: PTH123, SIM115
 
 
-def forget_unwritten() -> None:
-    """Drop what can be written nowhere, on which Python would end with a traceback."""
+def drop_unwritten() -> None:
+    """Drop what no stream can write; otherwise Python ends with a traceback."""
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()

@@ -57,7 +57,7 @@ def test_doctor_says_what_is_due_and_no_worker_does(stack: Stack) -> None:
     said = stack.transcribe("doctor")
     worker.send_signal(signal.SIGCONT)
     (line,) = [line for line in said.stdout.splitlines() if line.startswith("FIX")]
-    assert line.startswith("FIX  stage cleanup: 1 are due, and nobody has taken one up for 4")
+    assert line.startswith("FIX  stage cleanup: 1 due, and no living worker has started any for 4")
     assert "restart" in line
     assert said.returncode == 1
     until(lambda: stack.transcribe("doctor").returncode == 0)

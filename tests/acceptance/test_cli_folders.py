@@ -65,7 +65,7 @@ def test_every_recording_is_found_whatever_its_suffix(stack: Stack) -> None:
     # Found, and not named: it does not fail.
     assert ran.returncode == 0
     *lines, count = ran.stderr.splitlines()
-    assert count == "10 left out of 18."
+    assert count == "skipped 10 of 18."
     for name, why in {
         "raw.aac": "AAC without a container",
         "old.aiff": "AIFF, which Amazon Transcribe does not take",
@@ -78,7 +78,7 @@ def test_every_recording_is_found_whatever_its_suffix(stack: Stack) -> None:
         assert why in line
     # One line a reason.
     (line,) = [line for line in lines if "is not a recording" in line]
-    assert line.startswith(f"left out: each of 2, such as {folder}/")
+    assert line.startswith(f"skipped: each of 2, such as {folder}/")
     (line,) = [line for line in lines if "hidden" in line]
     assert "each of 2" in line
 
@@ -121,9 +121,9 @@ def test_one_bad_name_stops_no_other(stack: Stack, bad: str) -> None:
     assert submitted(ran, folder) == ["good.wav"]
     assert ran.returncode == 1
     line, count = ran.stderr.splitlines()
-    assert line.startswith("left out: ")
+    assert line.startswith("skipped: ")
     assert why in line
-    assert count == "1 left out of 2."
+    assert count == "skipped 1 of 2."
     # By itself it is an error of the command.
     isolated = submit(stack, named)
     assert (isolated.returncode, isolated.stdout) == (2, "")
@@ -140,7 +140,7 @@ def test_names_that_are_not_utf_8_do_not_stop_a_folder(stack: Stack) -> None:
     assert ran.returncode == 0
     assert submitted(ran, folder) == ["good.wav"]
     assert "each of 2" in ran.stderr
-    assert "not UTF-8, which no request can hold: rename it" in ran.stderr
+    assert "not UTF-8, which JSON cannot contain: rename it" in ran.stderr
     assert "/\\xfcber.wav" in ran.stderr
 
 
@@ -154,7 +154,7 @@ def test_symlinked_folders_are_followed_and_loops_end(stack: Stack) -> None:
     ran = submit(stack, folder, "--recursive")
     assert ran.returncode == 0
     assert submitted(ran, folder) == ["far/far.wav", "near/a.wav"]
-    assert "leads to a folder that is taken already" in ran.stderr
+    assert "leads to a folder that was read already" in ran.stderr
 
 
 def test_a_recording_that_is_named_in_several_ways_is_transcribed_once(stack: Stack) -> None:
@@ -167,7 +167,7 @@ def test_a_recording_that_is_named_in_several_ways_is_transcribed_once(stack: St
     audio = [json.loads(line)["audio"] for line in ran.stdout.splitlines()]
     assert audio == [f"{folder}/a.wav", f"{folder}/b.wav", "s3://bucket/c.wav"]
     assert "each of 6, such as" in ran.stderr
-    assert "is taken already, and is transcribed once" in ran.stderr
+    assert "is a recording that you named already; it is transcribed once" in ran.stderr
     # Nor is a name, which is for one recording, refused then.
     assert submit(stack, names[0], names[0], "--name", "once").returncode == 0
     # A folder whose recordings are all taken already is not one without any.
@@ -178,7 +178,9 @@ def test_a_recording_that_is_named_in_several_ways_is_transcribed_once(stack: St
 def test_an_empty_name_is_not_the_folder_here(stack: Stack, options: tuple[str, ...]) -> None:
     ran = submit(stack, "", *options)
     assert (ran.returncode, ran.stdout) == (2, "")
-    assert ran.stderr == "transcribe: '' is no name: a variable of the shell may not be set.\n"
+    assert (
+        ran.stderr == "transcribe: '' is an empty name: a variable of the shell may not be set.\n"
+    )
 
 
 def test_a_folder_with_nothing_in_it_is_an_error_only_by_itself(stack: Stack) -> None:
@@ -186,7 +188,7 @@ def test_a_folder_with_nothing_in_it_is_an_error_only_by_itself(stack: Stack) ->
     good = fill(stack.audio / "good", {"a.wav": WAV})
     isolated = submit(stack, empty, "--recursive")
     assert (isolated.returncode, isolated.stdout) == (2, "")
-    assert f"{empty} has no recording that can be taken" in isolated.stderr
+    assert f"{empty} has no recording that can be submitted" in isolated.stderr
     assert "each of 2" in isolated.stderr
     both = submit(stack, empty, good, "--recursive")
     assert both.returncode == 1

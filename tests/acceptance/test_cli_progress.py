@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from producer.cli.interruption import STOP_SIGNALS
+from producer.cli.signals import STOP_SIGNALS
 from producer.contract.job import JobState
 from tests.support.slow_proxy import SlowProxy
 from tests.support.stack import SAMPLES, Stack
@@ -105,8 +105,8 @@ def test_a_terminal_sees_bars_and_stdout_has_the_ids_alone(stack: Stack) -> None
     assert "submitting" in shown
     assert "1200/1200" in shown
     # The bar does not hide the messages.
-    parts = ("left out: each of 2, such as ", ", is not a recording", "empty.wav is empty")
-    for part in (*parts, "3 left out of 1203."):
+    parts = ("skipped: each of 2, such as ", ", is not a recording", "empty.wav is empty")
+    for part in (*parts, "skipped 3 of 1203."):
         assert part in re.sub(r"\s+", " ", shown)
 
 
@@ -117,8 +117,8 @@ def test_a_pipe_sees_no_bar(stack: Stack, options: list[str]) -> None:
     assert ran.returncode == 0
     assert len(ran.stdout.splitlines()) == 600
     *lines, count = ran.stderr.splitlines()
-    assert [line.partition(":")[0] for line in lines] == ["left out"] * 2
-    assert count == "3 left out of 603."
+    assert [line.partition(":")[0] for line in lines] == ["skipped"] * 2
+    assert count == "skipped 3 of 603."
 
 
 def test_json_is_not_for_people_who_watch(stack: Stack) -> None:

@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 
-from producer.cli.interruption import STOP_SIGNALS
+from producer.cli.signals import STOP_SIGNALS
 from producer.contract.job import JobState
 from tests.support.local_command import TRANSCRIBE
 from tests.support.recordings import wav
@@ -89,7 +89,7 @@ def test_an_output_that_nobody_reads_is_no_failed_job(stack: Stack, command: str
 def test_an_output_without_room_is_one_sentence(stack: Stack, command: str) -> None:
     stack.client.submit("/audio/a.wav")
     code, said = with_streams(stack, ">/dev/full", command)
-    assert (code, said) == (1, "transcribe: Cannot go on: No space left on device.\n")
+    assert (code, said) == (1, "transcribe: Cannot continue: No space left on device.\n")
 
 
 @pytest.mark.parametrize(

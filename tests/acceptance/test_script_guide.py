@@ -171,7 +171,7 @@ def test_a_recording_that_is_gone_is_read_from_where_the_script_put_it(folder: S
     ran = run(folder, *LOCAL, "--cleanup")
     assert ran.returncode == 0, ran
     assert "job hello-world" in ran.stdout
-    assert "taking what lies at s3://my-recordings/path/in/bucket" in ran.stderr
+    assert "transcribing s3://my-recordings/path/in/bucket" in ran.stderr
     assert objects(folder) == {"path/in/bucket"}
 
 

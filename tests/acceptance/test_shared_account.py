@@ -117,7 +117,10 @@ def test_doctor_says_what_of_the_account_we_may_use(stack: Stack) -> None:
     # By Service Quotas, but where the operator said less.
     assert rates["StartTranscriptionJob"] == 7
     assert rates["ListTranscriptionJobs"] == 4
-    assert "12 of 12 slots" in stack.transcribe("doctor").stdout
+    assert (
+        "12 of 12 concurrent jobs available to us, 0 used by other software"
+        in stack.transcribe("doctor").stdout
+    )
 
 
 def test_all_workers_keep_to_what_any_has_read(stack: Stack) -> None:

@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from producer.cli.sandbox import bundled_redis
+from producer.cli.sandbox.redis_server import bundled_redis
 from tests.support.stack import Stack
 
 

@@ -949,57 +949,57 @@ MESSAGES = (
 
 COMMAND_LINE = (
     Protection(
-        "producer/cli/leftovers.py",
+        "producer/cli/sandbox/left_at_aws.py",
         "        except BaseException:\n",
         "        except TimeoutError:\n",
         _LEFTOVERS + "test_whatever_ends_it_early_lists_what_runs_and_what_lies_there[ctrl-c]",
     ),
     Protection(
         "producer/cli/commands/local.py",
-        "        leftovers.keep_up()\n",
+        "        left.keep_up()\n",
         "",
         _LEFTOVERS + "test_whatever_ends_it_early_lists_what_runs_and_what_lies_there[redis]",
     ),
     Protection(
         "producer/cli/commands/local.py",
-        "        _refuse_fallen(sandbox)\n        leftovers",
-        "        leftovers",
+        "        sandbox.check()\n        left",
+        "        left",
         _LEFTOVERS + "test_whatever_ends_it_early_lists_what_runs_and_what_lies_there[worker]",
     ),
     Protection(
-        "producer/cli/leftovers.py",
+        "producer/cli/sandbox/left_at_aws.py",
         "is_clean = job.cleaned_at is not None\n",
         "is_clean = False\n",
         _LEFTOVERS + "test_what_was_cleaned_up_is_not_listed",
     ),
     Protection(
-        "producer/cli/inputs.py",
-        "            except _Unsuitable as reason:\n",
+        "producer/cli/inputs/selection.py",
+        "            except _NotTranscribable as reason:\n",
         "            except KeyError as reason:\n",
         _FOLDERS + "test_one_bad_name_stops_no_other[notes.txt]",
     ),
     Protection(
-        "producer/cli/folders.py",
+        "producer/cli/inputs/folders.py",
         "            else:\n                yield",
         "            elif entry.name.endswith('.wav'):\n                yield",
         _FOLDERS + "test_every_recording_is_found_whatever_its_suffix",
     ),
     Protection(
-        "producer/cli/inputs.py",
+        "producer/cli/inputs/selection.py",
         "        found.audio.encode()\n",
         "        found.audio.encode(errors='surrogateescape')\n",
         _FOLDERS + "test_names_that_are_not_utf_8_do_not_stop_a_folder",
     ),
     Protection(
-        "producer/cli/folders.py",
+        "producer/cli/inputs/folders.py",
         "            if (status.st_dev, status.st_ino) in seen:\n",
         "            if False:\n",
         _FOLDERS + "test_symlinked_folders_are_followed_and_loops_end",
     ),
     Protection(
-        "producer/cli/inputs.py",
-        "                if audio in seen:\n",
-        "                if False:\n",
+        "producer/cli/inputs/selection.py",
+        "            if audio in seen:\n",
+        "            if False:\n",
         _FOLDERS + "test_a_recording_that_is_named_in_several_ways_is_transcribed_once",
     ),
     Protection(
@@ -1010,7 +1010,7 @@ COMMAND_LINE = (
     ),
     Protection(
         "producer/cli/commands/local.py",
-        "        findings.show_new()\n",
+        "        problems.show_new()\n",
         "",
         "tests/acceptance/test_local.py::test_what_its_jobs_wait_for_is_said",
     ),
@@ -1190,9 +1190,9 @@ SECURITY = (
         "tests/integration/test_storage.py::test_uploads_of_other_keys_are_not_aborted",
     ),
     Protection(
-        "producer/cli/sandbox.py",
-        "        if not admin_commands:\n",
-        "        if False:\n",
+        "producer/cli/sandbox/redis_server.py",
+        "    if not admin_commands:\n",
+        "    if False:\n",
         "tests/acceptance/test_local.py::test_nobody_else_reaches_the_sandbox",
     ),
     Protection(

@@ -75,7 +75,7 @@ def running(pids: set[int]) -> set[int]:
 
 def up(folder: Path, process: subprocess.Popen[str]) -> set[int]:
     """Wait until the sandbox is up; returns its processes."""
-    until(lambda: "sandbox is up" in (folder / "stderr").read_text())
+    until(lambda: "sandbox runs" in (folder / "stderr").read_text())
     children = descendants(process.pid)
     assert len(children) >= 3
     return children

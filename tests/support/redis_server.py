@@ -10,7 +10,7 @@ from pathlib import Path
 
 import redis
 
-from producer.cli.sandbox import redis_program
+from producer.cli.sandbox.redis_server import redis_program
 from tests.support.waiting import until
 
 #: A node of a Cluster has a second port, so many above.

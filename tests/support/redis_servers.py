@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from producer.cli.sandbox import bundled_redis
+from producer.cli.sandbox.redis_server import bundled_redis
 
 #: Set where nothing may be left out: a program that a test needs and that is missing fails it.
 REQUIRE = "CI_REQUIRE"

@@ -23,7 +23,7 @@ from producer import Client
 from producer.backend.connection import Broker
 from producer.backend.job_store import JobStore
 from producer.backend.keys import PREFIX
-from producer.cli.sandbox import Sandbox
+from producer.cli.sandbox.processes import Sandbox
 from producer.contract.job import Job, JobState
 from producer.contract.stages import Stage
 from producer.errors import BrokerUnavailable

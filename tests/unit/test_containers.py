@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from producer.cli.inputs import Named
+from producer.cli.inputs.selection import Named
 from producer.contract.containers import detect_container
 from producer.contract.media import MAX_BYTES, READABLE, refusal
 from producer.contract.options import MediaFormat

@@ -1,4 +1,4 @@
-"""`transcribe status | wait | result | list | cancel | retry`: what becomes of jobs."""
+"""`transcribe status | wait | result | list | cancel | retry`: the life of jobs."""
 
 from __future__ import annotations
 
@@ -8,17 +8,16 @@ from typing import cast
 import click
 
 from producer.cli import output
+from producer.cli.options import json_option, timeout_option
 from producer.client import Client
 from producer.contract.formats import EXTRA_KINDS, FORMATS, Format
 from producer.contract.job import Job, JobState
 from producer.errors import WrongState
 
-JSON_OPTION = click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
-
 
 @click.command()
 @click.argument("job")
-@JSON_OPTION
+@json_option
 def status(job: str, *, as_json: bool) -> None:
     """Show a job: its request, when it entered each state, its files, its error.
 
@@ -52,8 +51,8 @@ def status(job: str, *, as_json: bool) -> None:
 
 @click.command()
 @click.argument("jobs", metavar="JOB...", nargs=-1, required=True)
-@click.option("--timeout", type=click.FloatRange(min=0), help="Seconds to wait at most.")
-@JSON_OPTION
+@timeout_option
+@json_option
 def wait(jobs: tuple[str, ...], timeout: float | None, *, as_json: bool) -> None:
     """Wait until jobs have ended; exits with 1 if one of them failed.
 
@@ -62,15 +61,15 @@ def wait(jobs: tuple[str, ...], timeout: float | None, *, as_json: bool) -> None
       transcribe wait interview-k3w8 --timeout 600
       transcribe wait $(transcribe submit *.m4a)
     """
-    good = True
+    all_good = True
     with Client() as client:
-        for job in output.watched(client, jobs, timeout, cleaned=False):
+        for job in output.as_they_end(client, jobs, timeout, cleaned=False):
             if as_json:
                 output.record(output.job_fields(job))
             else:
                 output.line(f"{job.id}\t{job.state}")
-            good = output.complain(job) and good
-    raise click.exceptions.Exit(0 if good else 1)
+            all_good = output.report_failure(job) and all_good
+    raise click.exceptions.Exit(0 if all_good else 1)
 
 
 @click.command()
@@ -81,8 +80,8 @@ def wait(jobs: tuple[str, ...], timeout: float | None, *, as_json: bool) -> None
     type=click.Choice(["text", *FORMATS, *EXTRA_KINDS]),
     default="text",
     show_default=True,
-    help="`text` is the words alone; `json` is the service's own document. `aws.…` and "
-    "`unredacted.…` are what it wrote beside that, if asked for, read from the worker's disk.",
+    help="`text` is the words alone; `json` is Amazon Transcribe's document. `aws.…` and "
+    "`unredacted.…` are its extra files, if the request asks for them, on the worker's disk.",
 )
 def result(job: str, kind: str) -> None:
     """Print a completed job's transcript.
@@ -109,10 +108,10 @@ def result(job: str, kind: str) -> None:
     "states",
     multiple=True,
     type=click.Choice(list(JobState), case_sensitive=False),
-    help="Only jobs in this state; may be given more than once.",
+    help="Only jobs in this state; repeat it for several.",
 )
 @click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True)
-@JSON_OPTION
+@json_option
 def list_jobs(states: tuple[JobState, ...], limit: int, *, as_json: bool) -> None:
     """List jobs, the latest first.
 
@@ -134,7 +133,7 @@ def list_jobs(states: tuple[JobState, ...], limit: int, *, as_json: bool) -> Non
 @click.command()
 @click.argument("jobs", metavar="JOB...", nargs=-1, required=True)
 def cancel(jobs: tuple[str, ...]) -> None:
-    """End jobs; what they left at AWS is deleted as soon as AWS allows.
+    """Cancel jobs; workers delete what they have at AWS as soon as AWS allows.
 
     \b
     Examples:
@@ -147,11 +146,11 @@ def cancel(jobs: tuple[str, ...]) -> None:
 
 @click.command()
 @click.argument("jobs", metavar="JOB...", nargs=-1)
-@click.option("--failed", is_flag=True, help="All jobs that are FAILED.")
+@click.option("--failed", is_flag=True, help="Retry all FAILED jobs.")
 def retry(jobs: tuple[str, ...], *, failed: bool) -> None:
-    """Fetch what was paid for of jobs that failed or were cancelled, else start them anew.
+    """Retry jobs that failed or were cancelled: fetch a result that is paid for, else start anew.
 
-    A job that Amazon Transcribe has done is COLLECTING then, one that is started again QUEUED.
+    A job that Amazon Transcribe may have transcribed becomes COLLECTING, any other QUEUED.
 
     \b
     Examples:
@@ -159,7 +158,7 @@ def retry(jobs: tuple[str, ...], *, failed: bool) -> None:
       transcribe retry --failed
     """
     if bool(jobs) == failed:
-        raise click.UsageError("Name the jobs to retry, or give --failed.")
+        raise click.UsageError("name the jobs to retry, or type --failed")
     refused = False
     with Client() as client:
         for job_id in client.failed() if failed else jobs:
@@ -168,7 +167,7 @@ def retry(jobs: tuple[str, ...], *, failed: bool) -> None:
             except WrongState as error:
                 if not failed:
                     raise
-                # Somebody else was quicker; the others are retried all the same.
+                # Another command retried it first; this one retries the others.
                 output.chatter(str(error))
                 refused = True
     raise click.exceptions.Exit(1 if refused else 0)

@@ -1,4 +1,4 @@
-"""`transcribe policy`: the least that workers must be allowed in AWS."""
+"""`transcribe policy`: the rights that workers need in AWS, and no others."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from producer.cli import output
 
 
 def worker_policy(bucket: str, audio_buckets: Sequence[str] = ()) -> dict[str, object]:
-    """The IAM policy of a worker that uses `bucket`, and audio in `audio_buckets` in place.
+    """The IAM policy of a worker that uses `bucket`, and reads audio in `audio_buckets`.
 
     Source: the actions that the worker calls, and the Service Authorization Reference: Start, List
     and Get cannot be limited to a bucket.
@@ -33,7 +33,7 @@ def worker_policy(bucket: str, audio_buckets: Sequence[str] = ()) -> dict[str, o
                 "Resource": f"arn:aws:s3:::{bucket}/*",
             },
             {
-                # Without ListBucket a missing object is answered as forbidden.
+                # Without ListBucket, S3 answers for a missing object that it is forbidden.
                 "Sid": "SeeWhatIsThere",
                 "Effect": "Allow",
                 "Action": ["s3:ListBucket", "s3:ListBucketMultipartUploads"],
@@ -53,7 +53,7 @@ def worker_policy(bucket: str, audio_buckets: Sequence[str] = ()) -> dict[str, o
                 "Resource": "*",
             },
             {
-                # Without it the settings say what the account allows.
+                # Without it the worker uses the quotas of its settings.
                 "Sid": "WhatTheAccountAllows",
                 "Effect": "Allow",
                 "Action": ["servicequotas:ListServiceQuotas"],
@@ -86,7 +86,7 @@ def _audio_elsewhere(buckets: Sequence[str]) -> tuple[dict[str, object], ...]:
     "--audio-bucket",
     "audio_buckets",
     multiple=True,
-    help="Another bucket with audio to use in place (TRANSCRIBE_AUDIO_BUCKETS).",
+    help="Another bucket from which workers read audio (TRANSCRIBE_AUDIO_BUCKETS).",
 )
 def policy(bucket: str, audio_buckets: tuple[str, ...]) -> None:
     """Print the least-privilege IAM policy for the workers.

@@ -1,4 +1,4 @@
-"""`transcribe recover`: bring back what Redis has forgotten."""
+"""`transcribe recover`: record anew the jobs that Redis has lost."""
 
 from __future__ import annotations
 
@@ -10,31 +10,32 @@ import click
 
 from producer.backend.recoveries import FoundJob, Outcome, Recovery
 from producer.cli import output
+from producer.cli.options import json_option, timeout_option
 from producer.client import Client
 from producer.contract.request import is_name
-from producer.contract.stages import CONTROL_QUEUE
+from producer.contract.stages import Stage
 from producer.errors import InvalidRequest, RecoveryFailed
 
-#: Seconds within which a Redis that has just come back hears of every living worker.
-_HEARD_WITHIN = 6.0
+#: Seconds within which every worker sends a heartbeat to a Redis that has just come back.
+_HEARTBEAT_WITHIN = 6.0
 
 
 @click.command()
 @click.argument("names", metavar="[NAME]...", nargs=-1)
-@click.option("--dry-run", is_flag=True, help="Only say what would be recorded.")
-@click.option("--timeout", type=click.FloatRange(min=0), help="Seconds to wait at most.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+@click.option("--dry-run", is_flag=True, help="Only list the jobs; record none.")
+@timeout_option
+@json_option
 def recover(names: tuple[str, ...], *, dry_run: bool, timeout: float | None, as_json: bool) -> None:
-    """Bring back jobs that Redis has forgotten, from the bucket and from Amazon Transcribe.
+    """Record anew the jobs that Redis has lost, from the bucket and from Amazon Transcribe.
 
-    Nothing is started. Jobs that have a record are left alone, so this is safe at any time. Workers
-    do it, and go on if this command is stopped. Prints each job with what became of it:
+    It starts no Transcribe job and changes no existing record, so it is safe at any time. Workers
+    do it, and continue if you stop this command. Prints each job with its outcome:
 
     \b
-      TRANSCRIBING, COLLECTING, FAILED   recorded in this state; the first two go on
-      never-started                      uploaded only: submit it again under its name
-      result-gone                        was ended, but its result has been deleted since
-      known, not-found                   of names that were given: has a record; no trace
+      TRANSCRIBING, COLLECTING, FAILED   recorded in this state; the first two continue
+      never-started                      only uploaded: submit it again under its name
+      result-gone                        ended, but its result has been deleted since
+      known, not-found                   only with NAME: it has a record; there is no trace of it
 
     \b
     Examples:
@@ -47,8 +48,8 @@ def recover(names: tuple[str, ...], *, dry_run: bool, timeout: float | None, as_
             raise InvalidRequest(f"{name!r} cannot be the name of a job.")
     with Client() as client:
         _check_workers(client)
-        asked = client.recoveries.ask(names, dry_run=dry_run)
-        recovery = client.recoveries.wait(asked.id, timeout, _print_trouble)
+        started = client.recoveries.ask(names, dry_run=dry_run)
+        recovery = client.recoveries.wait(started.id, timeout, _print_trouble)
         found = client.recoveries.found()
     for each in found:
         if as_json:
@@ -59,36 +60,38 @@ def recover(names: tuple[str, ...], *, dry_run: bool, timeout: float | None, as_
 
 
 def _check_workers(client: Client) -> None:
-    """Raise RecoveryFailed if no worker would take the question up."""
-    limit = time.monotonic() + _HEARD_WITHIN
-    while not any(CONTROL_QUEUE in worker.queues for worker in client.fleet.alive()):
+    """Raise RecoveryFailed if no worker serves the queue of recoveries."""
+    limit = time.monotonic() + _HEARTBEAT_WITHIN
+    while not any(Stage.RECOVER.queue in worker.queues for worker in client.fleet.alive()):
         if time.monotonic() >= limit:
             raise RecoveryFailed(
-                "No worker is alive that could look: start one with `celery -A worker worker`."
+                "No living worker recovers jobs: start one with `celery -A worker worker`."
             )
         time.sleep(0.2)
 
 
 def _print_trouble(trouble: str) -> None:
-    output.chatter(f"held up: {trouble}")
+    output.chatter(f"delayed: {trouble}")
 
 
 def summary(recovery: Recovery, found: Sequence[FoundJob]) -> str:
-    """What a person wants to know in the end, in sentences."""
+    """How many jobs had which outcome, in sentences."""
     counts = Counter(each.outcome for each in found)
     recorded = sum(count for outcome, count in counts.items() if outcome.state is not None)
     would_be = "would be " if recovery.dry_run else ""
-    parts = [f"{_jobs(recorded)} {would_be}brought back, {recovery.known} known already."]
+    sentences = [f"{_jobs(recorded)} {would_be}recorded anew, {recovery.known} known already."]
     if recovery.foreign:
-        parts.append(f"Of others {_jobs(recovery.foreign)} at Transcribe, left alone.")
+        sentences.append(f"{_jobs(recovery.foreign)} of other software at Transcribe, ignored.")
     if counts[Outcome.NEVER_STARTED]:
-        parts.append(
+        sentences.append(
             f"{_jobs(counts[Outcome.NEVER_STARTED])} uploaded but never started: "
-            "submit again under the name."
+            "submit again under the same name."
         )
     if counts[Outcome.RESULT_GONE]:
-        parts.append(f"{_jobs(counts[Outcome.RESULT_GONE])} without the result, which was deleted.")
-    return " ".join(parts)
+        sentences.append(
+            f"{_jobs(counts[Outcome.RESULT_GONE])} without a result: somebody deleted it."
+        )
+    return " ".join(sentences)
 
 
 def _jobs(number: int) -> str:

@@ -1,4 +1,4 @@
-"""`transcribe schema`: what a request may say."""
+"""`transcribe schema`: the fields of a request."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The signals that end a command: once, and not in the middle of what must be done whole."""
+"""The signals that end a command: once, and not while children start or stop."""
 
 from __future__ import annotations
 
@@ -7,42 +7,42 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from types import FrameType
 
-#: Ctrl-C, a supervisor's, and that of a terminal that is closed.
+#: Of Ctrl-C, of a supervisor, and of a terminal that closes.
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def stop_signals() -> tuple[signal.Signals, ...]:
-    """Those that shall end the command: who starts it with `nohup` wants it to stay."""
-    stays = signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
-    return tuple(each for each in STOP_SIGNALS if each != signal.SIGHUP or not stays)
+    """The signals that end this command: under `nohup`, a terminal that closes does not."""
+    is_nohup = signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+    return tuple(each for each in STOP_SIGNALS if each != signal.SIGHUP or not is_nohup)
 
 
 def end_like_ctrl_c() -> None:
-    """Have every signal that ends the command do so as Ctrl-C does, with the same exit code."""
+    """Let every signal that ends the command do so as Ctrl-C does, with the same exit code."""
     for number in stop_signals():
         signal.signal(number, signal.default_int_handler)
 
 
 @contextmanager
 def interruptible() -> Iterator[AbstractContextManager[None]]:
-    """Ctrl-C, SIGTERM and a closed terminal all end the command by way of its `with`s.
+    """Let the signals interrupt an inner block, and from its end on ignore them.
 
-    Yields a block within which they do. After it they have no effect any more, nor after this one:
-    children are being stopped, and then the command ends.
+    Yields the inner block. After it the command stops its children and ends, which no signal
+    interrupts.
     """
-    ending = False
+    is_ending = False
 
     def interrupt(_number: int, _frame: FrameType | None) -> None:
-        if not ending:
+        if not is_ending:
             raise KeyboardInterrupt
 
     @contextmanager
     def until_the_end() -> Iterator[None]:
-        nonlocal ending
+        nonlocal is_ending
         try:
             yield
         finally:
-            ending = True
+            is_ending = True
 
     for number in stop_signals():
         signal.signal(number, interrupt)
@@ -50,8 +50,8 @@ def interruptible() -> Iterator[AbstractContextManager[None]]:
 
 
 @contextmanager
-def signals_deferred() -> Iterator[None]:
-    """Have the signals that stop us wait until what must be done whole is done."""
+def signals_blocked() -> Iterator[None]:
+    """Delay the signals that stop us until the block has ended."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
     try:
         yield

@@ -1,4 +1,4 @@
-"""What a worker finds to be wrong while jobs wait for it to be mended."""
+"""The problems that a worker finds while jobs wait for somebody to fix them."""
 
 from __future__ import annotations
 
@@ -8,28 +8,28 @@ from producer.cli import output
 from producer.client import Client
 from producer.errors import BrokerUnavailable
 
-#: Seconds between two readings of the workers' findings.
-_PAUSE = 2.0
+#: Seconds between two reads of the workers' checks.
+_INTERVAL = 2.0
 
 
-class Findings:
-    """Shows each finding of the workers once, to a person who has no other way to see it."""
+class WorkerProblems:
+    """Shows each problem of the workers once, to a person who cannot see it otherwise."""
 
     def __init__(self, client: Client) -> None:
-        """Show those that come from now on."""
+        """Show the problems that are new from now on."""
         self._client = client
         self._shown = self._problems()
-        self._read_again_at = time.monotonic() + _PAUSE
+        self._next_read = time.monotonic() + _INTERVAL
 
     def show_new(self) -> None:
-        """Show what has come since, if it is time to look; to be called often."""
-        if time.monotonic() < self._read_again_at:
+        """Show the new problems, if the next read is due; call this often."""
+        if time.monotonic() < self._next_read:
             return
-        self._read_again_at = time.monotonic() + _PAUSE
+        self._next_read = time.monotonic() + _INTERVAL
         problems = self._problems()
         for problem in sorted(problems - self._shown):
             output.chatter(f"the jobs wait: {problem}")
-        # What has been mended is shown again, should it come again.
+        # A problem that was fixed is shown again, should it return.
         self._shown = problems
 
     def _problems(self) -> set[str]:

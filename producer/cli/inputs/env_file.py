@@ -14,41 +14,41 @@ from producer.legacy_env_file import read_request, uploaded_object
 
 
 def audio_of(env_file: Path, *, here: bool, use_existing: bool) -> str:
-    """The recording that a settings file names: LOCAL_AUDIO, or what lies at S3_OBJECT already.
+    """The recording that a settings file names: LOCAL_AUDIO, or the object at S3_OBJECT.
 
     Args:
         env_file: the settings file.
-        here: whether LOCAL_AUDIO would be on this machine; where it is gone, the object is taken.
-        use_existing: take the object, whatever LOCAL_AUDIO is.
+        here: whether LOCAL_AUDIO would be on this machine; if it is gone, the object is used.
+        use_existing: use the object, and ignore LOCAL_AUDIO.
 
     Raises:
         InvalidRequest: if it names none.
         InvalidSettings: if there is no such file.
     """
-    there = uploaded_object(env_file)
+    existing = uploaded_object(env_file)
     if use_existing:
-        if there is None:
+        if existing is None:
             raise InvalidRequest(
-                f"--use-existing takes the object that S3_BUCKET and S3_OBJECT in {env_file} name, "
-                "and they are not both set."
+                f"--use-existing needs the object that S3_BUCKET and S3_OBJECT name, and "
+                f"{env_file} does not set both."
             )
-        return there
+        return existing
     audio = read_request(env_file).get("audio")
     if audio is None:
-        raise InvalidRequest(f"{env_file} sets no LOCAL_AUDIO; name a file.")
+        raise InvalidRequest(f"{env_file} sets no LOCAL_AUDIO: set it, or name a file.")
     path = str(audio)
-    is_here = os.path.exists(path)  # noqa: PTH110 - does not raise where we may not look
-    if is_here or not here or there is None or path == there:
+    is_here = os.path.exists(path)  # noqa: PTH110 - does not raise in an unreadable folder
+    if is_here or not here or existing is None or path == existing:
         return path
-    # As the script did, which looked at S3 first.
-    output.chatter(f"there is no file {path}: taking what lies at {there}")
-    return there
+    # The script did so too: it asked S3 first.
+    output.chatter(f"there is no file {path}: transcribing {existing}")
+    return existing
 
 
 def check_options(
     env_file: Path | None, files: tuple[str, ...], *, use_existing: bool, replace: bool
 ) -> None:
-    """Check the options that say what to do where S3_OBJECT is there already.
+    """Check the options for an object that is at S3_OBJECT already.
 
     Raises:
         UsageError: if they do not go together.
@@ -66,9 +66,9 @@ def check_options(
 def how_to_replace(env_file: Path) -> str:
     """What to type to overwrite an object, which no request may ask of a worker."""
     local = shlex.join(["transcribe", "local", "--aws", "--env-file", str(env_file), "--replace"])
-    audio, there = read_request(env_file).get("audio"), uploaded_object(env_file)
-    copy = shlex.join(["aws", "s3", "cp", str(audio), str(there)])
+    audio, existing = read_request(env_file).get("audio"), uploaded_object(env_file)
+    copy = shlex.join(["aws", "s3", "cp", str(audio), str(existing)])
     return (
-        "no request may have workers overwrite what is not its own: type "
+        "no request may make workers overwrite objects of other software: type "
         f"`{local}`, or `{copy}` and submit with --use-existing"
     )

@@ -1,4 +1,4 @@
-"""What a command that was cut short leaves at AWS, and what to type to see or remove it."""
+"""What an interrupted command leaves at AWS, and what to type to see or remove it."""
 
 from __future__ import annotations
 
@@ -7,44 +7,44 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 from producer.cli import output
-from producer.cli.interruption import signals_deferred
-from producer.cli.sandbox import Sandbox
+from producer.cli.sandbox.processes import Sandbox
+from producer.cli.signals import signals_blocked
 from producer.client import Client
 from producer.contract.job import Job, JobState
 from producer.errors import BrokerUnavailable
 
-#: Seconds between two readings of the records, at least and at most; between them so many times as
-#: long as a reading took, so that 10,000 jobs cost little more than ten.
-_PAUSES = (1.0, 10.0)
+#: Minimum and maximum of seconds between two reads of the records. Between these, the pause is a
+#: multiple of the duration of a read, so that 10,000 jobs cost little more than ten.
+_MIN_PAUSE, _MAX_PAUSE = 1.0, 10.0
 _FACTOR = 10
-#: A job that was given up for these reasons may still run at AWS, which cannot be stopped.
-_ABANDONED = frozenset({"DeadlineExceeded", "WorkerLost"})
+#: A job that failed for these reasons may still run at AWS: nothing can stop a Transcribe job.
+_MAY_STILL_RUN = frozenset({"DeadlineExceeded", "WorkerLost"})
 
 
-class Leftovers:
-    """Knows how jobs stand at AWS, also when Redis is gone."""
+class LeftAtAws:
+    """Knows what jobs have at AWS, also when Redis is gone."""
 
     def __init__(self, client: Client, job_ids: Iterable[str], region: str | None) -> None:
         """Watch the jobs of `job_ids`; `region` is theirs, unless the AWS CLI finds the same."""
         self._client = client
         self._region = region
         self._jobs: dict[str, Job | None] = dict.fromkeys(job_ids)
-        self._read_at = self._read_again_at = time.monotonic()
-        #: whether Redis has answered when it was asked last
+        self._last_read = self._next_read = time.monotonic()
+        #: whether Redis answered the last read
         self._current = True
 
     def keep_up(self) -> None:
-        """Read the records again, if it is time to; to be called often."""
-        if time.monotonic() >= self._read_again_at:
+        """Read the records again, if the next read is due; call this often."""
+        if time.monotonic() >= self._next_read:
             self._read()
 
     @contextmanager
     def listed_on_failure(self, sandbox: Sandbox) -> Iterator[None]:
-        """List what is left, whatever ends the block early, once the worker changes nothing."""
+        """Whatever ends the block early, stop the worker, then list what is left at AWS."""
         try:
             yield
         except BaseException:
-            with signals_deferred():
+            with signals_blocked():
                 output.chatter("stopping the worker ...")
                 sandbox.stop("worker")
                 self._read()
@@ -53,7 +53,7 @@ class Leftovers:
             raise
 
     def _read(self) -> None:
-        started_at = time.monotonic()
+        began = time.monotonic()
         unsettled = [job_id for job_id, job in self._jobs.items() if not _is_settled(job)]
         try:
             read = self._client.get_many(unsettled)
@@ -61,11 +61,10 @@ class Leftovers:
             self._current = False
         else:
             self._current = True
-            self._read_at = time.monotonic()
+            self._last_read = time.monotonic()
             self._jobs |= {job_id: job for job_id, job in read.items() if job is not None}
         now = time.monotonic()
-        least, most = _PAUSES
-        self._read_again_at = now + min(max(least, _FACTOR * (now - started_at)), most)
+        self._next_read = now + min(max(_MIN_PAUSE, _FACTOR * (now - began)), _MAX_PAUSE)
 
     def _lines(self) -> list[str]:
         found = [line for job_id, job in self._jobs.items() for line in self._lines_of(job_id, job)]
@@ -73,10 +72,10 @@ class Leftovers:
             return ["Nothing of this command's jobs is left at AWS."]
         lines = ["This command leaves at AWS:", *(f"  {line}" for line in found)]
         if not self._current:
-            seconds = time.monotonic() - self._read_at
+            seconds = time.monotonic() - self._last_read
             lines.append(
-                f"Redis does not answer any more: so it was {seconds:.0f} s ago, and what has "
-                "happened since is not known."
+                f"Redis does not answer any more: this list is {seconds:.0f} s old, and may have "
+                "changed since."
             )
         return [*lines, self._advice()]
 
@@ -84,22 +83,22 @@ class Leftovers:
         region = f" --region {self._region}" if self._region else ""
         return (
             "`aws transcribe list-transcription-jobs --status IN_PROGRESS"
-            f"{region}` shows what runs; to remove it all, `aws s3 rm ADDRESS` for each address "
-            "and, once a job has ended, `aws transcribe delete-transcription-job"
+            f"{region}` shows what runs; to remove everything, type `aws s3 rm ADDRESS` for each "
+            "address and, once a job has ended, `aws transcribe delete-transcription-job"
             f"{region} --transcription-job-name NAME`."
         )
 
     def _lines_of(self, job_id: str, job: Job | None) -> list[str]:
         if job is None:
             return [] if self._current else [f"may run:  {job_id}"]
-        # Of a failed job, cleaning up leaves the result, and the audio too unless that was asked.
+        # Cleanup of a failed job keeps its result, and without `cleanup` its audio too.
         is_clean = job.cleaned_at is not None
         is_left = not is_clean or job.state is JobState.FAILED
         lines = []
         runs = "" if is_clean else self._runs(job)
         if runs:
             lines.append(f"{runs}:  {job.aws_name}")
-        # What was on S3 before is the user's, and none of what is left.
+        # Audio that was on S3 before is the user's own.
         if is_left and not job.request.is_on_s3 and not (is_clean and job.request.cleanup):
             if job.media_uri is not None:
                 lines.append(f"audio:  {job.media_uri}")
@@ -117,15 +116,15 @@ class Leftovers:
         """Whether it runs at AWS: `runs`, `may run` or ''."""
         if job.state is JobState.TRANSCRIBING:
             return "runs"
-        abandoned = job.state is JobState.CANCELLED or (
-            job.error is not None and job.error.code in _ABANDONED
+        may_still_run = job.state is JobState.CANCELLED or (
+            job.error is not None and job.error.code in _MAY_STILL_RUN
         )
-        may = job.state is JobState.STARTING or (abandoned and job.result_uri is not None)
+        may = job.state is JobState.STARTING or (may_still_run and job.result_uri is not None)
         return "may run" if may or (job.state is JobState.READY and not self._current) else ""
 
 
 def _is_settled(job: Job | None) -> bool:
-    """Whether nothing of it changes any more."""
+    """Whether nothing of it at AWS changes any more."""
     if job is None or not job.state.is_terminal:
         return False
     return job.cleaned_at is not None or (job.state.has_result and not job.request.cleanup)

@@ -1,4 +1,4 @@
-"""`transcribe dead`: messages that could not be taken, and what to do with them."""
+"""`transcribe dead`: messages that the workers refused, to read, replay or drop."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ import click
 
 from producer.backend.dead_letters import DeadLetter
 from producer.cli import output
-from producer.cli.commands.jobs import JSON_OPTION
+from producer.cli.options import json_option
 from producer.client import Client
 from producer.errors import TranscribeQueueError
 
-ALL_OPTION = click.option("--all", "everything", is_flag=True, help="All dead letters.")
+_all_option = click.option("--all", "everything", is_flag=True, help="All dead letters.")
 
 
 @click.group()
 def dead() -> None:
-    """Look at messages that could not be taken, send them again, or drop them.
+    """Read dead letters (messages that the workers refused), replay or drop them.
 
     \b
     Examples:
@@ -29,7 +29,7 @@ def dead() -> None:
 
 
 @dead.command("list")
-@JSON_OPTION
+@json_option
 def list_dead_letters(*, as_json: bool) -> None:
     """List dead letters, the latest first.
 
@@ -47,8 +47,8 @@ def list_dead_letters(*, as_json: bool) -> None:
 
 
 @dead.command()
-@click.argument("dead_letter_id", metavar="ID")
-def show(dead_letter_id: str) -> None:
+@click.argument("dead_letter", metavar="ID")
+def show(dead_letter: str) -> None:
     """Print the message of a dead letter as it came.
 
     \b
@@ -56,7 +56,7 @@ def show(dead_letter_id: str) -> None:
       transcribe dead show 5f2c9a01 | jq .
     """
     with Client() as client:
-        found = client.dead_letters.get(dead_letter_id)
+        found = client.dead_letters.get(dead_letter)
     output.chatter(f"{found.at:%Y-%m-%d %H:%M:%S}  {found.reason}")
     if not found.whole:
         output.chatter("(the message was longer; this is its beginning)")
@@ -65,9 +65,9 @@ def show(dead_letter_id: str) -> None:
 
 @dead.command()
 @click.argument("ids", metavar="[ID]...", nargs=-1)
-@ALL_OPTION
+@_all_option
 def replay(ids: tuple[str, ...], *, everything: bool) -> None:
-    """Submit dead letters again; those that are taken are dropped. Prints the job ids.
+    """Submit dead letters again, and drop those that are accepted. Prints the job ids.
 
     \b
     Examples:
@@ -92,9 +92,9 @@ def replay(ids: tuple[str, ...], *, everything: bool) -> None:
 
 @dead.command()
 @click.argument("ids", metavar="[ID]...", nargs=-1)
-@ALL_OPTION
+@_all_option
 def drop(ids: tuple[str, ...], *, everything: bool) -> None:
-    """Throw dead letters away.
+    """Delete dead letters.
 
     \b
     Examples:
@@ -109,7 +109,7 @@ def drop(ids: tuple[str, ...], *, everything: bool) -> None:
 
 def _chosen(client: Client, ids: Sequence[str], *, everything: bool) -> list[DeadLetter]:
     if bool(ids) == everything:
-        raise click.UsageError("name the dead letters, or give --all")
+        raise click.UsageError("name the dead letters, or type --all")
     if everything:
         return client.dead_letters.all()
     return [client.dead_letters.get(each) for each in ids]

@@ -1,0 +1,1 @@
+"""What `transcribe local` starts and watches on this machine."""
