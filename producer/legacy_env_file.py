@@ -1,6 +1,6 @@
-"""The settings file of the original script (`transcribe.env`), as far as it is the producer's.
+"""The settings file of the original script (`transcribe.env`), the producer's part of it.
 
-Keys, region, bucket and poll interval in it are the worker's, which reads the same file.
+The worker reads keys, region, bucket and poll interval from the same file.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def uploaded_object(path: Path) -> str | None:
 
 
 def read_values(path: Path) -> dict[str, str | None]:
-    """All that the file sets.
+    """Read all values of the file.
 
     Raises:
         InvalidSettings: if there is no such file, or it is not readable text.

@@ -1,4 +1,4 @@
-"""Which container a file is, by its content: nobody can rely on what it is called."""
+"""Which container a file is, by its content: names of files are not reliable."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ from producer.contract.media import (
     Container,
 )
 
-#: So much is read at the beginning, after each tag, and nothing else.
+#: Bytes to read at the beginning of the file and after each tag.
 _WINDOW = 64 * 1024
-#: What no text has: control characters but for white space and escapes.
+#: Characters that no text contains: control characters other than white space and escapes.
 _CONTROLS = re.compile("[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]")
-#: Some programs put a new tag before the old one.
+#: Some programs write a new tag before the old one.
 _MAX_TAGS = 8
 
-#: What files begin with.
+#: The first bytes of files.
 _SIGNATURES: Mapping[bytes, Container] = MappingProxyType(
     {
         b"fLaC": FLAC,
@@ -65,7 +65,7 @@ _SIGNATURES: Mapping[bytes, Container] = MappingProxyType(
         b"\0\0\1\xba": Container("an MPEG program stream (mpg, vob)"),
     }
 )
-#: Of RIFF, RF64 and FORM files, which say at byte 8 what they hold.
+#: RIFF, RF64 and FORM files name their content at byte 8.
 _FORMS: Mapping[tuple[bytes, bytes], Container] = MappingProxyType(
     {
         (b"RIFF", b"WAVE"): WAV,
@@ -76,25 +76,25 @@ _FORMS: Mapping[tuple[bytes, bytes], Container] = MappingProxyType(
         (b"FORM", b"8SVX"): Container("8SVX"),
     }
 )
-#: Of MP4 and its relatives, the brands that are something else.
+#: Brands of MP4's relatives; any other brand is MP4.
 _BRANDS: Mapping[bytes, Container] = MappingProxyType(
     {b"M4A": M4A, b"M4B": M4A, b"M4P": M4A, b"qt ": QUICKTIME, b"3gp": THREE_GP, b"3g2": THREE_GP}
 )
-#: Brands of pictures: HEIF, AVIF, and the raw ones of cameras.
+#: Brands of pictures: HEIF, AVIF, raw pictures of cameras.
 _PICTURES = frozenset({b"hei", b"hev", b"mif", b"msf", b"avi", b"crx"})
-#: What QuickTime's files from before there were brands begin with.
+#: The first atom of QuickTime files that are older than brands.
 _ATOMS = frozenset({b"moov", b"mdat", b"wide", b"pnot"})
-#: Bytes before each packet of a transport stream, and of one with them: broadcasts, camcorders.
+#: Bytes before each packet of a transport stream, and the packet's bytes: broadcasts, camcorders.
 _PACKETS = ((0, 188), (4, 192))
 _STREAMS = MappingProxyType({"mp3": mpeg_frame, "aac": adts_frame})
 _FOUND = MappingProxyType({"mp3": MP3, "aac": AAC})
 
 
 def detect_container(file: BinaryIO) -> Container | None:
-    """Which container a file is; None if it seems to be no recording.
+    """Which container a file is; None if it does not seem to be a recording.
 
-    Tags (ID3v2, APEv2) and NUL bytes before the sound are passed over. Reads 64 KiB, and as much
-    again behind each tag; where the file stands afterwards is left open.
+    Skips tags (ID3v2, APEv2) and NUL bytes before the sound. Reads 64 KiB, and as much again after
+    each tag; the position in the file afterwards is undefined.
 
     Raises:
         OSError: of reading.
@@ -113,23 +113,23 @@ def detect_container(file: BinaryIO) -> Container | None:
         offset += skipped
     if stream := find_row(data, _STREAMS):
         return _FOUND[stream]
-    # What is tagged in this way is nearly always mp3, and Transcribe will see. So is what begins
-    # with a frame of it; of the other layers there are few, but much text begins with FF FE.
+    # A file with such a tag is nearly always mp3, and Transcribe decides. So is a file that begins
+    # with a frame of layer III. Files of the other layers are rare, and text can begin with FF FE.
     is_layer_3 = offset == 0 and mpeg_frame(data, 0) is not None and data[1] & 6 == 2
     return MP3 if is_tagged or is_layer_3 else None
 
 
 def is_text(file: BinaryIO) -> bool:
-    """Whether a file is text, as settings, keys and transcripts are, and no recording can be.
+    """Whether a file is text, as settings, keys and transcripts are, and recordings are not.
 
-    Reads 64 KiB; where the file stands afterwards is left open.
+    Reads 64 KiB; the position in the file afterwards is undefined.
 
     Raises:
         OSError: of reading.
     """
     file.seek(0)
     try:
-        # A character that the end of the window cuts in two is left out.
+        # Ignores a character that the end of the window cuts in two.
         text = codecs.getincrementaldecoder("utf-8")().decode(file.read(_WINDOW))
     except UnicodeDecodeError:
         return False
@@ -146,7 +146,7 @@ def _by_signature(data: bytes) -> Container | None:
     if data[4:8] in _ATOMS:
         return QUICKTIME
     if data.startswith(b"\x1aE\xdf\xa3"):
-        # Its header says `webm` or `matroska`, in the first bytes; the doubtful go as WebM.
+        # Its first bytes say `webm` or `matroska`; without either it counts as WebM.
         return MATROSKA if b"matroska" in data[:64] else WEBM
     if any(data[before:][::size][:4] == b"GGGG" for before, size in _PACKETS):
         return TRANSPORT_STREAM
@@ -154,7 +154,7 @@ def _by_signature(data: bytes) -> Container | None:
 
 
 def _tag_length(data: bytes) -> int:
-    """How many bytes the tag takes that `data` begins with; 0 if there is none."""
+    """The length in bytes of the tag that `data` begins with; 0 if there is none."""
     if data.startswith(b"ID3") and len(data) >= 10 and 2 <= data[3] <= 4:
         # Source: id3.org, ID3v2.4.0: seven bits a byte, and a footer as long as the header.
         size = sum(

@@ -1,7 +1,7 @@
-"""Frames of MPEG audio (mp3) and of AAC without a container (ADTS), which files hold bare.
+"""Frames of MPEG audio (mp3) and of AAC without a container (ADTS).
 
-Neither has a header at the beginning of the file: each frame has one of its own, by which the next
-is found. A few bits say that it is one, so only several frames in a row say so for certain.
+Such files have no header of their own. Each frame has one, which says where the next frame begins.
+A header is recognised by a few bits, so only several frames in a row are certain.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-#: So many frames in a row are no chance.
+#: This many frames in a row are no accident.
 _ROW = 4
 
 # Source: ISO 11172-3 and 13818-3, kbit/s by the header's index, for [MPEG-1, later][layer - 1].
@@ -30,7 +30,7 @@ _HERTZ = (44_100, 48_000, 32_000)
 
 @dataclass(frozen=True)
 class Frame:
-    """One frame, by its header."""
+    """What the header of one frame says."""
 
     #: in bytes, with the header; 0 if the header does not say
     length: int
@@ -38,12 +38,12 @@ class Frame:
     kind: tuple[int, ...]
 
 
-#: Reads the header of a frame that stands at a place in some bytes; None if none does.
+#: Reads the header of a frame at a position in some bytes; None if there is none.
 Reader = Callable[[bytes, int], Frame | None]
 
 
 def mpeg_frame(data: bytes, at: int = 0) -> Frame | None:
-    """The frame of MPEG audio, layers I to III, whose header stands at `at`; None if none does."""
+    """The frame of MPEG audio, layers I to III, whose header is at `at`; None if there is none."""
     header = data[at : at + 4]
     if len(header) < 4 or header[0] != 0xFF or header[1] & 0xE0 != 0xE0:
         return None
@@ -63,7 +63,7 @@ def mpeg_frame(data: bytes, at: int = 0) -> Frame | None:
 
 
 def adts_frame(data: bytes, at: int = 0) -> Frame | None:
-    """The frame of AAC whose header stands at `at`; None if none does."""
+    """The frame of AAC whose header is at `at`; None if there is none."""
     header = data[at : at + 7]
     if len(header) < 7 or header[0] != 0xFF or header[1] & 0xF6 != 0xF0:
         return None
@@ -75,11 +75,11 @@ def adts_frame(data: bytes, at: int = 0) -> Frame | None:
 
 
 def find_row(data: bytes, readers: Mapping[str, Reader]) -> str | None:
-    """Which stream begins anywhere in `data`, such as one that was cut out of a broadcast.
+    """The name of the stream that begins anywhere in `data`, such as in a cut of a broadcast.
 
     Args:
-        data: what it is looked for in.
-        readers: for each stream what reads one of its frames.
+        data: the bytes to search.
+        readers: for each name of a stream, what reads one of its frames.
     """
     at = data.find(b"\xff")
     while at >= 0:

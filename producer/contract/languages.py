@@ -1,4 +1,4 @@
-"""The language codes that Amazon Transcribe's batch jobs take.
+"""The language codes of Amazon Transcribe's batch jobs.
 
 Source: the `LanguageCode` enumeration of botocore's service model (transcribe-2017-10-26); a test
 holds this list against the installed botocore, so a new language is one red test away.

@@ -1,4 +1,4 @@
-"""What Amazon Transcribe reads, and what to do with a recording that it does not."""
+"""Which media Amazon Transcribe reads, and how to convert others."""
 
 from __future__ import annotations
 
@@ -6,23 +6,23 @@ from dataclasses import dataclass
 
 from producer.contract.options import MediaFormat
 
-#: Source: Amazon Transcribe's quotas; a larger file is refused at once.
+#: Source: the quotas of Amazon Transcribe.
 MAX_BYTES = 2048 * 1024 * 1024
 READABLE = "mp3, mp4, m4a, wav, flac, ogg, amr or webm"
 
-#: Right for all that ffmpeg reads, which Transcribe recommends and loses nothing.
+#: For everything that ffmpeg reads; Transcribe recommends FLAC, which is lossless.
 _TO_FLAC = "ffmpeg -i IN -vn -sample_fmt s16 OUT.flac"
 
 
 @dataclass(frozen=True)
 class Container:
-    """How a file holds its sound, by its content."""
+    """The format of a file, by its content."""
 
-    #: as people call it
+    #: as people name it
     name: str
-    #: as Transcribe calls it; None: Transcribe does not take it
+    #: as Transcribe names it; None if Transcribe does not read it
     media_format: MediaFormat | None = None
-    #: a command that makes something of it that Transcribe takes
+    #: a command that converts it to a format that Transcribe reads
     conversion: str = _TO_FLAC
 
 
@@ -34,7 +34,7 @@ FLAC = Container("flac", "flac")
 OGG = Container("ogg", "ogg")
 AMR = Container("amr", "amr")
 WEBM = Container("webm", "webm")
-#: The sound is kept as it is, which takes no time and no quality.
+#: Copies the sound, which is fast and lossless.
 AAC = Container("AAC without a container (ADTS)", conversion="ffmpeg -i IN -c copy OUT.m4a")
 QUICKTIME = Container("QuickTime (mov)")
 THREE_GP = Container("3GP")
@@ -43,12 +43,12 @@ TRANSPORT_STREAM = Container("an MPEG transport stream (ts, mts)")
 
 
 def refusal(found: Container | None) -> str | None:
-    """Why a recording is not for Transcribe, and what to do: sentences that follow the file's name.
+    """Why Transcribe does not read a recording, and what to do: sentences that follow its name.
 
     Args:
-        found: what `detect_container` found of it.
+        found: what `detect_container` says of it.
 
-    Returns None if Transcribe takes it.
+    Returns None if Transcribe reads it.
     """
     if found is None:
         return (
@@ -58,7 +58,7 @@ def refusal(found: Container | None) -> str | None:
         )
     if found.media_format is None:
         return (
-            f"is {found.name}, which Amazon Transcribe does not take. Convert it, for example: "
+            f"is {found.name}, which Amazon Transcribe does not read. Convert it, for example: "
             f"{found.conversion}. Or set media_format, and Amazon Transcribe tries it as it is."
         )
     return None

@@ -2,8 +2,7 @@
 
 Choices, limits and patterns are those of botocore's service model (transcribe-2017-10-26), pairs
 those of the API reference. botocore checks neither patterns nor choices on the client, so they are
-checked here, before anything is uploaded. What neither says that AWS refuses goes to AWS, and its
-answer is the job's error.
+checked here, before any upload. Everything else goes to AWS, and its answer is the job's error.
 """
 
 from __future__ import annotations
@@ -75,7 +74,7 @@ PiiEntityType = Literal[
 
 
 class Frozen(BaseModel):
-    """A value: unknown fields are refused, known ones never change."""
+    """A value that refuses unknown fields and never changes."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -91,7 +90,7 @@ class ContentRedaction(Frozen):
 class Subtitles(Frozen):
     """Subtitle objects that Transcribe itself writes beside its result in S3.
 
-    Not needed for `formats`, which the worker renders from the result document.
+    Not needed for `formats`, which the worker writes itself.
     """
 
     formats: tuple[Literal["vtt", "srt"], ...]
@@ -99,7 +98,7 @@ class Subtitles(Frozen):
 
 
 class LanguageIdSettings(Frozen):
-    """What to use when language identification settles on one language."""
+    """What Transcribe uses if it identifies this language."""
 
     vocabulary_name: ResourceName | None = None
     vocabulary_filter_name: ResourceName | None = None
@@ -107,7 +106,7 @@ class LanguageIdSettings(Frozen):
 
 
 class TranscribeOptions(Frozen):
-    """The options that StartTranscriptionJob takes beside name, media, language and output."""
+    """The options of StartTranscriptionJob other than name, media, language and output."""
 
     media_format: MediaFormat | None = None
     media_sample_rate_hertz: int | None = Field(default=None, ge=8000, le=48000)
@@ -135,7 +134,7 @@ class TranscribeOptions(Frozen):
     @classmethod
     def _keys_are_free(cls, tags: dict[TagKey, TagValue]) -> dict[TagKey, TagValue]:
         if any(key.startswith("aws:") for key in tags):
-            raise ValueError("keys that begin with aws: are reserved")
+            raise ValueError("a key cannot begin with aws:, which AWS reserves")
         return tags
 
     @model_validator(mode="after")

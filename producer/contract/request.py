@@ -257,7 +257,7 @@ def _sentence(error: ValidationError) -> str:
     return "Invalid request: " + "; ".join(dict.fromkeys(parts)) + "."
 
 
-def _shown(text: str, most: int = 60) -> str:
+def _shown(text: str, limit: int = 60) -> str:
     """A piece of somebody's text, fit to stand in a sentence and a log line."""
     escaped = text.encode("unicode_escape", "replace").decode()
-    return escaped if len(escaped) <= most else f"{escaped[:most]}…"
+    return escaped if len(escaped) <= limit else f"{escaped[:limit]}…"

@@ -1,4 +1,4 @@
-"""A request that was checked, as it goes into Redis: small, for many are held at once."""
+"""A checked request as Redis records it: small, because a process keeps many at once."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ ANY_AUDIO = "*"
 
 
 class Submission(NamedTuple):
-    """What recording a job takes, in about a tenth of a request's memory."""
+    """What Redis needs to record a job, in about a tenth of a request's memory."""
 
     job_id: str
     #: canonical JSON
     request: str
-    #: seconds; None leaves it to the settings
+    #: seconds; None means that of the settings
     deadline: float | None
     priority: int
     audio: str
@@ -24,10 +24,10 @@ class Submission(NamedTuple):
 
     @classmethod
     def of(cls, request: TranscriptionRequest, job_id: str | None = None) -> Self:
-        """A request under `job_id`, else under its own name, else under a new id."""
+        """The request with `job_id` as its id, else its own name, else a new id."""
         job_id = job_id or request.new_job_id()
         if request.name != job_id:
-            # Under its id, so that submitting again under that name is the same request.
+            # With its id as its name, submitting it again under that name is the same request.
             request = request.model_copy(update={"name": job_id})
         return cls(
             job_id,

@@ -68,7 +68,7 @@ def test_every_recording_is_found_whatever_its_suffix(stack: Stack) -> None:
     assert count == "skipped 10 of 18."
     for name, why in {
         "raw.aac": "AAC without a container",
-        "old.aiff": "AIFF, which Amazon Transcribe does not take",
+        "old.aiff": "AIFF, which Amazon Transcribe does not read",
         "windows.wma": "Windows Media (wma, asf), which",
         "phone.mov": "QuickTime (mov), which",
         "phone.3gp": "3GP, which",

@@ -101,7 +101,7 @@ def test_a_terminal_sees_bars_and_stdout_has_the_ids_alone(stack: Stack) -> None
     assert set(ids) == recorded(stack)
     assert len(ids) == 1200
     assert all(re.fullmatch(r"call-\d{5}-\w{10}", each) for each in ids)
-    assert "looking" in shown
+    assert "checking" in shown
     assert "submitting" in shown
     assert "1200/1200" in shown
     # The bar does not hide the messages.
@@ -144,7 +144,7 @@ def test_a_command_that_was_interrupted_says_what_is_recorded_and_goes_on(
         code, ids, shown = terminal.end()
     assert code == 130
     said = re.sub(r"\s+", " ", shown)
-    assert f"Of 3000 jobs {len(ids)} are recorded" in said
+    assert f"{len(ids)} of 3000 jobs are recorded" in said
     assert "Traceback" not in shown
     # It was not cut off in the middle of an answer: what it says is so.
     assert set(ids) == recorded(stack)

@@ -203,7 +203,7 @@ def test_the_public_names_are_exactly_these() -> None:
         ({"audio": AUDIO, "tags": {"": "x"}}, "tags."),
         ({"audio": AUDIO, "tags": {"k" * 129: "x"}}, "tags."),
         ({"audio": AUDIO, "tags": {"k": "x" * 257}}, "tags.k: "),
-        ({"audio": AUDIO, "tags": {"aws:k": "x"}}, "tags: keys that begin with aws:"),
+        ({"audio": AUDIO, "tags": {"aws:k": "x"}}, "tags: a key cannot begin with aws:"),
         ("a string", "Input should be"),
         (None, "Input should be"),
         (["a"], "Input should be"),

@@ -65,7 +65,7 @@ def _check_workers(client: Client) -> None:
     while not any(Stage.RECOVER.queue in worker.queues for worker in client.fleet.alive()):
         if time.monotonic() >= limit:
             raise RecoveryFailed(
-                "No living worker recovers jobs: start one with `celery -A worker worker`."
+                "No worker is alive to recover jobs: start one with `celery -A worker worker`."
             )
         time.sleep(0.2)
 

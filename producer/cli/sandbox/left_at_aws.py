@@ -53,7 +53,7 @@ class LeftAtAws:
             raise
 
     def _read(self) -> None:
-        began = time.monotonic()
+        started = time.monotonic()
         unsettled = [job_id for job_id, job in self._jobs.items() if not _is_settled(job)]
         try:
             read = self._client.get_many(unsettled)
@@ -64,7 +64,7 @@ class LeftAtAws:
             self._last_read = time.monotonic()
             self._jobs |= {job_id: job for job_id, job in read.items() if job is not None}
         now = time.monotonic()
-        self._next_read = now + min(max(_MIN_PAUSE, _FACTOR * (now - began)), _MAX_PAUSE)
+        self._next_read = now + min(max(_MIN_PAUSE, _FACTOR * (now - started)), _MAX_PAUSE)
 
     def _lines(self) -> list[str]:
         found = [line for job_id, job in self._jobs.items() for line in self._lines_of(job_id, job)]

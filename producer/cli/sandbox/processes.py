@@ -179,7 +179,7 @@ class Sandbox:
                 stderr=log,
                 # Ctrl-C signals us alone, and we stop the children in order.
                 start_new_session=True,
-                preexec_fn=_begin_child,  # noqa: PLW1509 - no thread runs yet
+                preexec_fn=_prepare_child,  # noqa: PLW1509 - no thread runs yet
             )
             self._children.append((name, child))
         return child
@@ -221,7 +221,7 @@ def _stop(child: subprocess.Popen[bytes]) -> None:
         child.stdout.close()
 
 
-def _begin_child() -> None:
+def _prepare_child() -> None:
     """Let Linux end the child if something kills us before we can stop it."""
     signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
     if sys.platform == "linux":
