@@ -319,7 +319,8 @@ def test_a_job_that_waits_for_a_key_aborts_no_upload_there(stack: Stack) -> None
     recording = stack.sample("silence.wav")
     with recording.open("ab") as file:
         file.truncate(3 * PART_BYTES)
-    stack.start_worker()
+    # Short, so that the cleanup of the second comes while the first is under way.
+    stack.start_worker(lease="2")
     send(stack, audio=str(recording), name="first", key="calls/a")
     s3 = stack.aws("s3")
     until(lambda: s3.list_multipart_uploads(Bucket=BUCKET).get("Uploads"))

@@ -13,7 +13,7 @@ from producer.contract.stages import Stage
 from tests.support.stack import BUCKET, Stack
 from tests.support.stages import acquired_work, end_transcription, worker_of
 from tests.support.waiting import until
-from worker.errors import Snooze
+from worker.errors import Snooze, Transient
 from worker.leases import LeaseLost
 from worker.runtime.context import Context
 from worker.runtime.work import Work
@@ -35,8 +35,8 @@ def upload(worker: Context, stack: Stack, name: str = "one", **options: Any) -> 
     return acquired_work(worker, Stage.UPLOAD, name)
 
 
-def transcribed(worker: Context, stack: Stack, **options: Any) -> Work:
-    """The work of a start whose job has ended, with all its objects beside the key."""
+def collecting(worker: Context, stack: Stack, **options: Any) -> Work:
+    """The work of a collect, with all objects of its job beside the key."""
     work = upload(worker, stack, **options)
     work.advance(JobState.READY, "ready", media_uri=uploading.upload_audio(work))
     until(lambda: "one" in worker.admission.capacity.admit())
@@ -44,7 +44,12 @@ def transcribed(worker: Context, stack: Stack, **options: Any) -> Work:
     fields = starting.start_or_adopt(start)
     until(lambda: f"{KEY}.json" in stack.objects())
     end_transcription(worker, start, **fields)
-    collect = acquired_work(worker, Stage.COLLECT, "one")
+    return acquired_work(worker, Stage.COLLECT, "one")
+
+
+def transcribed(worker: Context, stack: Stack, **options: Any) -> Work:
+    """The work of a cleanup, with all objects of its job beside the key."""
+    collect = collecting(worker, stack, **options)
     files = {"json": "", "aws.srt": "", "aws.vtt": ""}
     collect.advance(JobState.COMPLETED, Stage.CLEANUP, files=json.dumps(files))
     return acquired_work(worker, Stage.CLEANUP, "one")
@@ -101,6 +106,18 @@ def test_a_cleanup_that_breaks_off_can_be_done_again(stack: Stack, worker: Conte
         cleaning.delete_results(cleanup)
     cleaning.delete_results(cleanup)
     assert stack.objects() == [KEY]
+
+
+def test_audio_that_another_job_uses_by_now_is_not_deleted(stack: Stack, worker: Context) -> None:
+    collect = collecting(worker, stack)
+    collect.fail(collect.job, "ResultMissing", "The result is not there.")
+    # The other finds the same bytes at the key, so it uploads nothing.
+    uploading.upload_audio(upload(worker, stack, "two"))
+    stack.client.retry("one")
+    acquired_work(worker, Stage.COLLECT, "one").advance(JobState.COMPLETED, Stage.CLEANUP)
+    with pytest.raises(Transient, match="in use by job two"):
+        cleaning.Cleanup().run(acquired_work(worker, Stage.CLEANUP, "one"))
+    assert KEY in stack.objects()
 
 
 def test_audio_of_others_at_the_key_is_not_deleted(stack: Stack, worker: Context) -> None:

@@ -1091,10 +1091,16 @@ SECURITY = (
         _FOREIGN + "test_keys_whose_objects_would_overwrite_each_other_wait_for_each_other",
     ),
     Protection(
+        "worker/stages/upload.py",
+        "        reserve_key(work)  # not while it waits: others may have their recordings ready\n",
+        "",
+        _FOREIGN + "test_a_job_that_waits_for_a_key_aborts_no_upload_there",
+    ),
+    Protection(
         "worker/stages/cleanup.py",
         "        ownership.reserve_key(work)  # what lies beside it may be another job's by now\n",
         "",
-        _FOREIGN + "test_a_job_that_waits_for_a_key_aborts_no_upload_there",
+        _OWNERSHIP + "test_audio_that_another_job_uses_by_now_is_not_deleted",
     ),
     Protection(
         "worker/stages/start.py",
