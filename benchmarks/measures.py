@@ -33,7 +33,7 @@ class Run:
     errors: dict[str, dict[str, int]]
     max_per_second: dict[str, int]
     max_running: int
-    #: CPU seconds by part: workers, producer, redis, localaws
+    #: CPU seconds by part: workers, producer, redis, emulator
     cpu: dict[str, float]
     worker_rss: int
     redis_bytes: int
@@ -130,8 +130,8 @@ def summary(run: Run) -> dict[str, Any]:
         "max_running": run.max_running,
         "cpu_ms_a_job": 1000 * sum(ours.values()) / count,
         "cpu_ms_a_job_by_part": {part: 1000 * seconds / count for part, seconds in run.cpu.items()},
-        "localaws_cpu_ms_a_request": 1000 * run.cpu["localaws"] / requests if requests else 0.0,
-        "localaws_requests": requests,
+        "emulator_cpu_ms_a_request": 1000 * run.cpu["emulator"] / requests if requests else 0.0,
+        "emulator_requests": requests,
         "worker_peak_rss_mb": run.worker_rss / 2**20,
         "redis_peak_mb": run.redis_bytes / 2**20,
     }

@@ -1,4 +1,4 @@
-"""The test stand: Redis, localaws and one system on top of them, each in processes of its own."""
+"""The test stand: Redis, the emulator and one system that uses them, in processes of their own."""
 
 from __future__ import annotations
 
@@ -67,11 +67,7 @@ class Stand:
         self._names = names
         self.redis_url = sandbox.start_redis()
         self.broker = Broker(self.redis_url)
-        self._endpoint = sandbox.start_localaws(
-            BUCKET,
-            *("--light", "--exit-with-parent"),
-            *("--recogniser", task.recogniser, "--quota", task.quota),
-        )
+        self._endpoint = self._start_emulator()
         self.environment = {
             "PYTHONPATH": str(ROOT),
             "TRANSCRIBE_REDIS_URL": self.redis_url,
@@ -114,6 +110,24 @@ class Stand:
             )
             return run, profiler
 
+    def _start_emulator(self) -> str:
+        """Start the emulator with S3 in memory; returns its URL."""
+        keys = self._sandbox.aws_keys.items()
+        self._sandbox.start(
+            "emulator",
+            [
+                *(sys.executable, "-m", "benchmarks.emulator", "--port", "0", "--bucket", BUCKET),
+                *("--recogniser", self._task.recogniser, "--quota", self._task.quota),
+                "--exit-with-parent",
+            ],
+            {
+                "PYTHONPATH": str(ROOT),
+                **{name.replace("AWS_", "LOCALAWS_", 1): key for name, key in keys},
+            },
+            self._log_says("emulator", "listening on http"),
+        )
+        return self._sandbox.log("emulator").read_text().split()[-1]
+
     def s3(self) -> Any:
         """A client of the stand's S3."""
         return boto3.client(
@@ -155,7 +169,7 @@ class Stand:
             "workers": cost(workers),
             "producer": cost([driver]),
             "redis": cost([self._sandbox.child("redis").pid]),
-            "localaws": cost([self._sandbox.child("localaws").pid]),
+            "emulator": cost([self._sandbox.child("emulator").pid]),
         }
 
     def _gathered(

@@ -43,7 +43,7 @@ ROWS = (
     Row("… of workers", lambda s: s["cpu_ms_a_job_by_part"]["workers"]),
     Row("… of the producer", lambda s: s["cpu_ms_a_job_by_part"]["producer"]),
     Row("(Redis, ms a job)", lambda s: s["cpu_ms_a_job_by_part"]["redis"]),
-    Row("(localaws, ms a request)", lambda s: s["localaws_cpu_ms_a_request"], 2),
+    Row("(emulator, ms a request)", lambda s: s["emulator_cpu_ms_a_request"], 2),
     Row("peak RSS of workers, MB", lambda s: s["worker_peak_rss_mb"], 0),
     Row("peak memory of Redis, MB", lambda s: s["redis_peak_mb"], 1),
     Row("not delivered", lambda s: s["jobs"] - s["delivered"], 0, 0),

@@ -11,7 +11,7 @@ from localaws.errors import UsageError
 from localaws.faults import CALL_KINDS, JOB_KINDS, Fault
 from localaws.http.signatures import Credentials
 from localaws.quotas import Quotas
-from localaws.server import serve
+from localaws.server import Backend, moto, serve
 
 
 def _kinds(kinds: dict[str, str]) -> str:
@@ -95,19 +95,12 @@ def _parser() -> argparse.ArgumentParser:
         metavar="RATE",
         help="share of Transcribe's calls, 0 to 1, to refuse as too many",
     )
-    add(
-        "--light",
-        action="store_true",
-        help="S3 in our own memory in place of moto's and one thread for all connections, for "
-        "thousands of jobs with fixed or random: a fraction of the CPU, no other service than S3 "
-        "and Transcribe, and of S3 what uploads, results and clean-ups need",
-    )
     add("--exit-with-parent", action="store_true", help="stop when the parent process ends")
     add("--verbose", action="store_true", help="write a line to stderr for every request")
     return parser
 
 
-def main(arguments: list[str] | None = None) -> int:
+def main(arguments: list[str] | None = None, backend: Backend = moto) -> int:
     """Serve until SIGTERM, SIGINT or, if so asked, the parent's death; 2 for a wrong argument."""
     # First, so that the emulator notices a parent that dies during the start.
     parent = os.getppid()
@@ -126,7 +119,7 @@ def main(arguments: list[str] | None = None) -> int:
             quota=quota,
             buckets=options.bucket,
             faults=faults,
-            light=options.light,
+            backend=backend,
             verbose=options.verbose,
             credentials=Credentials.from_environment(),
         ) as endpoint:
@@ -140,7 +133,8 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _why(error: Exception) -> str:
-    return getattr(error, "strerror", None) or str(error).rstrip(".")
+    """The system's reason, which cheroot puts at the end: `No socket … [Errno 98] Reason)`."""
+    return getattr(error, "strerror", None) or str(error).rpartition("] ")[2].rstrip(".)")
 
 
 def _faults(failures: list[str], throttle: float) -> list[Fault]:

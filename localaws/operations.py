@@ -1,39 +1,19 @@
 """The AWS operation of a request, for counting calls and for faults."""
 
 import re
+from collections import defaultdict
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 from urllib.parse import parse_qs, parse_qsl
+
+import botocore.session
 
 _SCOPE = re.compile(r"Credential=[^/]*/\d+/(?P<region>[^/]+)/(?P<service>[^/]+)/aws4_request")
 _TARGET = "Transcribe."
 
-_ON_BUCKET = {
-    "GET": "ListObjects",
-    "PUT": "CreateBucket",
-    "HEAD": "HeadBucket",
-    "DELETE": "DeleteBucket",
-    "POST": "DeleteObjects",
-}
-_ON_OBJECT = {
-    "GET": "GetObject",
-    "PUT": "PutObject",
-    "HEAD": "HeadObject",
-    "DELETE": "DeleteObject",
-    "POST": "CreateMultipartUpload",
-}
-_ON_UPLOAD = {
-    "GET": "ListParts",
-    "PUT": "UploadPart",
-    "POST": "CompleteMultipartUpload",
-    "DELETE": "AbortMultipartUpload",
-}
-#: Those that are not called after their method.
-_OTHER_NAMES = {"GetBucketUploads": "ListMultipartUploads"}
-#: Subresources of a bucket or object: `GET /bucket?versioning` is GetBucketVersioning.
-_SUBRESOURCE = re.compile(
-    r"^(acl|cors|encryption|lifecycle|location|policy|tagging|versioning|versions|uploads|delete)$"
-)
+#: Of an S3 operation: its name, and the query and header names that its requests have.
+_Rule = tuple[str, frozenset[str], frozenset[str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,19 +58,32 @@ def bucket_and_key(environ: dict[str, Any]) -> tuple[str, str]:
 
 
 def s3_operation(environ: dict[str, Any], bucket: str, key: str, query: dict[str, str]) -> str:
-    """The name of an S3 operation, as botocore calls it where that is known."""
+    """The name of an S3 operation in botocore's model; the method where there is none."""
     method: str = environ["REQUEST_METHOD"]
-    what = "Object" if key else "Bucket"
-    subresource = next(filter(_SUBRESOURCE.match, query), None)
-    if not bucket:
-        return "ListBuckets"
-    if "uploadId" in query:
-        return _ON_UPLOAD.get(method, method)
-    if method != "POST" and subresource:
-        named = f"{method.capitalize()}{what}{subresource.capitalize()}"
-        return _OTHER_NAMES.get(named, named)
-    if "HTTP_X_AMZ_COPY_SOURCE" in environ:
-        return "CopyObject"
-    if not key and query.get("list-type") == "2":
-        return "ListObjectsV2"
-    return (_ON_OBJECT if key else _ON_BUCKET).get(method, method)
+    for name, parameters, headers in _s3_rules().get((method, bool(bucket), bool(key)), ()):
+        if parameters <= query.keys() and headers <= environ.keys():
+            return name
+    return method
+
+
+@cache
+def _s3_rules() -> dict[tuple[str, bool, bool], list[_Rule]]:
+    """By method, and whether there are bucket and key: the rules, the most specific first."""
+    rules: defaultdict[tuple[str, bool, bool], list[_Rule]] = defaultdict(list)
+    model: Any = botocore.session.get_session().get_service_model("s3")
+    for name in model.operation_names:
+        operation = model.operation_model(name)
+        path, _, fixed = operation.http["requestUri"].partition("?")
+        parameters = set(dict(parse_qsl(fixed, keep_blank_values=True))) - {"x-id"}
+        headers = set()
+        shape = operation.input_shape
+        for each in (shape.members[member].serialization for member in shape.required_members):
+            if each.get("location") == "querystring":
+                parameters.add(each["name"])
+            elif each.get("location") == "header":
+                headers.add("HTTP_" + each["name"].upper().replace("-", "_"))
+        kind = (operation.http["method"], "{Bucket}" in path, "{Key+}" in path)
+        rules[kind].append((name, frozenset(parameters), frozenset(headers)))
+    for found in rules.values():
+        found.sort(key=lambda rule: (-len(rule[1]) - len(rule[2]), rule[0]))
+    return rules

@@ -1,13 +1,10 @@
-"""One WSGI application for one port: Transcribe is ours, `/_localaws/` too.
-
-The rest, which is S3 before all, is another application's: moto's, or that of `--light`.
-"""
+"""The WSGI application of the port: Transcribe, `/_localaws/`, and the backend's services."""
 
 import io
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
-from localaws.errors import ServiceError
+from localaws.errors import Disconnect, ServiceError
 from localaws.faults import Fault, FaultInjector
 from localaws.http.admin import PREFIX, Admin, CallCounts
 from localaws.http.answers import (
@@ -19,14 +16,11 @@ from localaws.http.answers import (
     plain_json,
     throttled,
 )
-from localaws.http.disconnect import Disconnect
+from localaws.http.server import Application, Environ
 from localaws.http.signatures import Authenticator
 from localaws.operations import Call, form_action, identify
 from localaws.quotas import RateLimiter
 from localaws.transcribe.api import TranscribeApi, decode
-
-Environ = dict[str, Any]
-Application = Callable[[Environ, Any], Iterable[bytes]]
 
 _FORM = "application/x-www-form-urlencoded"
 

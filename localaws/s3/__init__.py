@@ -1,1 +1,1 @@
-"""S3: by moto, or in memory."""
+"""S3, by moto."""

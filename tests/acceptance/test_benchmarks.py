@@ -34,7 +34,7 @@ def test_every_system_does_the_work_and_is_measured(tmp_path: Path) -> None:
         assert figures["calls_a_job_by_operation"]["Delete"] >= 1
         assert figures["s3_calls_a_job"]["DeleteObject"] >= 2
         assert figures["cpu_ms_a_job"] > 0
-        assert figures["cpu_ms_a_job_by_part"]["localaws"] > 0
+        assert figures["cpu_ms_a_job_by_part"]["emulator"] > 0
         assert figures["worker_peak_rss_mb"] > 10
         for name in times["names"]:
             # Each job ran as long as its name says, and came after it was ready.

@@ -44,15 +44,9 @@ class Account:
             return json.load(answer)
 
 
-@pytest.fixture(params=[False, True], ids=["moto", "light"])
-def light(request: pytest.FixtureRequest) -> bool:
-    """Both ways to serve: what is tested here is the same in each."""
-    return bool(request.param)
-
-
 @pytest.fixture
-def account(light: bool) -> Iterator[Account]:
-    with serve(recogniser="fixed:600", quota=UNLIMITED, buckets=["media"], light=light) as endpoint:
+def account() -> Iterator[Account]:
+    with serve(recogniser="fixed:600", quota=UNLIMITED, buckets=["media"]) as endpoint:
         account = Account(endpoint)
         yield account
         account.s3.close()

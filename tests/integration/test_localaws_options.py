@@ -23,12 +23,9 @@ REDACTED = {"ContentRedaction": {"RedactionType": "PII", "RedactionOutput": "red
 BOTH = {"ContentRedaction": {"RedactionType": "PII", "RedactionOutput": "redacted_and_unredacted"}}
 
 
-@pytest.fixture(params=[False, True], ids=["moto", "light"])
-def account(request: pytest.FixtureRequest) -> Iterator[Account]:
-    """An account of both ways to serve: what is tested here is the same in each."""
-    with serve(
-        buckets=["media"], light=request.param, recogniser="fixed:0.2", quota=UNLIMITED
-    ) as endpoint:
+@pytest.fixture
+def account() -> Iterator[Account]:
+    with serve(buckets=["media"], recogniser="fixed:0.2", quota=UNLIMITED) as endpoint:
         account = Account(endpoint)
         yield account
         account.s3.close()

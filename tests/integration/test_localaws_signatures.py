@@ -26,11 +26,9 @@ OURS = Credentials("LOCALAWSKEY", "a+secret/of=ours")
 SILENCE = Path(__file__).parents[2] / "samples" / "silence.wav"
 
 
-@pytest.fixture(scope="module", params=[False, True], ids=["moto", "light"])
-def guarded(request: pytest.FixtureRequest) -> Iterator[Endpoint]:
-    with serve(
-        recogniser="fixed:0", buckets=["media"], light=request.param, credentials=OURS
-    ) as endpoint:
+@pytest.fixture(scope="module")
+def guarded() -> Iterator[Endpoint]:
+    with serve(recogniser="fixed:0", buckets=["media"], credentials=OURS) as endpoint:
         yield endpoint
 
 

@@ -22,17 +22,11 @@ from tests.support.waiting import until
 ROLE = "arn:aws:iam::123456789012:role/Transcribe"
 
 
-@pytest.fixture(params=[False, True], ids=["moto", "light"])
-def light(request: pytest.FixtureRequest) -> bool:
-    """Both ways to serve: what is tested here is the same in each."""
-    return bool(request.param)
-
-
 @pytest.fixture
-def account(request: pytest.FixtureRequest, light: bool) -> Iterator[Account]:
+def account(request: pytest.FixtureRequest) -> Iterator[Account]:
     """An account; parametrize indirectly with arguments of serve()."""
     options = {"recogniser": "fixed:0", "quota": UNLIMITED, **getattr(request, "param", {})}
-    with serve(buckets=["media"], light=light, **options) as endpoint:
+    with serve(buckets=["media"], **options) as endpoint:
         account = Account(endpoint)
         yield account
         account.s3.close()

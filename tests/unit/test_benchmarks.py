@@ -87,7 +87,7 @@ def a_run(**changes: Any) -> Run:
         },
         "max_per_second": {"StartTranscriptionJob": 2, "PutObject": 9},
         "max_running": 2,
-        "cpu": {"workers": 0.05, "producer": 0.01, "redis": 0.5, "localaws": 0.02},
+        "cpu": {"workers": 0.05, "producer": 0.01, "redis": 0.5, "emulator": 0.02},
         "worker_rss": 3 * 2**20,
         "redis_bytes": 2**20,
     }
@@ -110,7 +110,7 @@ def test_the_figures_of_a_run() -> None:
     assert (figures["refused_calls"], figures["limit_exceeded"]) == (1, 4)
     # Of ours: workers and producer, over two jobs; Redis and localaws are told apart.
     assert figures["cpu_ms_a_job"] == pytest.approx(30.0)
-    assert figures["localaws_cpu_ms_a_request"] == pytest.approx(2.0)
+    assert figures["emulator_cpu_ms_a_request"] == pytest.approx(2.0)
     assert figures["worker_peak_rss_mb"] == 3.0
 
 

@@ -1,4 +1,6 @@
-"""Objects kept in dictionaries: the S3 of `--light`. Safe between threads."""
+"""Objects in dictionaries. Safe between threads."""
+
+from __future__ import annotations
 
 import hashlib
 import threading
@@ -10,10 +12,23 @@ from dataclasses import dataclass, field
 from localaws.errors import ServiceError
 from localaws.s3.objects import check_bucket_name
 
+MIN_PART_BYTES = 5 * 1024 * 1024
+
+
+def etag(body: bytes) -> str:
+    """S3's ETag of an object or a part."""
+    return hashlib.md5(body, usedforsecurity=False).hexdigest()
+
+
+def precondition_failed() -> ServiceError:
+    """S3's answer where a condition is not true."""
+    text = "At least one of the pre-conditions you specified did not hold"
+    return ServiceError("PreconditionFailed", text, 412)
+
 
 @dataclass(frozen=True, slots=True)
 class StoredObject:
-    """One object. `headers` go back to who asks for it, as they came; `modified` is since 1970."""
+    """One object. `headers` are returned with it; `modified` is in seconds since 1970."""
 
     body: bytes
     headers: dict[str, str]
@@ -23,13 +38,12 @@ class StoredObject:
 
 @dataclass(slots=True)
 class Upload:
-    """An upload in parts that has not ended. `parts` are bodies by number, `etags` likewise."""
+    """A multipart upload that has not ended. `parts` are bodies by number."""
 
     key: str
     headers: dict[str, str]
-    created_at: float
+    started: float
     parts: dict[int, bytes] = field(default_factory=dict)
-    etags: dict[int, str] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -39,7 +53,7 @@ class _Bucket:
 
 
 class MemoryStore:
-    """An ObjectStore, and what S3 on the wire needs beside."""
+    """An ObjectStore, and what S3's API needs beside it."""
 
     def __init__(self) -> None:
         self._lock = threading.RLock()
@@ -83,21 +97,19 @@ class MemoryStore:
         with self._lock:
             self._buckets.clear()
 
-    # -- as S3 on the wire uses it; all raise ServiceError with a code and status of S3 ------------
-
-    def bucket_names(self) -> list[str]:
-        with self._lock:
-            return sorted(self._buckets)
+    # -- as S3's API uses it; all raise ServiceError with a code and status of S3 -----------------
 
     def check_bucket(self, name: str) -> None:
         self._bucket(name)
 
-    def put(self, bucket: str, key: str, body: bytes, headers: dict[str, str]) -> str:
+    def put(
+        self, bucket: str, key: str, body: bytes, headers: dict[str, str], *, only_new: bool = False
+    ) -> str:
         """Returns the ETag."""
-        etag = hashlib.md5(body, usedforsecurity=False).hexdigest()
         with self._lock:
-            self._bucket(bucket).objects[key] = StoredObject(body, headers, etag, time.time())
-        return etag
+            return self._put(
+                bucket, key, StoredObject(body, headers, etag(body), time.time()), only_new
+            )
 
     def get(self, bucket: str, key: str) -> StoredObject:
         with self._lock:
@@ -118,7 +130,7 @@ class MemoryStore:
             found = [(key, objects[key]) for key in keys]
         return iter(found)
 
-    def create_upload(self, bucket: str, key: str, headers: dict[str, str]) -> str:
+    def start_upload(self, bucket: str, key: str, headers: dict[str, str]) -> str:
         """Returns the upload's id."""
         upload_id = uuid.uuid4().hex
         with self._lock:
@@ -127,28 +139,43 @@ class MemoryStore:
 
     def put_part(self, bucket: str, key: str, upload_id: str, number: int, body: bytes) -> str:
         """Returns the part's ETag."""
-        etag = hashlib.md5(body, usedforsecurity=False).hexdigest()
         with self._lock:
-            upload = self._upload(bucket, key, upload_id)
-            upload.parts[number], upload.etags[number] = body, etag
-        return etag
+            self._upload(bucket, key, upload_id).parts[number] = body
+        return etag(body)
 
-    def complete_upload(self, bucket: str, key: str, upload_id: str, numbers: list[int]) -> str:
-        """Join the parts named. Returns the ETag: the MD5 of the parts' MD5s, and their number."""
+    def part(self, bucket: str, key: str, upload_id: str, number: int) -> bytes:
+        """The body of a part; empty if there is no such part."""
+        with self._lock:
+            return self._upload(bucket, key, upload_id).parts.get(number, b"")
+
+    def complete_upload(
+        self,
+        bucket: str,
+        key: str,
+        upload_id: str,
+        parts: list[tuple[int, str]],
+        *,
+        only_new: bool = False,
+    ) -> str:
+        """Join the parts of these numbers and ETags. Returns the ETag of all."""
         with self._lock:
             upload = self._upload(bucket, key, upload_id)
-            if not numbers or any(number not in upload.parts for number in numbers):
+            bodies = [upload.parts.get(number, b"") for number, _ in parts]
+            if not parts or [etag(body) for body in bodies] != [tag for _, tag in parts]:
                 raise ServiceError(
                     "InvalidPart", "One or more of the specified parts could not be found.", 400
                 )
-            body = b"".join(upload.parts[number] for number in numbers)
-            digests = b"".join(bytes.fromhex(upload.etags[number]) for number in numbers)
-            joined = hashlib.md5(digests, usedforsecurity=False).hexdigest()
-            etag = f"{joined}-{len(numbers)}"
-            contents = self._bucket(bucket)
-            contents.objects[key] = StoredObject(body, upload.headers, etag, time.time())
-            del contents.uploads[upload_id]
-        return etag
+            if sorted(set(parts)) != parts:
+                raise ServiceError("InvalidPartOrder", "The parts are not in ascending order.", 400)
+            if any(len(body) < MIN_PART_BYTES for body in bodies[:-1]):
+                raise ServiceError("EntityTooSmall", "A part is smaller than 5 MB.", 400)
+            digests = b"".join(bytes.fromhex(tag) for _, tag in parts)
+            whole = StoredObject(
+                b"".join(bodies), upload.headers, f"{etag(digests)}-{len(parts)}", time.time()
+            )
+            tag = self._put(bucket, key, whole, only_new)
+            del self._bucket(bucket).uploads[upload_id]
+            return tag
 
     def abort_upload(self, bucket: str, key: str, upload_id: str) -> None:
         with self._lock:
@@ -160,12 +187,19 @@ class MemoryStore:
         with self._lock:
             found = self._bucket(bucket).uploads.items()
             beneath = [each for each in found if each[1].key.startswith(prefix)]
-        return sorted(beneath, key=lambda each: (each[1].key, each[1].created_at))
+        return sorted(beneath, key=lambda each: (each[1].key, each[1].started))
+
+    def _put(self, bucket: str, key: str, stored: StoredObject, only_new: bool) -> str:
+        objects = self._bucket(bucket).objects
+        if only_new and key in objects:
+            raise precondition_failed()
+        objects[key] = stored
+        return stored.etag
 
     def _find(self, bucket: str, key: str) -> StoredObject | None:
         with self._lock:
-            contents = self._buckets.get(bucket)
-            return None if contents is None else contents.objects.get(key)
+            found = self._buckets.get(bucket)
+            return None if found is None else found.objects.get(key)
 
     def _bucket(self, name: str) -> _Bucket:
         if name not in self._buckets:

@@ -1,38 +1,43 @@
-"""S3 as boto3 sees it: moto's, and our own of `--light`, which must not be told apart."""
+"""S3 as boto3 sees it: moto's and the one in memory of benchmarks answer alike."""
 
 from __future__ import annotations
 
 import hashlib
 import io
-import socket
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from boto3.s3.transfer import TransferConfig
 from botocore.exceptions import ClientError
 
-from localaws.server import Endpoint, serve
+from benchmarks.emulator.services import in_memory
+from localaws.server import Endpoint, moto, serve
 from tests.support.account import client
-from tests.support.waiting import DEADLINE
 
 BUCKET = "media"
 PART = 5 * 1024 * 1024
+DAY = datetime(2030, 1, 1, tzinfo=UTC)
 ODD_KEYS = ["a b", "a+b", "a&b<c>", "grüße/ß", "per%20cent", "quo'te\"s"]
 
 
-@pytest.fixture(params=[False, True], ids=["moto", "light"])
+@pytest.fixture(params=[moto, in_memory])
 def endpoint(request: pytest.FixtureRequest) -> Iterator[Endpoint]:
-    with serve(recogniser="fixed:0", buckets=[BUCKET], light=request.param) as served:
+    with serve(recogniser="fixed:0", buckets=[BUCKET], backend=request.param) as served:
         yield served
 
 
 @pytest.fixture
-def light() -> Iterator[Endpoint]:
-    with serve(recogniser="fixed:0", buckets=[BUCKET], light=True) as served:
-        yield served
+def memory() -> Iterator[Any]:
+    """A client of S3 in memory."""
+    with (
+        serve(recogniser="fixed:0", buckets=[BUCKET], backend=in_memory) as served,
+        closing(client("s3", served.url, region="us-east-1")) as s3,
+    ):
+        yield s3
 
 
 @pytest.fixture
@@ -135,14 +140,6 @@ def test_objects_are_listed_in_pages_whatever_their_keys_are(s3: Any) -> None:
     assert all(s3.get_object(Bucket=BUCKET, Key=each["Key"])["Body"].read() for each in found)
 
 
-def test_buckets_are_created_found_and_located(s3: Any) -> None:
-    s3.create_bucket(Bucket="another")
-
-    assert {each["Name"] for each in s3.list_buckets()["Buckets"]} == {"another", BUCKET}
-    assert s3.head_bucket(Bucket="another")["BucketRegion"] == "us-east-1"
-    assert s3.get_bucket_location(Bucket="another")["LocationConstraint"] is None
-
-
 def test_parts_are_joined_in_their_order(s3: Any) -> None:
     bodies = [b"a" * PART, b"b" * 3]
     upload = started(s3, "k", Metadata={"owner": "me"})
@@ -194,33 +191,6 @@ def test_boto3_uploads_a_large_file_in_parts(s3: Any) -> None:
     assert file.getvalue() == content
 
 
-@pytest.mark.parametrize("framing", ["length", "chunks"])
-def test_a_streamed_body_with_a_trailing_checksum_is_stored(
-    endpoint: Endpoint, s3: Any, framing: str
-) -> None:
-    """As boto3 sends it over TLS, which localaws does not speak."""
-    streamed = b"5\r\nsound\r\n3\r\n on\r\n0\r\nx-amz-checksum-crc32:g4g9yw==\r\n\r\n"
-    if framing == "length":
-        length, body = f"Content-Length: {len(streamed)}", streamed
-    else:
-        length = "Transfer-Encoding: chunked"
-        body = b"%x\r\n%b\r\n0\r\n\r\n" % (len(streamed), streamed)
-    head = (
-        f"PUT /{BUCKET}/streamed HTTP/1.1\r\nHost: {endpoint.host}:{endpoint.port}\r\n"
-        f"Expect: 100-continue\r\n{length}\r\nContent-Encoding: aws-chunked\r\n"
-        "X-Amz-Content-SHA256: STREAMING-UNSIGNED-PAYLOAD-TRAILER\r\n"
-        "X-Amz-Trailer: x-amz-checksum-crc32\r\nX-Amz-Decoded-Content-Length: 8\r\n"
-        "Authorization: AWS4-HMAC-SHA256 Credential=t/20260101/us-east-1/s3/aws4_request, x\r\n\r\n"
-    )
-    with socket.create_connection((endpoint.host, endpoint.port), timeout=DEADLINE) as connection:
-        connection.sendall(head.encode())
-        assert connection.recv(100).startswith(b"HTTP/1.1 100 Continue\r\n")
-        connection.sendall(body)
-        assert connection.recv(1000).startswith(b"HTTP/1.1 200 ")
-
-    assert s3.get_object(Bucket=BUCKET, Key="streamed")["Body"].read() == b"sound on"
-
-
 def test_many_clients_at_once_get_each_their_own(endpoint: Endpoint, s3: Any) -> None:
     def round_trip(number: int) -> bool:
         body = str(number).encode() * 1000
@@ -231,38 +201,153 @@ def test_many_clients_at_once_get_each_their_own(endpoint: Endpoint, s3: Any) ->
         assert all(pool.map(round_trip, range(100)))
 
 
-def test_light_refuses_what_it_does_not_know(light: Endpoint) -> None:
-    s3 = client("s3", light.url)
-    with pytest.raises(ClientError) as error:
-        s3.put_object_tagging(Bucket=BUCKET, Key="k", Tagging={"TagSet": []})
-    with pytest.raises(ClientError) as delimited:
-        s3.list_objects_v2(Bucket=BUCKET, Delimiter="/")
-    s3.close()
+def test_a_write_on_condition_leaves_what_is_there(s3: Any) -> None:
+    s3.put_object(Bucket=BUCKET, Key="k", Body=b"first", IfNoneMatch="*")
+    upload = started(s3, "k")
+    part = {"PartNumber": 1, "ETag": put_part(s3, "k", upload, 1, b"second")}
 
-    assert code(error) == code(delimited) == ("NotImplemented", 501)
+    with pytest.raises(ClientError) as put:
+        s3.put_object(Bucket=BUCKET, Key="k", Body=b"second", IfNoneMatch="*")
+    with pytest.raises(ClientError) as completed:
+        s3.complete_multipart_upload(
+            Bucket=BUCKET,
+            Key="k",
+            UploadId=upload,
+            MultipartUpload={"Parts": [part]},
+            IfNoneMatch="*",
+        )
+
+    assert code(put) == code(completed) == ("PreconditionFailed", 412)
+    assert s3.get_object(Bucket=BUCKET, Key="k")["Body"].read() == b"first"
 
 
-def test_light_answers_requests_that_come_in_pieces_and_several_at_once(
-    light: Endpoint,
+def test_a_wrong_checksum_stores_nothing(memory: Any) -> None:
+    upload = started(memory, "k", ChecksumAlgorithm="CRC32")
+    tag = put_part(memory, "k", upload, 1, b"sound")
+    wrong = {"ChecksumCRC32": "AAAAAA=="}
+    part = {"PartNumber": 1, "ETag": tag, **wrong}
+
+    with pytest.raises(ClientError) as put:
+        memory.put_object(Bucket=BUCKET, Key="k", Body=b"sound", **wrong)
+    with pytest.raises(ClientError) as put_of_part:
+        memory.upload_part(
+            Bucket=BUCKET, Key="k", UploadId=upload, PartNumber=2, Body=b"sound", **wrong
+        )
+    with pytest.raises(ClientError) as completed:
+        memory.complete_multipart_upload(
+            Bucket=BUCKET, Key="k", UploadId=upload, MultipartUpload={"Parts": [part]}
+        )
+
+    assert code(put) == code(put_of_part) == code(completed) == ("BadDigest", 400)
+    assert "Contents" not in memory.list_objects_v2(Bucket=BUCKET)
+
+
+@pytest.mark.parametrize(
+    ("parts", "refusal"),
+    [
+        ([(1, b"a"), (2, b"b")], "EntityTooSmall"),
+        ([(3, b"none")], "InvalidPart"),
+    ],
+)
+def test_parts_that_make_no_object_are_refused(
+    s3: Any, parts: list[tuple[int, bytes]], refusal: str
 ) -> None:
-    request = b"GET /_localaws/health HTTP/1.1\r\nHost: x\r\n\r\n"
-    with socket.create_connection((light.host, light.port), timeout=DEADLINE) as connection:
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        for byte in request:
-            connection.sendall(bytes([byte]))
-        connection.sendall(request * 2)
-        answers = b""
-        while answers.count(b'"ok"') < 3:
-            answers += connection.recv(1000)
+    upload = started(s3, "k")
+    listed = [
+        {"PartNumber": number, "ETag": put_part(s3, "k", upload, min(number, 2), body)}
+        for number, body in parts
+    ]
 
-    assert answers.count(b"HTTP/1.1 200 OK\r\n") == 3
+    with pytest.raises(ClientError) as error:
+        s3.complete_multipart_upload(
+            Bucket=BUCKET, Key="k", UploadId=upload, MultipartUpload={"Parts": listed}
+        )
+
+    assert code(error) == (refusal, 400)
 
 
-def test_light_hangs_up_on_what_is_not_http(light: Endpoint) -> None:
-    with socket.create_connection((light.host, light.port), timeout=DEADLINE) as connection:
-        connection.sendall(b"\x16\x03\x01 hello\r\n\r\n")
-        assert connection.recv(1000).startswith(b"HTTP/1.1 400 ")
-        assert connection.recv(1000) == b""
+def test_parts_must_be_in_order(memory: Any) -> None:
+    """moto joins them in the order of the request."""
+    upload = started(memory, "k")
+    listed = [
+        {"PartNumber": number, "ETag": put_part(memory, "k", upload, number, b"x" * PART)}
+        for number in (2, 1)
+    ]
+
+    with pytest.raises(ClientError) as error:
+        memory.complete_multipart_upload(
+            Bucket=BUCKET, Key="k", UploadId=upload, MultipartUpload={"Parts": listed}
+        )
+
+    assert code(error) == ("InvalidPartOrder", 400)
+
+
+@pytest.mark.parametrize(
+    ("operation", "options"),
+    [
+        ("put_object_retention", {"Retention": {"Mode": "GOVERNANCE", "RetainUntilDate": DAY}}),
+        ("put_object_legal_hold", {"LegalHold": {"Status": "ON"}}),
+        ("put_object_tagging", {"Tagging": {"TagSet": []}}),
+        ("put_object_acl", {"ACL": "private"}),
+        ("copy_object", {"CopySource": f"{BUCKET}/k"}),
+        ("restore_object", {"RestoreRequest": {"Days": 1}}),
+        ("get_object_attributes", {"ObjectAttributes": ["ETag"]}),
+        ("get_object_tagging", {}),
+        ("list_parts", {"UploadId": "u"}),
+        ("put_object", {"Tagging": "a=b"}),
+        ("put_object", {"IfMatch": '"e"'}),
+        ("put_object", {"IfNoneMatch": '"e"'}),
+        ("put_object", {"ServerSideEncryption": "aws:kms"}),
+        ("put_object", {"ObjectLockMode": "GOVERNANCE", "ObjectLockRetainUntilDate": DAY}),
+        ("put_object", {"ChecksumCRC32C": "AAAAAA=="}),
+        ("create_multipart_upload", {"StorageClass": "GLACIER"}),
+        ("get_object", {"VersionId": "v"}),
+        ("get_object", {"PartNumber": 1}),
+        ("get_object", {"IfNoneMatch": '"e"'}),
+        ("get_object", {"ResponseContentType": "a/b"}),
+        ("get_object", {"Range": "bytes=0-1,2-3"}),
+        ("head_object", {"IfModifiedSince": DAY}),
+        ("delete_object", {"VersionId": "v"}),
+        ("delete_object", {"IfMatch": '"e"'}),
+        ("list_objects_v2", {"Delimiter": "/"}),
+        ("list_objects_v2", {"FetchOwner": True}),
+        ("list_objects", {}),
+        ("list_object_versions", {}),
+        ("list_multipart_uploads", {"KeyMarker": "k"}),
+        ("delete_objects", {"Delete": {"Objects": [{"Key": "k"}]}}),
+        ("get_bucket_versioning", {}),
+        ("delete_bucket", {}),
+    ],
+)
+def test_memory_answers_not_implemented_to_what_it_does_not_know(
+    memory: Any, operation: str, options: dict[str, Any]
+) -> None:
+    memory.put_object(Bucket=BUCKET, Key="k", Body=b"first")
+    call = getattr(memory, operation)
+    named = {"Key": "k"} if "Key" in model_of(memory, operation).members else {}
+
+    with pytest.raises(ClientError) as error:
+        call(Bucket=BUCKET, **named, **options)
+
+    assert error.value.response["ResponseMetadata"]["HTTPStatusCode"] == 501
+    assert memory.get_object(Bucket=BUCKET, Key="k")["Body"].read() == b"first"
+
+
+def model_of(s3: Any, operation: str) -> Any:
+    name = s3.meta.method_to_api_mapping[operation]
+    return s3.meta.service_model.operation_model(name).input_shape
+
+
+def test_of_other_services_memory_knows_who_one_is() -> None:
+    with serve(recogniser="fixed:0", backend=in_memory) as endpoint:
+        with closing(client("sts", endpoint.url)) as sts:
+            assert sts.get_caller_identity()["Account"] == "123456789012"
+            with pytest.raises(ClientError) as error:
+                sts.get_session_token()
+        with closing(client("service-quotas", endpoint.url)) as quotas:
+            assert quotas.list_service_quotas(ServiceCode="transcribe")["Quotas"]
+
+    assert code(error) == ("NotImplemented", 501)
 
 
 def _md5(data: bytes) -> Any:
