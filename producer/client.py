@@ -43,15 +43,15 @@ class Client:
             settings = settings.model_copy(update={"redis_url": redis_url})
         self._settings = settings
         self._broker = Broker(settings.redis_url)
-        #: whether Redis lets us do all that we need, as was seen before the first submission
+        #: whether a check before the first submission found all rights that we need
         self._allowed = False
         self._store = JobStore(self._broker, retention=settings.retention, lease=settings.lease)
         self._results = KeptResults(self._broker, retention=settings.retention)
-        #: the workers, as their heartbeats tell
+        #: the workers, by their heartbeats
         self.fleet = Fleet(self._broker)
-        #: messages that could not be taken
+        #: messages that workers refused
         self.dead_letters = DeadLetters(self._broker)
-        #: what Redis has forgotten, and what workers find of it
+        #: recoveries of jobs that Redis has lost
         self.recoveries = Recoveries(
             self._broker, retention=settings.retention, lease=settings.lease
         )
@@ -69,7 +69,7 @@ class Client:
     # -- submitting -----------------------------------------------------------------------------
 
     def submit(self, audio: str | Path | TranscriptionRequest, **options: object) -> Job:
-        """Record one job and send it on its way.
+        """Record one job, and hint to the workers that it waits.
 
         Args:
             audio: a path that workers can read (made absolute here), s3://bucket/key, or a whole
@@ -77,12 +77,12 @@ class Client:
             options: further fields of `TranscriptionRequest`.
 
         Raises:
-            InvalidRequest: if the request can never be carried out as written.
-            JobExists: if its name is taken by a different request.
-            BrokerUnusable: if Redis answers, and refuses until somebody changes a setting.
-            BrokerUnavailable: if Redis does not answer, after some 10 seconds. Its `accepted` says
-                whether the job may have been taken; under its name, which is in `job_ids`,
-                submitting again is always safe.
+            InvalidRequest: if no worker can ever do what the request says.
+            JobExists: if a different request has its name.
+            BrokerUnusable: if Redis refuses us until a setting changes.
+            BrokerUnavailable: if Redis does not answer for some 10 seconds. Its `accepted` says
+                whether the job is recorded; submitting again under its name, which is in
+                `job_ids`, is always safe.
         """
         request = audio if isinstance(audio, TranscriptionRequest) else _request(audio, options)
         submission = Submission.of(request)
@@ -98,20 +98,20 @@ class Client:
         *,
         recorded: Callable[[Sequence[str]], None] | None = None,
     ) -> list[str]:
-        """Record many jobs in few round trips; returns their ids in order.
+        """Record many jobs in few round trips; return their ids in order.
 
-        All requests are checked before the first is recorded; meanwhile each is held as little
-        more than its JSON, so a generator of very many will do. Workers take the jobs up by
-        themselves: tenants in turn, and of one tenant's priority first.
+        Checks all requests before it records the first, and keeps little more than the JSON of
+        each meanwhile, so a generator of very many works. The dispatchers of the workers find the
+        jobs: tenants take turns, and a tenant's jobs go by priority.
 
         Args:
             requests: each a request, or a mapping of its fields.
-            recorded: told the ids of some hundred jobs at a time as soon as Redis has them. What
-                it raises ends the submission, and comes out here.
+            recorded: called with the ids of some hundred jobs at a time, once Redis has them. Its
+                exceptions end the submission and propagate.
 
         Raises:
-            InvalidRequest: if one of them can never be carried out; none was recorded.
-            JobExists: if a name is taken by a different request; all others were recorded.
+            InvalidRequest: if no worker can ever do what one of them says; none is recorded.
+            JobExists: if a different request has one of the names; all others were recorded.
             BrokerUnavailable: if Redis does not answer; some may have been recorded. Under their
                 names, which are in its `job_ids`, submitting again is always safe.
         """
@@ -176,12 +176,12 @@ class Client:
     def wait(
         self, job_ids: str | Iterable[str], timeout: float | None = None, *, cleaned: bool = False
     ) -> dict[str, Job]:
-        """Wait until all jobs have ended; returns them by id, in the order given.
+        """Wait until all jobs have ended; return them by id, in the order of `job_ids`.
 
         Args:
             job_ids: one id or several.
             timeout: seconds; None waits for ever.
-            cleaned: wait for the cleaning up of those that asked for it, too.
+            cleaned: also wait for the cleanup of those whose requests say `cleanup`.
 
         Raises:
             WaitTimeout: if they have not all ended in time.
@@ -203,7 +203,7 @@ class Client:
 
         Args:
             meanwhile: called about once a second while waiting, also while Redis does not answer.
-                What it raises ends the waiting, and comes out here.
+                Its exceptions end the waiting and propagate.
         """
         return as_they_end(self._store, job_ids, timeout, cleaned=cleaned, meanwhile=meanwhile)
 
@@ -260,7 +260,7 @@ class Client:
     # -- ending and starting over ---------------------------------------------------------------
 
     def cancel(self, job_id: str) -> Job:
-        """End a job; what it left in S3 and in Transcribe is deleted as soon as AWS allows.
+        """Cancel a job; workers delete what it has at AWS as soon as AWS allows.
 
         Raises:
             JobNotFound: if there is no such job.
@@ -270,14 +270,14 @@ class Client:
         return self.get(job_id)
 
     def retry(self, job_id: str) -> Job:
-        """Have another try at a job that FAILED or was CANCELLED.
+        """Retry a job that FAILED or was CANCELLED.
 
-        If Transcribe may have done it already, its result is fetched, which costs nothing; a new
-        attempt is started, and billed, once it is certain that there is none.
+        If Transcribe may have a result already, workers fetch it, which costs nothing. They start
+        a new attempt, which AWS bills, once it is certain that there is none.
 
         Raises:
             JobNotFound: if there is no such job.
-            WrongState: if it did not end badly, or is still being stopped.
+            WrongState: if it is neither FAILED nor CANCELLED, or workers still stop it.
         """
         job = self.get(job_id)
         self._store.retry(job_id, job.request.deadline or self._settings.deadline)
@@ -313,7 +313,7 @@ def _read(job: Job, kind: str) -> bytes:
 def _unsure(
     error: BrokerUnavailable, ids: Sequence[str], *, accepted: bool | None
 ) -> BrokerUnavailable:
-    """The error of Redis, and what it means for what was to be submitted."""
+    """The error of Redis, with a sentence on what it means for the submission."""
     jobs = f"job {ids[0]}" if len(ids) == 1 else f"all {len(ids)} jobs"
     names = "the same name" if len(ids) == 1 else "the same names"
     known = {

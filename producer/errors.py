@@ -1,19 +1,19 @@
 """What can go wrong for a producer, one class a kind, one sentence a class.
 
 TranscribeQueueError
-├── InvalidRequest        the request can never be carried out as written
+├── InvalidRequest        no worker can ever do what the request says
 ├── InvalidSettings       a setting in the environment is missing or wrong
-├── JobExists             the name is taken by a different request
+├── JobExists             a different request has the name
 ├── JobNotFound           no record has that id
-├── DeadLetterNotFound        no dead letter has that id
+├── DeadLetterNotFound    no dead letter has that id
 ├── WrongState            the job is not in a state that allows this
 ├── JobFailed             the job ended FAILED or CANCELLED, so it has no result
 ├── ResultUnavailable     the job is not finished, or its document is not kept here
 ├── BadTranscript         a result document is not what Amazon Transcribe writes
-├── RecoveryFailed        what Redis has forgotten could not be looked for
-├── WaitTimeout           the jobs did not end within the time given
+├── RecoveryFailed        the recovery of lost jobs failed
+├── WaitTimeout           the jobs did not end before the timeout
 └── BrokerUnavailable     Redis did not answer
-    └── BrokerUnusable    Redis answers, and refuses us until somebody changes a setting
+    └── BrokerUnusable    Redis refuses us until a setting changes
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class TranscribeQueueError(Exception):
 
 
 class InvalidRequest(TranscribeQueueError):
-    """The request can never be carried out as written."""
+    """No worker can ever do what the request says."""
 
 
 class InvalidSettings(TranscribeQueueError):
@@ -38,7 +38,7 @@ class InvalidSettings(TranscribeQueueError):
 
 
 class JobExists(TranscribeQueueError):
-    """The name is taken by a different request."""
+    """A different request has the name."""
 
 
 class JobNotFound(TranscribeQueueError):
@@ -72,13 +72,13 @@ class BadTranscript(TranscribeQueueError):
 
 
 class RecoveryFailed(TranscribeQueueError):
-    """What Redis has forgotten could not be looked for."""
+    """The recovery of the jobs that Redis has lost failed."""
 
     exit_code = 1
 
 
 class WaitTimeout(TranscribeQueueError):
-    """The jobs did not end within the time given."""
+    """The jobs did not end before the timeout."""
 
     exit_code = 3
 
@@ -88,10 +88,10 @@ class BrokerUnavailable(TranscribeQueueError):
 
     exit_code = 4
 
-    #: Of submitting: whether the jobs were recorded; None if that is not known, and then
+    #: Of submitting: whether the jobs are recorded; None if that is not known, and then
     #: submitting again under the same names is safe.
     accepted: bool | None = None
-    #: Of submitting: the ids of the jobs, in order, also those that were chosen and not given. A
+    #: Of submitting: the ids of the jobs, in order, also those that the client chose. A
     #: request of that `name` is the same job.
     job_ids: tuple[str, ...] = ()
 
@@ -108,7 +108,7 @@ class BrokerUnavailable(TranscribeQueueError):
 
 
 class BrokerUnusable(BrokerUnavailable):
-    """Redis answers, and refuses us until somebody changes a setting, ours or its own."""
+    """Redis refuses us until a setting changes, ours or its own."""
 
     exit_code = 2
 

@@ -1,4 +1,4 @@
-"""Waiting for jobs to end: pushed by the event stream, and patient with a Redis that restarts."""
+"""Waiting for jobs to end: the event stream pushes, and a restart of Redis does no harm."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from producer.backend.job_store import JobStore
 from producer.contract.job import Job
 from producer.errors import BrokerUnavailable, BrokerUnusable, JobNotFound, WaitTimeout
 
-#: This often, in seconds, the records are looked at without an event, which may have been trimmed.
+#: Seconds between two reads of all records: the stream may have dropped an event.
 _RECHECK = 30.0
-#: Seconds for which Redis may be gone before waiting gives up; fewer as long as it was never there,
-#: for whoever has its address wrong is to be told soon.
+#: Seconds for which Redis may be gone before the wait fails; fewer before its first answer, so that
+#: a wrong address shows soon.
 _PATIENCE = 60.0
 _PATIENCE_AT_FIRST = 10.0
 _PAUSE = 0.5
-#: Seconds between two calls of what is to be done meanwhile.
+#: Seconds between two calls of `meanwhile`.
 _MEANWHILE = 1.0
 
 
@@ -31,7 +31,7 @@ def as_they_end(
     """Yield each job as it ends; arguments and errors are those of `Client.as_completed`."""
     pending = set(job_ids)
     limit = None if timeout is None else time.monotonic() + timeout
-    # Listen first, then look: what happens between the two is heard.
+    # First the position in the stream, then the records: no event between the two is lost.
     last = ""
     suspects = set(pending)
     recheck = time.monotonic() + _RECHECK
@@ -46,7 +46,7 @@ def as_they_end(
         except BrokerUnavailable as error:
             if isinstance(error, BrokerUnusable) and not last:
                 raise
-            # A restart of Redis is no reason for whoever waits to give up.
+            # A restart of Redis does not end the wait.
             if time.monotonic() - reached > (_PATIENCE if last else _PATIENCE_AT_FIRST):
                 raise
             time.sleep(_PAUSE)

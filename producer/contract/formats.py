@@ -12,11 +12,11 @@ import unicodedata
 from pathlib import PurePosixPath
 from typing import Literal, get_args
 
-#: What a worker writes of the document of a job, `json` being the document itself. How each is
-#: written is in `producer/transcript/transcript.py`.
+#: What a worker writes for a job: `json` is the document itself; the writers of all formats are in
+#: `producer/transcript/transcript.py`.
 Format = Literal["txt", "srt", "vtt", "json"]
 FORMATS: tuple[Format, ...] = get_args(Format)
-#: What Amazon Transcribe writes beside the document if a request asks for it, kept as it is.
+#: What Amazon Transcribe writes beside the document if a request asks for it; kept unchanged.
 EXTRA_KINDS = ("aws.srt", "aws.vtt", "unredacted.json", "unredacted.srt", "unredacted.vtt")
 #: What the name of a file ends with until the file is whole; the name begins with a dot.
 TEMPORARY = ".part"

@@ -94,7 +94,7 @@ class JobError(BaseModel):
 
 
 class Job(BaseModel):
-    """One job as its record in Redis tells it at one moment."""
+    """One job, as its record in Redis was at one moment."""
 
     model_config = ConfigDict(frozen=True)
 

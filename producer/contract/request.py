@@ -1,4 +1,4 @@
-"""One request: which recording, how, and where its results go. All that can be checked, is."""
+"""A request: which recording to transcribe, how, and where its results go."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ class TranscriptionRequest(TranscribeOptions):
     @classmethod
     def _audio_can_be_found(cls, audio: str) -> str:
         if re.match(r"[A-Za-z][A-Za-z0-9+.-]*:/", audio):
-            # What follows sees s3:// only; a NUL may have been encoded.
+            # From here on it is an s3:// URI; the address may have encoded a NUL.
             audio = str(S3Uri.parse(audio))
         if "\0" in audio:
             raise ValueError("a path cannot contain a NUL character")
@@ -151,7 +151,7 @@ class TranscriptionRequest(TranscribeOptions):
     def _metadata_is_bounded(cls, metadata: dict[str, JsonValue]) -> dict[str, JsonValue]:
         try:
             size = len(json.dumps(metadata, allow_nan=False))
-            # Half a character, which JSON can escape, but no text can hold.
+            # Half a character, which JSON can escape, but UTF-8 cannot encode.
             json.dumps(metadata, ensure_ascii=False).encode()
         except (ValueError, RecursionError):
             raise ValueError("metadata must be plain JSON, without NaN") from None
@@ -162,7 +162,7 @@ class TranscriptionRequest(TranscribeOptions):
     @field_validator("metadata")
     @classmethod
     def _tenant_is_a_name(cls, metadata: dict[str, JsonValue]) -> dict[str, JsonValue]:
-        # What is no text names no tenant: callers may have a `tenant` of their own there.
+        # Only a string names a tenant: callers may use `tenant` for something else.
         tenant = metadata.get("tenant")
         if isinstance(tenant, str) and not TENANT.fullmatch(tenant):
             raise ValueError(
@@ -185,13 +185,13 @@ class TranscriptionRequest(TranscribeOptions):
 
     @property
     def tenant(self) -> str:
-        """Whose job it is, among those who share the queue; '' if no text says so."""
+        """Whose job it is, among those who share the queue; '' if no string says so."""
         tenant = self.metadata.get("tenant")
         return tenant if isinstance(tenant, str) else ""
 
     @property
     def one_language(self) -> str | None:
-        """The code of the language that is asked for; None if Transcribe shall identify it."""
+        """The code of the requested language; None if Transcribe identifies it."""
         return self.language if isinstance(self.language, str) and self.language != "auto" else None
 
     @property
@@ -233,7 +233,7 @@ class TranscriptionRequest(TranscribeOptions):
 
 
 def is_name(text: str) -> bool:
-    """Whether a job may have this name: Transcribe takes it, and nothing else can have it."""
+    """Whether a job may have this name: Transcribe accepts it, and nothing else can have it."""
     return (
         _NAME.fullmatch(text) is not None
         and not is_further_attempt(text)
@@ -243,7 +243,7 @@ def is_name(text: str) -> bool:
 
 
 def _sentence(error: ValidationError) -> str:
-    """Pydantic's findings as one line, without the input's values or links to its manual."""
+    """Pydantic's errors as one line, without the input's values or links to its manual."""
     parts = []
     for finding in error.errors(include_url=False, include_input=False)[:5]:
         # A field's name is the sender's, and may be anything.
@@ -258,6 +258,6 @@ def _sentence(error: ValidationError) -> str:
 
 
 def _shown(text: str, limit: int = 60) -> str:
-    """A piece of somebody's text, fit to stand in a sentence and a log line."""
+    """A piece of foreign text, fit for a sentence and a log line."""
     escaped = text.encode("unicode_escape", "replace").decode()
     return escaped if len(escaped) <= limit else f"{escaped[:limit]}…"

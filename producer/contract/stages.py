@@ -1,6 +1,6 @@
 """The stages of the pipeline: the names of their Celery tasks and of the queues in Redis.
 
-The one address of these names. Lua gets them from here; docs and compose are held against it.
+Lua gets the names from here; tests check that docs and compose have the same.
 """
 
 from __future__ import annotations
@@ -18,8 +18,7 @@ CONTROL_LIST = f"{CONTROL_QUEUE}:ours"
 #: The lists of others' messages: kombu has one for each step of priority.
 #: Source: `priority_steps` and `sep` of kombu's Redis transport.
 INBOX_LISTS = (CONTROL_QUEUE, *(f"{CONTROL_QUEUE}\x06\x16{step}" for step in (3, 6, 9)))
-#: What concerns no one job, such as the poll, is one entry of the whole fleet, under what can be no
-#: job's name.
+#: The id of entries that are the fleet's and no job's, such as the poll; no job can have this name.
 FLEET = "*"
 
 

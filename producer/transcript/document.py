@@ -2,7 +2,7 @@
 
 The shape is that of the Amazon Transcribe developer guide ("Data input and output"), old and new:
 older documents have no item ids, no `audio_segments`, and name speakers and channels only in lists
-of their own. Times and confidences come as strings and become floats. What nobody reads is ignored.
+of their own. Times and confidences come as strings and become floats. Other fields are ignored.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from producer.errors import BadTranscript
 
-#: No recording is longer: a document that says so is damaged. (The service takes 4 hours.)
+#: No recording is longer: such a document is damaged. (The service's maximum is 4 hours.)
 MAX_S: Final = 1e8
 
 Seconds = Annotated[float, Field(ge=0, le=MAX_S, allow_inf_nan=False)]
@@ -102,7 +102,7 @@ class _LanguageShare(_Part):
 
 
 class Results(_Part):
-    """The part of a document that holds what was heard."""
+    """The part of a document with the words."""
 
     transcripts: tuple[_Transcript, ...]
     items: tuple[Item, ...] = ()

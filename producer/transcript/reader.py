@@ -78,7 +78,7 @@ def _has_spaces(results: Results) -> bool:
 
 
 def segments(results: Results, words: tuple[Word, ...]) -> tuple[Segment, ...]:
-    """Return the service's own segments, or ours where it made none that hold every word once."""
+    """Return the service's own segments, or ours where its own do not have every word once."""
     by_id = {item.id: word for item, word in zip(results.items, words, strict=True)}
     named = [number for part in results.audio_segments for number in part.items]
     if not results.audio_segments or len(named) != len(words) or {*named} != {*by_id}:

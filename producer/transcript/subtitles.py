@@ -52,7 +52,7 @@ def srt(segments: Iterable[Segment]) -> str:
     """Return SubRip text, numbered from 1; without speech an empty string."""
     return "\n".join(
         f"{number}\n{_clock(cue.start_ms, ',')} --> {_clock(cue.end_ms, ',')}\n"
-        # An arrow in the text would be taken for a timing line, and SubRip knows no escape.
+        # Players read an arrow in the text as a timing line, and SubRip knows no escape.
         + "".join(f"{line.replace('-->', '→')}\n" for line in cue.lines)
         for number, cue in enumerate(cues(segments), start=1)
     )
