@@ -59,31 +59,24 @@ class MemoryStore:
         self._lock = threading.RLock()
         self._buckets: dict[str, _Bucket] = {}
 
-    # -- as Transcribe uses it --------------------------------------------------------------------
+    # -- as ObjectStore has it ---------------------------------------------------------------------
 
     def create_bucket(self, name: str) -> None:
-        """Make sure that the bucket exists. Raises UsageError for a name that S3 does not allow."""
         check_bucket_name(name)
         with self._lock:
             self._buckets.setdefault(name, _Bucket())
 
-    def has_bucket(self, name: str) -> bool:
-        return name in self._buckets
-
     def size(self, bucket: str, key: str) -> int | None:
-        """The object's size in bytes; None where the bucket or object is missing."""
         found = self._find(bucket, key)
         return None if found is None else len(found.body)
 
     def read(self, bucket: str, key: str) -> bytes | None:
-        """The object's bytes; None where the bucket or object is missing."""
         found = self._find(bucket, key)
         return None if found is None else found.body
 
     def write(
         self, bucket: str, key: str, body: bytes, content_type: str, kms_key: str | None = None
     ) -> None:
-        """Put an object. Raises LookupError where the bucket is missing."""
         headers = {"Content-Type": content_type}
         if kms_key:
             headers["x-amz-server-side-encryption-aws-kms-key-id"] = kms_key
@@ -93,7 +86,6 @@ class MemoryStore:
             raise LookupError(f"The bucket {bucket} cannot be written.") from error
 
     def clear(self) -> None:
-        """Forget every bucket."""
         with self._lock:
             self._buckets.clear()
 

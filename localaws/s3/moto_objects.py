@@ -21,29 +21,22 @@ class MotoStore:
         self._backend: Any = s3_backends[ACCOUNT_ID]["aws"]
 
     def create_bucket(self, name: str) -> None:
-        """Make sure that the bucket exists. Raises UsageError for a name that S3 does not allow."""
         if name in self._backend.buckets:
             return
         check_bucket_name(name)  # moto looks at the length only
         self._backend.create_bucket(name, "us-east-1")
 
-    def has_bucket(self, name: str) -> bool:
-        return name in self._backend.buckets
-
     def size(self, bucket: str, key: str) -> int | None:
-        """The object's size in bytes; None where the bucket or object is missing."""
         found = self._find(bucket, key)
         return None if found is None else int(found.size)
 
     def read(self, bucket: str, key: str) -> bytes | None:
-        """The object's bytes; None where the bucket or object is missing."""
         found = self._find(bucket, key)
         return None if found is None else found.value
 
     def write(
         self, bucket: str, key: str, body: bytes, content_type: str, kms_key: str | None = None
     ) -> None:
-        """Put an object. Raises LookupError where the bucket is missing."""
         encryption = {"encryption": "aws:kms", "kms_key_id": kms_key} if kms_key else {}
         try:
             written = self._backend.put_object(bucket, key, body, **encryption)
@@ -55,7 +48,7 @@ class MotoStore:
             written.set_acl(get_canned_acl("public-read"))
 
     def clear(self) -> None:
-        """Forget every bucket, which also closes moto's temporary files."""
+        # This also closes moto's temporary files.
         self._backend.reset()
 
     def _find(self, bucket: str, key: str) -> Any:

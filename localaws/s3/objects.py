@@ -18,9 +18,6 @@ class ObjectStore(Protocol):
     def create_bucket(self, name: str) -> None:
         """Make sure that the bucket exists. Raises UsageError for a name that S3 does not allow."""
 
-    def has_bucket(self, name: str) -> bool:
-        """Whether there is such a bucket."""
-
     def size(self, bucket: str, key: str) -> int | None:
         """The object's size in bytes; None where the bucket or object is missing."""
 

@@ -35,7 +35,7 @@ def check_shape(operation: str, params: Params) -> None:
     Raises ServiceError (BadRequestException) naming every violation.
     """
     shape: Any = service_model().operation_model(operation).input_shape
-    # botocore knows types and required fields, and no enum, pattern or maximum.
+    # botocore checks types, required fields and minima, and no enum, pattern or maximum.
     report = ParamValidator().validate(params, shape)
     if report.has_errors():
         raise bad_request("The request is not valid: " + report.generate_report())
@@ -70,9 +70,7 @@ def _size_violations(shape: Shape, value: Any, path: str) -> Iterator[str]:
         return
     size = value if number else len(value)
     what = path if number else f"the length of {path}"
-    low, high = shape.metadata.get("min"), shape.metadata.get("max")
-    if low is not None and size < low:
-        yield f"{what} is {size} and must be at least {low}"
+    high = shape.metadata.get("max")
     if high is not None and size > high:
         yield f"{what} is {size} and must be at most {high}"
 

@@ -282,6 +282,15 @@ def test_parts_must_be_in_order(memory: Any) -> None:
     assert code(error) == ("InvalidPartOrder", 400)
 
 
+def test_a_read_on_condition_wants_that_object(s3: Any) -> None:
+    tag = s3.put_object(Bucket=BUCKET, Key="k", Body=b"first")["ETag"]
+
+    assert s3.get_object(Bucket=BUCKET, Key="k", IfMatch=tag)["Body"].read() == b"first"
+    with pytest.raises(ClientError) as error:
+        s3.get_object(Bucket=BUCKET, Key="k", IfMatch='"other"')
+    assert code(error) == ("PreconditionFailed", 412)
+
+
 @pytest.mark.parametrize(
     ("operation", "options"),
     [

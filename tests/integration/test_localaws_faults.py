@@ -218,6 +218,24 @@ def test_cleared_faults_happen_no_more(account: Account) -> None:
     account.start("one")
 
 
+def test_a_job_whose_bucket_is_gone_fails() -> None:
+    with serve(recogniser="fixed:3", quota=UNLIMITED, buckets=["media"]) as endpoint:
+        account = Account(endpoint)
+        account.start("one")
+        account.s3.delete_object(Bucket="media", Key="a.wav")
+        account.s3.delete_object(Bucket="media", Key=".write_access_check_file.temp")
+        account.s3.delete_bucket(Bucket="media")
+        until(lambda: not account.admin("GET", "jobs")["running"])
+        (job,) = account.admin("GET", "jobs")["jobs"]
+        account.s3.close()
+        account.transcribe.close()
+
+    assert job["status"] == "FAILED"
+    assert job["failure_reason"] == (
+        "The transcript could not be written. The bucket media cannot be written."
+    )
+
+
 def test_a_fault_fails_jobs() -> None:
     fault = Fault("fail", match="^bad", reason="Internal failure of the test.")
     with serve(

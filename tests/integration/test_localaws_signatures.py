@@ -177,6 +177,8 @@ def test_the_administration_wants_the_pair_too(guarded: Endpoint) -> None:
         ):
             assert status(Request(url, headers=headers)) == 401
         assert status(Request(faults, body, headers)) == 401
+    for malformed in ("Basic", "Basic no-base64", "Bearer x"):
+        assert status(Request(faults, headers={"Authorization": malformed})) == 401
     headers = {"Authorization": f"Basic {b64encode(pair.encode()).decode()}"}
     with urlopen(Request(faults, headers=headers)) as answer:
         assert json.load(answer) == []

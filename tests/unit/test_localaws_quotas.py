@@ -99,7 +99,13 @@ def test_a_fault_that_makes_no_sense_is_refused(values: dict[str, Any]) -> None:
         ("DELETE /bucket", "DeleteBucket"),
         ("GET /bucket?list-type=2&prefix=a", "ListObjectsV2"),
         ("GET /bucket?versioning", "GetBucketVersioning"),
+        ("GET /bucket?uploads&prefix=a", "ListMultipartUploads"),
         ("POST /bucket?delete", "DeleteObjects"),
+        ("PUT /bucket/a/key?retention", "PutObjectRetention"),
+        ("PUT /bucket/a/key?legal-hold", "PutObjectLegalHold"),
+        ("POST /bucket/a/key?restore", "RestoreObject"),
+        ("GET /bucket/a/key?uploadId=u", "ListParts"),
+        ("PATCH /bucket/a/key", "PATCH"),
         ("PUT /bucket/a/key", "PutObject"),
         ("PUT /bucket/a/key?partNumber=1&uploadId=u", "UploadPart"),
         ("POST /bucket/a/key?uploads", "CreateMultipartUpload"),
@@ -117,8 +123,8 @@ def test_s3_requests_are_known_by_their_operation(request_: str, operation: str)
     call = identify({"REQUEST_METHOD": method, "PATH_INFO": path, "QUERY_STRING": query})
 
     assert (call.service, call.operation) == ("s3", operation)
-    named = {"/bucket/a/key": "a/key", "/bucket?list-type=2&prefix=a": "a"}
-    assert call.name == named.get(target, named.get(path, ""))
+    expected = "a/key" if path == "/bucket/a/key" else "a" if "prefix=a" in query else ""
+    assert call.name == expected
 
 
 def test_a_host_may_name_the_bucket() -> None:

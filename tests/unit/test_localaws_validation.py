@@ -10,9 +10,10 @@ from localaws.transcribe.outputs import resolve_key
 from localaws.transcribe.unsupported_requests import unsupported_language, unsupported_options
 from localaws.transcribe.validation import MAX_MEDIA_BYTES, check_media, check_shape, check_start
 
+GOOD_MEDIA = {"MediaFileUri": "s3://bucket/key.wav"}
 GOOD = {
     "TranscriptionJobName": "a-job_1.x",
-    "Media": {"MediaFileUri": "s3://bucket/key.wav"},
+    "Media": GOOD_MEDIA,
     "LanguageCode": "en-US",
 }
 ROLE = "arn:aws:iam::123456789012:role/Transcribe"
@@ -127,6 +128,13 @@ def test_good_requests_pass(changes: dict[str, Any]) -> None:
         ({"Tags": [{"Key": f"k{n}", "Value": ""} for n in range(51)]}, "50"),
         ({"Tags": [{"Key": "a", "Value": ""}] * 2}, "more than once"),
         ({"Tags": [{"Key": "aws:a", "Value": ""}]}, "reserved"),
+        ({"ModelSettings": {}}, "LanguageModelName"),
+        ({"Media": {}}, "MediaFileUri is missing"),
+        (
+            {"Media": {"MediaFileUri": "s3://b/k", "RedactedMediaFileUri": "s3://b/r"}},
+            "Call Analytics",
+        ),
+        ({"MediaSampleRateHertz": 7999}, "valid min value: 8000"),
     ],
 )
 def test_bad_requests_are_refused_with_a_sentence_that_names_what_is_wrong(
