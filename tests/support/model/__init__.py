@@ -1,0 +1,1 @@
+"""A small model of the schedule: what its commands promise, whatever they do in Redis for it."""

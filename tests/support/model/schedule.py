@@ -1,0 +1,175 @@
+"""What the schedule promises: a job is in one state, and the one entry or queue of that state."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from producer.contract.job import JobState
+from producer.contract.stages import FLEET, Stage
+from tests.support.model.entries import WAITS, Entries
+from tests.support.model.fair_queue import FairQueue
+
+#: Seconds after which a result may still come, and after which a job is polled first.
+RESULT_LASTS, FIRST_POLL = 2.0, 1.0
+#: Seconds by which a cleanup that does not call Transcribe goes before those that do.
+AHEAD = 1e8
+
+
+@dataclass
+class ModelJob:
+    """A job: its request is its tenant, priority and audio."""
+
+    request: tuple[str, int, str]
+    state: JobState = JobState.QUEUED
+    attempt: int = 1
+    #: whether any attempt, and whether this one, may have been started at Transcribe
+    was_at_aws: bool = False
+    was_started: bool = False
+
+
+@dataclass
+class ScheduleModel:
+    """Each public method is a command."""
+
+    weights: Mapping[str, float]
+    lease: float
+    jobs: dict[str, ModelJob] = field(default_factory=dict)
+    #: jobs that Transcribe has, the latest last; and those that AWS refused to start
+    running: list[str] = field(default_factory=list)
+    first: list[str] = field(default_factory=list)
+    #: the events of the latest step
+    events: list[tuple[str, JobState]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.entries = Entries(self.lease)
+        self.queued, self.ready = FairQueue(self.weights), FairQueue(self.weights)
+
+    def submit(self, name: str, request: tuple[str, int, str], *, at_once: bool) -> str:
+        if name in self.jobs:
+            return "same" if self.jobs[name].request == request else "different"
+        self.jobs[name] = ModelJob(request)
+        self._enter(name, JobState.QUEUED)
+        if at_once and not self.queued.turns:
+            self.entries.send(Stage.UPLOAD, name)
+        else:
+            self.queued.add(*request[:2], name)
+        return "created"
+
+    def dispatch(self, room: int) -> list[str]:
+        """Send all that is due, and new uploads while there is room; returns those."""
+        self.entries.send_due()
+        room -= sum(stage is Stage.UPLOAD for stage, _ in self.entries.sent)
+        new: list[str] = []
+        while len(new) < room and (name := self.queued.next()):
+            self.entries.send(Stage.UPLOAD, name)
+            new.append(name)
+        return new
+
+    def admit(self, slots: int) -> list[str]:
+        admitted: list[str] = []
+        while len(admitted) < slots and (name := self._next_ready()):
+            self._enter(name, JobState.STARTING)
+            self.jobs[name].was_at_aws = self.jobs[name].was_started = True
+            self.entries.send(Stage.START, name)
+            admitted.append(name)
+        return admitted
+
+    def acquire(self, stage: Stage, entry_id: str, token: str) -> None:
+        self.entries.acquire(stage, entry_id, token)
+        if stage is Stage.UPLOAD and self.jobs[entry_id].state is JobState.QUEUED:
+            self._enter(entry_id, JobState.UPLOADING)
+
+    def complete_poll(self) -> None:
+        self.entries.forget(Stage.POLL, FLEET)
+        if self.running:
+            self.entries.wait(Stage.POLL, FLEET, 0)
+
+    def advance(self, stage: Stage, name: str, to: JobState, follows: str) -> None:
+        self._leave(stage, name)
+        self._enter(name, to)
+        if follows == "ready":
+            self.ready.add(*self.jobs[name].request[:2], name)
+        elif follows == "ready-first":
+            self.first.append(name)
+        elif follows == "running":
+            self._enter_running(name)
+        elif follows == Stage.CLEANUP:
+            self.entries.wait(Stage.CLEANUP, name, RESULT_LASTS)
+        elif follows:
+            self.entries.send(Stage(follows), name)
+
+    def settle(self, stage: Stage, name: str, *, runs: bool) -> None:
+        self._leave(stage, name)
+        if runs:
+            self._enter_running(name)
+        else:
+            self.entries.wait(Stage.CLEANUP, name, RESULT_LASTS + 1)
+
+    def stop(self, name: str, to: JobState) -> JobState:
+        """Cancel, or fail at the deadline; returns the state before."""
+        job, before = self.jobs[name], self.jobs[name].state
+        if before.is_terminal:
+            return before
+        self.queued.remove(name)
+        self.ready.remove(name)
+        self.first = [each for each in self.first if each != name]
+        # The start and the poll keep their entries, and its slot, until they know how it ended.
+        self.entries.forget(Stage.UPLOAD, name)
+        self.entries.forget(Stage.COLLECT, name)
+        self._enter(name, to)
+        if before is JobState.UPLOADING:
+            self.entries.wait(Stage.CLEANUP, name, self.lease)  # its worker has to notice first
+        elif before in {JobState.READY, JobState.COLLECTING}:
+            self.entries.wait(Stage.CLEANUP, name, 0 if job.was_at_aws else -AHEAD)
+        elif before is JobState.QUEUED and to is JobState.CANCELLED:
+            self.entries.wait(Stage.CLEANUP, name, -AHEAD)
+        return before
+
+    def retry(self, name: str) -> str:
+        job = self.jobs[name]
+        if job.state not in {JobState.FAILED, JobState.CANCELLED}:
+            return job.state
+        if name in self.running or self._has(Stage.START, name) or self._has(Stage.CLEANUP, name):
+            return "busy"
+        if job.was_started:
+            self._enter(name, JobState.COLLECTING)
+            self.entries.wait(Stage.COLLECT, name, 0)
+        else:
+            self.start_attempt(name)
+        return "ok"
+
+    def start_attempt(self, name: str) -> None:
+        job = self.jobs[name]
+        job.attempt, job.was_at_aws, job.was_started = job.attempt + 1, True, False
+        self.entries.forget(Stage.COLLECT, name)
+        self._enter(name, JobState.QUEUED)
+        self.queued.add(*job.request[:2], name)
+
+    def record_cleanup(self, name: str) -> None:
+        self.entries.forget(Stage.CLEANUP, name)
+        self.events.append((name, self.jobs[name].state))
+
+    def _has(self, stage: Stage, name: str) -> bool:
+        return (stage, name) in self.entries.by_key
+
+    def _next_ready(self) -> str | None:
+        return self.first.pop(0) if self.first else self.ready.next()
+
+    def _enter(self, name: str, to: JobState) -> None:
+        self.jobs[name].state = to
+        self.events.append((name, to))
+
+    def _leave(self, stage: Stage, name: str) -> None:
+        if stage is Stage.POLL:
+            self.running = [each for each in self.running if each != name]
+        else:
+            self.entries.forget(stage, name)
+
+    def _enter_running(self, name: str) -> None:
+        self.running = [each for each in self.running if each != name] + [name]
+        poll = self.entries.by_key.get((Stage.POLL, FLEET))
+        if poll is None:
+            self.entries.wait(Stage.POLL, FLEET, 0)
+        elif poll.token == WAITS and not poll.is_due:
+            self.entries.wait(Stage.POLL, FLEET, FIRST_POLL)
