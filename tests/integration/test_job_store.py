@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from producer.backend import keys
 from producer.backend.job_store import SUBMIT_ROOM
 from producer.backend.kept_results import KeptResults
 from producer.backend.keys import PREFIX
@@ -294,6 +295,17 @@ def test_a_cleanup_that_calls_only_s3_overtakes_those_that_call_transcribe(
     bring_to(stack, schedule, "quick", JobState.READY)
     stack.client.cancel("quick")
     assert (Stage.CLEANUP, "quick") in schedule.dispatch(room=10, delete_rate="1!")
+
+
+@pytest.mark.parametrize("state", [JobState.UPLOADING, JobState.TRANSCRIBING, JobState.COLLECTING])
+def test_a_job_at_work_is_not_retried_and_stays_as_it_is(
+    stack: Stack, schedule: Schedule, state: JobState
+) -> None:
+    bring_to(stack, schedule, "one", state)
+    before = stack.broker.command("HGETALL", keys.JOB("one"))
+    with pytest.raises(WrongState, match=state):
+        stack.client.retry("one")
+    assert stack.broker.command("HGETALL", keys.JOB("one")) == before
 
 
 def test_retry_is_a_new_attempt_of_what_ended_badly_only(stack: Stack, schedule: Schedule) -> None:

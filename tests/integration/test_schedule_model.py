@@ -28,7 +28,7 @@ from producer.contract.request import TranscriptionRequest
 from producer.contract.stages import FLEET, STAGE_OF, Stage
 from producer.errors import WrongState
 from tests.conftest import make_stack
-from tests.support.lines import Lines
+from tests.support.fair_queues import FairQueues
 from tests.support.model import contents
 from tests.support.model.entries import Entries
 from tests.support.model.schedule import ScheduleModel
@@ -70,8 +70,8 @@ class ScheduleMachine(RuleBasedStateMachine):
         super().__init__()
         self.redis: redis.Redis = redis.Redis.from_url(self.stack.redis_url, decode_responses=True)
         self.redis.flushdb()
-        self.lines = Lines(self.stack.broker, WEIGHTS, LEASE)
-        self.store, self.schedule = self.lines.store, Schedule(self.stack.broker, LEASE)
+        self.queues = FairQueues(self.stack.broker, WEIGHTS, LEASE)
+        self.store, self.schedule = self.queues.store, Schedule(self.stack.broker, LEASE)
         self.model = ScheduleModel(WEIGHTS, LEASE)
         #: every lease there ever was, those that were lost, too
         self.leases: list[Lease] = []
@@ -126,7 +126,7 @@ class ScheduleMachine(RuleBasedStateMachine):
     @rule(slots=st.integers(1, 3))
     def admit(self, slots: int) -> None:
         with self.compared():
-            assert self.lines.admit(slots) == self.model.admit(slots)
+            assert self.queues.admit(slots) == self.model.admit(slots)
 
     @rule(stage=st.sampled_from(Stage), name=st.sampled_from([*NAMES, FLEET]))
     def late_message(self, stage: Stage, name: str) -> None:
@@ -425,8 +425,8 @@ def test_redis_does_what_the_model_says(shared: Stack) -> None:
     run_state_machine_as_test(
         ScheduleMachine,
         settings=settings(
-            max_examples=50,
-            stateful_step_count=30,
+            max_examples=100,
+            stateful_step_count=40,
             deadline=None,
             derandomize="CI" in os.environ,
             suppress_health_check=list(HealthCheck),

@@ -120,10 +120,10 @@ class ScheduleModel:
         self._enter(name, to)
         if before is JobState.UPLOADING:
             self.entries.wait(Stage.CLEANUP, name, self.lease)  # its worker has to notice first
-        elif before in {JobState.READY, JobState.COLLECTING}:
+        elif before in {JobState.READY, JobState.COLLECTING} or (
+            before is JobState.QUEUED and to is JobState.CANCELLED
+        ):
             self.entries.wait(Stage.CLEANUP, name, 0 if job.was_at_aws else -AHEAD)
-        elif before is JobState.QUEUED and to is JobState.CANCELLED:
-            self.entries.wait(Stage.CLEANUP, name, -AHEAD)
         return before
 
     def retry(self, name: str) -> str:

@@ -13,7 +13,8 @@ local id = args.id
 local key = KEY.job .. id
 local state = redis.call('HGET', key, 'state')
 if not state then return '' end
-if not MOVES[state].QUEUED then return state end
+-- A COLLECTING job may become QUEUED, too, but only by the worker that finds nothing to collect.
+if not (TERMINAL[state] and MOVES[state].QUEUED) then return state end
 -- Of a refused request only its name is known.
 if redis.call('HGET', key, 'error.code') == REFUSED then return 'refused' end
 if redis.call('ZSCORE', KEY.running, id) then return 'busy' end
