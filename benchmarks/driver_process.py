@@ -59,7 +59,7 @@ class DriverProcess:
         return float(self.expect("go")[0])
 
     def watch(self, progress: Callable[[float], None]) -> None:
-        """Return when it is done; meanwhile tell once a second how long it has been."""
+        """Return when it is done; call `progress` each second with the seconds so far."""
         started_at = time.monotonic()
         self.submitted = float(self.expect("submitted")[0])
         stdout = self._process.stdout

@@ -22,7 +22,7 @@ class Run:
     delays: dict[str, float]
     started_at: float
     submitted: float
-    #: jobs that the system itself took for failed
+    #: jobs that the system itself reports as failed
     failed: int
     #: by name, as AWS says
     started: dict[str, float]

@@ -126,7 +126,7 @@ def _parser() -> argparse.ArgumentParser:
     instead(
         "--waiting",
         action="store_true",
-        help="100,000 jobs that wait READY: what each takes in Redis and in a worker; half an hour",
+        help="100,000 jobs that wait READY: memory of each in Redis and in a worker; half an hour",
     )
     return parser
 

@@ -76,7 +76,7 @@ class Profiler:
         if kind is not None:
             return
         if not self._output.exists():
-            raise RuntimeError(f"py-spy could not look at the worker: {self._log.read_text()}")
+            raise RuntimeError(f"py-spy could not sample the worker: {self._log.read_text()}")
         self.stacks = read(self._output.read_text())
 
 
@@ -118,7 +118,7 @@ def our_function(stack: Stack) -> str:
 
 
 def innermost(stack: Stack) -> str:
-    """The function that ran, whoever's it is."""
+    """The function that ran, of any package."""
     function, file = stack.frames[-1] if stack.frames else ("?", "?")
     return f"{file}: {function}"
 
@@ -146,7 +146,7 @@ def report(stacks: list[Stack], cpu_ms_a_job: float) -> str:
     ]
     text = [
         f"{cpu_ms_a_job:.1f} ms of CPU a job in the workers, by the kernel's account",
-        f"{total} samples of the first, which stand for {total / _RATE:.1f} s of CPU",
+        f"{total} samples of the first, {total / _RATE:.1f} s of CPU",
     ]
     for title, key, count in parts:
         text += ["", title, *_lines(_counted(stacks, key).most_common(count), total, cpu_ms_a_job)]
@@ -170,7 +170,7 @@ def _lines(counts: list[tuple[str, int]], total: int, cpu_ms_a_job: float) -> li
 def _package_of(file: str) -> str | None:
     """Whose a file is; None for the standard library's, and for what was misread.
 
-    The process is not halted while it is looked at, so a few names are torn.
+    py-spy does not halt the process while it samples, so a few names are torn.
     """
     if not file.endswith(".py"):
         return None

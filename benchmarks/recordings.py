@@ -1,4 +1,4 @@
-"""Small recordings, no two alike, so that none can be taken for another."""
+"""Makes small recordings, each with sound of its own."""
 
 from __future__ import annotations
 

@@ -18,8 +18,8 @@ class Scheduled:
 def ideal(delays: Sequence[float], slots: int = 250, starts_a_second: int = 25) -> list[Scheduled]:
     """The greedy schedule: each job, in order, as soon as there is a slot and a start.
 
-    Uploading, noticing and fetching take no time. A start may happen once in no second that ends
-    with it there were already `starts_a_second` others.
+    Uploading, noticing and fetching need no time. A job starts once fewer than `starts_a_second`
+    others have started in the second that ends with it.
 
     Args:
         delays: how long each job runs, in seconds, in the order of submission.

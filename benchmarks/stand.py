@@ -89,7 +89,7 @@ class Stand:
     def run(
         self, system: System, workers: int, progress: Progress, *, profile: bool = False
     ) -> tuple[Run, Profiler | None]:
-        """Have the system do its work, and look at its first worker meanwhile if asked.
+        """Have the system do its work; `profile` samples its first worker meanwhile.
 
         Raises:
             SandboxFailed: if a process of it ends, with the last it said.

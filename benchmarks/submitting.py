@@ -45,7 +45,7 @@ def requests(number: int) -> list[dict[str, object]]:
 
 
 def timed(action: Callable[[], object]) -> float:
-    """Seconds that an action takes."""
+    """Seconds that an action lasts."""
     started = time.perf_counter()
     action()
     return time.perf_counter() - started
@@ -95,7 +95,7 @@ class Ways:
 
 
 def shares(broker: Broker, fields: list[dict[str, object]]) -> dict[str, float]:
-    """Microseconds of this process's CPU that each part of `submit_many` takes a job."""
+    """Microseconds of this process's CPU that each part of `submit_many` needs for a job."""
     checked: list[TranscriptionRequest] = []
     submissions: list[Submission] = []
     store = JobStore(broker, retention=3600, lease=10)

@@ -257,7 +257,7 @@ class _Link:
 
 @contextmanager
 def _link(endpoint: str, rate: float) -> Iterator[str]:
-    """A proxy before an endpoint whose way there is narrow; gives its address."""
+    """A proxy with a narrow link to an endpoint; returns its address."""
     port = int(endpoint.rsplit(":", 1)[1])
     link = _Link(rate)
     with socket.create_server(("127.0.0.1", 0), backlog=128) as listener:

@@ -19,14 +19,14 @@ from celery import Celery
 from benchmarks.baselines import aws
 
 CONCURRENCY = 16
-#: Seconds between two looks at a job.
+#: Seconds between two polls of a job.
 _INTERVAL = 5
 _MAX_PAUSE = 60
 
 _REDIS = os.environ.get("TRANSCRIBE_REDIS_URL", "redis://127.0.0.1:6379/0")
 
 app = Celery("celery_retry", broker=_REDIS, backend=_REDIS)
-# Two of Celery's own advice for tasks that must not get lost and that take their time.
+# Celery's own advice for tasks that must not get lost and last long.
 app.conf.update(task_acks_late=True, worker_prefetch_multiplier=1, worker_pool="threads")
 
 
@@ -91,7 +91,7 @@ def fetch(name: str, results: str) -> str:
 
 @app.task(bind=True, max_retries=None)
 def clean(self: Any, name: str) -> str:
-    """Delete what is no longer needed."""
+    """Delete audio, result and job."""
     try:
         aws.clean(_client("s3"), _client("transcribe"), name)
     except ClientError as error:

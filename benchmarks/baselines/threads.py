@@ -2,9 +2,9 @@
 
     python -m benchmarks.baselines.threads AUDIO RESULTS NAMES
 
-As many threads as the account may run jobs, each with one file at a time. The waiter looks every
-10 s, as boto3 has it: 250 that look every 5 s would be more than the account's Gets. boto3 retries
-what is refused; where it gives up, the thread waits a while and asks again.
+As many threads as the account may run jobs, each with one file at a time. The waiter polls every
+10 s, boto3's default: 250 that poll every 5 s would need more than the account's Gets. boto3
+retries refused calls; when it stops, the thread waits and calls again.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def persist(call: Callable[[], None]) -> None:
             if not aws.is_refused_for_now(error):
                 raise
         except WaiterError as error:
-            # The waiter gives up when a look at the job is refused.
+            # The waiter stops when AWS refuses its Get.
             if "Error" not in error.last_response:
                 raise
         time.sleep(random.uniform(pause / 2, pause))  # noqa: S311 - to spread the calls

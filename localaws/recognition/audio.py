@@ -122,7 +122,7 @@ class Audio:
 
 
 def _same_format(frames: Iterator[AudioFrame], layout: str) -> Iterator[AudioFrame]:
-    """Resample; a recording may change its rate or layout midway, which takes a new resampler."""
+    """Resample; a recording whose rate or layout changes needs a new resampler."""
     resampler: AudioResampler | None = None
     current: tuple[str, str, int] | None = None
     for frame in frames:

@@ -23,7 +23,7 @@ class MotoStore:
     def create_bucket(self, name: str) -> None:
         if name in self._backend.buckets:
             return
-        check_bucket_name(name)  # moto looks at the length only
+        check_bucket_name(name)  # moto checks the length only
         self._backend.create_bucket(name, "us-east-1")
 
     def size(self, bucket: str, key: str) -> int | None:

@@ -1,5 +1,5 @@
 # ruff: noqa: S310 - our own endpoint
-"""With a key pair of its own, localaws answers whoever has it, and nobody else."""
+"""With a key pair of its own, the emulator answers only requests that it has signed."""
 
 from __future__ import annotations
 

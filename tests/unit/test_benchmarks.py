@@ -108,7 +108,7 @@ def test_the_figures_of_a_run() -> None:
     assert figures["s3_calls_a_job"] == {"PutObject": 2.5}
     assert figures["calls_a_job_by_operation"] == {"Start": 1.5, "List": 1.0}
     assert (figures["refused_calls"], figures["limit_exceeded"]) == (1, 4)
-    # Of ours: workers and producer, over two jobs; Redis and localaws are told apart.
+    # Of ours: workers and producer, over two jobs; Redis and the emulator are separate figures.
     assert figures["cpu_ms_a_job"] == pytest.approx(30.0)
     assert figures["emulator_cpu_ms_a_request"] == pytest.approx(2.0)
     assert figures["worker_peak_rss_mb"] == 3.0

@@ -45,7 +45,7 @@ def check(changes: dict[str, Any]) -> None:
         {"JobExecutionSettings": {"AllowDeferredExecution": False, "DataAccessRoleArn": ROLE}},
         {"Media": {"MediaFileUri": "s3://bucket/a?b#c d.wav"}},
         {"Media": {"MediaFileUri": "https://bucket.s3.eu-west-1.amazonaws.com/a.wav"}},
-        # What clients send and the service takes, or what no document says that it refuses.
+        # Requests that the service accepts, or that no document says it refuses.
         {"Settings": {"VocabularyFilterMethod": "mask"}},
         {"Settings": {"ShowSpeakerLabels": True, "MaxSpeakerLabels": 2} | BOTH_CHANNELS},
         {**IDENTIFY, "LanguageIdSettings": {"en-US": {"VocabularyName": "v"}}},
