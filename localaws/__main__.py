@@ -9,6 +9,7 @@ from typing import NoReturn
 
 from localaws.errors import UsageError
 from localaws.faults import CALL_KINDS, JOB_KINDS, Fault
+from localaws.http.server import HttpServer, serving
 from localaws.http.signatures import Credentials
 from localaws.quotas import Quotas
 from localaws.server import Backend, moto, serve
@@ -100,7 +101,9 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def main(arguments: list[str] | None = None, backend: Backend = moto) -> int:
+def main(
+    arguments: list[str] | None = None, backend: Backend = moto, server: HttpServer = serving
+) -> int:
     """Serve until SIGTERM, SIGINT or, if so asked, the parent's death; 2 for a wrong argument."""
     # First, so that the emulator notices a parent that dies during the start.
     parent = os.getppid()
@@ -120,6 +123,7 @@ def main(arguments: list[str] | None = None, backend: Backend = moto) -> int:
             buckets=options.bucket,
             faults=faults,
             backend=backend,
+            server=server,
             verbose=options.verbose,
             credentials=Credentials.from_environment(),
         ) as endpoint:

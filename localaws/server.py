@@ -9,7 +9,7 @@ from localaws.errors import UsageError
 from localaws.faults import Fault, FaultInjector
 from localaws.http.admin import Admin, CallCounts
 from localaws.http.routing import Router
-from localaws.http.server import Application, serving
+from localaws.http.server import Application, HttpServer, serving
 from localaws.http.signatures import Authenticator, Credentials
 from localaws.quotas import Quotas, RateLimiter
 from localaws.recognition import delays
@@ -62,6 +62,7 @@ def serve(
     buckets: Iterable[str] = (),
     faults: Iterable[Fault] = (),
     backend: Backend = moto,
+    server: HttpServer = serving,
     verbose: bool = False,
     credentials: Credentials | None = None,
 ) -> Iterator[Endpoint]:
@@ -74,6 +75,7 @@ def serve(
     quota:       as Quotas.parse reads it. Default: a new AWS account's.
     buckets:     to create at the start.
     backend:     S3 and the other services.
+    server:      the HTTP server.
     credentials: the key pair that must sign requests. Default: everybody may call.
 
     Raises UsageError for a setting that makes no sense and OSError if the port is in use.
@@ -94,7 +96,7 @@ def serve(
         )
         admin = Admin(table, lifecycle, injector, calls)
         router = Router(api, admin, injector, RateLimiter(quotas), calls, other, authenticator)
-        with serving(host, port, router, verbose=verbose) as real_port:
+        with server(host, port, router, verbose=verbose) as real_port:
             yield Endpoint(host, real_port)
     finally:
         lifecycle.recogniser.close()

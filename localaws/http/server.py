@@ -5,8 +5,8 @@ import io
 import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
-from typing import Any
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any, Protocol
 from urllib.parse import unquote
 
 from cheroot.server import HeaderReader, HTTPConnection, HTTPRequest
@@ -16,6 +16,15 @@ from localaws.errors import Disconnect
 
 Environ = dict[str, Any]
 Application = Callable[[Environ, Any], Iterable[bytes]]
+
+
+class HttpServer(Protocol):
+    """Serves a WSGI application until the block ends; the value is the port."""
+
+    def __call__(
+        self, host: str, port: int, app: Application, *, verbose: bool
+    ) -> AbstractContextManager[int]: ...
+
 
 #: Requests at once. One that a fault delays is one of them.
 _THREADS = 64

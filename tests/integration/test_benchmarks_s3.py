@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
+import socket
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import UTC, datetime
+from http.client import HTTPConnection
 from typing import Any
 
 import pytest
 from boto3.s3.transfer import TransferConfig
 from botocore.exceptions import ClientError
 
+from benchmarks.emulator.server import serving_in_loop
 from benchmarks.emulator.services import in_memory
-from localaws.server import Endpoint, moto, serve
-from tests.support.account import client
+from localaws.server import Endpoint, serve
+from tests.support.account import Account, client
+from tests.support.waiting import DEADLINE
 
 BUCKET = "media"
 PART = 5 * 1024 * 1024
@@ -24,19 +29,31 @@ DAY = datetime(2030, 1, 1, tzinfo=UTC)
 ODD_KEYS = ["a b", "a+b", "a&b<c>", "grüße/ß", "per%20cent", "quo'te\"s"]
 
 
-@pytest.fixture(params=[moto, in_memory])
-def endpoint(request: pytest.FixtureRequest) -> Iterator[Endpoint]:
-    with serve(recogniser="fixed:0", buckets=[BUCKET], backend=request.param) as served:
+@pytest.fixture
+def in_benchmarks() -> Iterator[Endpoint]:
+    """The emulator of benchmarks."""
+    with serve(
+        recogniser="fixed:0", buckets=[BUCKET], backend=in_memory, server=serving_in_loop
+    ) as served:
         yield served
 
 
 @pytest.fixture
-def memory() -> Iterator[Any]:
+def with_moto() -> Iterator[Endpoint]:
+    with serve(recogniser="fixed:0", buckets=[BUCKET]) as served:
+        yield served
+
+
+@pytest.fixture(params=["with_moto", "in_benchmarks"])
+def endpoint(request: pytest.FixtureRequest) -> Endpoint:
+    found: Endpoint = request.getfixturevalue(request.param)
+    return found
+
+
+@pytest.fixture
+def memory(in_benchmarks: Endpoint) -> Iterator[Any]:
     """A client of S3 in memory."""
-    with (
-        serve(recogniser="fixed:0", buckets=[BUCKET], backend=in_memory) as served,
-        closing(client("s3", served.url, region="us-east-1")) as s3,
-    ):
+    with closing(client("s3", in_benchmarks.url, region="us-east-1")) as s3:
         yield s3
 
 
@@ -347,16 +364,47 @@ def model_of(s3: Any, operation: str) -> Any:
     return s3.meta.service_model.operation_model(name).input_shape
 
 
-def test_of_other_services_memory_knows_who_one_is() -> None:
-    with serve(recogniser="fixed:0", backend=in_memory) as endpoint:
-        with closing(client("sts", endpoint.url)) as sts:
-            assert sts.get_caller_identity()["Account"] == "123456789012"
-            with pytest.raises(ClientError) as error:
-                sts.get_session_token()
-        with closing(client("service-quotas", endpoint.url)) as quotas:
-            assert quotas.list_service_quotas(ServiceCode="transcribe")["Quotas"]
+def test_of_other_services_memory_knows_who_one_is(in_benchmarks: Endpoint) -> None:
+    with closing(client("sts", in_benchmarks.url)) as sts:
+        assert sts.get_caller_identity()["Account"] == "123456789012"
+        with pytest.raises(ClientError) as error:
+            sts.get_session_token()
+    with closing(client("service-quotas", in_benchmarks.url)) as quotas:
+        assert quotas.list_service_quotas(ServiceCode="transcribe")["Quotas"]
 
     assert code(error) == ("NotImplemented", 501)
+
+
+def test_a_job_in_memory_reads_its_audio_and_writes_its_result(in_benchmarks: Endpoint) -> None:
+    account = Account(in_benchmarks)
+    account.start("one")
+    assert account.ended("one")["TranscriptionJobStatus"] == "COMPLETED"
+    assert json.loads(account.read("out/one.json"))["jobName"] == "one"
+    with pytest.raises(ClientError, match="can't be accessed"):
+        account.start("two", Media={"MediaFileUri": "s3://media/none.wav"})
+    account.s3.close()
+    account.transcribe.close()
+
+
+def test_its_server_expects_bodies_and_says_what_it_cannot_do(in_benchmarks: Endpoint) -> None:
+    fault = b'[{"kind": "timeout", "operation": "HeadBucket"}]'
+    head = (
+        f"PUT /{BUCKET}/k HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n"
+    )
+    address = (in_benchmarks.host, in_benchmarks.port)
+    with socket.create_connection(address, timeout=DEADLINE) as connection:
+        connection.sendall(head.encode())
+        assert connection.recv(100).startswith(b"HTTP/1.1 100 Continue\r\n")
+        connection.sendall(b"sound")
+        assert connection.recv(1000).startswith(b"HTTP/1.1 200 ")
+    with closing(HTTPConnection(*address, timeout=DEADLINE)) as connection:
+        connection.request("POST", "/_localaws/faults", fault)
+        connection.getresponse().read()
+        connection.request("GET", f"/{BUCKET}/k")
+        assert connection.getresponse().read() == b"sound"
+        connection.request("HEAD", f"/{BUCKET}")
+        answer = connection.getresponse()
+        assert (answer.status, answer.read()) == (501, b"")
 
 
 def _md5(data: bytes) -> Any:

@@ -78,8 +78,10 @@ def test_what_cannot_be_checked_is_not_implemented() -> None:
 def test_it_loads_no_moto() -> None:
     code = (
         "import sys; from localaws.server import serve;"
+        "from benchmarks.emulator.server import serving_in_loop as loop;"
         "from benchmarks.emulator.services import in_memory;"
-        "serving = serve(recogniser='fixed:0', backend=in_memory); serving.__enter__();"
+        "serving = serve(recogniser='fixed:0', backend=in_memory, server=loop);"
+        "serving.__enter__();"
         "serving.__exit__(None, None, None);"
         "print(sorted({'moto', 'flask', 'werkzeug'} & set(sys.modules)))"
     )
