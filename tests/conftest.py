@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from producer.backend import scripts
 from producer.cli.sandbox.processes import Sandbox
 from tests.support import redis_servers
 from tests.support.stack import Stack
@@ -45,6 +47,22 @@ def stack(tmp_path: Path, redis_server: str) -> Iterator[Stack]:
     """A Redis of its own, and what the test starts on top of it."""
     with make_stack(tmp_path) as built:
         yield built
+
+
+@pytest.fixture(autouse=True)
+def commands_run(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Hold a test of commands in Lua against Redis: it must have run them."""
+    marker = request.node.get_closest_marker("command")
+    if marker is None:
+        yield
+        return
+    stack: Stack = request.getfixturevalue("stack")
+    yield
+    sources = [scripts.load(name).source.encode() for name in marker.args]
+    # The digest by which Redis knows a script.
+    digests = [hashlib.sha1(source, usedforsecurity=False).hexdigest() for source in sources]
+    known = stack.broker.command("SCRIPT", "EXISTS", *digests)
+    assert dict(zip(marker.args, known, strict=True)) == dict.fromkeys(marker.args, 1)
 
 
 @pytest.fixture(scope="module")

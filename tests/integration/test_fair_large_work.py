@@ -73,8 +73,11 @@ def queues(request: pytest.FixtureRequest, stack: Stack) -> LargeWorkQueues:
     return LargeWorkQueues(stack, request.param)
 
 
+@pytest.mark.command("queue_large", "is_large_queued", "next_large")
 def test_one_large_job_of_another_tenant_is_next(queues: LargeWorkQueues) -> None:
+    assert not queues.schedule.is_large_queued(queues.stage)
     queues.enqueue("alice", *numbered("alice", 200), priority=0)
+    assert queues.schedule.is_large_queued(queues.stage)
     assert owners(queues.admitted(20)) == ["alice"] * 20
     queues.enqueue("zoe", "zoe-1", priority=9)
     assert queues.admitted(1) == ["zoe-1"]

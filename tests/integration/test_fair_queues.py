@@ -37,6 +37,7 @@ def test_one_job_of_another_tenant_is_next_though_a_thousand_were_before_it(
     assert owners(queues.upload(3)) == ["alice"] * 3
 
 
+@pytest.mark.command("admit_jobs")
 def test_its_start_is_next_too(queues: FairQueues) -> None:
     queues.submit("alice", *numbered("alice", 100))
     queues.upload(100)

@@ -96,6 +96,7 @@ def test_the_same_name_and_request_is_the_same_job(stack: Stack) -> None:
     assert stack.client.counts()[JobState.QUEUED] == 1
 
 
+@pytest.mark.command("submit_jobs")
 def test_the_same_name_for_another_request_is_refused_and_changes_nothing(stack: Stack) -> None:
     first = stack.client.submit("/audio/a.wav", name="one")
     with pytest.raises(JobExists, match="one"):
@@ -116,6 +117,7 @@ def test_submit_many_checks_all_before_it_records_one(stack: Stack) -> None:
     assert sum(stack.client.counts().values()) == 0
 
 
+@pytest.mark.command("acquire_lease")
 def test_only_one_of_many_tasks_for_an_entry_gets_the_lease(
     stack: Stack, schedule: Schedule
 ) -> None:
@@ -131,6 +133,7 @@ def test_a_message_without_an_entry_gets_no_lease(schedule: Schedule) -> None:
     assert schedule.acquire(Stage.UPLOAD, "never-submitted") is None
 
 
+@pytest.mark.command("extend_leases", "advance_job")
 def test_a_stalled_entry_goes_to_another_worker_which_fences_off_the_first(
     stack: Stack, brief: Schedule, schedule: Schedule
 ) -> None:
@@ -175,6 +178,7 @@ def test_fencing_tokens_grow_even_if_redis_forgot_the_last_one(
     assert int(after.token) > int(before.token)
 
 
+@pytest.mark.command("dispatch_due")
 def test_dispatch_leaves_a_backlog_queued_and_sends_the_urgent_first(
     stack: Stack, schedule: Schedule
 ) -> None:
@@ -195,6 +199,7 @@ def test_dispatch_stops_while_a_queue_is_full(stack: Stack, schedule: Schedule) 
     assert schedule.dispatch(room=10) == [(Stage.UPLOAD, "one")]
 
 
+@pytest.mark.command("release_lease")
 def test_released_work_is_due_after_its_delay_and_not_before(
     stack: Stack, schedule: Schedule
 ) -> None:
@@ -209,6 +214,7 @@ def test_released_work_is_due_after_its_delay_and_not_before(
     until(lambda: schedule.dispatch(room=10) == [(Stage.UPLOAD, "two")])
 
 
+@pytest.mark.command("complete_lease")
 def test_the_poll_is_one_entry_and_stays_while_something_runs(
     stack: Stack, schedule: Schedule
 ) -> None:
@@ -222,6 +228,7 @@ def test_the_poll_is_one_entry_and_stays_while_something_runs(
     assert schedule.dispatch(room=10) == []
 
 
+@pytest.mark.command("stop_job")
 @pytest.mark.parametrize("state", [JobState.UPLOADING, JobState.STARTING, JobState.COLLECTING])
 def test_a_cancelled_job_is_lost_to_its_worker(
     stack: Stack, schedule: Schedule, state: JobState
@@ -233,6 +240,7 @@ def test_a_cancelled_job_is_lost_to_its_worker(
     assert stack.client.cancel("one").state is JobState.CANCELLED
 
 
+@pytest.mark.command("settle_stopped", "complete_cleanup")
 def test_a_job_stopped_while_aws_had_it_keeps_its_slot_until_it_ended(
     stack: Stack, schedule: Schedule
 ) -> None:
@@ -252,6 +260,7 @@ def test_a_job_stopped_while_aws_had_it_keeps_its_slot_until_it_ended(
     assert (again.state, again.attempt, again.cleaned_at) == (JobState.COLLECTING, 1, None)
 
 
+@pytest.mark.command("start_attempt")
 def test_a_retried_job_that_has_nothing_to_fetch_is_a_new_attempt(
     stack: Stack, schedule: Schedule
 ) -> None:
@@ -297,6 +306,7 @@ def test_a_cleanup_that_calls_only_s3_overtakes_those_that_call_transcribe(
     assert (Stage.CLEANUP, "quick") in schedule.dispatch(room=10, delete_rate="1!")
 
 
+@pytest.mark.command("retry_job")
 @pytest.mark.parametrize("state", [JobState.UPLOADING, JobState.TRANSCRIBING, JobState.COLLECTING])
 def test_a_job_at_work_is_not_retried_and_stays_as_it_is(
     stack: Stack, schedule: Schedule, state: JobState
@@ -308,6 +318,7 @@ def test_a_job_at_work_is_not_retried_and_stays_as_it_is(
     assert stack.broker.command("HGETALL", keys.JOB("one")) == before
 
 
+@pytest.mark.command("retry_job")
 def test_retry_is_a_new_attempt_of_what_ended_badly_only(stack: Stack, schedule: Schedule) -> None:
     queue(stack, "one")
     with pytest.raises(WrongState, match="QUEUED"):
@@ -387,6 +398,7 @@ def test_a_kept_result_is_bounded(stack: Stack, schedule: Schedule) -> None:
     assert kept.get("one", "document") is None
 
 
+@pytest.mark.command("keep_result")
 @pytest.mark.parametrize("to", [JobState.CANCELLED, JobState.FAILED])
 def test_of_a_stopped_job_no_result_is_kept(stack: Stack, schedule: Schedule, to: JobState) -> None:
     kept = KeptResults(stack.broker, retention=60)
@@ -432,8 +444,56 @@ def test_messages_are_sent_from_many_threads_at_once(stack: Stack) -> None:
     assert len(messages) == len(set(messages)) == SUBMIT_ROOM
 
 
+@pytest.mark.command("record_refused")
 def test_a_refused_request_cannot_be_retried(stack: Stack) -> None:
     stack.store.refuse("bad", '{"name": "bad", "audio": "relative.wav"}', "It is relative.")
     with pytest.raises(WrongState, match="submit it anew"):
         stack.client.retry("bad")
     assert stack.client.get("bad").state is JobState.FAILED
+
+
+@pytest.mark.command("reserve_key")
+def test_a_key_is_reserved_until_its_job_can_write_there_no_more(
+    stack: Stack, schedule: Schedule
+) -> None:
+    upload = bring_to(stack, schedule, "one", JobState.UPLOADING)
+    assert stack.store.reserve_key("talk", "one") == ""
+    assert stack.store.reserve_key("talk", "one") == ""
+    assert stack.store.reserve_key("other", "two") == ""
+    assert stack.store.reserve_key("talk", "two") == "one"
+    assert stack.store.advance(upload, "one", [JobState.UPLOADING], JobState.READY, "ready")
+    stack.client.cancel("one")
+    assert stack.store.reserve_key("talk", "two") == "one", "its cleanup may delete there"
+    stack.store.record_cleanup(acquire(schedule, Stage.CLEANUP, "one"))
+    assert stack.store.reserve_key("talk", "two") == ""
+    assert stack.store.reserve_key("talk", "one") == "", "nobody knows a job two"
+
+
+@pytest.mark.command("record_upload")
+def test_uploads_in_parts_are_recorded_by_the_worker_with_the_lease_only(
+    stack: Stack, schedule: Schedule
+) -> None:
+    first = bring_to(stack, schedule, "one", JobState.UPLOADING)
+    assert stack.store.record_upload(first, "part-1")
+    assert stack.store.record_upload(first, "part-1")
+    assert schedule.release(first, 0)
+    second = acquire(schedule, Stage.UPLOAD, "one")
+    assert not stack.store.record_upload(first, "late")
+    assert stack.store.record_upload(second, "part-2")
+    assert stack.store.uploads("one") == {"part-1", "part-2"}
+
+
+@pytest.mark.command("record_failure")
+def test_failures_are_counted_until_work_is_released_and_the_last_one_keeps_the_lease(
+    stack: Stack, schedule: Schedule
+) -> None:
+    queue(stack, "one")
+    for failures in (1, 2):
+        lease = acquire(schedule, Stage.UPLOAD, "one")
+        assert schedule.record_failure(lease, 3, 0) == failures
+        assert schedule.record_failure(lease, 3, 0) == 0, "it has released the entry"
+    last = acquire(schedule, Stage.UPLOAD, "one")
+    assert schedule.record_failure(last, 3, 0) == 3
+    assert schedule.extend([last]) == [True]
+    assert schedule.release(last, 0)
+    assert schedule.record_failure(acquire(schedule, Stage.UPLOAD, "one"), 3, 0) == 1

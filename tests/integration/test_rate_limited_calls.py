@@ -68,6 +68,7 @@ def test_there_are_as_many_tokens_as_calls_a_second_and_no_more(
     assert offline.admission.limiter.acquire(operation, _FAR).id == ""
 
 
+@pytest.mark.command("acquire_token", "release_token")
 @pytest.mark.redis
 def test_a_token_is_free_again_a_second_after_the_answer(offline: Context) -> None:
     number = _QUOTAS["DeleteTranscriptionJob"]
@@ -121,6 +122,7 @@ def test_a_caller_that_cannot_wait_acquires_no_token(offline: Context) -> None:
     acquired(offline, "DeleteTranscriptionJob", _QUOTAS["DeleteTranscriptionJob"])
 
 
+@pytest.mark.command("extend_tokens")
 @pytest.mark.redis
 def test_tokens_of_a_dead_worker_come_back_and_those_of_a_slow_one_do_not(
     stack: Stack, offline: Context, monkeypatch: pytest.MonkeyPatch
@@ -190,6 +192,7 @@ def test_one_throttled_call_slows_all_calls_of_its_operation(offline: Context) -
     assert offline.admission.limiter.acquire("ListTranscriptionJobs", 0).wait == 0
 
 
+@pytest.mark.command("slow_rate")
 def test_refusals_that_come_together_halve_the_rate_once(offline: Context) -> None:
     for _ in range(5):
         offline.admission.throttled("GetTranscriptionJob", 0)

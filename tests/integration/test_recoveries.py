@@ -36,6 +36,7 @@ def acquired(stack: Stack, schedule: Schedule) -> Lease:
     return lease
 
 
+@pytest.mark.command("ask_recovery", "end_recovery")
 def test_one_question_is_answered_at_a_time(stack: Stack, schedule: Schedule) -> None:
     recoveries = stack.client.recoveries
     first = recoveries.ask(["b", "a", "b"])
@@ -75,6 +76,7 @@ def test_what_was_recorded_meanwhile_is_left_alone(stack: Stack, schedule: Sched
     assert stack.client.recoveries.found() == []
 
 
+@pytest.mark.command("recover_job")
 def test_a_worker_that_lost_its_lease_records_nothing(stack: Stack, schedule: Schedule) -> None:
     lease = acquired(stack, schedule)
     assert schedule.release(lease, 0)

@@ -65,6 +65,7 @@ def test_a_command_that_was_renamed(tmp_path: Path, command: str) -> None:
         assert_unusable(f"redis://127.0.0.1:{port}/0", f"does not know the command {command}")
 
 
+@pytest.mark.command("try_access")
 def test_rights_that_are_missing(stack: Stack) -> None:
     url = f"redis://few:pw@127.0.0.1:{stack.redis_port}/1"
     for rules, says in (

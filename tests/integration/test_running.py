@@ -52,6 +52,7 @@ def test_nothing_runs(stack: Stack) -> None:
     assert (seen.jobs, seen.youngest, seen.quickest, seen.pages) == ({}, 0, 0, 1)
 
 
+@pytest.mark.command("snapshot_running")
 def test_running_jobs_are_known_by_their_names_at_aws_and_the_age_of_the_youngest(
     stack: Stack,
 ) -> None:
@@ -145,6 +146,7 @@ def test_where_all_jobs_run_long_no_start_brings_the_poll_forward(
     assert poll_due_in(stack) > 10
 
 
+@pytest.mark.command("record_other_jobs")
 def test_a_further_attempt_has_no_slot_of_others(
     stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -23,7 +23,7 @@ from hypothesis.stateful import (
 from producer.backend import keys
 from producer.backend.next_step import Follows
 from producer.backend.schedule import Lease, Schedule
-from producer.contract.job import TRANSITIONS, JobState
+from producer.contract.job import TERMINAL_STATES, TRANSITIONS, JobState
 from producer.contract.request import TranscriptionRequest
 from producer.contract.stages import FLEET, STAGE_OF, Stage
 from producer.errors import WrongState
@@ -56,7 +56,10 @@ MOVES: dict[Stage, list[tuple[JobState, Follows]]] = {
         (JobState.TRANSCRIBING, "running"),
     ],
 }
+ACTIVE = [state for state in JobState if not state.is_terminal]
 FAILS: list[tuple[JobState, Follows]] = [(JobState.FAILED, "")]
+#: To any state it takes fewer.
+MAX_STEPS = 20
 PICK = st.integers(0, 1000)
 DELAY = st.sampled_from([0.0, 60.0])
 
@@ -123,6 +126,7 @@ class ScheduleMachine(RuleBasedStateMachine):
             assert [name for _, name in found if name in new] == new
             assert sorted(found) == sorted(self.entries.sent)
 
+    @precondition(lambda self: self.model.ready.turns or self.model.first)
     @rule(slots=st.integers(1, 3))
     def admit(self, slots: int) -> None:
         with self.compared():
@@ -192,6 +196,17 @@ class ScheduleMachine(RuleBasedStateMachine):
             self.entries.release(lease.stage, lease.entry_id, seconds)
 
     @precondition(lambda self: self.current())
+    @rule(pick=PICK, is_released=st.booleans())
+    def worker_dies(self, pick: int, *, is_released: bool) -> None:
+        """Another worker goes on with its work, and releases it, or not."""
+        lost = self.current()[pick % len(self.current())]
+        self.pass_time(lost.stage, lost.entry_id)
+        self.dispatch(100)
+        self.acquire(lost.stage, lost.entry_id)
+        if is_released:
+            self.release(self.current().index(self.leases[-1]), 0.0)
+
+    @precondition(lambda self: self.current())
     @rule(pick=PICK, maximum=st.integers(1, 3), seconds=DELAY)
     def record_failure(self, pick: int, maximum: int, seconds: float) -> None:
         lease = self.current()[pick % len(self.current())]
@@ -225,14 +240,13 @@ class ScheduleMachine(RuleBasedStateMachine):
                 assert self.store.record_cleanup(lease)
                 self.model.record_cleanup(name)
             elif state.is_terminal:
-                # It was stopped while AWS had it.
+                # It was stopped while AWS had it, so it goes on no more.
+                to, follows = MOVES[lease.stage][0]
+                assert not self.store.advance(lease, name, ACTIVE, to, follows)
                 runs = lease.stage is Stage.START and way % 2 == 1
                 what: Any = "running" if runs else "ended"
                 assert self.store.settle(lease, name, what)
                 self.model.settle(lease.stage, name, runs=runs)
-            elif lease.stage is Stage.COLLECT and way % 5 == 4:
-                assert self.store.start_new_attempt(lease)
-                self.model.start_attempt(name)
             else:
                 moves = FAILS if fails else MOVES[lease.stage]
                 to, follows = moves[way % len(moves)]
@@ -240,17 +254,35 @@ class ScheduleMachine(RuleBasedStateMachine):
                 assert self.store.advance(lease, name, [state], to, follows, fields)
                 self.model.advance(lease.stage, name, to, follows)
 
-    @rule(name=st.sampled_from(NAMES), steps=st.integers(1, 12), way=st.integers(0, 4))
-    def go_on(self, name: str, steps: int, way: int) -> None:
-        """Do for a job what comes next, so that jobs get far; at last, what seldom comes."""
-        for step in range(1, steps + 1):
-            if name in self.model.jobs:
-                self.next_step(name, way if step == steps else 0)
+    @precondition(lambda self: self.current(Stage.COLLECT))
+    @rule(pick=PICK)
+    def find_nothing(self, pick: int) -> None:
+        """Transcribe made nothing of a job that was retried."""
+        lease = self.current(Stage.COLLECT)[pick % len(self.current(Stage.COLLECT))]
+        with self.compared():
+            assert self.store.start_new_attempt(lease)
+            self.model.start_attempt(lease.entry_id)
 
-    @rule(name=st.sampled_from(NAMES), steps=st.integers(1, 12), is_late=st.booleans())
-    def interrupt(self, name: str, steps: int, *, is_late: bool) -> None:
+    @precondition(lambda self: self.model.jobs)
+    @rule(pick=PICK, goal=st.sampled_from(JobState), way=st.integers(0, 2))
+    def go_on(self, pick: int, goal: JobState, way: int) -> None:
+        """Bring a job to a state, so that jobs get far, and do what is next."""
+        self.next_step(self.bring(pick, goal), way)
+
+    def bring(self, pick: int, goal: JobState) -> str:
+        """Bring a job to a state, if it gets there; returns which."""
+        name = sorted(self.model.jobs)[pick % len(self.model.jobs)]
+        for _ in range(MAX_STEPS):
+            if self.model.jobs[name].state in {goal, *TERMINAL_STATES}:
+                break
+            self.next_step(name, 0)
+        return name
+
+    @precondition(lambda self: self.model.jobs)
+    @rule(pick=PICK, goal=st.sampled_from(JobState), is_late=st.booleans())
+    def interrupt(self, pick: int, goal: JobState, *, is_late: bool) -> None:
         """Stop a job somewhere on its way, and try it again."""
-        self.go_on(name, steps, 0)
+        name = self.bring(pick, goal)
         if is_late:
             self.deadline_passes(name)
         else:
@@ -262,9 +294,12 @@ class ScheduleMachine(RuleBasedStateMachine):
         at_aws = [(Stage.POLL, FLEET)] if name in self.model.running else []
         own = [(STAGE_OF.get(job.state, Stage.CLEANUP), name), (Stage.START, name)]
         key = next((each for each in at_aws + own if each in self.entries.by_key), None)
-        if key is None:
+        if key is None and job.state is JobState.QUEUED:
             self.dispatch(100)
+        elif key is None and job.state is JobState.READY:
             self.admit(3)
+        elif key is None:
+            return
         elif lease := next(
             (each for each in self.current(key[0]) if each.entry_id == key[1]), None
         ):
