@@ -1,5 +1,6 @@
 """The life of a job from its start to its end, with any recogniser."""
 
+import logging
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,6 +11,8 @@ from localaws.s3.objects import ObjectStore
 from localaws.transcribe import document, outputs
 from localaws.transcribe.jobs import Job, JobTable
 from localaws.transcribe.speech import Recognition
+
+logger = logging.getLogger("localaws")
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +105,9 @@ class Lifecycle:
             uris = outputs.write(self._store, job, recognition, fault)
         except LookupError as error:
             return self._table.fail(job, f"The transcript could not be written. {error}")
+        except Exception as error:  # A job must end, and no longer count as running.
+            logger.exception("Cannot write the result of job %s", job.name)
+            return self._table.fail(job, f"Internal error: {error!r}")
         return self._table.complete(job, _found(job, recognition), uris)
 
 

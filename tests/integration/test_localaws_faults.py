@@ -2,6 +2,7 @@
 
 # ruff: noqa: S310 - the only URLs opened are those of our own endpoint
 
+import errno
 import json
 import os
 from collections.abc import Iterator
@@ -16,7 +17,10 @@ from boto3.s3.transfer import TransferConfig
 from botocore.exceptions import ClientError, ConnectionClosedError, ReadTimeoutError
 
 from localaws.faults import Fault
-from localaws.server import Endpoint, serve
+from localaws.http.server import Application
+from localaws.s3.moto_objects import MotoStore
+from localaws.s3.objects import ObjectStore
+from localaws.server import Endpoint, moto, serve
 from tests.support.account import UNLIMITED, client
 from tests.support.waiting import until
 
@@ -234,6 +238,39 @@ def test_a_job_whose_bucket_is_gone_fails() -> None:
     assert job["failure_reason"] == (
         "The transcript could not be written. The bucket media cannot be written."
     )
+
+
+class FullDisk(MotoStore):
+    """S3 in this process, with no room for results."""
+
+    def write(
+        self, bucket: str, key: str, body: bytes, content_type: str, kms_key: str | None = None
+    ) -> None:
+        if key.endswith(".json"):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        super().write(bucket, key, body, content_type, kms_key)
+
+
+def test_a_result_that_cannot_be_written_fails_its_job_and_frees_its_slot() -> None:
+    def full_disk() -> tuple[ObjectStore, Application]:
+        return FullDisk(), moto()[1]
+
+    with serve(
+        recogniser="fixed:0.1",
+        quota="jobs=1,start=off,get=off,list=off,delete=off",
+        buckets=["media"],
+        backend=full_disk,
+    ) as endpoint:
+        account = Account(endpoint)
+        for name in ("one", "two"):
+            account.start(name)
+            until(lambda: not account.admin("GET", "jobs")["running"])
+        jobs = account.admin("GET", "jobs")["jobs"]
+        account.s3.close()
+        account.transcribe.close()
+
+    assert [job["status"] for job in jobs] == ["FAILED", "FAILED"]
+    assert "No space left on device" in jobs[0]["failure_reason"]
 
 
 def test_a_fault_fails_jobs() -> None:
