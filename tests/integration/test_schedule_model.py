@@ -40,7 +40,7 @@ pytestmark = pytest.mark.redis
 LEASE = 600.0
 #: Exact binary fractions, so that virtual time is exact, too.
 WEIGHTS = {"alice": 4.0, "bob": 0.5}
-NAMES = ["one", "two", "three", "four"]
+NAMES = ["one", "two", "three", "four", "five", "six"]
 #: Redis's scores are rounded to microseconds.
 ROUNDING = 2e-6
 #: Seconds from now at which nothing is due while the test runs.
@@ -56,11 +56,14 @@ MOVES: dict[Stage, list[tuple[JobState, Follows]]] = {
         (JobState.TRANSCRIBING, "running"),
     ],
 }
-ACTIVE = [state for state in JobState if not state.is_terminal]
 FAILS: list[tuple[JobState, Follows]] = [(JobState.FAILED, "")]
 #: To any state it takes fewer.
 MAX_STEPS = 20
+ACTIVE = [state for state in JobState if not state.is_terminal]
 PICK = st.integers(0, 1000)
+TENANT = st.sampled_from(["alice", "bob", ""])
+PRIORITY = st.sampled_from([5, 1])
+GOAL = st.sampled_from([JobState.TRANSCRIBING, *ACTIVE[1:], JobState.COMPLETED])
 DELAY = st.sampled_from([0.0, 60.0])
 
 
@@ -91,15 +94,15 @@ class ScheduleMachine(RuleBasedStateMachine):
 
     # -- rules ----------------------------------------------------------------------------------
 
-    @initialize(tenants=st.lists(st.sampled_from(["", "alice", "bob"]), min_size=1, max_size=3))
-    def submit_some(self, tenants: list[str]) -> None:
-        for name, tenant in zip(NAMES, tenants, strict=False):
-            self.submit(name, tenant, 5, "a.wav", at_once=False)
+    @initialize(jobs=st.lists(st.tuples(TENANT, PRIORITY), min_size=2, max_size=4))
+    def submit_some(self, jobs: list[tuple[str, int]]) -> None:
+        for name, (tenant, priority) in zip(NAMES, jobs, strict=False):
+            self.submit(name, tenant, priority, "a.wav", at_once=False)
 
     @rule(
         name=st.sampled_from(NAMES),
-        tenant=st.sampled_from(["", "alice", "bob"]),
-        priority=st.sampled_from([1, 5]),
+        tenant=TENANT,
+        priority=PRIORITY,
         audio=st.sampled_from(["a.wav", "b.wav"]),
         at_once=st.booleans(),
     )
@@ -137,12 +140,11 @@ class ScheduleMachine(RuleBasedStateMachine):
         """A message comes at any time, as often as it likes, for anything."""
         self.acquire(stage, name)
 
+    @precondition(lambda self: self.entries.by_key)
     @rule(pick=PICK)
     def message(self, pick: int) -> None:
-        if sendable := [
-            key for key in sorted(self.entries.by_key) if self.entries.may_acquire(*key)
-        ]:
-            self.acquire(*sendable[pick % len(sendable)])
+        """The same for an entry that is there, be it due or another worker's."""
+        self.acquire(*sorted(self.entries.by_key)[pick % len(self.entries.by_key)])
 
     def acquire(self, stage: Stage, entry_id: str) -> None:
         with self.compared():
@@ -254,17 +256,22 @@ class ScheduleMachine(RuleBasedStateMachine):
                 assert self.store.advance(lease, name, [state], to, follows, fields)
                 self.model.advance(lease.stage, name, to, follows)
 
-    @precondition(lambda self: self.current(Stage.COLLECT))
+    @precondition(lambda self: self.model.jobs)
     @rule(pick=PICK)
     def find_nothing(self, pick: int) -> None:
         """Transcribe made nothing of a job that was retried."""
-        lease = self.current(Stage.COLLECT)[pick % len(self.current(Stage.COLLECT))]
-        with self.compared():
-            assert self.store.start_new_attempt(lease)
-            self.model.start_attempt(lease.entry_id)
+        name = self.bring(pick, JobState.COLLECTING)
+        for _ in range(2):
+            for lease in self.current(Stage.COLLECT):
+                if lease.entry_id == name:
+                    with self.compared():
+                        assert self.store.start_new_attempt(lease)
+                        self.model.start_attempt(name)
+            if self.model.jobs[name].state is JobState.COLLECTING:
+                self.acquire(Stage.COLLECT, name)
 
     @precondition(lambda self: self.model.jobs)
-    @rule(pick=PICK, goal=st.sampled_from(JobState), way=st.integers(0, 2))
+    @rule(pick=PICK, goal=GOAL, way=st.integers(0, 2))
     def go_on(self, pick: int, goal: JobState, way: int) -> None:
         """Bring a job to a state, so that jobs get far, and do what is next."""
         self.next_step(self.bring(pick, goal), way)
@@ -279,14 +286,22 @@ class ScheduleMachine(RuleBasedStateMachine):
         return name
 
     @precondition(lambda self: self.model.jobs)
-    @rule(pick=PICK, goal=st.sampled_from(JobState), is_late=st.booleans())
-    def interrupt(self, pick: int, goal: JobState, *, is_late: bool) -> None:
-        """Stop a job somewhere on its way, and try it again."""
+    @rule(
+        pick=PICK,
+        goal=GOAL,
+        is_late=st.booleans(),
+        is_cleaned_up=st.booleans(),
+    )
+    def interrupt(self, pick: int, goal: JobState, *, is_late: bool, is_cleaned_up: bool) -> None:
+        """Stop a job somewhere on its way, and try it again, soon or later."""
         name = self.bring(pick, goal)
         if is_late:
             self.deadline_passes(name)
         else:
             self.cancel(name)
+        if is_cleaned_up:
+            for _ in range(MAX_STEPS):
+                self.next_step(name, 0)
         self.retry(name)
 
     def next_step(self, name: str, way: int) -> None:
