@@ -26,7 +26,7 @@ local at = now()
 if args.entry == id then remove(args.stage, id) end
 if state == 'TRANSCRIBING' then
   if args.to == 'COLLECTING' then record_duration(id, at) end
-  redis.call('ZREM', KEY.running, id)
+  leave_running(id)
 end
 set_fields(id, args.fields)
 move(id, state, args.to, at, args.retention)

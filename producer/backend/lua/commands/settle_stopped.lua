@@ -19,7 +19,7 @@ local at = now()
 if args.is_running then
   enter_running(id, at)
 else
-  redis.call('ZREM', KEY.running, id)
+  leave_running(id)
   wait_until(args.next_step.stage, id, at + args.next_step.delay)
 end
 return 1

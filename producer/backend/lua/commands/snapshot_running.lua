@@ -18,7 +18,7 @@ for i = 1, #entries, 2 do
     youngest = at - tonumber(entries[i + 1])
   else
     -- Its record is gone, so its slot is free.
-    redis.call('ZREM', KEY.running, entries[i])
+    leave_running(entries[i])
   end
 end
 local pages = redis.call('GET', KEY.list_pages) or '1'

@@ -35,6 +35,9 @@ local function enter_running(id, at)
   end
 end
 
+-- Transcribe has a job no more: its slot is free.
+local function leave_running(id) redis.call('ZREM', KEY.running, id) end
+
 -- Keep how long a job took at Transcribe, which says how soon others may end.
 local function record_duration(id, at)
   local since = redis.call('ZSCORE', KEY.running, id)
