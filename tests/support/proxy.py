@@ -31,13 +31,7 @@ class Proxy:
     def close(self) -> None:
         """Close every connection and end every thread."""
         self.speaks.set()
-        for each in (self._listener, *self._sockets):
-            with suppress(OSError):  # closed by the other side already
-                each.shutdown(socket.SHUT_RDWR)
-        for thread in self._threads:
-            thread.join(timeout=10)
-        for each in (self._listener, *self._sockets):
-            each.close()
+        end(self._listener, self._sockets, self._threads)
 
     def _accept(self) -> None:
         while True:
@@ -80,6 +74,19 @@ class Proxy:
             target.shutdown(socket.SHUT_RDWR)
         except OSError:
             return
+
+
+def end(
+    listener: socket.socket, sockets: list[socket.socket], threads: list[threading.Thread]
+) -> None:
+    """Close every connection and end every thread; both lists may grow meanwhile."""
+    for each in (listener, *sockets):
+        with suppress(OSError):  # closed by the other side already
+            each.shutdown(socket.SHUT_RDWR)
+    for thread in threads:
+        thread.join(timeout=10)
+    for each in (listener, *sockets):
+        each.close()
 
 
 @contextmanager

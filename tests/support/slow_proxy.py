@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from urllib.parse import urlsplit
 
+from tests.support.proxy import end
 from tests.support.stack import Stack
 
 
@@ -49,13 +50,7 @@ class SlowProxy:
 
     def close(self) -> None:
         self.resume()
-        for each in (self._listener, *self._sockets):
-            with suppress(OSError):  # closed by the other side already
-                each.shutdown(socket.SHUT_RDWR)
-        for thread in self._threads:
-            thread.join(timeout=10)
-        for each in (self._listener, *self._sockets):
-            each.close()
+        end(self._listener, self._sockets, self._threads)
 
     def _accept(self) -> None:
         while True:
