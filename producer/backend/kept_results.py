@@ -43,9 +43,7 @@ class KeptResults:
             self._broker.run(
                 "keep_result",
                 *kept.values(),
-                stage=lease.stage,
-                id=lease.entry_id,
-                token=lease.token,
+                **lease.arguments,
                 seconds=self._lasts,
                 keys=list(kept),
             )

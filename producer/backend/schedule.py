@@ -39,6 +39,11 @@ class Lease:
     #: until when it lasts at least, unless it is extended, by `clock`
     expires_at: float
 
+    @property
+    def arguments(self) -> dict[str, str]:
+        """By what scripts know it."""
+        return {"stage": self.stage, "id": self.entry_id, "token": self.token}
+
 
 def clock() -> float:
     """Seconds by a clock of this machine that also counts while it, or the process, is paused."""
@@ -96,13 +101,9 @@ class Schedule:
         """Extend leases; False for each that is lost."""
         if not leases:
             return []
-        named = [
-            {"stage": lease.stage, "id": lease.entry_id, "token": lease.token} for lease in leases
-        ]
-        return [
-            bool(extended)
-            for extended in self._broker.run("extend_leases", lease=self.lease, leases=named)
-        ]
+        named = [lease.arguments for lease in leases]
+        extended = self._broker.run("extend_leases", lease=self.lease, leases=named)
+        return [bool(each) for each in extended]
 
     def release(self, lease: Lease, seconds: float, *, seen: str = "") -> bool:
         """Release a lease: the entry is due in `seconds`; False if the lease was lost.
@@ -138,9 +139,7 @@ class Schedule:
         return int(
             self._broker.run(
                 "record_failure",
-                stage=lease.stage,
-                id=lease.entry_id,
-                token=lease.token,
+                **lease.arguments,
                 max_failures=max_failures,
                 delay=max(0.0, seconds),
             )
@@ -165,11 +164,7 @@ class Schedule:
         return str(found)
 
     def _run(self, script: str, lease: Lease, **arguments: object) -> bool:
-        return bool(
-            self._broker.run(
-                script, stage=lease.stage, id=lease.entry_id, token=lease.token, **arguments
-            )
-        )
+        return bool(self._broker.run(script, **lease.arguments, **arguments))
 
 
 def _dispatched(stage: Stage, room: int, delete_rate: str) -> dict[str, object]:
