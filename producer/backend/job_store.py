@@ -64,8 +64,8 @@ class JobStore(JobRecords):
         Args:
             submissions: what to record.
             deadline: seconds for those that name none.
-            at_once: send a message for each, while the queue is short, instead of putting it in
-                line for the dispatchers to take up by turns and priority.
+            at_once: send a message for each, while the queue is short, instead of queueing it
+                for the dispatchers by turns and priority.
         """
         source = iter(submissions)
         room = SUBMIT_ROOM if at_once else 0
@@ -104,7 +104,7 @@ class JobStore(JobRecords):
         follows: Follows = "",
         fields: Mapping[str, Argument] | None = None,
     ) -> bool:
-        """Move a job and hand it on to what follows; False if the hold or the state was lost."""
+        """Move a job and queue it for what follows; False if the lease or the state was lost."""
         return bool(
             self.broker.run(
                 "advance_job",
@@ -137,16 +137,8 @@ class JobStore(JobRecords):
         )
 
     def record_upload(self, lease: Lease, upload_id: str) -> bool:
-        """Note that an upload in parts was begun for a job; False if the hold was lost."""
-        return bool(
-            self.broker.run(
-                "record_upload",
-                stage=lease.stage,
-                id=lease.entry_id,
-                token=lease.token,
-                upload=upload_id,
-            )
-        )
+        """Note that an upload in parts was begun for a job; False if the lease was lost."""
+        return bool(self.broker.run("record_upload", **lease.arguments, upload=upload_id))
 
     def settle(
         self,
@@ -249,11 +241,7 @@ class JobStore(JobRecords):
 
     def start_new_attempt(self, lease: Lease) -> bool:
         """Start a new attempt of a retried job that has nothing to fetch; False if it was lost."""
-        return bool(
-            self.broker.run(
-                "start_attempt", stage=lease.stage, id=lease.entry_id, token=lease.token
-            )
-        )
+        return bool(self.broker.run("start_attempt", **lease.arguments))
 
     def refuse(self, job_id: str, request: str, reason: str) -> None:
         """Record a request that can never be carried out as a FAILED job, if the name is free."""

@@ -206,7 +206,7 @@ class Recoveries:
         """Note a job that was found; with fields also record it, unless it has a record.
 
         Args:
-            hold: the caller's right to do so.
+            lease: the caller's right to do so.
             found: the job and what became of it.
             deadline: seconds from now after which it is given up.
             key: the S3 key that its request names, which is reserved for it.
@@ -243,7 +243,7 @@ class Recoveries:
         self._broker.command("HSET", str(keys.RECOVERY), "trouble", reason)
 
     def end(self, lease: Lease, *, known: int = 0, foreign: int = 0, error: str = "") -> bool:
-        """Say how it ended, and be done with it; False if the hold was lost."""
+        """Say how it ended, and be done with it; False if the lease was lost."""
         kept = max(1, int(self._retention))
         return bool(
             self._broker.run(

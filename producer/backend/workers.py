@@ -127,7 +127,7 @@ class Fleet:
         return account(self._broker)
 
     def epoch(self) -> str:
-        """A mark that stays the same for as long as Redis keeps what it is told."""
+        """A mark that stays the same for as long as Redis keeps its data."""
         answers = self._broker.commands(
             [("SETNX", str(keys.EPOCH), secrets.token_hex(8)), ("GET", str(keys.EPOCH))],
         )

@@ -20,7 +20,7 @@ from producer.contract.request import TranscriptionRequest
 class JobState(StrEnum):
     """Where a job is; `TRANSITIONS` has the moves, and only the job store makes them."""
 
-    #: recorded, waiting for a worker to take up its audio
+    #: recorded, waiting for a worker to accept its audio
     QUEUED = "QUEUED"
     #: a worker checks the audio and puts it into S3
     UPLOADING = "UPLOADING"
@@ -54,7 +54,7 @@ TERMINAL_STATES = frozenset({JobState.COMPLETED, JobState.FAILED, JobState.CANCE
 STATES_WITH_RESULT = frozenset({JobState.COMPLETED})
 _STOPPED = frozenset({JobState.FAILED, JobState.CANCELLED})
 
-#: The moves that a job may make. Redis refuses all others, whoever asks for them.
+#: The moves that a job may make. Redis refuses all others.
 TRANSITIONS: dict[JobState, frozenset[JobState]] = {
     JobState.QUEUED: _STOPPED | {JobState.UPLOADING},
     JobState.UPLOADING: _STOPPED | {JobState.READY},

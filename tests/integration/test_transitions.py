@@ -1,4 +1,4 @@
-"""Redis makes the moves of TRANSITIONS and refuses all others, whoever asks for them."""
+"""Redis makes the moves of TRANSITIONS and refuses all others."""
 
 from __future__ import annotations
 
