@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: demo test bench chaos protections lint format clean
+.PHONY: demo test docs bench chaos protections lint format clean
 
 demo: $(VENV)/.local
 	$(BIN)/transcribe local samples/*.m4a samples/*.mp3 samples/*.wav
@@ -21,9 +21,13 @@ chaos: $(VENV)/.dev
 bench: $(VENV)/.dev
 	$(BIN)/python -m benchmarks $(BENCH)
 
-# Half an hour: sees that what docs/reliability.md promises is really tested.
+# Half an hour: sees that what docs/explanation/reliability.md promises is really tested.
 protections: $(VENV)/.dev
 	$(BIN)/python -m tests.protections
+
+# Strict: no broken link, no page outside the navigation.
+docs: $(VENV)/.dev
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
@@ -37,7 +41,7 @@ format: $(VENV)/.dev
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf $(VENV) build *.egg-info
+	rm -rf $(VENV) build site *.egg-info
 
 # Each stamp is older than what it was made from, so that a second run installs nothing.
 $(VENV)/.local: pyproject.toml constraints.txt

@@ -16,7 +16,7 @@ from producer.backend.address import RedisAddress
 from producer.errors import BrokerUnavailable, BrokerUnusable
 
 #: Where the rights that we need are listed.
-RIGHTS = "docs/redis.md"
+RIGHTS = "docs/reference/redis.md"
 _MAX_REASON = 200
 
 

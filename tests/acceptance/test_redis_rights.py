@@ -22,7 +22,9 @@ from tests.support.redis_server import redis_server
 from tests.support.stack import ROOT, Stack
 from tests.support.waiting import until
 
-DOCUMENTED = re.findall(r"^ACL SETUSER (.+)$", (ROOT / "docs/redis.md").read_text(), re.MULTILINE)
+DOCUMENTED = re.findall(
+    r"^ACL SETUSER (.+)$", (ROOT / "docs/reference/redis.md").read_text(), re.MULTILINE
+)
 
 
 def let_in(stack: Stack, name: str, *more: str) -> str:

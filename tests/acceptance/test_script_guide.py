@@ -1,4 +1,4 @@
-"""docs/coming-from-the-script.md, done by somebody who comes from the script."""
+"""docs/guides/coming-from-the-script.md, done by somebody who comes from the script."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.support.guides import blocks, commands_of
 from tests.support.stack import ROOT, SAMPLES, Stack
 from tests.support.waiting import DEADLINE
 
-GUIDE = (ROOT / "docs/coming-from-the-script.md").read_text()
+GUIDE = (ROOT / "docs/guides/coming-from-the-script.md").read_text()
 (SETTINGS,) = blocks("text", GUIDE)
 KEYS = dotenv_values(stream=StringIO(SETTINGS))
 BUCKET = "my-recordings"

@@ -1,4 +1,4 @@
-"""What protects each promise of docs/reliability.md, and the test that goes red without it.
+"""What protects each promise of reliability, and the test that goes red without it.
 
 `python -m tests.protections`, or `make protections`, takes each protection out of a copy
 of the project, in turn, and sees that its test fails.

@@ -11,7 +11,8 @@ from producer.cli.main import transcribe
 
 def blocks(language: str, text: str) -> list[str]:
     """The fenced blocks of a language."""
-    return re.findall(rf"^```{language}\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
+    found = re.findall(rf"^( *)```{language}\n(.*?)^ *```$", text, re.DOTALL | re.MULTILINE)
+    return [block.replace(f"\n{indent}", "\n").removeprefix(indent) for indent, block in found]
 
 
 def table(text: str, first_column: str) -> list[list[str]]:
@@ -43,7 +44,8 @@ def parse(words: list[str]) -> None:
     """Parse as `transcribe` would; fails on an unknown command or option, and runs nothing."""
     command = transcribe.commands[words[0]]
     arguments = words[1:] or (["x"] if words[0] == "wait" else [])
-    with command.make_context(words[0], arguments):
+    parent = transcribe.make_context("transcribe", [words[0]])
+    with command.make_context(words[0], arguments, parent=parent):
         pass
 
 
@@ -51,11 +53,8 @@ def shell_commands(text: str) -> Iterator[list[str]]:
     """Each command in a fenced shell block, as words, without redirection."""
     for line in "\n".join(blocks("sh", text)).replace("\\\n", " ").splitlines():
         for part in re.split(r"\s\|\s", line):
-            try:
-                words = shlex.split(part.partition(" > ")[0], comments=True)
-            except ValueError:  # the hand-made message, which has a test of its own
-                continue
-            while words and re.match(r"[A-Z_]+=", words[0]):
+            words = shlex.split(part.partition(" > ")[0], comments=True)
+            while words and re.match(r"[A-Za-z_]+=", words[0]):
                 words.pop(0)
             if words:
                 yield words

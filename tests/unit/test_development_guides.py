@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
 from pathlib import Path
 
 import pytest
 
-from tests.support.guides import code, commands_of, parse, shell_commands, table
+from tests.support.guides import code, table
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "docs/development"
 PAGES = sorted(FOLDER.glob("*.md"))
 INDEX = FOLDER / "README.md"
 CHANGES = [code(page)[0] for _, page in table(INDEX.read_text(), "change")]
-PROGRAMS = {"make", "transcribe", "grep", "python", ".venv/bin/python"}
-MAKEFILE = (ROOT / "Makefile").read_text()
 
 
 def test_the_index_names_every_page() -> None:
@@ -39,21 +36,6 @@ def test_every_file_that_it_names_exists(page: Path) -> None:
     assert [
         each for each in named if not (ROOT / each).exists() and not (FOLDER / each).exists()
     ] == []
-
-
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_every_command_exists(page: Path) -> None:
-    text = page.read_text()
-    assert {words[0] for words in shell_commands(text)} <= PROGRAMS
-    for words in commands_of("transcribe", text):
-        parse(words)
-    for target, *_ in commands_of("make", text):
-        assert re.search(rf"^{target}:", MAKEFILE, re.MULTILINE)
-    for program in ("python", ".venv/bin/python"):
-        for option, module, *arguments in commands_of(program, text):
-            assert option == "-m"
-            assert importlib.util.find_spec(module) is not None
-            assert [each for each in arguments if "/" in each and not (ROOT / each).exists()] == []
 
 
 @pytest.mark.parametrize("page", CHANGES)

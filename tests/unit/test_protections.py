@@ -1,4 +1,4 @@
-"""docs/reliability.md, the catalogue of protections and the code agree."""
+"""docs/explanation/reliability.md, the catalogue of protections and the code agree."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.protections.catalogue import PROTECTIONS, Protection
 ROOT = Path(__file__).parents[2]
 ROWS = [
     line
-    for line in (ROOT / "docs/reliability.md").read_text().splitlines()
+    for line in (ROOT / "docs/explanation/reliability.md").read_text().splitlines()
     if line.startswith("| ") and not line.startswith("| fault |")
 ]
 

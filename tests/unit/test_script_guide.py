@@ -19,12 +19,12 @@ from tests.support.guides import blocks, code, commands_of, parse, table
 from worker.settings import WorkerSettings
 
 ROOT = Path(__file__).parents[2]
-GUIDE = (ROOT / "docs/coming-from-the-script.md").read_text()
+GUIDE = (ROOT / "docs/guides/coming-from-the-script.md").read_text()
 (SETTINGS,) = blocks("text", GUIDE)
 
 
 def test_the_readme_leads_to_it() -> None:
-    assert "docs/coming-from-the-script.md" in (ROOT / "README.md").read_text()
+    assert "docs/guides/coming-from-the-script.md" in (ROOT / "README.md").read_text()
 
 
 def test_every_command_parses() -> None:
