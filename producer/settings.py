@@ -26,10 +26,10 @@ class ProducerSettings(BaseSettings):
         repr=False,  # it may hold a password
         description="URL of Redis; `rediss://` for TLS, `unix:///PATH?db=0` for a socket.",
     )
-    retention: float = Field(
-        default=7 * 86400.0,
-        gt=0,
-        allow_inf_nan=False,
+    # Whole seconds, as Redis expires keys.
+    retention: int = Field(
+        default=7 * 86400,
+        ge=1,
         description="Seconds for which Redis keeps the records and texts of ended jobs.",
     )
     deadline: float = Field(

@@ -80,7 +80,7 @@ class DeadLetters:
         """One of them.
 
         Raises:
-            LetterNotFound: if there is none of that id.
+            DeadLetterNotFound: if there is none of that id.
         """
         return self._entry(dead_letter_id)[1]
 
@@ -88,7 +88,7 @@ class DeadLetters:
         """Throw one away.
 
         Raises:
-            LetterNotFound: if there is none of that id.
+            DeadLetterNotFound: if there is none of that id.
         """
         self._broker.command("LREM", str(keys.DEAD_LETTERS), 1, self._entry(dead_letter_id)[0])
 

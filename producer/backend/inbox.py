@@ -17,7 +17,7 @@ class Inbox:
         self._broker = broker
 
     def read(self, number: str) -> tuple[bytes, int] | None:
-        """A message, at most the first MOST_BYTES bytes of it, and its length; None if it is gone.
+        """A message, at most the first MAX_BYTES bytes of it, and its length; None if it is gone.
 
         Raises:
             BrokerUnavailable: if Redis does not answer.

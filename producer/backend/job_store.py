@@ -1,4 +1,4 @@
-"""Every change of a job in Redis: it is created, moves, and ends, each by one script."""
+"""The changes of a job in Redis: it is created, moves, and ends, each by one script."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from producer.backend.connection import Argument, Broker
 from producer.backend.job_records import JobRecords
 from producer.backend.next_step import CLEANUP_AFTER, Follows, next_step
 from producer.backend.schedule import Lease
-from producer.contract.job import REFUSED, JobState
+from producer.contract.job import REFUSED, TERMINAL_STATES, JobState
 from producer.contract.request import TranscriptionRequest
 from producer.contract.stages import STAGE_OF, Stage
 from producer.contract.submission import Submission
@@ -34,7 +34,7 @@ Answer = Literal["created", "same", "different"]
 class JobStore(JobRecords):
     """Creates, moves and ends jobs, each in one step of Redis."""
 
-    def __init__(self, broker: Broker, *, retention: float, lease: float) -> None:
+    def __init__(self, broker: Broker, *, retention: int, lease: float) -> None:
         """Keep ended jobs `retention` seconds; `lease` is the schedule's, in seconds."""
         super().__init__(broker)
         self._retention = retention
@@ -177,7 +177,7 @@ class JobStore(JobRecords):
         state = self._stop(job_id, JobState.CANCELLED, {})
         if state == "":
             raise JobNotFound(f"There is no job {job_id!r}.")
-        if state in {JobState.COMPLETED, JobState.FAILED}:
+        if state in TERMINAL_STATES and state != JobState.CANCELLED:
             raise WrongState(f"Job {job_id!r} is {state} already, so it cannot be cancelled.")
 
     def fail_overdue(self) -> list[str]:
@@ -271,7 +271,7 @@ def error_fields(code: str, message: str, stage: str) -> dict[str, str]:
     return {"error.code": code, "error.message": message[:1000], "error.stage": stage}
 
 
-def name_used(job_id: str) -> JobExists:
+def name_taken(job_id: str) -> JobExists:
     """The error for an id that another request has."""
     return JobExists(
         f"The name {job_id!r} is used by a different request. Choose another name, or omit it."

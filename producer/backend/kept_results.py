@@ -19,10 +19,10 @@ _PIECE = 1024 * 1024
 class KeptResults:
     """The texts and documents of completed jobs."""
 
-    def __init__(self, broker: Broker, *, retention: float) -> None:
+    def __init__(self, broker: Broker, *, retention: int) -> None:
         """Keep each `retention` seconds, as long as its job's record."""
         self._broker = broker
-        self._lasts = max(1, int(retention))
+        self._lasts = retention
 
     def keep(self, lease: Lease, text: str, document: bytes, *, most: int) -> bool:
         """Keep a text and its document, each while its compressed size is at most `most` bytes.

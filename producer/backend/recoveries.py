@@ -89,7 +89,7 @@ class Recovery(BaseModel):
 class Recoveries:
     """Asks for recoveries, and keeps what they find."""
 
-    def __init__(self, broker: Broker, *, retention: float, lease: float) -> None:
+    def __init__(self, broker: Broker, *, retention: int, lease: float) -> None:
         """Keep answers and ended jobs `retention` seconds; `lease` is the schedule's."""
         self._broker = broker
         self._retention = retention
@@ -244,12 +244,11 @@ class Recoveries:
 
     def end(self, lease: Lease, *, known: int = 0, foreign: int = 0, error: str = "") -> bool:
         """Say how it ended, and be done with it; False if the lease was lost."""
-        kept = max(1, int(self._retention))
         return bool(
             self._broker.run(
                 "end_recovery",
                 token=lease.token,
-                seconds=kept,
+                seconds=self._retention,
                 known=known,
                 foreign=foreign,
                 error=error,

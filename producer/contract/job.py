@@ -18,7 +18,7 @@ from producer.contract.request import TranscriptionRequest
 
 
 class JobState(StrEnum):
-    """Where a job is; `TRANSITIONS` has the moves, and only the job store makes them."""
+    """Where a job is; `TRANSITIONS` has the moves, and the scripts of the backend make them."""
 
     #: recorded, waiting for a worker to accept its audio
     QUEUED = "QUEUED"
@@ -77,9 +77,9 @@ REFUSED = "InvalidRequest"
 #: of a job that Transcribe could not do,
 TRANSCRIPTION_FAILED = "TranscriptionFailed"
 #: and of one whose name is used at Transcribe by somebody else.
-NAME_USED = "NameTaken"
+NAME_TAKEN = "NameTaken"
 #: Of these Transcribe has made nothing, so a retry starts them anew.
-NOTHING_MADE = frozenset({TRANSCRIPTION_FAILED, NAME_USED})
+NOTHING_MADE = frozenset({TRANSCRIPTION_FAILED, NAME_TAKEN})
 
 
 class JobError(BaseModel):
@@ -173,9 +173,7 @@ class Job(BaseModel):
         try:
             fields["request"] = TranscriptionRequest.model_validate(request)
         except ValidationError:
-            # One that was refused is kept as it came, to be shown. And a newer producer may know
-            # fields that we do not, which must not keep us from the jobs beside it.
-            fields["request"] = TranscriptionRequest.model_construct(**request)
+            fields["request"] = _partly_known(request)
         fields["times"] = {
             JobState(name.removeprefix("at.")): _moment(value)
             for name, value in record.items()
@@ -192,6 +190,21 @@ class Job(BaseModel):
                 part: record.get(f"error.{part}", "") for part in ("code", "message", "stage")
             }
         return cls.model_validate(fields)
+
+
+def _partly_known(request: dict[str, Any]) -> TranscriptionRequest:
+    """A request of which we may know only a part.
+
+    A newer producer may know fields that we do not, which must not keep us from the job, nor from
+    those beside it. And a request that was refused is kept as it came, to be shown.
+    """
+    known = {
+        name: value for name, value in request.items() if name in TranscriptionRequest.model_fields
+    }
+    try:
+        return TranscriptionRequest.model_validate(known)
+    except ValidationError:
+        return TranscriptionRequest.model_construct(**request)
 
 
 def _moment(seconds: str) -> datetime:

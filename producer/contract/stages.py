@@ -23,7 +23,7 @@ FLEET = "*"
 
 
 class Stage(StrEnum):
-    """A stage of the pipeline: also the word for its task, its file and `error.stage`."""
+    """A stage of the pipeline: also the word for its task, its handler and `error.stage`."""
 
     SUBMIT = "submit"
     UPLOAD = "upload"

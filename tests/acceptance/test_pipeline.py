@@ -14,6 +14,7 @@ import pytest
 from producer.backend.keys import PREFIX
 from producer.backend.schedule import SEEN
 from producer.contract.job import JobState
+from producer.contract.stages import FLEET, Stage
 from producer.errors import JobFailed
 from tests.support.stack import BUCKET, SAMPLES, Stack
 from tests.support.waiting import DEADLINE, until
@@ -198,6 +199,10 @@ def test_every_log_line_of_a_job_has_its_id(pipeline: Stack) -> None:
     assert moves() == ["READY", "TRANSCRIBING", "COLLECTING", "COMPLETED"]
     assert all(line["task"].startswith("transcription.") for line in lines())
     assert {line["attempt"] for line in lines() if "attempt" in line} == {1}
+    # The poll is for all jobs at once: its lines name a job only where they are about one.
+    polled = [line for line in pipeline.log() if line.get("task") == Stage.POLL.task]
+    assert polled
+    assert all(line["fleet"] == FLEET and line.get("job_id") != FLEET for line in polled)
 
 
 def test_a_job_cancelled_while_it_runs_leaves_nothing(stack: Stack) -> None:

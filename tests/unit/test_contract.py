@@ -17,7 +17,7 @@ import producer
 from producer import InvalidRequest, Job, JobState, TranscriptionRequest
 from producer.contract.job import TERMINAL_STATES
 from producer.contract.languages import LANGUAGE_CODES
-from producer.contract.options import MediaFormat, PiiEntityType
+from producer.contract.options import MediaFormat, PiiEntityType, Subtitles
 
 AUDIO = "/recordings/talk.wav"
 SERVICE = Session().get_service_model("transcribe")
@@ -512,9 +512,11 @@ def test_a_refused_request_is_shown_as_it_came() -> None:
 
 
 def test_a_request_with_fields_of_a_newer_producer_can_be_read() -> None:
-    newer = Job.from_record("mine", record(request='{"audio": "/a.wav", "colour": "red"}'))
+    request = '{"audio": "/a.wav", "colour": "red", "subtitles": {"formats": ["srt"]}}'
+    newer = Job.from_record("mine", record(request=request))
     assert newer.request.audio == "/a.wav"
     assert newer.request.language == "en-US"
+    assert newer.request.subtitles == Subtitles(formats=("srt",))
 
 
 def test_only_three_states_are_final() -> None:

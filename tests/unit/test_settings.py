@@ -55,6 +55,7 @@ def refusal() -> str:
     [
         ("RETENTION", "0"),
         ("RETENTION", "a week"),
+        ("RETENTION", "1.5"),  # Redis expires keys after whole seconds
         ("DEADLINE", "-1"),
         ("LEASE", "0.5"),
         ("TENANT_WEIGHTS", "alice"),

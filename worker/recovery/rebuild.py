@@ -9,7 +9,7 @@ from datetime import datetime
 
 from producer.backend.job_store import error_fields
 from producer.backend.recoveries import Outcome
-from producer.contract.job import Job, JobState
+from producer.contract.job import TRANSCRIPTION_FAILED, Job, JobState
 from producer.contract.request import TranscriptionRequest
 from producer.contract.stages import Stage
 from producer.contract.submission import ANY_AUDIO
@@ -72,7 +72,7 @@ def rebuild(
         fields["started_at"] = f"{since.timestamp():.3f}"
     fields["result_uri"] = assessment.result_uri or _result_uri(artifacts.id, fields, settings)
     if assessment.outcome is Outcome.FAILED:
-        fields |= error_fields("TranscriptionFailed", assessment.message, Stage.RECOVER)
+        fields |= error_fields(TRANSCRIPTION_FAILED, assessment.message, Stage.RECOVER)
     return request, fields
 
 

@@ -34,6 +34,7 @@ class Recover(Handler):
     """One scan for the whole fleet, for which `transcribe recover` has asked."""
 
     stage = Stage.RECOVER
+    entry = "fleet"
 
     def run(self, work: Work) -> None:
         """Record what Redis has forgotten, and AWS still has, of the jobs asked for."""

@@ -62,8 +62,9 @@ def run_leased(
     Raises:
         BrokerUnavailable: if Redis does not answer.
     """
+    attempt = {"attempt": int(lease.record["attempt"])} if lease.record else {}
     with (
-        structlog.contextvars.bound_contextvars(attempt=int(lease.record.get("attempt", 1))),
+        structlog.contextvars.bound_contextvars(**attempt),
         worker.leases.keep(lease) as guard,
     ):
         work = Work(worker, lease, guard, limit)

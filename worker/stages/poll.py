@@ -14,7 +14,7 @@ import structlog
 
 from producer.backend.running import Snapshot
 from producer.backend.schedule import clock
-from producer.contract.job import Job, JobState
+from producer.contract.job import TRANSCRIPTION_FAILED, Job, JobState
 from producer.contract.s3_uri import S3Uri
 from producer.contract.stages import Stage
 from worker.account.calls import PATIENCE
@@ -49,6 +49,7 @@ class Poll(Handler):
     """TRANSCRIBING -> COLLECTING, for all jobs that have ended."""
 
     stage = Stage.POLL
+    entry = "fleet"
 
     def run(self, work: Work) -> None:
         """Move the jobs that have ended, admit others to their slots, and poll again in a while."""
@@ -185,7 +186,7 @@ def _failed(work: Work, job: Job, outcome: Failed) -> None:
         log.warning("job.restarted", job_id=job.id, attempt=job.attempt + 1, reason=outcome.reason)
         work.advance_other(job, JobState.READY, "ready", attempt=job.attempt + 1, **_NEW)
     else:
-        work.fail(job, "TranscriptionFailed", f"Amazon Transcribe: {outcome.reason}")
+        work.fail(job, TRANSCRIPTION_FAILED, f"Amazon Transcribe: {outcome.reason}")
 
 
 def _outcome(work: Work, job: Job, *, by_object: bool, ask: bool) -> Status | None:
