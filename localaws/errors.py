@@ -6,6 +6,8 @@ UsageError     a setting or argument makes no sense; the command prints it
 Disconnect     a fault: the server drops the connection
 """
 
+import threading
+
 
 class ServiceError(Exception):
     """An error answer on the wire. `status` is the HTTP status: 400, or 500 for our own fault.
@@ -22,11 +24,12 @@ class ServiceError(Exception):
 
 
 class Disconnect(Exception):
-    """Drop the connection without an answer, after so many seconds."""
+    """Drop the connection without an answer, after so many seconds or once an event is set."""
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: float, sooner: threading.Event) -> None:
         super().__init__(f"after {seconds} s")
         self.seconds = seconds
+        self.sooner = sooner
 
 
 class AudioError(Exception):

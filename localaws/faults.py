@@ -29,6 +29,7 @@ JOB_KINDS = {
     "truncated_result": "the job ends COMPLETED with the first half of its document",
     "not_json": "the job ends COMPLETED with HTML in place of its document",
     "delete_job": "the job is deleted as it ends; its document stays",
+    "stuck": "the job is IN_PROGRESS until the faults are cleared, and then ends",
 }
 KINDS = CALL_KINDS | JOB_KINDS
 #: After `seconds`, if set, the true document appears.
@@ -43,7 +44,8 @@ class Fault:
     times:     how often it happens; None is always.
     match:     regular expression, found anywhere in the job's name or the object's key.
     rate:      the share of calls that it fails, 0 to 1.
-    seconds:   how long a timeout lasts, or until the true result appears; 0 is never.
+    seconds:   how long a timeout lasts at most, for it ends as the faults are cleared; or until the
+               true result appears, 0 is never.
     reason:    the FailureReason of `fail`.
     """
 
@@ -97,6 +99,8 @@ class FaultInjector:
     def __init__(self, faults: Iterable[Fault] = ()) -> None:
         self._lock = threading.Lock()
         self._remaining: list[tuple[Fault, int | None]] = []
+        #: Set when the faults of now are cleared.
+        self.cleared = threading.Event()
         self.add(faults)
 
     def add(self, faults: Iterable[Fault]) -> None:
@@ -104,8 +108,11 @@ class FaultInjector:
             self._remaining.extend((fault, fault.times) for fault in faults)
 
     def clear(self) -> None:
+        """Forget all faults, and end those that last."""
         with self._lock:
             self._remaining.clear()
+            self.cleared.set()
+            self.cleared = threading.Event()
 
     def remaining(self) -> list[dict[str, Any]]:
         """The faults that still happen; `times` is how often."""

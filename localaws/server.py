@@ -97,7 +97,10 @@ def serve(
         admin = Admin(table, lifecycle, injector, calls)
         router = Router(api, admin, injector, RateLimiter(quotas), calls, other, authenticator)
         with server(host, port, router, verbose=verbose) as real_port:
-            yield Endpoint(host, real_port)
+            try:
+                yield Endpoint(host, real_port)
+            finally:
+                injector.clear()  # else the server waits for what a fault delays
     finally:
         lifecycle.recogniser.close()
         store.clear()

@@ -86,7 +86,7 @@ class Admin:
         if (method, path) == ("POST", "faults"):
             return self._set_faults(body)
         if (method, path) == ("DELETE", "faults"):
-            self._faults.clear()
+            self._lifecycle.clear_faults()
             return plain_json({"faults": 0})
         return plain_json({"error": f"localaws has no {method} {PREFIX}{path}."}, 404)
 

@@ -1,6 +1,7 @@
 """The WSGI application of the port: Transcribe, `/_localaws/`, and the backend's services."""
 
 import io
+import threading
 from collections.abc import Iterable
 from typing import Any
 
@@ -75,12 +76,13 @@ class Router:
     def _transcribe(self, call: Call, environ: Environ) -> Answer:
         try:
             params = decode(_body(environ))
+            cleared = self._faults.cleared
             name = params.get("TranscriptionJobName") or params.get("JobNameContains") or ""
             fault = self._faults.for_call(call.operation, str(name))
             refused = _refuses(fault) or not self._limiter.acquire(call.operation)
             self._calls.add(call.operation, refused=refused)
             if fault and _refuses(fault):
-                return self._misbehave(fault, call)
+                return _misbehave(fault, call, cleared)
             if refused:
                 raise throttled()
             base_url = f"{environ['wsgi.url_scheme']}://{environ['HTTP_HOST']}"
@@ -88,13 +90,14 @@ class Router:
         except ServiceError as error:
             self._calls.add_error(call.operation, error.code)
             return json_error(error)
-        return self._misbehave(fault, call) if fault else answer
+        return _misbehave(fault, call, cleared) if fault else answer
 
     def _other(self, call: Call, environ: Environ, start_response: Any) -> Iterable[bytes]:
         if environ.get("CONTENT_TYPE", "").startswith(_FORM):
             body = _body(environ)
             environ["wsgi.input"] = io.BytesIO(body)
             call = Call(call.service, form_action(body) or call.operation, call.region, call.name)
+        cleared = self._faults.cleared
         fault = self._faults.for_call(call.operation, call.name)
         self._calls.add(call.operation, refused=_refuses(fault))
         if fault is None and call.operation == "ListServiceQuotas":
@@ -105,13 +108,14 @@ class Router:
         if not _refuses(fault):
             # The work is done; the client gets the fault's answer.
             _discard(self._other_app(environ, lambda *_: None))
-        return self._misbehave(fault, call)(environ, start_response)
+        return _misbehave(fault, call, cleared)(environ, start_response)
 
-    def _misbehave(self, fault: Fault, call: Call) -> Answer:
-        """Raises Disconnect for a timeout."""
-        if fault.kind.startswith("timeout"):
-            raise Disconnect(fault.seconds)
-        return fault_answer(fault.kind, call.service)
+
+def _misbehave(fault: Fault, call: Call, cleared: threading.Event) -> Answer:
+    """Raises Disconnect for a timeout."""
+    if fault.kind.startswith("timeout"):
+        raise Disconnect(fault.seconds, cleared)
+    return fault_answer(fault.kind, call.service)
 
 
 def _refuses(fault: Fault | None) -> bool:

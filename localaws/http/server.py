@@ -47,10 +47,9 @@ def serving(host: str, port: int, app: Application, *, verbose: bool) -> Iterato
 
     Raises OSError if it cannot listen there.
     """
-    stopping = threading.Event()
     server = Server(
         (host, port),
-        _Application(app, stopping, verbose=verbose),
+        _Application(app, verbose=verbose),
         numthreads=_THREADS,
         request_queue_size=256,
         timeout=_IDLE_SECONDS,
@@ -65,7 +64,6 @@ def serving(host: str, port: int, app: Application, *, verbose: bool) -> Iterato
     try:
         yield int(server.bind_addr[1])
     finally:
-        stopping.set()
         server.stop()
         thread.join()
 
@@ -96,9 +94,8 @@ class _Gateway(Gateway_10):
 class _Application:
     """Drops connections on request, and reads what the application leaves of a body."""
 
-    def __init__(self, app: Application, stopping: threading.Event, *, verbose: bool) -> None:
+    def __init__(self, app: Application, *, verbose: bool) -> None:
         self._app = app
-        self._stopping = stopping
         self._verbose = verbose
 
     def __call__(self, environ: Environ, start_response: Any) -> Iterator[bytes]:
@@ -112,7 +109,7 @@ class _Application:
         try:
             chunks = self._app(environ, start)
         except Disconnect as end:
-            self._stopping.wait(end.seconds)
+            end.sooner.wait(end.seconds)
             # cheroot closes the connection without an answer.
             raise ConnectionResetError(errno.ECONNRESET, "a fault") from end
         # The rest of a body in chunks would pass for the next request.

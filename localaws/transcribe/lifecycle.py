@@ -1,6 +1,7 @@
 """The life of a job from its start to its end, with any recogniser."""
 
 import logging
+import threading
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -55,6 +56,8 @@ class Lifecycle:
         self._table = table
         self._store = store
         self._faults = faults
+        self._lock = threading.Lock()
+        self._stuck: list[tuple[Job, Recognition | Failure]] = []
         self.recogniser = make_recogniser(self.end)
 
     def start(self, job: Job) -> None:
@@ -71,8 +74,20 @@ class Lifecycle:
 
     def end(self, job: Job, outcome: Recognition | Failure) -> None:
         """A job has ended: write its results, record its state, begin deferred jobs."""
+        with self._lock:
+            if self._faults.for_job(job.name, "stuck"):
+                self._stuck.append((job, outcome))
+                return
         for following in self._finish(job, outcome):
             self.start(following)
+
+    def clear_faults(self) -> None:
+        """Clear all faults; jobs that are stuck end now."""
+        with self._lock:
+            self._faults.clear()
+            stuck, self._stuck = self._stuck, []
+        for job, outcome in stuck:
+            self.end(job, outcome)
 
     def _finish(self, job: Job, outcome: Recognition | Failure) -> list[Job]:
         """Returns the deferred jobs that now run."""

@@ -97,8 +97,11 @@ def requests(short: Path, long: Path) -> Iterator[dict[str, object]]:
 def break_off(stack: Stack, names: set[str]) -> None:
     """Cancel jobs in the middle of their uploads in parts, in any order of their starts."""
 
+    s3 = stack.aws("s3")
+
     def all_are() -> bool:
-        for name in [name for name in names if uploads(stack, name)]:
+        found = s3.list_multipart_uploads(Bucket=BUCKET).get("Uploads", [])
+        for name in names & {each["Key"].split("/")[1] for each in found}:
             stack.client.cancel(name)
             names.remove(name)
         return not names

@@ -118,7 +118,6 @@ def completed(stack: Stack, name: str) -> bool:
 
 @settings(
     max_examples=15,
-    deadline=None,
     phases=[Phase.explicit, Phase.generate],
     suppress_health_check=list(HealthCheck),
 )

@@ -55,13 +55,14 @@ def test_a_message_without_a_name_that_comes_twice_is_one_job(served: Stack) -> 
 
 def test_a_flood_of_requests_does_not_delay_running_jobs(stack: Stack) -> None:
     stack.start_aws("--recogniser", "fixed:0.2")
-    stack.fault(operation="PutObject", kind="timeout", seconds=3, times=1, match="early")
+    stack.hold(operation="PutObject", match="early")
     stack.start_worker()
     early = stack.client.submit(stack.sample("silence.wav"), name="early")
     stack.job_in(early.id, JobState.UPLOADING)
     # They are refused, which costs as much as taking them, and leaves the upload queue free.
     refused = raw_message({"audio": "relative.wav"})
     stack.broker.commands([("LPUSH", CONTROL_QUEUE, *[refused] * 1000)] * 40)
+    stack.clear_faults()
     assert stack.client.wait(early.id, timeout=DEADLINE)[early.id].state is JobState.COMPLETED
     assert stack.broker.command("LLEN", CONTROL_QUEUE) > 1000
 

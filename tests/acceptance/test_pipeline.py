@@ -206,11 +206,13 @@ def test_every_log_line_of_a_job_has_its_id(pipeline: Stack) -> None:
 
 
 def test_a_job_cancelled_while_it_runs_leaves_nothing(stack: Stack) -> None:
-    stack.start_aws("--recogniser", "fixed:2")
+    stack.start_aws("--recogniser", "fixed:0.2")
+    stack.fault(kind="stuck")
     stack.start_worker()
     job = stack.client.submit(stack.sample("hello-world.m4a"), name="unwanted")
     stack.job_in(job.id, JobState.TRANSCRIBING)
     stack.client.cancel(job.id)
+    stack.clear_faults()
     until(lambda: stack.client.get(job.id).cleaned_at, what="cleaned")
     assert stack.client.get(job.id).state is JobState.CANCELLED
     assert stack.objects() == []

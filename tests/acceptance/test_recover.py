@@ -32,10 +32,14 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """A stack for all tests that need no worker to die; each uses names of its own."""
     with make_stack(tmp_path_factory.mktemp("recover")) as built:
         built.start_aws("--recogniser", "fixed:2")
-        built.fault(kind="fail", match="unfit", reason="The media format is not what it says.")
+        fail_the_unfit(built)
         built.aws("s3").upload_file(str(SAMPLES / "silence.wav"), BUCKET, "theirs/talk.wav")
         built.start_worker()
         yield built
+
+
+def fail_the_unfit(stack: Stack) -> None:
+    stack.fault(kind="fail", match="unfit", reason="The media format is not what it says.")
 
 
 def submit(stack: Stack, name: str, **options: object) -> Job:
@@ -98,6 +102,7 @@ def test_what_was_paid_for_comes_back_whole(shared: Stack) -> None:
     on_s3_done = shared.client.submit(THEIR_AUDIO, name="all-in-place-done", language="en-GB")
     first = [done.id, failed.id, keyed_done.id, on_s3_done.id]
     shared.client.wait(first, timeout=DEADLINE)
+    shared.fault(kind="stuck", match="^all-")
     running = submit(shared, "all-running", **RICH)
     clean = submit(shared, "all-clean", cleanup=True)
     keyed = submit(shared, "all-keyed", key="calls/running.wav", formats=("vtt",))
@@ -116,7 +121,11 @@ def test_what_was_paid_for_comes_back_whole(shared: Stack) -> None:
     assert outcome["all-unfit"] == "FAILED"
     for job_id in ("all-done", "all-keyed-done", "all-in-place-done"):
         assert outcome[job_id] == "COLLECTING"
+    for job_id in second:
+        assert outcome[job_id] == "TRANSCRIBING"
     assert set(outcome) == {*first, *second}
+    shared.clear_faults()
+    fail_the_unfit(shared)
     jobs = shared.client.wait(first + second, timeout=DEADLINE, cleaned=True)
     states = {job_id: job.state for job_id, job in jobs.items()}
     assert states.pop("all-unfit") is JobState.FAILED
@@ -222,12 +231,13 @@ def test_a_dry_run_records_nothing(shared: Stack) -> None:
 
 
 def test_a_job_that_was_being_uploaded_can_be_submitted_again(shared: Stack) -> None:
-    shared.fault(operation="PutObject", kind="timeout", seconds=3, times=1, match="half-way/audio")
+    shared.hold(operation="PutObject", match="half-way/audio")
     job = submit(shared, "half-way")
     shared.job_in(job.id, JobState.UPLOADING)
     forget(shared)
-    # The uploader may come to its end, but has lost the job.
-    assert recover(shared, "half-way")["half-way"] in {"not-found", "never-started"}
+    assert recover(shared, "half-way") == {"half-way": "not-found"}
+    shared.clear_faults()
+    fail_the_unfit(shared)
     assert submit(shared, "half-way").id == job.id
     shared.job_in(job.id, JobState.COMPLETED)
     assert started(shared, "half-way") == ["half-way"]
@@ -241,7 +251,7 @@ def test_a_recording_that_was_only_uploaded_is_reported_and_not_started(shared: 
     assert recover(shared, "waiting") == {"waiting": "never-started"}
     assert recorded(shared) == {}
     shared.clear_faults()
-    shared.fault(kind="fail", match="unfit", reason="The media format is not what it says.")
+    fail_the_unfit(shared)
     assert submit(shared, "waiting", formats=("srt",)).id == job.id
     shared.job_in(job.id, JobState.COMPLETED)
     assert started(shared, "waiting") == ["waiting"]
@@ -276,6 +286,7 @@ def test_who_submits_again_knows_the_request_better_than_a_guess(
     shared: Stack, *, ended: bool
 ) -> None:
     name = f"guessed-{ended}".lower()
+    shared.fault(kind="stuck", match=f"^{name}$")
     job = submit(shared, name, **RICH)
     shared.job_in(name, JobState.TRANSCRIBING)
     without_note(shared, f"transcribe-queue/{name}/audio.wav")
@@ -285,8 +296,11 @@ def test_who_submits_again_knows_the_request_better_than_a_guess(
     assert (guessed.language, guessed.max_speaker_labels) == ("en-GB", 3)
     assert guessed.output is None
     if ended:
+        shared.clear_faults()
         shared.job_in(name, JobState.COMPLETED)
     assert submit(shared, name, **RICH).id == job.id
+    shared.clear_faults()
+    fail_the_unfit(shared)
     corrected = shared.client.wait(name, timeout=DEADLINE)[name]
     assert corrected.state is JobState.COMPLETED
     assert corrected.request.output == "rich"
@@ -311,11 +325,14 @@ def test_a_name_is_not_reused_for_other_audio(shared: Stack) -> None:
 
 def test_a_later_attempt_is_the_one_that_counts(shared: Stack) -> None:
     shared.fault(kind="fail", match="^again$", times=1)
+    shared.fault(kind="stuck", match="^again--try-2$")
     job = submit(shared, "again")
     until(lambda: shared.client.get(job.id).attempt == 2)
     shared.job_in(job.id, JobState.TRANSCRIBING)
     forget(shared)
-    recover(shared, "again")
+    assert recover(shared, "again") == {"again": "TRANSCRIBING"}
+    shared.clear_faults()
+    fail_the_unfit(shared)
     assert shared.job_in(job.id, JobState.COMPLETED).attempt == 2
     assert started(shared, "again") == ["again", "again--try-2"]
 
@@ -357,7 +374,8 @@ def test_without_a_worker_nobody_waits(stack: Stack) -> None:
 
 
 def test_what_still_runs_is_awaited_and_not_started_again(stack: Stack) -> None:
-    stack.start_aws("--recogniser", "fixed:6")
+    stack.start_aws("--recogniser", "fixed:0.2")
+    stack.fault(kind="stuck", match="^running$")
     stack.start_worker(max_running_jobs="1")
     job = submit(stack, "running")
     stack.job_in(job.id, JobState.TRANSCRIBING)
@@ -367,6 +385,7 @@ def test_what_still_runs_is_awaited_and_not_started_again(stack: Stack) -> None:
     submit(stack, "next")
     stack.job_in("next", JobState.READY)
     assert stack.client.get(job.id).state is JobState.TRANSCRIBING
+    stack.clear_faults()
     # No producer submits again, so the poll alone sees it end.
     stack.job_in(job.id, JobState.COMPLETED)
     stack.job_in("next", JobState.COMPLETED)

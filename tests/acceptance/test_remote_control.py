@@ -28,7 +28,7 @@ def ping(stack: Stack) -> bool:
 
 def test_it_answers_also_after_redis_was_restarted_under_running_tasks(stack: Stack) -> None:
     stack.start_aws("--recogniser", "fixed:0.2")
-    stack.fault(operation="PutObject", kind="timeout", seconds=8, times=3, match="audio")
+    stack.hold(operation="PutObject", match="audio")
     worker = stack.start_worker()
     recording = stack.sample("silence.wav")
     ids = stack.client.submit_many(
@@ -38,6 +38,7 @@ def test_it_answers_also_after_redis_was_restarted_under_running_tasks(stack: St
     until(lambda: stack.client.counts()[JobState.UPLOADING] == 3)
     stack.stop_redis(signal.SIGKILL)
     stack.start_redis_again()
+    stack.clear_faults()
     jobs = stack.client.wait(ids, timeout=DEADLINE)
     assert {job.state for job in jobs.values()} == {JobState.COMPLETED}
     assert worker.poll() is None

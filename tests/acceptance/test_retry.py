@@ -143,10 +143,14 @@ def test_a_job_that_is_gone_with_its_result_is_started_anew(served: Stack) -> No
 @pytest.mark.parametrize("state", [JobState.TRANSCRIBING, JobState.COLLECTING])
 def test_a_cancelled_job_was_deleted_and_is_started_anew(served: Stack, state: JobState) -> None:
     name = f"cancelled-{state.lower()}"
-    served.fault(operation="GetObject", kind="timeout", seconds=2, times=1, match=f"/{name}/")
+    if state is JobState.TRANSCRIBING:
+        served.fault(kind="stuck", match=f"^{name}$")
+    else:
+        served.hold(operation="GetObject", match=f"/{name}/")
     submit(served, name)
     served.job_in(name, state)
     served.client.cancel(name)
+    served.clear_faults()
     started_anew(served, retried(served, name))
 
 

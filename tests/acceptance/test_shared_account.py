@@ -53,12 +53,16 @@ def changes(stack: Stack, what: str) -> list[str]:
 
 
 def test_slots_that_others_have_are_left_to_them_until_they_are_gone(stack: Stack) -> None:
-    stack.start_aws("--recogniser", "fixed:15", "--quota", "jobs=10")
+    stack.start_aws("--recogniser", "fixed:1", "--quota", "jobs=10")
+    stack.fault(kind="stuck")
     stack.start_worker()
     until(lambda: account(stack).quota == 10)
     start_others(stack, 7)
     ids = submit(stack, 9)
     until(lambda: account(stack).others == 7)
+    stack.clear_faults()
+    # Those of ours that have no slot yet.
+    stack.fault(kind="stuck", match="^job-")
     seen: list[Account] = []
 
     def others_are_gone() -> bool:
@@ -70,18 +74,23 @@ def test_slots_that_others_have_are_left_to_them_until_they_are_gone(stack: Stac
     assert account(stack).refused <= 9, "those that were started before the others were seen"
     until(lambda: stack.client.counts()[JobState.TRANSCRIBING] > 3)
     until(lambda: account(stack).slots == 10)
+    stack.clear_faults()
     jobs = stack.client.wait(ids, timeout=DEADLINE)
     assert {job.state for job in jobs.values()} == {JobState.COMPLETED}
     assert changes(stack, "slots") == ["account.slowed", "account.recovered"]
 
 
 def test_a_full_account_is_not_run_into_all_the_time(stack: Stack) -> None:
-    stack.start_aws("--recogniser", "fixed:6", "--quota", "jobs=10")
+    stack.start_aws("--recogniser", "fixed:1", "--quota", "jobs=10")
+    stack.fault(kind="stuck", match="^others-")
     stack.start_worker()
     until(lambda: account(stack).quota == 10)
     start_others(stack, 10)
     ids = submit(stack, 12)
     until(lambda: account(stack).refused)
+    since = stack.now()
+    until(lambda: stack.now() > since + 5, what="time in which to run into it again")
+    stack.clear_faults()
     jobs = stack.client.wait(ids, timeout=DEADLINE)
     assert {job.state for job in jobs.values()} == {JobState.COMPLETED}
     assert account(stack).refused <= 20, "no more than a few at a time, and not each second"

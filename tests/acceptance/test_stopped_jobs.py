@@ -17,21 +17,24 @@ NAME = "stopped"
 
 
 def in_state(stack: Stack, state: JobState) -> None:
-    """A job that stays in a state for long enough to be stopped there."""
-    stack.start_aws("--recogniser", "fixed:3" if state is JobState.TRANSCRIBING else "fixed:0.2")
-    slow = {
-        JobState.UPLOADING: ("PutObject", "timeout"),
-        JobState.STARTING: ("StartTranscriptionJob", "timeout_after"),
-        JobState.COLLECTING: ("GetObject", "timeout"),
-    }
-    if state in slow:
-        operation, kind = slow[state]
-        stack.fault(operation=operation, kind=kind, seconds=4, times=1)
+    """A job that stays in a state until `clear_faults`."""
+    stack.start_aws("--recogniser", "fixed:0.2")
+    match state:
+        case JobState.UPLOADING:
+            stack.hold(operation="PutObject")
+        case JobState.STARTING:
+            stack.hold(operation="StartTranscriptionJob", kind="timeout_after", times=1)
+            # Nor is it adopted meanwhile.
+            stack.hold(operation="*TranscriptionJob")
+        case JobState.TRANSCRIBING:
+            stack.fault(kind="stuck")
+        case JobState.COLLECTING:
+            stack.hold(operation="GetObject")
     queues = ("-Q", Stage.CLEANUP.queue) if state is JobState.QUEUED else ()
     # READY: the account's only slot is taken.
     stack.start_worker("worker", *queues, max_running_jobs="1")
     if state is JobState.READY:
-        stack.fault(operation="StartTranscriptionJob", kind="timeout", seconds=8, match="first")
+        stack.hold(operation="StartTranscriptionJob", match="first")
         stack.client.submit(stack.sample("silence.wav", "first.wav"), name="first")
         stack.job_in("first", JobState.STARTING)
     stack.client.submit(stack.sample("silence.wav"), name=NAME)
@@ -75,6 +78,7 @@ def test_a_cancelled_job_leaves_nothing(stack: Stack, state: JobState) -> None:
     done = stack.transcribe("cancel", NAME)
     assert done.returncode == 0, done.stderr
     assert stack.client.get(NAME).state is JobState.CANCELLED
+    stack.clear_faults()
     until(lambda: not artifacts(stack), what=f"nothing left: {artifacts(stack)}")
     assert stack.client.get(NAME).state is JobState.CANCELLED
 
@@ -86,6 +90,7 @@ def test_a_job_past_its_deadline_fails_wherever_it_is(stack: Stack, state: JobSt
     failed = stack.job_in(NAME, JobState.FAILED)
     assert failed.error is not None
     assert (failed.error.code, failed.error.stage) == ("DeadlineExceeded", STAGE_OF[state])
+    stack.clear_faults()
 
     def only_objects() -> bool:
         # It did not ask for cleanup: its objects stay, all else goes. A result that was there
@@ -98,9 +103,9 @@ def test_a_job_past_its_deadline_fails_wherever_it_is(stack: Stack, state: JobSt
 
 
 def big_upload(stack: Stack) -> None:
-    """An upload in parts of which one does not get through for a while."""
+    """An upload in parts of which none gets through until `clear_faults`."""
     stack.start_aws("--recogniser", "fixed:0.2")
-    stack.fault(operation="UploadPart", kind="timeout", seconds=6, times=2)
+    stack.hold(operation="UploadPart")
     sample = stack.sample("silence.wav")
     with sample.open("ab") as file:
         file.truncate(3 * PART_BYTES)
@@ -125,6 +130,7 @@ def test_an_upload_in_parts_is_aborted_even_if_its_worker_was_killed(
         stack.start_worker("cleaner", "-Q", Stage.CLEANUP.queue)
     stop(stack)
     stack.job_in(NAME, JobState.CANCELLED, JobState.FAILED)
+    stack.clear_faults()
     until(lambda: not artifacts(stack), what=f"nothing left: {artifacts(stack)}")
 
 
@@ -138,6 +144,7 @@ def test_an_upload_in_parts_that_was_killed_is_aborted_by_the_next(
     until(lambda: uploads(stack))
     worker.kill()
     worker.wait()
+    stack.clear_faults()
     stack.start_worker("next")
     stack.job_in(NAME, JobState.COMPLETED)
     assert uploads(stack) == []

@@ -86,7 +86,7 @@ def test_the_log_goes_to_the_file_of_f(stack: Stack) -> None:
 
 def test_c_bounds_how_many_stages_are_at_work_at_once(stack: Stack) -> None:
     stack.start_aws("--recogniser", "fixed:0.2")
-    stack.fault(operation="PutObject", kind="timeout", seconds=5, times=3, match="audio")
+    stack.hold(operation="PutObject", match="audio")
     stack.start_worker("worker", "-c", "2", concurrency="9")
     recording = stack.sample("silence.wav")
     ids = stack.client.submit_many(
@@ -95,6 +95,8 @@ def test_c_bounds_how_many_stages_are_at_work_at_once(stack: Stack) -> None:
     until(lambda: stack.client.counts()[JobState.UPLOADING] == 2)
     (report,) = stack.client.fleet.alive()
     assert report.concurrency == 2
+    assert stack.client.counts()[JobState.UPLOADING] == 2
+    stack.clear_faults()
     jobs = stack.client.wait(ids, timeout=60)
     assert {job.state for job in jobs.values()} == {JobState.COMPLETED}
     assert stack.client.counts()[JobState.COMPLETED] == 3

@@ -43,11 +43,13 @@ def ended(worker: Context, work: Work) -> None:
 def test_what_is_missing_while_the_job_runs_is_awaited(
     stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    worker = worker_of(stack, monkeypatch, "fixed:3")
+    worker = worker_of(stack, monkeypatch)
+    stack.fault(kind="stuck")
     at_transcribe(worker, stack, **SUBTITLES)
     work = acquired_work(worker, Stage.COLLECT, "one")
     with pytest.raises(Transient, match="still writing"):
         extra_files.fetch_extra_files(work)
+    stack.clear_faults()
     ended(worker, work)
     extra = extra_files.fetch_extra_files(acquired_work(worker, Stage.COLLECT, "one"))
     assert set(extra.files) == {"aws.srt", "aws.vtt"}

@@ -252,7 +252,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory, redis_server: str) -> Itera
         yield built
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60, suppress_health_check=list(HealthCheck))
 @given(steps=STEPS)
 def test_no_job_is_lost_doubled_or_delayed_in_any_order_of_steps(
     shared: Stack, steps: list[tuple[str, str, int, int] | tuple[str, int]]

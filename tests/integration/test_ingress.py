@@ -55,7 +55,8 @@ def worker(
 
 
 @settings(
-    max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=300,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(request=json_values | near_misses)
 def test_every_message_is_either_recorded_or_kept_with_a_reason(

@@ -6,6 +6,7 @@ import errno
 import json
 import os
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from http.client import HTTPConnection
 from io import BytesIO
 from typing import Any
@@ -222,13 +223,28 @@ def test_cleared_faults_happen_no_more(account: Account) -> None:
     account.start("one")
 
 
+def test_a_call_that_a_fault_delays_ends_with_the_faults(account: Account) -> None:
+    account.fault(operation="GetTranscriptionJob", kind="timeout", seconds=600)
+    account.start("one")
+    with ThreadPoolExecutor(1) as threads:
+        calling = threads.submit(
+            account.transcribe.get_transcription_job, TranscriptionJobName="one"
+        )
+        until(lambda: account.admin("GET", "account")["calls"].get("GetTranscriptionJob"))
+        assert not calling.done()
+        account.admin("DELETE", "faults")
+        assert isinstance(calling.exception(), ConnectionClosedError)
+
+
 def test_a_job_whose_bucket_is_gone_fails() -> None:
-    with serve(recogniser="fixed:3", quota=UNLIMITED, buckets=["media"]) as endpoint:
+    with serve(recogniser="fixed:0", quota=UNLIMITED, buckets=["media"]) as endpoint:
         account = Account(endpoint)
+        account.fault(kind="stuck")
         account.start("one")
         account.s3.delete_object(Bucket="media", Key="a.wav")
         account.s3.delete_object(Bucket="media", Key=".write_access_check_file.temp")
         account.s3.delete_bucket(Bucket="media")
+        account.admin("DELETE", "faults")
         until(lambda: not account.admin("GET", "jobs")["running"])
         (job,) = account.admin("GET", "jobs")["jobs"]
         account.s3.close()
@@ -355,6 +371,19 @@ def test_a_fault_deletes_a_job_as_it_ends(quick: Account) -> None:
 
     assert code_of(caught)[0] == "BadRequestException"
     assert document(quick, "gone") is not None
+
+
+def test_a_job_that_is_stuck_runs_until_the_faults_are_cleared(quick: Account) -> None:
+    quick.fault(kind="stuck", match="^stuck$")
+    quick.start("stuck")
+    quick.start("other")
+    ended(quick, "other")
+    assert quick.admin("GET", "account")["running"] == 1
+    with pytest.raises(ClientError, match="can be deleted"):
+        quick.transcribe.delete_transcription_job(TranscriptionJobName="stuck")
+    quick.admin("DELETE", "faults")
+    ended(quick, "stuck")
+    assert json.loads(document(quick, "stuck") or b"")["jobName"] == "stuck"
 
 
 def test_a_fault_loses_the_bucket(account: Account) -> None:

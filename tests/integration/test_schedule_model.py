@@ -477,7 +477,6 @@ def test_redis_does_what_the_model_says(shared: Stack) -> None:
         settings=settings(
             max_examples=100,
             stateful_step_count=40,
-            deadline=None,
             derandomize="CI" in os.environ,
             suppress_health_check=list(HealthCheck),
         ),

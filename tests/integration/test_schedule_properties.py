@@ -20,7 +20,7 @@ from tests.support.stack import Stack
 
 pytestmark = pytest.mark.redis
 
-few = settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
+few = settings(max_examples=15, suppress_health_check=list(HealthCheck))
 
 
 @pytest.fixture(scope="module")

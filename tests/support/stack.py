@@ -199,13 +199,17 @@ class Stack:
         """Tell the endpoint to misbehave; the fields are those of a localaws fault."""
         self._admin("POST", "faults", json.dumps([fields]).encode())
 
+    def hold(self, **fields: object) -> None:
+        """Delay calls until `clear_faults`, as far as their client waits; fields as of a fault."""
+        self.fault(**{"kind": "timeout", "seconds": 600, **fields})
+
     def faults(self) -> list[dict[str, Any]]:
         """The faults that may still strike."""
         left: list[dict[str, Any]] = self._admin("GET", "faults")
         return left
 
     def clear_faults(self) -> None:
-        """Let the endpoint behave again."""
+        """Let the endpoint behave again, also in calls that it delays and jobs that are stuck."""
         self._admin("DELETE", "faults")
 
     def _admin(self, method: str, path: str, body: bytes | None = None) -> Any:

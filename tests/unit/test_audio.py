@@ -324,7 +324,7 @@ def _bytes_read() -> int:
     return int(counts.split("rchar: ")[1].split()[0])
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     head=st.sampled_from(
         [

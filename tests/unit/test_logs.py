@@ -104,7 +104,8 @@ def test_no_value_can_forge_a_line(written: Callable[[], list[dict[str, Any]]]) 
 
 
 @settings(
-    max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=50,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(text=st.text(alphabet=st.characters(), max_size=40))
 def test_any_text_comes_back_from_one_line(

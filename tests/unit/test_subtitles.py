@@ -168,7 +168,7 @@ def check_blocks(blocks: list[list[str]]) -> list[str]:
     return [line for _, *lines in blocks for line in lines]
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(talks() | talks(tidy=False))
 def test_cues_never_overlap_and_contain_every_word_once_in_order(words: list[Word]) -> None:
     segments = cut(words)
@@ -187,7 +187,6 @@ def test_cues_never_overlap_and_contain_every_word_once_in_order(words: list[Wor
     assert squeezed("".join(bare)) == said
 
 
-@settings(deadline=None)
 @given(st.lists(st.text("abc", min_size=1, max_size=20), max_size=60))
 def test_no_cue_grows_past_two_lines_of_forty_two(contents: list[str]) -> None:
     words = [word(content, n * 0.2, (n + 1) * 0.2) for n, content in enumerate(contents)]

@@ -433,19 +433,17 @@ def parse_and_render(data: bytes | str) -> None:
     assert transcript.confidence is None or isinstance(transcript.confidence, float)
 
 
-@settings(deadline=None)
 @given(ANY_JSON)
 def test_any_json_is_a_transcript_or_a_bad_one(value: Any) -> None:
     parse_and_render(json.dumps(value))
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=60))
 def test_any_bytes_are_a_transcript_or_a_bad_one(data: bytes) -> None:
     parse_and_render(data)
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(st.sampled_from(paths(FULL)[1:]), ANY_JSON)
 def test_a_result_with_any_damage_is_a_transcript_or_a_bad_one(
     path: tuple[Any, ...], value: Any
