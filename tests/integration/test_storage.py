@@ -18,6 +18,7 @@ from typing import Any
 from urllib.request import Request, urlopen
 
 import pytest
+from botocore.exceptions import ParamValidationError
 from moto.moto_server.threaded_moto_server import ThreadedMotoServer
 
 from producer.contract.s3_uri import S3Uri
@@ -393,6 +394,22 @@ def test_uploads_of_other_keys_are_not_aborted(s3: Any, storage: Storage) -> Non
     storage.abort_uploads(S3Uri("s3://storage-test/ab"))
 
 
+@pytest.mark.parametrize("quick", [False, True])
+@pytest.mark.parametrize("where", [("storage-test", ""), ("", "talk.wav")])
+def test_a_call_without_a_key_or_a_bucket_is_never_sent(
+    environment: None, where: tuple[str, str], *, quick: bool
+) -> None:
+    client: Any = Aws(WorkerSettings.load()).s3(quick=quick)
+    sent: list[object] = []
+    client.meta.events.register("before-send.s3", lambda **call: sent.append(call))
+    bucket, key = where
+    for operation in ("put_object", "get_object", "head_object", "delete_object"):
+        # Without its key, DeleteObject is DeleteBucket.
+        with pytest.raises(ParamValidationError):
+            getattr(client, operation)(Bucket=bucket, Key=key)
+    assert not sent
+
+
 def test_a_missing_bucket_is_an_error_of_its_own(storage: Storage, tmp_path: Path) -> None:
     path = write(tmp_path / "a", 10)
     with path.open("rb") as file, pytest.raises(Transient) as waits:
@@ -400,13 +417,13 @@ def test_a_missing_bucket_is_an_error_of_its_own(storage: Storage, tmp_path: Pat
     with pytest.raises(Transient) as waits_too:
         storage.read(S3Uri("s3://no-such-bucket/a"))
     with pytest.raises(Permanent) as permanent:
-        storage.bucket_region("no-such-bucket")
+        storage.bucket_region(S3Uri("s3://no-such-bucket/a"))
     for caught in (waits, waits_too, permanent):
         assert caught.value.code == "NoSuchBucket"
 
 
 def test_where_a_bucket_is(storage: Storage) -> None:
-    assert storage.bucket_region("storage-test") == "us-east-1"
+    assert storage.bucket_region(URI) == "us-east-1"
 
 
 def test_memory_stays_flat_however_large_the_file(s3: Any, tmp_path: Path) -> None:

@@ -147,15 +147,17 @@ class Storage:
         with errors_classified("ListMultipartUploads"):
             pages = self._client.get_paginator("list_multipart_uploads")
             uploads = [
-                (upload["Key"], upload["UploadId"])
+                (S3Uri(f"s3://{uri.bucket}/{upload['Key']}"), upload["UploadId"])
                 for page in pages.paginate(Bucket=uri.bucket, Prefix=uri.key)
                 for upload in page.get("Uploads", [])
                 if beneath or upload["Key"] == uri.key
                 if only is None or upload["UploadId"] in only
             ]
-        for key, upload_id in uploads:
+        for found, upload_id in uploads:
             with suppress(NotFound), errors_classified("AbortMultipartUpload"):
-                self._client.abort_multipart_upload(Bucket=uri.bucket, Key=key, UploadId=upload_id)
+                self._client.abort_multipart_upload(
+                    Bucket=found.bucket, Key=found.key, UploadId=upload_id
+                )
         return len(uploads)
 
     def has_content(
@@ -213,17 +215,17 @@ class Storage:
         with errors_classified("DeleteObject"):
             self._client.delete_object(Bucket=uri.bucket, Key=uri.key)
 
-    def bucket_region(self, bucket: str) -> str:
-        """The region of a bucket.
+    def bucket_region(self, uri: S3Uri) -> str:
+        """The region of the bucket of an object or folder.
 
         Raises:
             Transient, Permanent: as AWS's error is classified; also if the bucket does not exist.
         """
         try:
             with errors_classified("HeadBucket"):
-                head = self._client.head_bucket(Bucket=bucket)
+                head = self._client.head_bucket(Bucket=uri.bucket)
         except NotFound as error:
-            raise Permanent("NoSuchBucket", f"The bucket {bucket} does not exist.") from error
+            raise Permanent("NoSuchBucket", f"The bucket {uri.bucket} does not exist.") from error
         headers = head["ResponseMetadata"]["HTTPHeaders"]
         return str(headers.get("x-amz-bucket-region", ""))
 

@@ -67,8 +67,6 @@ class Aws:
         """
         attempts, read_timeout = (1, _QUICK) if quick else (2, 20)
         config = self._config(attempts=attempts, read_timeout=read_timeout)
-        # S3Uri holds no empty bucket or key, and validation costs some 3 ms of CPU a job.
-        config = config.merge(Config(parameter_validation=False))
         with _endpoint_checked():
             client = self.session.client("s3", config=config)
         if client.meta.endpoint_url.startswith("https:"):

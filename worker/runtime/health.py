@@ -14,6 +14,7 @@ from producer.errors import BrokerUnavailable, BrokerUnusable
 from worker.background import run_in_background
 from worker.errors import StageError
 from worker.runtime.context import Context
+from worker.s3_keys import jobs_folder
 
 log = structlog.get_logger()
 
@@ -98,7 +99,7 @@ class Health:
     def _bucket(self) -> tuple[Check, ...]:
         bucket, region = self._worker.settings.bucket, self._worker.aws.region
         try:
-            found = self._worker.storage.bucket_region(bucket)
+            found = self._worker.storage.bucket_region(jobs_folder(self._worker.settings))
         except StageError as error:
             return (Check(subject="bucket", ok=False, message=error.message),)
         reachable = Check(subject="bucket", ok=True, message=bucket)

@@ -195,7 +195,7 @@ def _check_object(work: Work, uri: S3Uri) -> None:
 def _check_bucket(storage: Storage, uri: S3Uri) -> None:
     """Say so if it is the whole bucket that is missing; S3 answers HeadObject without words."""
     try:
-        storage.bucket_region(uri.bucket)
+        storage.bucket_region(uri)
     except Permanent as error:
         if error.code == "NoSuchBucket":
             raise
