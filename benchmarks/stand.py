@@ -78,6 +78,8 @@ class Stand:
             # The recordings were written a moment before.
             "TRANSCRIBE_QUIET_PERIOD": "0",
             "AWS_ENDPOINT_URL": self._endpoint,
+            # As for Amazon S3.
+            "TRANSCRIBE_CONDITIONAL_PUT": "on",
             **sandbox.aws_keys,
             "AWS_DEFAULT_REGION": "us-east-1",
             "AWS_CONFIG_FILE": os.devnull,

@@ -65,7 +65,7 @@ class Ours:
     """What a worker does."""
 
     def __init__(self, client: Any) -> None:
-        self._storage = Storage(client)
+        self._storage = Storage(client, "on")
 
     def put(self, path: Path, key: str) -> None:
         with path.open("rb") as file:
@@ -97,6 +97,7 @@ def main() -> None:
             **sandbox.aws_keys,
             "AWS_DEFAULT_REGION": "us-east-1",
             "TRANSCRIBE_BUCKET": BUCKET,
+            "TRANSCRIBE_CONDITIONAL_PUT": "on",
         }
         _report(options, Path(folder), endpoint)
 

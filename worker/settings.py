@@ -19,6 +19,9 @@ from worker.legacy_env_file import LegacySettings, read_settings
 _BUCKET = re.compile(r"[a-z0-9][.\-a-z0-9]{1,61}[a-z0-9]")
 
 
+ConditionalPut = Literal["auto", "on", "off"]
+
+
 class WorkerSettings(ProducerSettings):
     """The settings of a worker, beside the producer's."""
 
@@ -43,6 +46,11 @@ class WorkerSettings(ProducerSettings):
         default="",
         description="The one `key` at which jobs may overwrite objects of others; `transcribe "
         "local --replace` sets it.",
+    )
+    conditional_put: ConditionalPut = Field(
+        default="auto",
+        description="Whether uploads carry If-None-Match, so that S3 overwrites nothing; `auto` is "
+        "`on` for Amazon S3 and `off` for other endpoints, where a HEAD comes first.",
     )
     audio_roots: Annotated[tuple[Path, ...], NoDecode] = Field(
         default=(Path(),),

@@ -18,14 +18,14 @@ from producer.contract.job import JobState
 from producer.contract.s3_uri import S3Uri
 from producer.contract.stages import Stage
 from tests.support.stack import BUCKET, Stack
-from tests.support.stages import acquired_work, started, uploaded, worker_of
+from tests.support.stages import acquired_work, started, worker_of
 from tests.support.waiting import until
 from worker.aws.s3 import Storage
 from worker.aws.session import Aws
 from worker.aws.transfer import PART_BYTES, PARTS_AT_ONCE
 from worker.errors import Permanent, Transient
 from worker.runtime.context import Context
-from worker.settings import WorkerSettings
+from worker.settings import ConditionalPut, WorkerSettings
 from worker.stages import upload as uploading
 
 MB = 1024 * 1024
@@ -147,18 +147,24 @@ def test_what_is_there_is_left_alone_if_so_asked(
     assert worker.storage.read(URI) == second.read_bytes()
 
 
-def test_a_small_recording_costs_one_call(stack: Stack, worker: Context) -> None:
-    # Of the first of a process it learns what the endpoint can do.
-    uploaded(worker, stack, "first")
-    before = stack.account()["calls"]
-    stack.client.submit(stack.sample("silence.wav"), name="one")
+@pytest.mark.parametrize("key", [None, "calls/one.wav"])
+@pytest.mark.parametrize(
+    ("setting", "calls"),
+    [("on", {"PutObject": 1}), ("off", {"HeadObject": 1, "PutObject": 1})],
+)
+def test_a_small_recording_costs_one_call_where_s3_itself_says_what_is_there(
+    stack: Stack,
+    monkeypatch: pytest.MonkeyPatch,
+    setting: str,
+    calls: dict[str, int],
+    key: str | None,
+) -> None:
+    stack.environment["TRANSCRIBE_CONDITIONAL_PUT"] = setting
+    worker = worker_of(stack, monkeypatch)
+    stack.client.submit(stack.sample("silence.wav"), name="one", key=key)
     uploading.upload_audio(acquired_work(worker, Stage.UPLOAD, "one"))
-    after = stack.account()["calls"]
-    made = {
-        operation: counts["count"] - before.get(operation, {"count": 0})["count"]
-        for operation, counts in after.items()
-    }
-    assert {each: count for each, count in made.items() if count} == {"PutObject": 1}
+    made = {operation: each["count"] for operation, each in stack.account()["calls"].items()}
+    assert made == calls
 
 
 def test_an_upload_whose_answer_was_lost_is_not_sent_again(stack: Stack, worker: Context) -> None:
@@ -173,15 +179,14 @@ def test_an_upload_whose_answer_was_lost_is_not_sent_again(stack: Stack, worker:
 
 
 class SlowS3(BaseHTTPRequestHandler):
-    """S3 that takes parts when the gate is open, and all else at once."""
+    """S3 that takes parts when the gate is open, all else at once, and nothing on a condition."""
 
     protocol_version = "HTTP/1.1"
     server: Slow
 
     def do_PUT(self) -> None:
         self.rfile.read(int(self.headers["Content-Length"]))
-        if "IfNoneMatch" in self.server.unknown and self.headers["If-None-Match"]:
-            self.server.refused += 1
+        if self.headers["If-None-Match"]:
             self._answer(501, "<Error><Code>NotImplemented</Code></Error>")
             return
         if "partNumber" in self.path:
@@ -218,20 +223,20 @@ class SlowS3(BaseHTTPRequestHandler):
 class Slow(ThreadingHTTPServer):
     """The server of it."""
 
-    def __init__(self, *unknown: str) -> None:
+    def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), SlowS3)
         self.lock = threading.Lock()
         self.gate = threading.Event()
         self.parts: list[str] = []
         self.started_requests: list[str] = []
         self.most = 0
-        self.unknown = unknown
-        self.refused = 0
 
 
 @contextmanager
-def slow_s3(patch: pytest.MonkeyPatch, *unknown: str) -> Iterator[tuple[Slow, Storage]]:
-    with Slow(*unknown) as server:
+def slow_s3(
+    patch: pytest.MonkeyPatch, conditional_put: ConditionalPut = "auto"
+) -> Iterator[tuple[Slow, Storage]]:
+    with Slow() as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
         for name, value in {
@@ -244,7 +249,7 @@ def slow_s3(patch: pytest.MonkeyPatch, *unknown: str) -> Iterator[tuple[Slow, St
             patch.setenv(name, value)
         client = Aws(WorkerSettings.load()).s3()
         try:
-            yield server, Storage(client)
+            yield server, Storage(client, conditional_put)
         finally:
             server.gate.set()
             client.close()
@@ -280,28 +285,61 @@ def test_parts_of_all_large_files_are_bounded_and_shared_and_the_small_pass_them
     assert {*next_ones} == {f"/{BUCKET}/{key}" for key in ("first", "second", "third")}
 
 
-def test_an_endpoint_without_conditional_writes_is_asked_for_one_once(
+def test_an_endpoint_without_conditional_writes_needs_no_setting(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    path = sparse(tmp_path / "a", 1000)
-    with slow_s3(monkeypatch, "IfNoneMatch") as (server, storage):
-        for _ in range(3):
-            with path.open("rb") as file:
-                assert storage.put(file, URI, "talk", go_on, only_new=True)
-        assert server.refused == 1
+    with (
+        sparse(tmp_path / "a", 1000).open("rb") as file,
+        slow_s3(monkeypatch) as (_, storage),
+    ):
+        assert storage.put(file, URI, "talk", go_on, only_new=True)
 
 
-def test_where_conditions_are_ignored_a_job_that_redis_forgot_is_still_known_for_its_own(
-    stack: Stack, worker: Context
+def test_a_setting_that_is_wrong_for_the_endpoint_is_named_while_the_job_waits(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    for storage in (worker.storage, worker.quick.storage):
-        events = storage._client.meta.events
-        events.register(
-            "before-sign.s3.PutObject",
-            lambda request, **_: request.headers.__delitem__("If-None-Match"),
-        )
-    uploaded(worker, stack, "first")
+    monkeypatch.chdir(tmp_path)
+    with (
+        sparse(tmp_path / "a", 1000).open("rb") as file,
+        slow_s3(monkeypatch, "on") as (_, storage),
+        pytest.raises(Transient, match="TRANSCRIBE_CONDITIONAL_PUT=off"),
+    ):
+        storage.put(file, URI, "talk", go_on, only_new=True)
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "expected"),
+    [
+        (None, True),
+        ("https://s3.eu-west-1.amazonaws.com", True),
+        ("https://bucket.vpce-1a2b-3c4d.s3.us-east-1.vpce.amazonaws.com", True),
+        ("https://s3.cn-north-1.amazonaws.com.cn", True),
+        ("http://127.0.0.1:9000", False),
+        ("https://amazonaws.com.example.org", False),
+    ],
+)
+def test_amazon_s3_alone_is_trusted_to_honour_conditions(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, endpoint: str | None, *, expected: bool
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TRANSCRIBE_BUCKET", BUCKET)
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    if endpoint is None:
+        monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
+    else:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
+    client = Aws(WorkerSettings.load()).s3()
+    assert Storage(client).has_conditional_put is expected
+    assert Storage(client, "on").has_conditional_put
+    assert not Storage(client, "off").has_conditional_put
+
+
+def test_without_conditions_a_job_that_redis_forgot_is_still_known_for_its_own(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stack.environment["TRANSCRIBE_CONDITIONAL_PUT"] = "off"
+    worker = worker_of(stack, monkeypatch)
     started(worker, stack, "one")
     stack.broker.command("FLUSHALL")
     # S3 has times to the second.

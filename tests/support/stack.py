@@ -57,6 +57,8 @@ class Stack:
             "TRANSCRIBE_POLL_INTERVAL": "0.3",
             "TRANSCRIBE_DISPATCH_INTERVAL": "0.05",
             "TRANSCRIBE_LEASE": str(LEASE),
+            # As for Amazon S3.
+            "TRANSCRIBE_CONDITIONAL_PUT": "on",
             # What tests submit they have written a moment before.
             "TRANSCRIBE_QUIET_PERIOD": "0",
         }

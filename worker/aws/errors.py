@@ -138,7 +138,11 @@ def _written_meanwhile(error: Refusal) -> StageError:
 
 
 def _not_implemented(error: Refusal) -> StageError:
-    return Transient(error.code, f"The endpoint does not implement {error.operation}.")
+    return Transient(
+        error.code,
+        f"The endpoint does not implement {error.operation} as it is called; if it lacks "
+        "If-None-Match, set TRANSCRIBE_CONDITIONAL_PUT=off.",
+    )
 
 
 def _no_bucket(error: Refusal) -> StageError:

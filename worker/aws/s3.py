@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator
 from contextlib import closing, contextmanager, suppress
 from io import BufferedReader
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -16,6 +17,7 @@ from worker.aws.objects import OWNER, REQUEST, OpenObject, StoredObject, stored_
 from worker.aws.payload import Progress
 from worker.aws.transfer import Sender, UploadStarted
 from worker.errors import Permanent, StageError, Transient
+from worker.settings import ConditionalPut
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -23,20 +25,27 @@ if TYPE_CHECKING:
 #: Expired or wrong credentials among other things; a HEAD has no body to tell them apart.
 _WITHOUT_WORDS = frozenset({"400", "403"})
 _CHUNK = 1024 * 1024
+#: What the hosts of Amazon S3 end with, whichever of its endpoints is used.
+_AMAZON = (".amazonaws.com", ".amazonaws.com.cn", ".amazonaws.eu")
 
 
 class Storage:
     """Objects in S3."""
 
-    def __init__(self, client: S3Client) -> None:
-        """Use `client`, which may be shared between threads."""
-        self._client = client
-        self._sender = Sender(client)
+    def __init__(self, client: S3Client, conditional_put: ConditionalPut = "auto") -> None:
+        """Use `client`, which may be shared between threads.
 
-    @property
-    def has_conditional_put(self) -> bool:
-        """Whether `put` is known to leave alone what is there, if so asked."""
-        return bool(self._sender.has_conditional_put)
+        Args:
+            client: for S3.
+            conditional_put: as in the settings.
+        """
+        self._client = client
+        host = urlsplit(client.meta.endpoint_url).hostname or ""
+        #: whether `put` leaves alone what is there, if so asked
+        self.has_conditional_put = (
+            host.endswith(_AMAZON) if conditional_put == "auto" else conditional_put == "on"
+        )
+        self._sender = Sender(client)
 
     def head(self, uri: S3Uri) -> StoredObject | None:
         """What S3 says of an object; None if it does not exist.
@@ -111,8 +120,8 @@ class Storage:
                 S3 keeps nothing of it.
             request_metadata: the owner's request, stored likewise; '' for none.
             started: called with the id of an upload in parts as it begins; as for `progress`.
-            only_new: leave alone what is there already. An endpoint without conditional writes
-                overwrites it all the same, so call `head` first if that must not happen.
+            only_new: leave alone what is there already. Without `has_conditional_put` it is
+                overwritten all the same, so call `head` first.
 
         Returns whether the file was put; False if something was there.
 
@@ -120,10 +129,10 @@ class Storage:
             Transient: also if the bucket is gone, or the file changes meanwhile.
             Permanent: as AWS's error is classified; or what `progress` raised.
         """
+        only_new = only_new and self.has_conditional_put
         metadata = {OWNER: owner} | ({REQUEST: request_metadata} if request_metadata else {})
-        to = {"Bucket": uri.bucket, "Key": uri.key, "Metadata": metadata}
         try:
-            return self._sender.send(file, to, progress, started, only_new=only_new)
+            return self._sender.send(file, uri, metadata, progress, started, only_new=only_new)
         except StageError:
             # botocore wraps what `progress` raises in an error of the connection.
             progress(0)

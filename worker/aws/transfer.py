@@ -7,7 +7,6 @@ alternate. Both kinds have a budget of their own, so that no small file waits fo
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import suppress
@@ -16,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from producer.contract.s3_uri import S3Uri
 from worker.aws.budget import Budget
 from worker.aws.errors import AlreadyExists, errors_classified
 from worker.aws.payload import Progress, Reading, body, checksum
-from worker.errors import StageError, Transient
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -51,108 +50,60 @@ class Sender:
         self._threads = ThreadPoolExecutor(PARTS_AT_ONCE, thread_name_prefix="part")
         self._parts = Budget(PARTS_AT_ONCE * PART_BYTES)
         self._whole = Budget(_WHOLE_BYTES)
-        #: whether the endpoint honours the condition that nothing may be there; None: not known
-        self.has_conditional_put: bool | None = None
-        self._trying_conditions = threading.Lock()
 
     def send(
         self,
         file: BufferedReader,
-        to: dict[str, Any],
+        uri: S3Uri,
+        metadata: dict[str, str],
         progress: Progress,
         started: UploadStarted,
         *,
         only_new: bool,
     ) -> bool:
-        """Send a file from its beginning; returns False if something was there that is left alone.
+        """Send a file from its beginning, as `Storage.put` says.
 
-        Args:
-            file: what to send.
-            to: Bucket, Key and Metadata.
-            progress: called with each number of bytes sent; what it raises ends the sending.
-            started: called with S3's id of an upload in parts before any is sent; the same.
-            only_new: leave alone what is there, if the endpoint supports it.
+        Returns whether it was sent; False if something is there.
 
         Raises:
             Transient: if the file changes meanwhile; S3 keeps nothing of it.
             Transient, Permanent: as `errors` classifies AWS's error; also if `progress` raised.
         """
-        if not only_new or self.has_conditional_put is False:
-            self._send(file, to, progress, started, {})
-            return True
+        to: dict[str, Any] = {"Bucket": uri.bucket, "Key": uri.key}
+        on: dict[str, Any] = {"IfNoneMatch": "*"} if only_new else {}
+        reading = Reading(file)
         try:
-            self._send(file, to, progress, started, {"IfNoneMatch": "*"})
+            with errors_classified("PutObject", awaits_bucket=True):
+                if reading.size < PART_BYTES:
+                    self._send_whole(reading, progress, {**to, "Metadata": metadata, **on})
+                else:
+                    self._send_in_parts(reading, to, metadata, progress, started, on)
         except AlreadyExists:
             return False
-        except Transient as error:
-            if error.code != "NotImplemented":
-                raise
-            # Conditional writes are younger than many an endpoint that speaks S3.
-            self.has_conditional_put = False
-            self._send(file, to, progress, started, {})
         return True
 
-    def _send(
-        self,
-        file: BufferedReader,
-        to: dict[str, Any],
-        progress: Progress,
-        started: UploadStarted,
-        on: dict[str, Any],
-    ) -> None:
-        reading = Reading(file)
-        with errors_classified("PutObject", awaits_bucket=True):
-            if reading.size < PART_BYTES:
-                self._send_whole(reading, to, progress, on)
-            else:
-                self._send_in_parts(reading, to, progress, started, on)
-
-    def _send_whole(
-        self, reading: Reading, to: dict[str, Any], progress: Progress, on: dict[str, Any]
-    ) -> None:
+    def _send_whole(self, reading: Reading, progress: Progress, to: dict[str, Any]) -> None:
         self._whole.acquire(reading.size, lambda: progress(0))
         try:
             data = reading.next(reading.size)
             reading.check_unchanged()
-            self._client.put_object(
-                Body=body(data, progress), ChecksumCRC32=checksum(data), **to, **on
-            )
-            if on:
-                self._try_conditions(data, to)
+            self._client.put_object(Body=body(data, progress), ChecksumCRC32=checksum(data), **to)
         finally:
             self._whole.release(reading.size)
-
-    def _try_conditions(self, data: bytes, to: dict[str, Any]) -> None:
-        """Put the same once more: an endpoint that accepts it ignores conditions."""
-        if self.has_conditional_put is not None or not self._trying_conditions.acquire(
-            blocking=False
-        ):
-            return
-        try:
-            with errors_classified("PutObject"):
-                self._client.put_object(
-                    Body=data, ChecksumCRC32=checksum(data), IfNoneMatch="*", **to
-                )
-            self.has_conditional_put = False
-        except AlreadyExists:
-            self.has_conditional_put = True
-        except StageError:
-            pass  # the next file shows it
-        finally:
-            self._trying_conditions.release()
 
     def _send_in_parts(
         self,
         reading: Reading,
         to: dict[str, Any],
+        metadata: dict[str, str],
         progress: Progress,
         started: UploadStarted,
         on: dict[str, Any],
     ) -> None:
-        upload_id = self._client.create_multipart_upload(ChecksumAlgorithm="CRC32", **to)[
-            "UploadId"
-        ]
-        upload = {"Bucket": to["Bucket"], "Key": to["Key"], "UploadId": upload_id}
+        upload_id = self._client.create_multipart_upload(
+            ChecksumAlgorithm="CRC32", Metadata=metadata, **to
+        )["UploadId"]
+        upload = {**to, "UploadId": upload_id}
         try:
             started(upload_id)
             parts = _Parts(self._client, self._threads, self._parts, upload, progress)

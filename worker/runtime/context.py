@@ -62,7 +62,7 @@ class Context:
         self.isolated = False
         self.aws = Aws(settings)
         s3, transcribe = self.aws.s3(), self.aws.transcribe()
-        self.storage = Storage(s3)
+        self.storage = Storage(s3, settings.conditional_put)
         self.transcribe = Transcribe(transcribe)
         self.inventory = Inventory(s3, transcribe)
         self.quick = QuickClients(

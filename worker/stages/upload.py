@@ -114,9 +114,9 @@ def _wait_until_quiet(work: Work, stamp: Stamp) -> None:
 def _upload(work: Work, audio: LocalAudio, uri: S3Uri) -> None:
     storage = work.worker.storage
     key_is_ours = work.job.request.key is None
-    # A key of ours is free but for a try that broke off, or an earlier life of the job, and S3 says
-    # so as it is sent to. To overwrite it would make the job at Transcribe seem another's.
-    at_once = key_is_ours and audio.size < PART_BYTES and storage.has_conditional_put
+    # Mostly nothing is there, and S3 says so as it is sent to. To overwrite even what an earlier
+    # life of the job has put there would make the job at Transcribe seem another's.
+    at_once = audio.size < PART_BYTES and storage.has_conditional_put
     if at_once and _put(work, audio, uri, only_new=True):
         return
     for _ in range(2):
