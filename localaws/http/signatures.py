@@ -1,7 +1,7 @@
 """Authentication: requests must be signed with the key pair of the emulator's environment.
 
-AWS Signature Version 4, in headers or as a presigned link, as the User Guide of IAM describes it
-("Create a signed AWS API request"). `/_localaws/` wants the same pair by HTTP Basic.
+AWS Signature Version 4, in headers or as a presigned link; botocore, which signs for boto3,
+computes the signature to expect. `/_localaws/` wants the same pair by HTTP Basic.
 """
 
 import base64
@@ -14,18 +14,19 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import lru_cache
-from hashlib import sha256
 from typing import Any
-from urllib.parse import parse_qsl, quote, unquote_to_bytes, urlencode, urlsplit
+from urllib.parse import parse_qsl
+
+from botocore import credentials as botocore_credentials
+from botocore.auth import S3SigV4Auth, S3SigV4QueryAuth, SigV4Auth
+from botocore.awsrequest import AWSRequest
 
 from localaws.errors import ServiceError, UsageError
 
 Environ = dict[str, Any]
 
-_ALGORITHM = "AWS4-HMAC-SHA256"
 _AUTHORIZATION = re.compile(
-    rf"{_ALGORITHM} Credential=(?P<credential>[^,\s]+),\s*"
+    r"AWS4-HMAC-SHA256 Credential=(?P<credential>[^,\s]+),\s*"
     r"SignedHeaders=(?P<headers>[^,\s]+),\s*Signature=(?P<signature>[0-9a-f]{64})"
 )
 _CREDENTIAL = re.compile(
@@ -37,46 +38,24 @@ _SKEW = 900
 _PRESIGNED_SECONDS = 900
 _UNPREFIXED = {"content-type", "content-length"}
 
-_S3, _JSON, _XML = "s3", "json", "xml"
-_MISMATCH = "The request signature we calculated does not match the signature you provided."
-#: Code, sentence and status by what is wrong and by protocol.
+#: What is wrong: the codes of S3, of AWS JSON and of services with XML, and a sentence.
 _REFUSALS = {
-    ("unsigned", _S3): ("AccessDenied", "Access Denied", 403),
-    ("unsigned", _JSON): (
-        "MissingAuthenticationTokenException",
-        "Missing Authentication Token",
-        400,
-    ),
-    ("unsigned", _XML): (
-        "MissingAuthenticationToken",
+    "unsigned": (
+        ("AccessDenied", "MissingAuthenticationTokenException", "MissingAuthenticationToken"),
         "Request is missing Authentication Token",
-        403,
     ),
-    ("key", _S3): (
-        "InvalidAccessKeyId",
-        "The AWS Access Key Id you provided does not exist in our records.",
-        403,
-    ),
-    ("key", _JSON): (
-        "UnrecognizedClientException",
+    "key": (
+        ("InvalidAccessKeyId", "UnrecognizedClientException", "InvalidClientTokenId"),
         "The security token included in the request is invalid.",
-        400,
     ),
-    ("key", _XML): (
-        "InvalidClientTokenId",
-        "The security token included in the request is invalid.",
-        403,
+    "time": (
+        ("RequestTimeTooSkewed", "InvalidSignatureException", "SignatureDoesNotMatch"),
+        "Signature expired.",
     ),
-    ("time", _S3): (
-        "RequestTimeTooSkewed",
-        "The difference between the request time and the current time is too large.",
-        403,
+    "signature": (
+        ("SignatureDoesNotMatch", "InvalidSignatureException", "SignatureDoesNotMatch"),
+        "The request signature we calculated does not match the signature you provided.",
     ),
-    ("time", _JSON): ("InvalidSignatureException", "Signature expired.", 400),
-    ("time", _XML): ("SignatureDoesNotMatch", "Signature expired.", 403),
-    ("signature", _S3): ("SignatureDoesNotMatch", _MISMATCH, 403),
-    ("signature", _JSON): ("InvalidSignatureException", _MISMATCH, 400),
-    ("signature", _XML): ("SignatureDoesNotMatch", _MISMATCH, 403),
 }
 
 
@@ -107,6 +86,9 @@ class Authenticator:
 
     def __init__(self, credentials: Credentials) -> None:
         self._credentials = credentials
+        self._keys = botocore_credentials.Credentials(
+            credentials.access_key_id, credentials.secret_access_key
+        )
 
     def check(self, environ: Environ, service: str) -> None:
         """Check a request to AWS. Raises ServiceError in the words of the service."""
@@ -125,106 +107,54 @@ class Authenticator:
 
     def presign(self, url: str) -> str:
         """An address with which anybody can read an object for a quarter of an hour."""
-        parts = urlsplit(url)
-        stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
-        scope = f"{stamp[:8]}/us-east-1/s3/aws4_request"
-        query = {
-            "X-Amz-Algorithm": _ALGORITHM,
-            "X-Amz-Credential": f"{self._credentials.access_key_id}/{scope}",
-            "X-Amz-Date": stamp,
-            "X-Amz-Expires": str(_PRESIGNED_SECONDS),
-            "X-Amz-SignedHeaders": "host",
-        }
-        canonical = _canonical(
-            "GET", _encoded(parts.path), query, {"host": parts.netloc}, "UNSIGNED-PAYLOAD"
-        )
-        signature = self._signature(canonical, stamp, scope)
-        return f"{url}?{urlencode({**query, 'X-Amz-Signature': signature})}"
+        request = AWSRequest("GET", url)
+        S3SigV4QueryAuth(self._keys, "s3", "us-east-1", _PRESIGNED_SECONDS).add_auth(request)
+        return str(request.url)
 
     def _wrong(self, environ: Environ, service: str) -> str:
         """What is wrong with a request: '', `unsigned`, `key`, `time` or `signature`."""
-        query = dict(parse_qsl(environ.get("QUERY_STRING", ""), keep_blank_values=True))
+        text: str = environ.get("QUERY_STRING", "")
+        query = dict(parse_qsl(text, keep_blank_values=True))
         header = _AUTHORIZATION.fullmatch(environ.get("HTTP_AUTHORIZATION", ""))
+        make_signer: type[SigV4Auth] = S3SigV4Auth if service == "s3" else SigV4Auth
         if header:
-            credential, names = header["credential"], header["headers"]
-            signature = header["signature"]
+            credential, names, signature = header.groups()
             stamp, seconds = environ.get("HTTP_X_AMZ_DATE", ""), float(_SKEW)
-            payload = _payload(environ, service)
-        elif query.get("X-Amz-Algorithm") == _ALGORITHM:
-            signature = query.pop("X-Amz-Signature", "")
-            credential = query.get("X-Amz-Credential", "")
-            names = query.get("X-Amz-SignedHeaders", "")
+        elif "X-Amz-Signature" in query:
+            make_signer = S3SigV4QueryAuth
+            credential, names = (
+                query.get(f"X-Amz-{n}", "") for n in ("Credential", "SignedHeaders")
+            )
             stamp, seconds = query.get("X-Amz-Date", ""), _number(query.get("X-Amz-Expires", ""))
-            payload = "UNSIGNED-PAYLOAD"
+            signature = query["X-Amz-Signature"]
+            # It is the one parameter that is not signed.
+            text = "&".join(each for each in text.split("&") if "X-Amz-Signature=" not in each)
         else:
             return "unsigned"
         scope = _CREDENTIAL.fullmatch(credential)
         if scope is None or not _same(scope["id"], self._credentials.access_key_id):
             return "key"
-        age = _age(stamp)
-        if not -_SKEW <= age <= seconds:
+        if not -_SKEW <= _age(stamp) <= seconds or not stamp.startswith(scope["date"]):
             return "time"
-        canonical = _canonical(
+        path = environ["REQUEST_URI"].partition("?")[0]
+        request = AWSRequest(
             environ["REQUEST_METHOD"],
-            _path(environ, service),
-            query,
-            {name: _header(environ, name) for name in names.split(";")},
-            payload,
+            f"http://{environ['HTTP_HOST']}{path}?{text}",
+            headers={name: _header(environ, name) for name in names.split(";")},
+            # S3's bodies may be large: the client's own hash is a signed header.
+            data=b"" if service == "s3" else _body(environ),
         )
-        expected = self._signature(canonical, stamp, credential.partition("/")[2])
+        request.context["timestamp"] = stamp
+        signer = make_signer(self._keys, scope["service"], scope["region"])
+        canonical = signer.canonical_request(request)
+        expected = signer.signature(signer.string_to_sign(request, canonical), request)
         return "" if _same(expected, signature) else "signature"
 
-    def _signature(self, canonical: str, stamp: str, scope: str) -> str:
-        key = _signing_key(self._credentials.secret_access_key, scope)
-        digest = sha256(canonical.encode("latin-1", "replace")).hexdigest()
-        text = f"{_ALGORITHM}\n{stamp}\n{scope}\n{digest}"
-        return hmac.new(key, text.encode(), sha256).hexdigest()
 
-
-@lru_cache(maxsize=64)
-def _signing_key(secret: str, scope: str) -> bytes:
-    key = f"AWS4{secret}".encode()
-    for part in scope.split("/"):
-        key = hmac.digest(key, part.encode(), "sha256")
-    return key
-
-
-def _canonical(
-    method: str, path: str, query: Mapping[str, str], headers: Mapping[str, str], payload: str
-) -> str:
-    pairs = sorted(
-        (quote(name, safe="-_.~"), quote(value, safe="-_.~")) for name, value in query.items()
-    )
-    return "\n".join(
-        [
-            method,
-            path,
-            "&".join(f"{name}={value}" for name, value in pairs),
-            *(f"{name}:{' '.join(value.split())}" for name, value in headers.items()),
-            "",
-            ";".join(headers),
-            payload,
-        ]
-    )
-
-
-def _path(environ: Environ, service: str) -> str:
-    """The path in the signature: encoded once for S3, twice for others."""
-    once = _encoded(environ["REQUEST_URI"].partition("?")[0])
-    return once if service == _S3 else quote(once, safe="/~")
-
-
-def _encoded(path: str) -> str:
-    return quote(unquote_to_bytes(path), safe="/~")
-
-
-def _payload(environ: Environ, service: str) -> str:
-    """The hash of the signed body; of S3's bodies, which may be large, the client's own."""
-    if service == _S3 and "HTTP_X_AMZ_CONTENT_SHA256" in environ:
-        return str(environ["HTTP_X_AMZ_CONTENT_SHA256"])
-    body = environ["wsgi.input"].read()
+def _body(environ: Environ) -> bytes:
+    body: bytes = environ["wsgi.input"].read()
     environ["wsgi.input"] = io.BytesIO(body)
-    return sha256(body).hexdigest()
+    return body
 
 
 def _header(environ: Environ, name: str) -> str:
@@ -250,5 +180,6 @@ def _same(one: str, other: str) -> bool:
 
 
 def _refusal(wrong: str, service: str) -> ServiceError:
-    kind = _S3 if service == "s3" else _XML if service == "sts" else _JSON
-    return ServiceError(*_REFUSALS[wrong, kind])
+    kind = 0 if service == "s3" else 2 if service == "sts" else 1
+    codes, sentence = _REFUSALS[wrong]
+    return ServiceError(codes[kind], sentence, 400 if kind == 1 else 403)

@@ -1,6 +1,6 @@
 """Speech recognition with pocketsphinx and the US English model in its wheel.
 
-It blocks the interpreter for a whole utterance and so runs in processes of its own: fork_server.py.
+It blocks the interpreter for a whole utterance and so runs in processes of its own: program.py.
 It knows neither jobs nor AWS.
 """
 
