@@ -12,41 +12,10 @@ from producer.contract.stages import CONTROL_LIST, QUEUES
 
 #: Commands that are sent as they are; those of scripts are found in the scripts.
 DIRECT_COMMANDS = (
-    "DEL",
-    "EXISTS",
-    "EXPIRE",
-    "GET",
-    "GETRANGE",
-    "HDEL",
-    "HEXISTS",
-    "HGET",
-    "HGETALL",
-    "HKEYS",
-    "HSET",
-    "HVALS",
-    "LLEN",
-    "LPUSH",
-    "LRANGE",
-    "LREM",
-    "LTRIM",
-    "PING",
-    "SADD",
-    "SET",
-    "SETNX",
-    "SMEMBERS",
-    "STRLEN",
-    "TIME",
-    "XREAD",
-    "XREVRANGE",
-    "ZCARD",
-    "ZCOUNT",
-    "ZRANGE",
-    "ZRANGEBYSCORE",
-    "ZREM",
-    "ZREMRANGEBYSCORE",
-    "ZREVRANGE",
-    "ZSCORE",
-)
+    "DEL EXISTS EXPIRE GET GETRANGE HDEL HEXISTS HGET HGETALL HKEYS HSET HVALS LLEN LPUSH "
+    "LRANGE LREM LTRIM PING SADD SET SETNX SMEMBERS STRLEN TIME XREAD XREVRANGE ZCARD ZCOUNT "
+    "ZRANGE ZRANGEBYSCORE ZREM ZREMRANGEBYSCORE ZREVRANGE ZSCORE"
+).split()
 #: Keys that kombu uses where a worker answers to `celery inspect`.
 _KOMBU_KEYS = (
     "_kombu.binding.celery.pidbox",
@@ -68,7 +37,7 @@ def check_access(broker: Broker, *, worker: bool) -> None:
     """
     commands = sorted({*broker.script_commands(), *DIRECT_COMMANDS})
     each_kind = [str(keys.ACCESS), *QUEUES, CONTROL_LIST, *(_KOMBU_KEYS if worker else ())]
-    answers = broker.run_once("try_access", commands=commands, keys=each_kind)
+    answers = broker.run("try_access", commands=commands, keys=each_kind)
     broker.judge(dict(zip(answers[::2], answers[1::2], strict=True)))
     # The two are in different slots, so a Cluster refuses this, also one that is a single node.
     broker.command("EXISTS", str(keys.ACCESS), QUEUES[0])

@@ -53,11 +53,7 @@ class Account(BaseModel):
 
 
 def account(broker: Broker) -> Account | None:
-    """What the fleet may use of the AWS account; None while no worker is at work.
-
-    Raises:
-        BrokerUnavailable: if Redis does not answer.
-    """
+    """What the fleet may use of the AWS account; None while no worker is at work."""
     text = broker.command("GET", str(keys.CAPACITY))
     return None if text is None else Account.model_validate_json(text)
 
@@ -93,11 +89,7 @@ class Capacity:
         self._others_expire = others_expire
 
     def admit(self) -> list[str]:
-        """Give free slots to the jobs whose turn it is; returns their ids, to be started now.
-
-        Raises:
-            BrokerUnavailable: if Redis does not answer.
-        """
+        """Give free slots to the jobs whose turn it is; returns their ids, to be started now."""
         return list(
             self._broker.run(
                 "admit_jobs",
@@ -112,9 +104,6 @@ class Capacity:
         """AWS refused to start a job, for too many run: use fewer slots for a while.
 
         Returns whether the fleet was not slowed before.
-
-        Raises:
-            BrokerUnavailable: if Redis does not answer.
         """
         return bool(self._broker.run("reduce_slots", limit=self._slots, seconds=_FULL_FOR))
 
@@ -125,9 +114,6 @@ class Capacity:
             names: the jobs that run in the account beside those that we poll for.
 
         Returns how many are others', and whether that slows the fleet and it was not slowed before.
-
-        Raises:
-            BrokerUnavailable: if Redis does not answer.
         """
         others, is_new = self._broker.run(
             "record_other_jobs",
@@ -137,21 +123,13 @@ class Capacity:
         return int(others), bool(is_new)
 
     def learn(self, quotas: Mapping[str, float]) -> None:
-        """Keep what Service Quotas says: calls a second by operation, and `slots`.
-
-        Raises:
-            BrokerUnavailable: if Redis does not answer.
-        """
+        """Keep what Service Quotas says: calls a second by operation, and `slots`."""
         key = str(keys.QUOTAS)
         words = [word for pair in quotas.items() for word in pair]
         self._broker.commands([("HSET", key, *words), ("EXPIRE", key, _QUOTAS_EXPIRE)])
 
     def report(self) -> list[str]:
-        """Report what the fleet may use now; returns what it may use in full again.
-
-        Raises:
-            BrokerUnavailable: if Redis does not answer.
-        """
+        """Report what the fleet may use now; returns what it may use in full again."""
         rates = [{"operation": each, "limit": limit} for each, limit in self._rates.items()]
         return list(
             self._broker.run(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import Any
 
 import redis
@@ -21,7 +21,10 @@ Argument = str | bytes | int | float
 
 
 class Broker:
-    """One Redis, by URL. Safe to share between threads; connects when first used."""
+    """One Redis, by URL. Safe to share between threads; connects when first used.
+
+    Whatever asks Redis raises BrokerUnavailable if Redis does not answer, or refuses.
+    """
 
     def __init__(self, url: str, timeout: float = 5.0) -> None:
         """Prepare for Redis at `url`, whose every answer may take `timeout` seconds.
@@ -55,33 +58,13 @@ class Broker:
             script: its name.
             pieces: what is binary.
             arguments: the others, by the names in the script's head.
-
-        Raises:
-            BrokerUnavailable: if Redis does not answer, or refuses.
         """
         packed = _packed(script, arguments)
         with self._reachable():
             return self._script(script)(args=[packed, *pieces])
 
-    def run_once(self, script: str, **arguments: Any) -> Any:
-        """The same for a script that is seldom run: Redis does not keep it.
-
-        Raises:
-            BrokerUnavailable: if Redis does not answer, or refuses.
-        """
-        packed = _packed(script, arguments)
-        with self._reachable():
-            with suppress(redis.exceptions.NoScriptError):
-                # All others are run by their digest: a user who may not do that learns it here.
-                self._redis.evalsha("-", 0)
-            return self._redis.eval(scripts.load(script).source, 0, packed)
-
     def run_many(self, script: str, calls: Iterable[Mapping[str, Any]]) -> list[Any]:
-        """Run one script many times in one round trip.
-
-        Raises:
-            BrokerUnavailable: if Redis does not answer, or refuses.
-        """
+        """Run one script many times in one round trip."""
         with self._reachable(), self._redis.pipeline(transaction=False) as pipeline:
             registered = self._script(script)
             for arguments in calls:
@@ -89,21 +72,13 @@ class Broker:
             return list(pipeline.execute())
 
     def command(self, *words: Argument, raw: bool = False) -> Any:
-        """Send one command; with `raw` the answer stays bytes.
-
-        Raises:
-            BrokerUnavailable: if Redis does not answer, or refuses.
-        """
+        """Send one command; with `raw` the answer stays bytes."""
         with self._reachable():
             options = {"NEVER_DECODE": True} if raw else {}
             return self._redis.execute_command(*words, **options)
 
     def commands(self, calls: Iterable[Sequence[Argument]]) -> list[Any]:
-        """Send many commands in one round trip.
-
-        Raises:
-            BrokerUnavailable: if Redis does not answer, or refuses.
-        """
+        """Send many commands in one round trip."""
         with self._reachable(), self._redis.pipeline(transaction=False) as pipeline:
             for words in calls:
                 pipeline.execute_command(*words)
@@ -112,11 +87,7 @@ class Broker:
     def read_events(
         self, stream: str, after: str, seconds: float
     ) -> list[tuple[str, dict[str, str]]]:
-        """Wait up to `seconds` for entries of a stream after an id; empty if none came.
-
-        Raises:
-            BrokerUnavailable: if Redis does not answer, or refuses.
-        """
+        """Wait up to `seconds` for entries of a stream after an id; empty if none came."""
         # The answer must not be awaited longer than the socket is willing to wait.
         block = max(1, int(min(seconds, self._timeout / 2) * 1000))
         with self._reachable():
@@ -127,11 +98,7 @@ class Broker:
         return [(str(entry), dict(fields)) for entry, fields in entries]
 
     def subscribe_once(self, suffix: str) -> None:
-        """Subscribe to the channel of this database that ends so, as kombu names them, and leave.
-
-        Raises:
-            BrokerUnavailable: if Redis does not answer, or refuses.
-        """
+        """Subscribe to the channel of this database that ends so, as kombu names them, and leave."""
         with self._reachable(), self._redis.pubsub() as channels:
             channels.psubscribe(f"/{self._address.database}.{suffix}")
             channels.parse_response()

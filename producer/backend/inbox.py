@@ -17,11 +17,7 @@ class Inbox:
         self._broker = broker
 
     def read(self, number: str) -> tuple[bytes, int] | None:
-        """A message, at most the first MAX_BYTES bytes of it, and its length; None if it is gone.
-
-        Raises:
-            BrokerUnavailable: if Redis does not answer.
-        """
+        """The first MAX_BYTES bytes of a message, and its length; None if it is gone."""
         key = keys.INBOX(number)
         there, length = self._broker.commands([("EXISTS", key), ("STRLEN", key)])
         if not there:

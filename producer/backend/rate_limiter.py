@@ -61,11 +61,7 @@ class RateLimiter:
         return float(self._limits[operation].rstrip("!"))
 
     def acquire(self, operation: Operation, max_wait: float) -> Token:
-        """Acquire a token that may be used within `max_wait` seconds; without `id` there is none.
-
-        Raises:
-            BrokerUnavailable: if Redis does not answer.
-        """
+        """Acquire a token that may be used within `max_wait` seconds; without `id` there is none."""
         asked_at = clock()
         token_id, wait, usable_at = self._broker.run(
             "acquire_token",
@@ -99,11 +95,7 @@ class RateLimiter:
         )
 
     def extend(self) -> None:
-        """Extend the tokens of calls that take long.
-
-        Raises:
-            BrokerUnavailable: if Redis does not answer.
-        """
+        """Extend the tokens of calls that take long."""
         with self._lock:
             late = [each for each in self._used.values() if each.send_by < clock()]
         if late:
@@ -114,9 +106,6 @@ class RateLimiter:
         """AWS throttled an operation: nobody calls it for `seconds`, and then less often.
 
         Returns whether the fleet was not slowed before.
-
-        Raises:
-            BrokerUnavailable: if Redis does not answer.
         """
         return any(
             self._broker.run("slow_rate", operation=known, limit=limit, seconds=seconds)

@@ -47,9 +47,6 @@ class RunningJobs:
 
         Args:
             list_rate: what `Admission.limit` says of ListTranscriptionJobs.
-
-        Raises:
-            BrokerUnavailable: if Redis does not answer.
         """
         seen_at = clock()
         youngest, quickest, pages, rate, shared, flat = self._broker.run(
@@ -70,19 +67,11 @@ class RunningJobs:
         )
 
     def listed(self, pages: int) -> None:
-        """Remember how many pages the list had.
-
-        Raises:
-            BrokerUnavailable: if Redis does not answer.
-        """
+        """Remember how many pages the list had."""
         self._broker.command("SET", str(keys.LIST_PAGES), pages, "EX", _PAGES_LAST)
 
     def missed_before(self, job_ids: Sequence[str]) -> set[str]:
-        """What the last look that missed any has missed; remembers what this one misses instead.
-
-        Raises:
-            BrokerUnavailable: if Redis does not answer.
-        """
+        """What the last look that missed any has missed; remembers what this one misses instead."""
         kept = (
             [("SADD", str(keys.MISSED), *job_ids), ("EXPIRE", str(keys.MISSED), _MISSED_LAST)]
             if job_ids
