@@ -98,7 +98,7 @@ class Broker:
         return [(str(entry), dict(fields)) for entry, fields in entries]
 
     def subscribe_once(self, suffix: str) -> None:
-        """Subscribe to the channel of this database that ends so, as kombu names them, and leave."""
+        """Subscribe to this database's channel of kombu that ends in `suffix`, and leave."""
         with self._reachable(), self._redis.pubsub() as channels:
             channels.psubscribe(f"/{self._address.database}.{suffix}")
             channels.parse_response()

@@ -61,7 +61,7 @@ class RateLimiter:
         return float(self._limits[operation].rstrip("!"))
 
     def acquire(self, operation: Operation, max_wait: float) -> Token:
-        """Acquire a token that may be used within `max_wait` seconds; without `id` there is none."""
+        """Acquire a token to use within `max_wait` seconds; without `id` there is none."""
         asked_at = clock()
         token_id, wait, usable_at = self._broker.run(
             "acquire_token",
