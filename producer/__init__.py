@@ -9,46 +9,19 @@
 
 from __future__ import annotations
 
-from producer.client import Client
-from producer.contract.job import Job, JobError, JobState
-from producer.contract.request import TranscriptionRequest
-from producer.errors import (
-    BadTranscript,
-    BrokerUnavailable,
-    BrokerUnusable,
-    DeadLetterNotFound,
-    InvalidRequest,
-    InvalidSettings,
-    JobExists,
-    JobFailed,
-    JobNotFound,
-    RecoveryFailed,
-    ResultUnavailable,
-    TranscribeQueueError,
-    WaitTimeout,
-    WrongState,
-)
-from producer.transcript.transcript import Transcript
+import sys
+from typing import TYPE_CHECKING
 
-__all__ = [
-    "BadTranscript",
-    "BrokerUnavailable",
-    "BrokerUnusable",
-    "Client",
-    "DeadLetterNotFound",
-    "InvalidRequest",
-    "InvalidSettings",
-    "Job",
-    "JobError",
-    "JobExists",
-    "JobFailed",
-    "JobNotFound",
-    "JobState",
-    "RecoveryFailed",
-    "ResultUnavailable",
-    "TranscribeQueueError",
-    "Transcript",
-    "TranscriptionRequest",
-    "WaitTimeout",
-    "WrongState",
-]
+if TYPE_CHECKING:
+    from producer.api import *  # noqa: F403
+    from producer.api import __all__ as __all__
+else:
+
+    def __getattr__(name: str) -> object:
+        """Load the names of `producer.api` at the first use of one.
+
+        So `transcribe` can answer Ctrl-C before it loads them, which lasts half a second.
+        """
+        import producer.api  # noqa: F401, PLC0415
+
+        return getattr(sys.modules["producer.api"], name)

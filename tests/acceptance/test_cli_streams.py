@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -47,6 +48,21 @@ def test_each_signal_ends_a_command_as_ctrl_c_does(stack: Stack, number: signal.
         _, said = process.communicate(timeout=DEADLINE)
     assert (process.returncode, said.strip()) == (130, "transcribe: interrupted.")
     assert stack.store.ids(JobState.QUEUED) == [job_id]
+
+
+def test_ctrl_c_ends_a_command_that_still_loads(stack: Stack) -> None:
+    job = stack.client.submit("/audio/a.wav")
+    with subprocess.Popen(
+        [TRANSCRIBE, "wait", job.id],
+        env={**os.environ, **stack.environment},
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        loaded = Path(f"/proc/{process.pid}/maps")
+        until(lambda: "pydantic_core" in loaded.read_text())
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=DEADLINE)
+    assert (process.returncode, said) == (130, "transcribe: interrupted.\n")
 
 
 def test_who_starts_it_with_nohup_wants_it_to_stay(stack: Stack) -> None:

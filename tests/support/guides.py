@@ -6,7 +6,7 @@ import re
 import shlex
 from collections.abc import Iterator
 
-from producer.cli.main import transcribe
+from producer.cli.program import transcribe
 
 
 def blocks(language: str, text: str) -> list[str]:

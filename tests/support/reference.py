@@ -19,7 +19,7 @@ import click
 import producer
 from producer import errors
 from producer.cli.commands.policy import worker_policy
-from producer.cli.main import transcribe
+from producer.cli.program import transcribe
 from producer.contract.options import TranscribeOptions
 from producer.contract.request import TranscriptionRequest
 from producer.settings import ProducerSettings

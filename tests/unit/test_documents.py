@@ -16,7 +16,7 @@ from click.testing import CliRunner
 
 import producer
 from producer import Client, Job, Transcript
-from producer.cli.main import transcribe
+from producer.cli.program import transcribe
 from producer.contract.job import JobState
 from producer.contract.stages import QUEUES
 from producer.settings import ProducerSettings

@@ -8,7 +8,7 @@ import signal
 import pytest
 
 from producer import errors
-from producer.cli.main import transcribe
+from producer.cli.program import transcribe
 from tests.support.reference import FOLDER, PAGES
 
 

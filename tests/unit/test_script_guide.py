@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from dotenv import dotenv_values
 
-from producer.cli.main import transcribe
+from producer.cli.program import transcribe
 from producer.client import Client
 from producer.legacy_env_file import read_request
 from producer.transcript.segments import AlternativeSegment, SegmentReading
