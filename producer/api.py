@@ -1,7 +1,5 @@
 """The names that services import from `producer`."""
 
-from __future__ import annotations
-
 from producer.client import Client
 from producer.contract.job import Job, JobError, JobState
 from producer.contract.request import TranscriptionRequest

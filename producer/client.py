@@ -1,7 +1,5 @@
 """What services use: submit requests, wait for jobs, read results."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Self

@@ -16,8 +16,6 @@ TranscribeQueueError
     └── BrokerUnusable    Redis refuses us until a setting changes
 """
 
-from __future__ import annotations
-
 from copy import copy
 from typing import Self
 

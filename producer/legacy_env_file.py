@@ -3,8 +3,6 @@
 The worker reads keys, region, bucket and poll interval from the same file.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from dotenv import dotenv_values

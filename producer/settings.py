@@ -1,7 +1,5 @@
 """Settings of a producer: environment variables or a `.env` file, prefix TRANSCRIBE_."""
 
-from __future__ import annotations
-
 from typing import Self
 
 from pydantic import Field, ValidationError

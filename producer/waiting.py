@@ -1,7 +1,5 @@
 """Waiting for jobs to end: the event stream pushes, and a restart of Redis does no harm."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Iterable, Iterator
 

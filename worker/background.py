@@ -1,7 +1,5 @@
 """What threads of a worker have in common: no error ends one without a word, or the worker."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager

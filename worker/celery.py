@@ -5,8 +5,6 @@ promises delivery: no retries, countdowns, chains or results of Celery's own.
 """
 
 # ruff: noqa: E402 - answers signals before anything that lasts
-from __future__ import annotations
-
 import sys
 
 from worker.runtime.early_stop import answer_early, refuse

@@ -10,8 +10,6 @@ StageError
         └── SlotsFull too many jobs run in the account: the job returns its slot
 """
 
-from __future__ import annotations
-
 
 class StageError(Exception):
     """The base: a short code, and one sentence for the reader of the job's record."""

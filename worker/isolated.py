@@ -1,7 +1,5 @@
 """The process of one isolated stage: `python -m worker.isolated PARENT_PID`, a lease on stdin."""
 
-from __future__ import annotations
-
 import ctypes
 import gc
 import json

@@ -1,7 +1,5 @@
 """The leases of this process, extended while it works on their entries."""
 
-from __future__ import annotations
-
 import threading
 import time
 from collections.abc import Iterator

@@ -3,8 +3,6 @@
 What it says of a request is the producer's, which reads the same file.
 """
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 from pathlib import Path

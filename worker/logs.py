@@ -1,7 +1,5 @@
 """structlog for the worker: JSON unless a terminal; job_id, task and attempt bound once a task."""
 
-from __future__ import annotations
-
 import logging
 import sys
 import time

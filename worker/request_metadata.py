@@ -1,7 +1,5 @@
 """A request as metadata of the audio that we upload, from which `transcribe recover` reads it."""
 
-from __future__ import annotations
-
 import base64
 import json
 import zlib

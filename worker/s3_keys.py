@@ -4,8 +4,6 @@ Each job has a folder of its own beneath TRANSCRIBE_PREFIX, and no request names
 request may name a key elsewhere in the bucket: the audio goes to it, and the results beside it.
 """
 
-from __future__ import annotations
-
 import posixpath
 from dataclasses import dataclass
 

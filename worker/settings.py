@@ -1,7 +1,5 @@
 """Settings of a worker: environment, `.env`, or the file that TRANSCRIBE_ENV_FILE names."""
 
-from __future__ import annotations
-
 import json
 import os
 import re

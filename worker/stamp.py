@@ -1,7 +1,5 @@
 """The size and time of a file, which show whether somebody still writes to it."""
 
-from __future__ import annotations
-
 import os
 from dataclasses import dataclass
 from typing import Self

@@ -7,8 +7,6 @@ stage is a handler in a file of its own, which does the effect first, then the r
 record what comes next. Every effect may be done twice, so a worker simply repeats what broke off.
 """
 
-from __future__ import annotations
-
 from celery import shared_task
 
 from producer.contract.stages import Stage

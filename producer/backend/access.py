@@ -4,8 +4,6 @@ A script that may not use one of its keys or commands stops in the middle, and w
 then stays. So nothing is begun before all of it is known to be allowed.
 """
 
-from __future__ import annotations
-
 from producer.backend import keys
 from producer.backend.connection import Broker
 from producer.contract.stages import CONTROL_LIST, QUEUES

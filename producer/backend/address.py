@@ -1,7 +1,5 @@
 """Where Redis is: what TRANSCRIBE_REDIS_URL may say, read once for redis-py and for Celery."""
 
-from __future__ import annotations
-
 import os
 from dataclasses import dataclass, field
 from typing import Self

@@ -1,7 +1,5 @@
 """What the fleet may use of the AWS account, where other software may use it, too."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 
 from pydantic import BaseModel, ConfigDict

@@ -1,7 +1,5 @@
 """The connection to Redis: commands and Lua scripts, with one error when it does not answer."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager

@@ -1,7 +1,5 @@
 """Messages that could not be taken, kept with the reason until somebody looks at them."""
 
-from __future__ import annotations
-
 import json
 import secrets
 from datetime import UTC, datetime

@@ -1,7 +1,5 @@
 """Messages that others left in the control queue and dispatchers took in, to be dealt with."""
 
-from __future__ import annotations
-
 from producer.backend import keys
 from producer.backend.connection import Broker
 

@@ -1,7 +1,5 @@
 """The job records in Redis, the one truth about every job, and the stream of their moves."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any

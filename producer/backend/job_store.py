@@ -1,7 +1,5 @@
 """The changes of a job in Redis: it is created, moves, and ends, each by one script."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain, islice
 from typing import Literal

@@ -1,7 +1,5 @@
 """Results kept in Redis, compressed, for producers that do not see the workers' disks."""
 
-from __future__ import annotations
-
 import zlib
 from typing import Literal
 

@@ -4,8 +4,6 @@ Nothing else spells a key. Scripts get these names rendered in, see `scripts`;
 `docs/reference/redis-keys.md` is held against this table, and this table against a real run.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Literal
 

@@ -1,7 +1,5 @@
 """What follows a move of a job: a stage, the turn of a fair queue, or the poll."""
 
-from __future__ import annotations
-
 from typing import Literal
 
 from producer.contract.job import JobState

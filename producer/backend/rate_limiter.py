@@ -1,7 +1,5 @@
 """The rate limiter: so many calls a second of each AWS operation, over the whole fleet."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass

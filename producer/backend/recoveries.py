@@ -1,7 +1,5 @@
 """Recovery: what Redis has forgotten is looked for by workers, and what they find is kept here."""
 
-from __future__ import annotations
-
 import json
 import secrets
 import time

@@ -4,8 +4,6 @@ Errors of two kinds end here. `BrokerUnavailable` passes by itself or when Redis
 wait, waits. `BrokerUnusable` stays until somebody changes a setting, ours or Redis's.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass

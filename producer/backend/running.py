@@ -1,7 +1,5 @@
 """The jobs that Transcribe has, as far as the poll needs to know them."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """The schedule: what is due when, and who has its lease. It is in Redis, and in no process."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

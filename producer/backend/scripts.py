@@ -11,8 +11,6 @@ arguments that it takes:
 Arguments come as one JSON object, `args`. What Lua and Python share is rendered from Python.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """What each worker says of itself, so that producers and `doctor` can see the fleet."""
 
-from __future__ import annotations
-
 import secrets
 from datetime import datetime
 from typing import Literal

@@ -1,7 +1,5 @@
 """Many jobs in one command: a progress bar, and a way to continue after an interruption."""
 
-from __future__ import annotations
-
 import os
 import signal
 import sys

@@ -1,7 +1,5 @@
 """The entry of the command `transcribe`: it answers Ctrl-C while the program still loads."""
 
-from __future__ import annotations
-
 import sys
 from contextlib import suppress
 

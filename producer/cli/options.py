@@ -1,7 +1,5 @@
 """The options that several commands have, and the fields of a request that they stand for."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable, Iterable
 from functools import reduce

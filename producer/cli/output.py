@@ -1,7 +1,5 @@
 """What the command line prints: data on stdout, chatter on stderr, no control characters."""
 
-from __future__ import annotations
-
 import json
 import re
 import sys

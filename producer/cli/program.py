@@ -1,7 +1,5 @@
 """The program `transcribe`: parse, call the client, print."""
 
-from __future__ import annotations
-
 import atexit
 import sys
 

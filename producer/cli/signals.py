@@ -1,7 +1,5 @@
 """The signals that end a command: once, and not while children start or stop."""
 
-from __future__ import annotations
-
 import signal
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager

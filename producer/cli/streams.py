@@ -1,7 +1,5 @@
 """stdin, stdout and stderr as a shell passes them: closed, full, or a pipe that nobody reads."""
 
-from __future__ import annotations
-
 import os
 import signal
 import sys

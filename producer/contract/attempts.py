@@ -4,8 +4,6 @@ The first attempt has the job's own name, at Transcribe and in the bucket. Each 
 `--try-` and its number, a suffix that people do not choose: `talk`, `talk--try-2`, `talk--try-3`.
 """
 
-from __future__ import annotations
-
 import re
 
 #: The maximum length of a job's name at Amazon Transcribe, in characters.

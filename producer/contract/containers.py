@@ -1,7 +1,5 @@
 """Which container a file is, by its content: names of files are not reliable."""
 
-from __future__ import annotations
-
 import codecs
 import re
 from collections.abc import Mapping

@@ -5,8 +5,6 @@ may name a folder beneath another job's, so no folder may have the name of a fil
 no job can occupy a path that another one writes.
 """
 
-from __future__ import annotations
-
 import re
 import unicodedata
 from pathlib import PurePosixPath

@@ -4,8 +4,6 @@ Such files have no header of their own. Each frame has one, which says where the
 A header is recognised by a few bits, so only several frames in a row are certain.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 

@@ -3,8 +3,6 @@
 Pydantic and the standard library only, so that everything may import it.
 """
 
-from __future__ import annotations
-
 import json
 from datetime import UTC, datetime
 from enum import StrEnum

@@ -4,8 +4,6 @@ Source: the `LanguageCode` enumeration of botocore's service model (transcribe-2
 holds this list against the installed botocore, so a new language is one red test away.
 """
 
-from __future__ import annotations
-
 _CODES = """
 ab-GE af-ZA am-ET ar-AE ar-SA ast-ES az-AZ ba-RU be-BY bg-BG bn-IN bs-BA ca-ES ckb-IQ ckb-IR
 cs-CZ cy-GB cy-WL da-DK de-CH de-DE el-GR en-AB en-AU en-GB en-IE en-IN en-NZ en-US en-WL en-ZA

@@ -1,7 +1,5 @@
 """Which media Amazon Transcribe reads, and how to convert others."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from producer.contract.options import MediaFormat

@@ -5,8 +5,6 @@ those of the API reference. botocore checks neither patterns nor choices on the 
 checked here, before any upload. Everything else goes to AWS, and its answer is the job's error.
 """
 
-from __future__ import annotations
-
 from typing import Annotated, Literal, Self
 
 from pydantic import (

@@ -1,7 +1,5 @@
 """A request: which recording to transcribe, how, and where its results go."""
 
-from __future__ import annotations
-
 import json
 import re
 import secrets

@@ -1,7 +1,5 @@
 """The address of an object in S3, and the other ways in which users and AWS write it."""
 
-from __future__ import annotations
-
 import re
 from typing import Self
 from urllib.parse import unquote, unquote_plus, urlsplit

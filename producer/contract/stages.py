@@ -3,8 +3,6 @@
 Lua gets the names from here; tests check that docs and compose have the same.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from enum import StrEnum
 from types import MappingProxyType

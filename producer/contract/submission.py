@@ -1,7 +1,5 @@
 """A checked request as Redis records it: small, because a process keeps many at once."""
 
-from __future__ import annotations
-
 from typing import NamedTuple, Self
 
 from producer.contract.request import TranscriptionRequest

@@ -5,8 +5,6 @@ older documents have no item ids, no `audio_segments`, and name speakers and cha
 of their own. Times and confidences come as strings and become floats. Other fields are ignored.
 """
 
-from __future__ import annotations
-
 from typing import Annotated, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator

@@ -1,15 +1,9 @@
 """A checked result document -> the words, segments, other readings and languages in it."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
+from producer.transcript.document import Item, Results
 from producer.transcript.segments import AlternativeSegment, Segment, SegmentReading, cut, merge
 from producer.transcript.spacing import plain
 from producer.transcript.words import OPENING_MARKS, Alternative, Word, mean
-
-if TYPE_CHECKING:
-    from producer.transcript.document import Item, Results
 
 
 class _Labels:

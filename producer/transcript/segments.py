@@ -1,18 +1,12 @@
 """Stretches of speech by one speaker: the service's own, or cut here."""
 
-from __future__ import annotations
-
 import heapq
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from producer.transcript.spacing import running_text
-from producer.transcript.words import span
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-    from producer.transcript.words import Word
+from producer.transcript.words import Word, span
 
 #: A silence of this many seconds ends a segment where the service did not cut the speech itself.
 PAUSE_S: Final = 1.0

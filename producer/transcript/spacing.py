@@ -1,13 +1,8 @@
 """Running text from words: spaces between them, but none before marks, nor in Chinese."""
 
-from __future__ import annotations
+from collections.abc import Iterable
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from producer.transcript.words import Word
+from producer.transcript.words import Word
 
 
 def plain(text: str) -> str:

@@ -5,21 +5,14 @@ before it grows past two lines or seven seconds. Cues never overlap and their or
 WebVTT: https://www.w3.org/TR/webvtt1/. SubRip has no standard; this is what players agree on.
 """
 
-from __future__ import annotations
-
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from producer.transcript.segments import PAUSE_S
+from producer.transcript.segments import PAUSE_S, Segment
 from producer.transcript.spacing import join, running_text
-from producer.transcript.words import span
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
-
-    from producer.transcript.segments import Segment
-    from producer.transcript.words import Word
+from producer.transcript.words import Word, span
 
 #: Characters in a line; a single longer word keeps a line of its own.
 MAX_LINE: Final = 42

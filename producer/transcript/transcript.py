@@ -1,26 +1,20 @@
 """What was said in a recording, when and by whom: `Transcript`, and its output formats."""
 
-from __future__ import annotations
-
 import json
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import groupby
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
+from producer.contract.formats import Format
 from producer.errors import BadTranscript
 from producer.transcript import document as result_document
 from producer.transcript import reader
+from producer.transcript.segments import AlternativeSegment, Segment
 from producer.transcript.spacing import join, plain
 from producer.transcript.subtitles import srt, vtt
-from producer.transcript.words import mean
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
-
-    from producer.contract.formats import Format
-    from producer.transcript.segments import AlternativeSegment, Segment
-    from producer.transcript.words import Word
+from producer.transcript.words import Word, mean
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,14 +3,10 @@
 Times are seconds from the start of the audio; confidences run from 0 to 1.
 """
 
-from __future__ import annotations
-
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import fmean
-from typing import TYPE_CHECKING, Final, Literal, NamedTuple
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+from typing import Final, Literal, NamedTuple
 
 #: Marks that end a sentence in the languages of Amazon Transcribe.
 SENTENCE_ENDS: Final = frozenset(".?!…。？！．｡؟۔।॥։።፧")

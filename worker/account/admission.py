@@ -1,7 +1,5 @@
 """Slots and call rates of the account, as this worker's settings limit them."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Iterable
 

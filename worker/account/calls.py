@@ -1,7 +1,5 @@
 """Calls to Transcribe, each with a token acquired right before it: the fleet keeps its rates."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 

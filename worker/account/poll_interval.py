@@ -3,8 +3,6 @@
 Fast while something is likely to end, slow for recordings that last hours.
 """
 
-from __future__ import annotations
-
 from producer.backend.running import Snapshot
 
 #: Of the quota of ListTranscriptionJobs the poll uses no more than this: each page is a call, and

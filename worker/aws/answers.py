@@ -5,8 +5,6 @@ recognises only what is not XML. Of the rest it makes an empty answer, or meets 
 UnicodeDecodeError, which no caller expects. All of them become ResponseParserError here.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime

@@ -1,7 +1,5 @@
 """A budget of bytes that threads share, so that memory stays flat."""
 
-from __future__ import annotations
-
 import threading
 from collections import deque
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """How a document that Transcribe wrote begins: with the name of its job."""
 
-from __future__ import annotations
-
 import re
 
 #: Bytes of a document that are enough to see whose it is.

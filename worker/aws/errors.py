@@ -3,8 +3,6 @@
 `CODES` says it for what AWS answers. To treat another code like one of these, add a line to it.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager

@@ -1,7 +1,5 @@
 """The ETag that S3 gives to content."""
 
-from __future__ import annotations
-
 import hashlib
 from io import BufferedReader
 
@@ -22,5 +20,5 @@ def content_etag(file: BufferedReader, *, multipart: bool) -> str:
     return f"{_md5(b''.join(parts)).hexdigest()}-{len(parts)}"
 
 
-def _md5(data: bytes = b"") -> hashlib._Hash:
+def _md5(data: bytes = b"") -> "hashlib._Hash":
     return hashlib.md5(data, usedforsecurity=False)

@@ -1,7 +1,5 @@
 """What is sent to S3: the bytes of a file, read from it once, with a checksum of what was read."""
 
-from __future__ import annotations
-
 import base64
 import zlib
 from collections.abc import Callable

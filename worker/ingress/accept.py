@@ -1,7 +1,5 @@
 """Accept messages of other languages, trusted in nothing."""
 
-from __future__ import annotations
-
 import json
 
 import structlog

@@ -4,8 +4,6 @@ Kombu and Celery trust the entries of a queue: one that is not their JSON, or ha
 wrong type, ends the worker process. So the transport checks each entry here first.
 """
 
-from __future__ import annotations
-
 import base64
 import itertools
 import json

@@ -9,8 +9,6 @@ notices when a new kombu has them no more, or calls them otherwise, and names th
 is for.
 """
 
-from __future__ import annotations
-
 import json
 import math
 import threading

@@ -1,13 +1,11 @@
 """What S3 has of one job: its folder, its audio, the documents of its attempts."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import groupby
-from typing import get_args
+from typing import Self, get_args
 
 from producer.contract.attempts import attempt_of
 from producer.contract.options import MediaFormat
@@ -38,7 +36,7 @@ class Artifacts:
     has_write_check: bool = False
 
     @classmethod
-    def of_key(cls, job_id: str, uri: S3Uri, head: StoredObject) -> Artifacts:
+    def of_key(cls, job_id: str, uri: S3Uri, head: StoredObject) -> Self:
         """Of a job whose request names a key: it has no folder, only the audio there."""
         return cls(job_id, uri, ListedObject(uri, head.modified_at), head)
 

@@ -1,7 +1,5 @@
 """What became of a job that Redis has forgotten, by what AWS shows of one of its attempts."""
 
-from __future__ import annotations
-
 from functools import partial
 
 import structlog

@@ -1,7 +1,5 @@
 """Calls of AWS that a recovery makes: within the fleet's rates, and retried while AWS fails."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager

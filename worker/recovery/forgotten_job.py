@@ -5,8 +5,6 @@ when it is started, and uses it. A job that is cancelled before that has to sear
 deletes what was left.
 """
 
-from __future__ import annotations
-
 import json
 from datetime import timedelta
 

@@ -1,7 +1,5 @@
 """The record of a job that Redis has forgotten, from what AWS still knows of it."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass

@@ -4,8 +4,6 @@ A scan starts nothing, changes nothing at AWS and leaves a job alone that has a 
 done at any time, twice, and beside people who submit again under the same names.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial

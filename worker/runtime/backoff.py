@@ -1,7 +1,5 @@
 """Backoff: how long an entry waits until it is tried again."""
 
-from __future__ import annotations
-
 import random
 
 #: Seconds; the longest that anything waits after a failure.

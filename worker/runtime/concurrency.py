@@ -5,8 +5,6 @@ When large work ends, its thread runs the next job of that queue. Tenants have t
 as elsewhere, so a job that others wait before does not pass them where the limit is free.
 """
 
-from __future__ import annotations
-
 import threading
 from typing import Self
 
@@ -20,7 +18,7 @@ class ConcurrencyLimits:
     def __init__(self) -> None:
         self._free: dict[Stage, threading.BoundedSemaphore] = {}
 
-    def limited(self, stage: Stage, most: int) -> LimitedWork:
+    def limited(self, stage: Stage, most: int) -> "LimitedWork":
         """Work that may turn out to be large, of which a process does `most` at once."""
         return LimitedWork(self._free.setdefault(stage, threading.BoundedSemaphore(most)))
 

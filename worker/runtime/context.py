@@ -1,7 +1,5 @@
 """Everything that the stages of one worker process share, made once."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from functools import cache
 

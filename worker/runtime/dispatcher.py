@@ -4,8 +4,6 @@ The same thread extends the leases and tokens of this worker, admits READY jobs,
 their deadline, and leaves the worker's heartbeat: see the table of its `_duties`.
 """
 
-from __future__ import annotations
-
 import os
 import threading
 import time

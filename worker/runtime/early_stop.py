@@ -4,8 +4,6 @@ Python ends at once, and with a bad exit code, by a signal that nobody answers. 
 called, before anything else that lasts.
 """
 
-from __future__ import annotations
-
 import os
 import signal
 import sys

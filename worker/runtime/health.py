@@ -1,7 +1,5 @@
 """What a worker finds of its surroundings, for `transcribe doctor`; checked in the background."""
 
-from __future__ import annotations
-
 import os
 import threading
 import time

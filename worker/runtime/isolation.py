@@ -7,8 +7,6 @@ them is the job's fault, however often it happens. But when the process that run
 stage ends while the worker beside it lives, the job is a poison pill.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import subprocess

@@ -1,7 +1,5 @@
 """Whether Redis still remembers: one that comes back empty must not go unnoticed."""
 
-from __future__ import annotations
-
 import time
 
 import structlog

@@ -4,8 +4,6 @@ An option that cannot work ends the command at once with one sentence and exit c
 being ignored or failing at the first job.
 """
 
-from __future__ import annotations
-
 import logging
 import os
 import re

@@ -4,8 +4,6 @@ Each call to S3 costs some 2 ms of CPU, a tenth of what a job costs: where the s
 collects what it has seen, one is enough.
 """
 
-from __future__ import annotations
-
 import threading
 import time
 from datetime import datetime

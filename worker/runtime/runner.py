@@ -4,8 +4,6 @@ Three frames: `run` (a Celery message), `run_leased` (an entry under a lease), a
 own `run`, here or in a process of its own.
 """
 
-from __future__ import annotations
-
 import structlog
 
 from producer.backend.schedule import Lease

@@ -6,8 +6,6 @@ the cold shutdown hands back whatever is still leased, and the process ends. Onl
 do jobs wait for their lease to expire.
 """
 
-from __future__ import annotations
-
 import os
 import signal
 import threading

@@ -1,7 +1,5 @@
 """Whether results can be written, for `transcribe doctor`: at the root and where it failed."""
 
-from __future__ import annotations
-
 import errno
 import os
 import tempfile

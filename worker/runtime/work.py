@@ -1,7 +1,5 @@
 """What a stage gets and what it is: `Work`, one entry under a lease, and `Handler`, its rules."""
 
-from __future__ import annotations
-
 from abc import ABC, abstractmethod
 from functools import partial
 from typing import ClassVar

@@ -1,7 +1,5 @@
 """Adoption: whose a Transcribe job is that has a job's name, and taking over one that is ours."""
 
-from __future__ import annotations
-
 import json
 from datetime import UTC, datetime, timedelta
 

@@ -1,7 +1,5 @@
 """Local recordings: beneath the audio roots, of a kind and size that Transcribe accepts."""
 
-from __future__ import annotations
-
 import errno
 import os
 import stat

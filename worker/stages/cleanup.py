@@ -1,7 +1,5 @@
 """Cleanup: delete what a job left at AWS, and only what is ours."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from typing import get_args
 

@@ -1,7 +1,5 @@
 """Collect: fetch a result, check that it is one, and keep it."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager

@@ -1,7 +1,5 @@
 """Extra files: what Transcribe wrote beside the document of a job, fetched by collect."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path

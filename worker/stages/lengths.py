@@ -8,8 +8,6 @@ No other container is certain. mp3, FLAC and ogg describe what was written first
 joined to it; the times of ogg need not start at 0; MP4 and WebM may go on in fragments.
 """
 
-from __future__ import annotations
-
 import math
 import struct
 from typing import BinaryIO

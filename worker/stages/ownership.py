@@ -4,8 +4,6 @@ All in a job's own folder is the job's, for no request names a key there. Beside
 request names, a worker checks each object before it is overwritten or deleted.
 """
 
-from __future__ import annotations
-
 import shlex
 from collections.abc import Iterable
 from datetime import datetime, timedelta

@@ -4,8 +4,6 @@ ListTranscriptionJobs sees a hundred running jobs a call. A job that is missing 
 ended: its result object confirms it, else one Get.
 """
 
-from __future__ import annotations
-
 import random
 from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed

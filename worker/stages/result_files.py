@@ -1,7 +1,5 @@
 """A finished job's files: beneath the results root, whole or not there at all."""
 
-from __future__ import annotations
-
 import errno
 import os
 import tempfile

@@ -1,7 +1,5 @@
 """Start: Transcribe has the job exactly once, by whatever call."""
 
-from __future__ import annotations
-
 import structlog
 
 from producer.contract.job import JobState

@@ -1,7 +1,5 @@
 """Upload: the audio is in S3, put there by us or there already."""
 
-from __future__ import annotations
-
 import time
 
 import structlog

@@ -1,7 +1,5 @@
 """`transcribe dead`: messages that the workers refused, to read, replay or drop."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import click

@@ -1,7 +1,5 @@
 """`transcribe doctor`: check everything, and say what to fix."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import click

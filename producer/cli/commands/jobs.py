@@ -1,7 +1,5 @@
 """`transcribe status | wait | result | list | cancel | retry`: the life of jobs."""
 
-from __future__ import annotations
-
 import json
 from typing import cast
 

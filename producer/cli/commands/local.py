@@ -1,7 +1,5 @@
 """`transcribe local`: the whole pipeline on this machine, for as long as the command runs."""
 
-from __future__ import annotations
-
 import os
 import shlex
 import sys

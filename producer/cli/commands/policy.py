@@ -1,7 +1,5 @@
 """`transcribe policy`: the rights that workers need in AWS, and no others."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """`transcribe recover`: record anew the jobs that Redis has lost."""
 
-from __future__ import annotations
-
 import time
 from collections import Counter
 from collections.abc import Sequence

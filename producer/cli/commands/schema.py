@@ -1,7 +1,5 @@
 """`transcribe schema`: the fields of a request."""
 
-from __future__ import annotations
-
 import json
 
 import click

@@ -1,7 +1,5 @@
 """`transcribe submit`: requests onto the queue."""
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Callable
 from pathlib import Path

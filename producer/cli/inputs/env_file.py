@@ -1,7 +1,5 @@
 """The original script's settings file on the command line: which recording it names."""
 
-from __future__ import annotations
-
 import os
 import shlex
 from pathlib import Path

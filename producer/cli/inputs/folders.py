@@ -1,7 +1,5 @@
 """All files beneath a folder, whatever their names."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterator
 from pathlib import Path

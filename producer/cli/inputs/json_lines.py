@@ -1,7 +1,5 @@
 """Requests as JSON, one a line, as `transcribe submit -` reads them."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterable
 

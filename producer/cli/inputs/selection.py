@@ -1,7 +1,5 @@
 """The recordings that a person names on the command line: files, folders, S3 objects."""
 
-from __future__ import annotations
-
 import os
 import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence

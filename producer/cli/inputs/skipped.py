@@ -1,7 +1,5 @@
 """What the command skips of all that a person named, or that lies beneath a folder: by reason."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager

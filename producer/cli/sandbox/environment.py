@@ -1,7 +1,5 @@
 """The environment of the worker of `transcribe local`: settings, Redis, and which AWS."""
 
-from __future__ import annotations
-
 import json
 import os
 from collections.abc import Sequence

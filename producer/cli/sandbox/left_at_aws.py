@@ -1,7 +1,5 @@
 """What an interrupted command leaves at AWS, and what to type to see or remove it."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager

@@ -1,7 +1,5 @@
 """The child processes of `transcribe local`: Redis, the local AWS emulator, a worker."""
 
-from __future__ import annotations
-
 import ctypes
 import os
 import secrets

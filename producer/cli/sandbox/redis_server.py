@@ -1,7 +1,5 @@
 """The Redis of the sandbox: which program, and its configuration."""
 
-from __future__ import annotations
-
 import shutil
 from importlib.util import find_spec
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The problems that a worker finds while jobs wait for somebody to fix them."""
 
-from __future__ import annotations
-
 import time
 
 from producer.cli import output
