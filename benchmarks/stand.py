@@ -120,7 +120,6 @@ class Stand:
             [
                 *(sys.executable, "-m", "benchmarks.emulator", "--port", "0", "--bucket", BUCKET),
                 *("--recogniser", self._task.recogniser, "--quota", self._task.quota),
-                "--exit-with-parent",
             ],
             {
                 "PYTHONPATH": str(ROOT),

@@ -1,18 +1,18 @@
 """The command of the local AWS emulator: `python -m localaws`."""
 
 import argparse
-import os
-import select
 import signal
 import sys
 from typing import NoReturn
 
 from localaws.errors import UsageError
-from localaws.faults import CALL_KINDS, JOB_KINDS, Fault
+from localaws.faults import CALL_KINDS, JOB_KINDS
 from localaws.http.server import HttpServer, serving
 from localaws.http.signatures import Credentials
 from localaws.quotas import Quotas
 from localaws.server import Backend, moto, serve
+
+_STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 def _kinds(kinds: dict[str, str]) -> str:
@@ -82,21 +82,6 @@ def _parser() -> argparse.ArgumentParser:
         metavar="jobs=250,start=25,get=30,list=5,delete=5",
         help="jobs at once and calls a second; `off` lifts a limit (default: a new account's)",
     )
-    add(
-        "--fail",
-        action="append",
-        default=[],
-        metavar="REGEX=REASON",
-        help="jobs whose name matches end FAILED with this reason; repeatable",
-    )
-    add(
-        "--throttle",
-        type=float,
-        default=0.0,
-        metavar="RATE",
-        help="share of Transcribe's calls, 0 to 1, to refuse as too many",
-    )
-    add("--exit-with-parent", action="store_true", help="stop when the parent process ends")
     add("--verbose", action="store_true", help="write a line to stderr for every request")
     return parser
 
@@ -104,15 +89,13 @@ def _parser() -> argparse.ArgumentParser:
 def main(
     arguments: list[str] | None = None, backend: Backend = moto, server: HttpServer = serving
 ) -> int:
-    """Serve until SIGTERM, SIGINT or, if so asked, the parent's death; 2 for a wrong argument."""
-    # First, so that the emulator notices a parent that dies during the start.
-    parent = os.getppid()
+    """Serve until SIGTERM or SIGINT; 2 for a wrong argument."""
     parser = _parser()
     options = parser.parse_args(arguments)
     try:
         quota = Quotas.parse(options.quota)
-        faults = _faults(options.fail, options.throttle)
-        stop = _stop_signals()
+        # A signal that comes during the start waits as well.
+        signal.pthread_sigmask(signal.SIG_BLOCK, _STOP_SIGNALS)
         # Loads moto, which lasts longer than all the rest.
         with serve(
             options.port,
@@ -121,14 +104,13 @@ def main(
             workers=options.workers,
             quota=quota,
             buckets=options.bucket,
-            faults=faults,
             backend=backend,
             server=server,
             verbose=options.verbose,
             credentials=Credentials.from_environment(),
         ) as endpoint:
             print(f"localaws listening on {endpoint.url}", flush=True)  # noqa: T201
-            _wait(stop, parent if options.exit_with_parent else None)
+            signal.sigwait(_STOP_SIGNALS)
     except UsageError as error:
         parser.error(str(error))
     except (OSError, OverflowError) as error:
@@ -139,41 +121,6 @@ def main(
 def _why(error: Exception) -> str:
     """The system's reason, which cheroot puts at the end: `No socket … [Errno 98] Reason)`."""
     return getattr(error, "strerror", None) or str(error).rpartition("] ")[2].rstrip(".)")
-
-
-def _faults(failures: list[str], throttle: float) -> list[Fault]:
-    """The faults of --fail and --throttle. Raises UsageError."""
-    faults = []
-    for failure in failures:
-        match, separator, reason = failure.partition("=")
-        if not separator:
-            raise UsageError(f"--fail {failure!r} is not of the form REGEX=REASON.")
-        faults.append(Fault("fail", match=match, reason=reason))
-    if throttle:
-        faults.append(Fault("throttle", operation="*TranscriptionJob*", rate=throttle))
-    return faults
-
-
-def _stop_signals() -> int:
-    """A file descriptor that becomes readable at SIGTERM or SIGINT.
-
-    A handler must not set a threading.Event: the signal may interrupt code that has its lock.
-    """
-    stop, waker = os.pipe()
-    os.set_blocking(waker, False)
-    signal.set_wakeup_fd(waker)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: None)
-    return stop
-
-
-def _wait(stop: int, parent: int | None) -> None:
-    """Return at a signal, or soon after the parent's death."""
-    # Asking for the parent's number twice a second works everywhere. Linux could send a signal
-    # at its death, but sends it when the thread ends that started this process.
-    while not select.select([stop], [], [], 0.5 if parent else None)[0]:
-        if parent and os.getppid() != parent:
-            return
 
 
 if __name__ == "__main__":

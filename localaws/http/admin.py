@@ -1,9 +1,10 @@
 """The administration under `/_localaws/`: health, jobs, call counts, faults."""
 
+import copy
 import json
 import threading
 import time
-from collections import deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Callable
 from typing import Any
 
@@ -25,41 +26,35 @@ class CallCounts:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._lock = threading.Lock()
-        self._counts: dict[str, dict[str, int]] = {}
-        self._errors: dict[str, dict[str, int]] = {}
-        self._last_second: dict[str, deque[float]] = {}
-        self._max_per_second: dict[str, int] = {}
+        self._counts: defaultdict[str, Counter[str]] = defaultdict(Counter)
+        self._errors: defaultdict[str, Counter[str]] = defaultdict(Counter)
+        self._last_second: defaultdict[str, deque[float]] = defaultdict(deque)
+        self._max_per_second: Counter[str] = Counter()
 
     def add(self, operation: str, *, refused: bool) -> None:
         with self._lock:
-            counts = self._counts.setdefault(operation, {"count": 0, "refused": 0})
-            counts["count"] += 1
-            counts["refused"] += refused
+            self._counts[operation].update(count=1, refused=refused)
             now = self._clock()
-            last = self._last_second.setdefault(operation, deque())
+            last = self._last_second[operation]
             last.append(now)
             while last[0] <= now - 1:
                 last.popleft()
-            self._max_per_second[operation] = max(self._max_per_second.get(operation, 0), len(last))
+            self._max_per_second[operation] = max(self._max_per_second[operation], len(last))
 
     def add_error(self, operation: str, code: str) -> None:
-        """Count an error answer."""
+        """Count an error answer of Transcribe."""
         with self._lock:
-            codes = self._errors.setdefault(operation, {})
-            codes[code] = codes.get(code, 0) + 1
+            self._errors[operation][code] += 1
 
-    def errors(self) -> dict[str, dict[str, int]]:
-        """How often Transcribe answered each operation with each error."""
+    def report(self) -> dict[str, Any]:
+        """All counts so far, by operation."""
+        counted = {
+            "calls": self._counts,
+            "errors": self._errors,
+            "max_per_second": self._max_per_second,
+        }
         with self._lock:
-            return {operation: dict(codes) for operation, codes in self._errors.items()}
-
-    def snapshot(self) -> dict[str, dict[str, int]]:
-        with self._lock:
-            return {operation: dict(counts) for operation, counts in self._counts.items()}
-
-    def max_per_second(self) -> dict[str, int]:
-        with self._lock:
-            return dict(self._max_per_second)
+            return copy.deepcopy(counted)
 
 
 class Admin:
@@ -107,9 +102,7 @@ class Admin:
                 "accepted": len(self._table.history),
                 "running": self._table.running,
                 "max_running": self._table.max_running,
-                "calls": self._calls.snapshot(),
-                "errors": self._calls.errors(),
-                "max_per_second": self._calls.max_per_second(),
+                **self._calls.report(),
             }
 
     def _jobs(self) -> dict[str, Any]:

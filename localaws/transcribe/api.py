@@ -36,9 +36,6 @@ class TranscribeApi:
             "GetTranscriptionJob": self._get,
             "ListTranscriptionJobs": self._list,
             "DeleteTranscriptionJob": self._delete,
-            "TagResource": self._tag,
-            "UntagResource": self._untag,
-            "ListTagsForResource": self._tags,
         }
 
     def call(self, operation: str, params: Json, region: str, base_url: str) -> Json:
@@ -109,29 +106,6 @@ class TranscribeApi:
     def _delete(self, params: Json, region: str, _base_url: str) -> Json:
         self._table.delete(region, params["TranscriptionJobName"])
         return {}
-
-    def _tag(self, params: Json, region: str, _base_url: str) -> Json:
-        with self._table.lock:
-            job = self._table.by_arn(region, params["ResourceArn"])
-            tags = {**job.tags, **{tag["Key"]: tag["Value"] for tag in params["Tags"]}}
-            for broken in validation.tag_rules(params["Tags"]):
-                raise bad_request(broken)
-            if len(tags) > validation.MAX_TAGS:
-                raise bad_request(f"A resource has at most {validation.MAX_TAGS} tags.")
-            job.tags = tags
-        return {}
-
-    def _untag(self, params: Json, region: str, _base_url: str) -> Json:
-        with self._table.lock:
-            job = self._table.by_arn(region, params["ResourceArn"])
-            for key in params["TagKeys"]:
-                job.tags.pop(key, None)
-        return {}
-
-    def _tags(self, params: Json, region: str, _base_url: str) -> Json:
-        with self._table.lock:
-            job = self._table.by_arn(region, params["ResourceArn"])
-            return {"ResourceArn": job.arn, "Tags": records.tag_list(job)}
 
 
 def decode(body: bytes) -> Json:

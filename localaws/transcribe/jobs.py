@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from localaws.errors import ServiceError, bad_request
-from localaws.s3.objects import ACCOUNT_ID
 
 Json = dict[str, Any]
 
@@ -54,14 +53,9 @@ class Job:
     subtitle_uris: list[str] = field(default_factory=list)
     #: What the recogniser found out, in the service's fields.
     found: Json = field(default_factory=dict)
-    tags: dict[str, str] = field(default_factory=dict)
     deleted: bool = False
     #: The monotonic clock at the start: how long it ran does not depend on clock changes.
     clock: float = 0.0
-
-    @property
-    def arn(self) -> str:
-        return f"arn:aws:transcribe:{self.region}:{ACCOUNT_ID}:transcription-job/{self.name}"
 
     @property
     def ended(self) -> bool:
@@ -111,7 +105,6 @@ class JobTable:
                     "limit: wait until one has ended and try again.",
                 )
             job = Job(len(self.history), name, region, request, location, time.time())
-            job.tags = {tag["Key"]: tag["Value"] for tag in request.get("Tags", ())}
             self.history.append(job)
             here.jobs[name] = job
             if full:
@@ -185,14 +178,6 @@ class JobTable:
         with self.lock:
             job.failure_reason = reason
             return self._end(job, "FAILED")
-
-    def by_arn(self, region: str, arn: str) -> Job:
-        """Raises ServiceError (NotFoundException)."""
-        with self.lock:
-            job = self._regions[region].jobs.get(arn.rpartition("/")[2])
-            if job is None or job.arn != arn:
-                raise ServiceError("NotFoundException", f"There is no resource {arn}.")
-            return job
 
     def _run(self, job: Job) -> None:
         job.status = "IN_PROGRESS"

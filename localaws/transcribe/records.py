@@ -21,6 +21,7 @@ _ECHOED = (
     "LanguageOptions",
     "LanguageIdSettings",
     "ToxicityDetection",
+    "Tags",
 )
 _ECHOED_IN_LISTS = (
     "LanguageCode",
@@ -43,8 +44,6 @@ def for_start(job: Job) -> Json:
         record["Transcript"] = {
             name: job.location.uri(key) for name, key in outputs.document_keys(job).items()
         }
-    if job.tags:
-        record["Tags"] = tag_list(job)
     if "Subtitles" in job.request:
         record["Subtitles"] = {
             "OutputStartIndex": 0,
@@ -70,10 +69,6 @@ def for_list(job: Job) -> Json:
         "SERVICE_BUCKET" if job.location.service_bucket else "CUSTOMER_BUCKET"
     )
     return record
-
-
-def tag_list(job: Job) -> list[Json]:
-    return [{"Key": key, "Value": value} for key, value in job.tags.items()]
 
 
 def _state(job: Job) -> Json:

@@ -99,7 +99,7 @@ def _broken_rules(params: Params) -> Iterator[str]:
     yield from _settings_rules(params)
     yield from _output_rules(params)
     yield from _media_rules(params)
-    yield from tag_rules(params.get("Tags", []))
+    yield from _tag_rules(params.get("Tags", []))
 
 
 def _language_rules(params: Params) -> Iterator[str]:
@@ -163,8 +163,7 @@ def _media_rules(params: Params) -> Iterator[str]:
         yield "Media.MediaFileUri must name an object of S3: s3://bucket/key, or its https address."
 
 
-def tag_rules(tags: list[dict[str, str]]) -> Iterator[str]:
-    """One sentence for each rule that these tags break."""
+def _tag_rules(tags: list[dict[str, str]]) -> Iterator[str]:
     keys = [tag["Key"] for tag in tags]
     if len(keys) != len(set(keys)):
         yield "A tag's key occurs more than once."

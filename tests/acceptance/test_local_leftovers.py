@@ -129,9 +129,8 @@ def test_whatever_ends_it_early_lists_what_runs_and_what_lies_there(
 
 
 def test_a_failed_job_lists_what_is_left_of_all(stack: Stack) -> None:
-    folder, environment = prepared(
-        stack, "--recogniser", "fixed:0.2", "--fail", "^bad=It is broken."
-    )
+    folder, environment = prepared(stack, "--recogniser", "fixed:0.2")
+    stack.fault(kind="fail", match="^bad")
     files = recordings(folder, "good.wav", "bad.wav")
     with in_terminal(folder, "--aws", *files, **environment) as terminal:
         assert terminal.process.wait(timeout=DEADLINE) == 1
@@ -144,8 +143,8 @@ def test_a_failed_job_lists_what_is_left_of_all(stack: Stack) -> None:
 
 
 def test_what_was_cleaned_up_is_not_listed(stack: Stack) -> None:
-    options = ["--recogniser", "fixed:0.2", "--fail", "^bad=Broken."]
-    folder, environment = prepared(stack, *options)
+    folder, environment = prepared(stack, "--recogniser", "fixed:0.2")
+    stack.fault(kind="fail", match="^bad")
     stack.fault(kind="not_json", match="^broken")
     environment["TRANSCRIBE_RESULT_PATIENCE"] = "0.1"
     files = recordings(folder, "good.wav", "bad.wav", "broken.wav")

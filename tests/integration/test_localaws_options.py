@@ -274,11 +274,6 @@ def test_a_region_knows_nothing_of_anothers_jobs(account: Account) -> None:
     elsewhere.delete(TranscriptionJobName="one")
     assert elsewhere.list() == []
     assert account.ended("one")["TranscriptionJobStatus"] == "COMPLETED"
-    arn = "arn:aws:transcribe:eu-west-1:123456789012:transcription-job/one"
-    tags = account.transcribe.list_tags_for_resource(ResourceArn=arn)
-    assert tags["Tags"] == []
-    code, _ = refusal(elsewhere.transcribe.list_tags_for_resource, ResourceArn=arn)
-    assert code == "NotFoundException"
     elsewhere.s3.close()
     elsewhere.transcribe.close()
 

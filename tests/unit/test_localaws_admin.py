@@ -10,7 +10,7 @@ def test_max_per_second_is_that_of_any_second() -> None:
         counts.add("Start", refused=False)
 
     # From 0.75 to 1.5; by full seconds it would be three, and 0.5 is a second from 1.5.
-    assert counts.max_per_second() == {"Start": 4}
+    assert counts.report()["max_per_second"] == {"Start": 4}
 
 
 def test_calls_are_counted_each_for_itself() -> None:
@@ -20,6 +20,6 @@ def test_calls_are_counted_each_for_itself() -> None:
     counts.add_error("Get", "ThrottlingException")
     counts.add_error("Get", "ThrottlingException")
 
-    assert counts.max_per_second() == {"Start": 1, "Get": 1}
-    assert counts.snapshot()["Get"] == {"count": 1, "refused": 1}
-    assert counts.errors() == {"Get": {"ThrottlingException": 2}}
+    assert counts.report()["max_per_second"] == {"Start": 1, "Get": 1}
+    assert counts.report()["calls"]["Get"] == {"count": 1, "refused": 1}
+    assert counts.report()["errors"] == {"Get": {"ThrottlingException": 2}}
