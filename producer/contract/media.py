@@ -24,22 +24,6 @@ class Container:
     conversion: str = _TO_FLAC
 
 
-MP3 = Container("mp3", "mp3")
-MP4 = Container("mp4", "mp4")
-M4A = Container("m4a", "m4a")
-WAV = Container("wav", "wav")
-FLAC = Container("flac", "flac")
-OGG = Container("ogg", "ogg")
-AMR = Container("amr", "amr")
-WEBM = Container("webm", "webm")
-#: Copies the sound, which is fast and lossless.
-AAC = Container("AAC without a container (ADTS)", conversion="ffmpeg -i IN -c copy OUT.m4a")
-QUICKTIME = Container("QuickTime (mov)")
-THREE_GP = Container("3GP")
-MATROSKA = Container("Matroska (mkv, mka)")
-TRANSPORT_STREAM = Container("an MPEG transport stream (ts, mts)")
-
-
 def refusal(found: Container | None) -> str | None:
     """Why Transcribe does not read a recording, and what to do: sentences that follow its name.
 

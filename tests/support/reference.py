@@ -220,6 +220,7 @@ def _signature(value: object) -> str:
         return ""
     function = value.__func__ if isinstance(value, classmethod) else value
     text = str(inspect.signature(function))  # type: ignore[arg-type]
+    text = re.sub(r"\b(?:[a-z_]+\.)+(?=[A-Z])", "", text)  # the modules of types
     return re.sub(r"\((?:self|cls)(?:, )?", "(", text, count=1).replace("'", "")
 
 

@@ -16,66 +16,39 @@ def worker_policy(bucket: str, audio_buckets: Sequence[str] = ()) -> dict[str, o
     and Get cannot be limited to a bucket.
     """
     others = [each for each in dict.fromkeys(audio_buckets) if each != bucket]
-    return {
-        "Version": "2012-10-17",
-        "Statement": [
-            {
-                "Sid": "AudioAndResults",
-                "Effect": "Allow",
-                "Action": [
-                    "s3:GetObject",
-                    "s3:PutObject",
-                    "s3:DeleteObject",
-                    "s3:AbortMultipartUpload",
-                ],
-                "Resource": f"arn:aws:s3:::{bucket}/*",
-            },
-            {
-                # Without ListBucket, S3 answers for a missing object that it is forbidden.
-                "Sid": "SeeWhatIsThere",
-                "Effect": "Allow",
-                "Action": ["s3:ListBucket", "s3:ListBucketMultipartUploads"],
-                "Resource": f"arn:aws:s3:::{bucket}",
-            },
-            *(_audio_elsewhere(others) if others else ()),
-            {
-                "Sid": "TranscriptionJobs",
-                "Effect": "Allow",
-                "Action": [
-                    "transcribe:StartTranscriptionJob",
-                    "transcribe:GetTranscriptionJob",
-                    "transcribe:ListTranscriptionJobs",
-                    "transcribe:DeleteTranscriptionJob",
-                    "transcribe:TagResource",
-                ],
-                "Resource": "*",
-            },
-            {
-                # Without it the worker uses the quotas of its settings.
-                "Sid": "WhatTheAccountAllows",
-                "Effect": "Allow",
-                "Action": ["servicequotas:ListServiceQuotas"],
-                "Resource": "*",
-            },
-        ],
-    }
+    in_bucket = ("GetObject", "PutObject", "DeleteObject", "AbortMultipartUpload")
+    calls = ("Start", "Get", "List", "Delete")
+    jobs = [f"{call}TranscriptionJob{'s' if call == 'List' else ''}" for call in calls]
+    statements = [
+        _allow("AudioAndResults", "s3", in_bucket, f"arn:aws:s3:::{bucket}/*"),
+        # Without ListBucket, S3 answers for a missing object that it is forbidden.
+        _allow(
+            "SeeWhatIsThere",
+            "s3",
+            ("ListBucket", "ListBucketMultipartUploads"),
+            f"arn:aws:s3:::{bucket}",
+        ),
+    ]
+    if others:
+        objects = [f"arn:aws:s3:::{each}/*" for each in others]
+        buckets = [f"arn:aws:s3:::{each}" for each in others]
+        statements += [
+            _allow("AudioInPlace", "s3", ["GetObject"], objects),
+            _allow("SeeWhatAudioIsThere", "s3", ["ListBucket"], buckets),
+        ]
+    statements += [
+        _allow("TranscriptionJobs", "transcribe", [*jobs, "TagResource"], "*"),
+        # Without it the worker uses the quotas of its settings.
+        _allow("WhatTheAccountAllows", "servicequotas", ["ListServiceQuotas"], "*"),
+    ]
+    return {"Version": "2012-10-17", "Statement": statements}
 
 
-def _audio_elsewhere(buckets: Sequence[str]) -> tuple[dict[str, object], ...]:
-    return (
-        {
-            "Sid": "AudioInPlace",
-            "Effect": "Allow",
-            "Action": ["s3:GetObject"],
-            "Resource": [f"arn:aws:s3:::{bucket}/*" for bucket in buckets],
-        },
-        {
-            "Sid": "SeeWhatAudioIsThere",
-            "Effect": "Allow",
-            "Action": ["s3:ListBucket"],
-            "Resource": [f"arn:aws:s3:::{bucket}" for bucket in buckets],
-        },
-    )
+def _allow(
+    sid: str, service: str, actions: Sequence[str], resource: str | list[str]
+) -> dict[str, object]:
+    names = [f"{service}:{action}" for action in actions]
+    return {"Sid": sid, "Effect": "Allow", "Action": names, "Resource": resource}
 
 
 @click.command()
