@@ -54,7 +54,11 @@ class ProcessRecogniser:
         self._threads.shutdown(cancel_futures=True)
 
     def _recognise(self, job: Job) -> None:
-        outcome = self._outcome(job)
+        outcome: Recognition | Failure
+        try:
+            outcome = self._outcome(job)
+        except OSError as error:  # such as a full disk; a job must end, and free its slot
+            outcome = Failure(f"Internal error: {error}.")
         if not self._closed:
             self._end(job, outcome)
 

@@ -289,6 +289,34 @@ def test_a_result_that_cannot_be_written_fails_its_job_and_frees_its_slot() -> N
     assert "No space left on device" in jobs[0]["failure_reason"]
 
 
+class UnreadableDisk(MotoStore):
+    """S3 in this process, whose disk fails as a recording is read for its recognition."""
+
+    def read(self, bucket: str, key: str) -> bytes | None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO), f"{bucket}/{key}")
+
+
+def test_a_recording_that_cannot_be_read_fails_its_job_and_frees_its_slot() -> None:
+    def unreadable() -> tuple[ObjectStore, Application]:
+        return UnreadableDisk(), moto()[1]
+
+    with serve(
+        recogniser="pocketsphinx",
+        quota="jobs=1,start=off,get=off,list=off,delete=off",
+        buckets=["media"],
+        backend=unreadable,
+    ) as endpoint:
+        account = Account(endpoint)
+        account.start("one")
+        until(lambda: not account.admin("GET", "jobs")["running"])
+        jobs = account.admin("GET", "jobs")["jobs"]
+        account.s3.close()
+        account.transcribe.close()
+
+    assert [job["status"] for job in jobs] == ["FAILED"]
+    assert "Input/output error" in jobs[0]["failure_reason"]
+
+
 def test_a_fault_fails_jobs() -> None:
     fault = Fault("fail", match="^bad", reason="Internal failure of the test.")
     with serve(
