@@ -686,7 +686,7 @@ AWS = (
     ),
     Protection(
         "worker/aws/transfer.py",
-        "Sender._send",
+        "Sender.send",
         "awaits_bucket=True",
         "awaits_bucket=False",
         _RESULTS + "test_a_bucket_that_is_gone_is_waited_for_and_doctor_says_so",
@@ -1031,9 +1031,9 @@ JOBS = (
 MESSAGES = (
     Protection(
         "worker/ingress/transport.py",
-        "Channel._get_client.Client.parse_response",
-        'if command_name != "BRPOP" or ...:',
-        "if True:",
+        "_received",
+        "except NotForUs",
+        "except ZeroDivisionError",
         _MESSAGES + "test_what_is_no_message_neither_ends_the_worker_nor_vanishes",
     ),
     Protection(

@@ -54,7 +54,12 @@ def take_out(code: str, language: str, function: str, guard: str, instead: str) 
 
 def _tokens(code: str, language: str) -> list[Token]:
     pattern = re.compile(rf"\s+|{_COMMENT[language]}|({_STRING}|\w+|\.\.\.|.)", re.DOTALL)
-    found = [Token(each[1], *each.span()) for each in pattern.finditer(code) if each[1]]
+    found = [
+        # Nor do the quotes of a string count.
+        Token(re.sub("^'(.*)'$", r'"\1"', each[1], flags=re.DOTALL), *each.span())
+        for each in pattern.finditer(code)
+        if each[1]
+    ]
     # A comma before a bracket that closes is layout.
     following = [each.text for each in found[1:]] + [""]
     return [

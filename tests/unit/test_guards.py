@@ -50,6 +50,10 @@ def test_a_guard_is_found_in_any_layout(code: str, guard: str) -> None:
     assert "False" in out
 
 
+def test_how_a_string_is_quoted_does_not_count() -> None:
+    assert taken_out(PYTHON.replace("1, 2", "'a', \"b\""), "('a', 'b')", "0").count("by=0") == 1
+
+
 def test_what_is_instead_is_indented_as_the_guard_is() -> None:
     out = taken_out(PYTHON, "if self.lost or ...: raise LeaseLost", "if False:\n    pass")
     assert "        if False:\n            pass\n\n    def other" in out

@@ -90,6 +90,10 @@ class Channel(redis.Channel):
 
     QoS = UnackedInMemory  # type: ignore[assignment]  # kombu says its own, and means any
 
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.client.set_response_callback("BRPOP", _received)
+
     def _q_for_pri(self, queue: str, pri: int) -> str:
         return CONTROL_LIST if queue == CONTROL_QUEUE else str(super()._q_for_pri(queue, pri))
 
@@ -101,45 +105,28 @@ class Channel(redis.Channel):
             log.warning("command.refused", reason=repr(error)[:200])
             return None
 
-    def _get_client(self) -> Any:
-        class Client(super()._get_client()):  # type: ignore[misc]
-            """A client that drops entries which kombu cannot parse."""
-
-            def parse_response(self, connection: Any, command_name: str, **options: Any) -> Any:
-                answer = super().parse_response(connection, command_name, **options)
-                if command_name != "BRPOP" or not answer or _check_entry(answer[1]):
-                    return answer
-                return None
-
-        return Client
-
 
 class Transport(redis.Transport):
-    """Kombu's, which delivers only messages for our tasks."""
+    """Kombu's, with channels of ours."""
 
     Channel = Channel
 
-    def _deliver(self, message: Any, queue: str) -> None:
-        if queue not in QUEUES:  # remote control
-            super()._deliver(message, queue)
-            return
-        try:
-            passed_on = Envelope.parse(message).passed_on(queue)
-        except NotForUs as error:
-            add_dead_letter(json.dumps(message), str(error))
-        else:
-            super()._deliver(passed_on, queue)
 
-
-def _check_entry(entry: bytes) -> bool:
-    """Whether kombu can parse an entry of a queue; makes it a dead letter if not."""
+def _received(answer: list[bytes] | None, **_options: Any) -> tuple[bytes, bytes] | None:
+    """What kombu gets of Redis's answer to BRPOP; None if it is no message for us."""
+    if not answer:
+        return None
+    popped, entry = answer
+    queue = popped.decode().replace(CONTROL_LIST, CONTROL_QUEUE)
     try:
-        parse_json(entry)
+        message = parse_json(entry)
+        if queue in QUEUES:  # else it answers a remote control
+            entry = json.dumps(Envelope.parse(message).passed_on(queue)).encode()
     except NotForUs as error:
         head = entry[: MAX_CHARACTERS + 1].decode(errors="backslashreplace")
         add_dead_letter(head, str(error))
-        return False
-    return True
+        return None
+    return popped, entry
 
 
 def add_dead_letter(message: str, reason: str) -> None:
