@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import time
 
-from producer.backend.keys import PREFIX
+from producer.backend import keys
 from producer.contract.job import Job, JobState
 from producer.contract.stages import CONTROL_QUEUE, QUEUES
 from tests.support.slow_proxy import slowly
@@ -149,4 +149,4 @@ def test_a_worker_whose_s3_hangs_does_not_delay_the_fleet(stack: Stack) -> None:
         stack.environment = environment
         stack.start_worker("well")
         completed(stack, submit(stack, 30))
-        assert stack.broker.command("ZCARD", f"{PREFIX}running") == 0
+        assert stack.broker.command("ZCARD", str(keys.RUNNING)) == 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 
-from producer.backend.keys import PREFIX
+from producer.backend import keys
 from tests.support.stack import Stack
 from tests.support.waiting import until
 
@@ -12,8 +12,8 @@ from tests.support.waiting import until
 NUMBER = 230
 #: Deletes at Transcribe a second, over the fleet.
 RATE = 3
-_SCHEDULE = f"{PREFIX}schedule:cleanup"
-_TOKENS = f"{PREFIX}lease:cleanup"
+_SCHEDULE = keys.SCHEDULE("cleanup")
+_TOKENS = keys.LEASE("cleanup")
 
 
 def at_work(stack: Stack) -> list[str]:

@@ -12,6 +12,7 @@ from itertools import pairwise
 
 import pytest
 
+from producer.backend import keys
 from producer.contract.job import Job, JobState
 from producer.contract.stages import CONTROL_QUEUE
 from producer.errors import JobNotFound
@@ -287,7 +288,7 @@ def test_a_second_run_under_the_same_key_and_name_works(stack: Stack) -> None:
             stack.aws("transcribe").delete_transcription_job(TranscriptionJobName="hello-world")
             stack.aws("s3").delete_object(Bucket=BUCKET, Key="path/in/bucket")
             assert {"path/in/bucket.json", "path/in/bucket.srt"} <= set(stack.objects())
-            stack.broker.command("DEL", "transcribe:job:hello-world")
+            stack.broker.command("DEL", keys.JOB("hello-world"))
     # What was there before stays.
     assert stack.objects() == ["path/in/.write_access_check_file.temp"]
 

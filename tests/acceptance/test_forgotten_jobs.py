@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from producer.backend.keys import PREFIX
+from producer.backend import keys
 from producer.contract.job import JobState
 from producer.contract.stages import QUEUES, Stage
 from tests.support.stack import BUCKET, Stack
@@ -48,10 +48,10 @@ def submit(stack: Stack, name: str, **fields: object) -> None:
 
 def forget(stack: Stack) -> None:
     """Let Redis lose all it knows but for the heartbeats."""
-    heartbeats = stack.broker.command("HGETALL", f"{PREFIX}workers")
+    heartbeats = stack.broker.command("HGETALL", str(keys.WORKERS))
     stack.broker.command("FLUSHALL")
     for name, heartbeat in heartbeats.items():
-        stack.broker.command("HSET", f"{PREFIX}workers", name, heartbeat)
+        stack.broker.command("HSET", str(keys.WORKERS), name, heartbeat)
 
 
 def left(stack: Stack, name: str) -> list[str]:

@@ -16,6 +16,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from producer.backend import keys
 from producer.backend.dead_letters import MAX_CHARACTERS, MAX_DEAD_LETTERS
 from producer.contract.job import JobState
 from producer.contract.stages import CONTROL_QUEUE, QUEUES, Stage
@@ -23,7 +24,7 @@ from tests.conftest import make_stack
 from tests.support.stack import Stack
 from tests.support.waiting import until
 
-DEAD = "transcribe:dead_letters"
+DEAD = str(keys.DEAD_LETTERS)
 MB = 1024 * 1024
 
 texts = st.text(alphabet=st.characters(), max_size=20)

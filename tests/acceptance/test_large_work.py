@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from producer.backend import keys
 from producer.contract.job import Job, JobState
 from tests.support.stack import BUCKET, Stack
 from tests.support.waiting import until
@@ -71,7 +72,7 @@ def test_large_work_that_waits_outlives_the_worker_it_waits_for(stack: Stack) ->
     large_ones_get_stuck(stack)
     worker = stack.start_worker("first", concurrency="4")
     submit(stack, LARGE, large_recording(stack))
-    until(lambda: int(stack.broker.command("ZCARD", "transcribe:large:upload")) == len(LARGE) - 1)
+    until(lambda: int(stack.broker.command("ZCARD", keys.LARGE("upload"))) == len(LARGE) - 1)
     worker.kill()
     worker.wait()
     stack.clear_faults()
@@ -86,10 +87,10 @@ def test_an_upload_beyond_the_limit_can_be_cancelled(stack: Stack) -> None:
     large_ones_get_stuck(stack)
     stack.start_worker(concurrency="4")
     submit(stack, LARGE, large_recording(stack))
-    until(lambda: int(stack.broker.command("ZCARD", "transcribe:large:upload")) == len(LARGE) - 1)
+    until(lambda: int(stack.broker.command("ZCARD", keys.LARGE("upload"))) == len(LARGE) - 1)
     for name in LARGE:
         stack.client.cancel(name)
-    assert not stack.broker.command("EXISTS", "transcribe:large:upload")
+    assert not stack.broker.command("EXISTS", keys.LARGE("upload"))
     until(lambda: uploads(stack) == [])
     until(lambda: stack.objects() == [])
 
@@ -160,9 +161,9 @@ def test_urgent_large_work_is_next(stack: Stack) -> None:
     submit(stack, LARGE[:1], audio)
     until(lambda: uploads(stack))
     submit(stack, LARGE[1:], audio, priority=5)
-    until(lambda: int(stack.broker.command("ZCARD", "transcribe:large:upload")) == len(LARGE) - 1)
+    until(lambda: int(stack.broker.command("ZCARD", keys.LARGE("upload"))) == len(LARGE) - 1)
     submit(stack, ["large-urgent"], audio, priority=0)
-    until(lambda: stack.broker.command("ZSCORE", "transcribe:large:upload", "large-urgent"))
+    until(lambda: stack.broker.command("ZSCORE", keys.LARGE("upload"), "large-urgent"))
     stack.clear_faults()
     everybody = [*LARGE, "large-urgent"]
     until(lambda: all_of(stack, everybody, JobState.COMPLETED))
@@ -179,9 +180,9 @@ def test_a_tenants_large_file_does_not_wait_for_all_of_anothers(stack: Stack) ->
     audio = large_recording(stack)
     bulk = [f"large-bulk-{number}" for number in range(8)]
     submit(stack, bulk, audio, priority=0, metadata={"tenant": "bulk"})
-    until(lambda: int(stack.broker.command("ZCARD", "transcribe:large:upload")) == len(bulk) - 1)
+    until(lambda: int(stack.broker.command("ZCARD", keys.LARGE("upload"))) == len(bulk) - 1)
     submit(stack, ["large-clinic"], audio, priority=9, metadata={"tenant": "clinic"})
-    until(lambda: stack.broker.command("ZSCORE", "transcribe:large:upload", "large-clinic"))
+    until(lambda: stack.broker.command("ZSCORE", keys.LARGE("upload"), "large-clinic"))
     stack.clear_faults()
     everybody = [*bulk, "large-clinic"]
     until(lambda: all_of(stack, everybody, JobState.COMPLETED))

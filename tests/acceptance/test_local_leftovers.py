@@ -12,6 +12,7 @@ import psutil
 import pytest
 import redis
 
+from producer.backend import keys
 from tests.support.local_command import descendants, in_terminal, running, temporary
 from tests.support.stack import BUCKET, SAMPLES, Stack
 from tests.support.waiting import DEADLINE, until
@@ -60,7 +61,7 @@ def wait_until_known(folder: Path, pid: int, names: list[str]) -> None:
         socket_timeout=DEADLINE,
     ) as broker:
         running = ["TRANSCRIBING"] * len(names)
-        until(lambda: [broker.hget(f"transcribe:job:{name}", "state") for name in names] == running)
+        until(lambda: [broker.hget(keys.JOB(name), "state") for name in names] == running)
         unread = set(names)
         with broker.monitor() as monitor:
             for seen in monitor.listen():

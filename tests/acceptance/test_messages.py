@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from producer.backend import keys
 from producer.backend.dead_letters import MAX_CHARACTERS
 from producer.contract.job import JobState
 from producer.contract.stages import CONTROL_QUEUE, Stage
@@ -168,7 +169,7 @@ def test_dead_letters_are_shown_replayed_and_dropped(served: Stack) -> None:
     assert ran.returncode == 2
     assert "different request" in ran.stderr
     served.client.wait(first.id, timeout=DEADLINE)
-    served.broker.command("DEL", f"transcribe:job:{first.id}")
+    served.broker.command("DEL", keys.JOB(first.id))
     served.sample("silence.wav", "later.wav")
     assert served.transcribe("dead", "replay", dead_letter["id"]).stdout == "taken-before\n"
     assert served.client.wait("taken-before", timeout=DEADLINE)

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from producer.backend import keys
 from producer.contract.job import JobState
 from producer.contract.stages import CONTROL_QUEUE
 from tests.support.messages import raw_message
@@ -101,7 +102,7 @@ def test_the_signature_of_a_presigned_address_in_a_message_is_not_kept(served: S
     kept = [
         job.model_dump_json(),
         served.transcribe("status", "signed", "--json").stdout,
-        *served.broker.command("LRANGE", "transcribe:dead_letters", 0, -1),
+        *served.broker.command("LRANGE", str(keys.DEAD_LETTERS), 0, -1),
         json.dumps(served.log()),
     ]
     assert len(kept) == 4

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from producer.backend.keys import PREFIX
+from producer.backend import keys
 from producer.backend.schedule import SEEN
 from producer.contract.job import JobState
 from producer.contract.stages import FLEET, Stage
@@ -225,7 +225,7 @@ def test_a_job_for_an_earlier_object_of_the_key_is_not_adopted(pipeline: Stack) 
     first = pipeline.client.submit(path, name="daily")
     assert pipeline.client.wait(first.id, timeout=DEADLINE)[first.id].state is JobState.COMPLETED
     # The record expires, and another recording comes under the same name.
-    pipeline.broker.command("DEL", "transcribe:job:daily")
+    pipeline.broker.command("DEL", keys.JOB("daily"))
     finished = pipeline.account()["jobs"]
     started = next(each["created"] for each in finished if each["name"] == "daily")
     until(lambda: pipeline.now() > started + 4)
@@ -256,6 +256,6 @@ def test_a_recording_from_the_future_is_transcribed_once_it_stood_still(stack: S
     waited = job.times[JobState.READY] - job.times[JobState.UPLOADING]
     assert waited.total_seconds() >= 1
     # By what it saw, and not because the machine was slow.
-    seen = stack.broker.command("HGET", f"{PREFIX}job:{job.id}", SEEN)
+    seen = stack.broker.command("HGET", keys.JOB(job.id), SEEN)
     with recording.open("rb") as file:
         assert seen == str(Stamp.of(file.fileno()))

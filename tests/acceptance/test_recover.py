@@ -9,10 +9,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from producer.backend.keys import PREFIX
+from producer.backend import keys
 from producer.contract.job import Job, JobState
 from producer.errors import JobExists
 from tests.conftest import make_stack
+from tests.support.redis_keys import present
 from tests.support.stack import BUCKET, SAMPLES, Stack
 from tests.support.waiting import DEADLINE, until
 
@@ -49,10 +50,10 @@ def submit(stack: Stack, name: str, **options: object) -> Job:
 
 def forget(stack: Stack) -> None:
     """Let Redis lose all it knows but for the heartbeats, which would be there again in seconds."""
-    heartbeats = stack.broker.command("HGETALL", f"{PREFIX}workers")
+    heartbeats = stack.broker.command("HGETALL", str(keys.WORKERS))
     stack.broker.command("FLUSHALL")
     for name, heartbeat in heartbeats.items():
-        stack.broker.command("HSET", f"{PREFIX}workers", name, heartbeat)
+        stack.broker.command("HSET", str(keys.WORKERS), name, heartbeat)
 
 
 def recover(stack: Stack, *arguments: str) -> dict[str, str]:
@@ -70,15 +71,11 @@ def started(stack: Stack, *names: str) -> list[str]:
 
 def recorded(stack: Stack) -> dict[str, object]:
     """All that Redis knows of jobs: their records, and what waits or runs."""
-    keys = [
-        key
-        for kind in ("job:", "schedule:", "running", "line:", "state:")
-        for key in stack.broker.command("KEYS", f"{PREFIX}{kind}*")
-    ]
     read = {"hash": ("HGETALL",), "zset": ("ZRANGE",)}
     ends = {"hash": (), "zset": (0, -1)}
     found: dict[str, object] = {}
-    for key in sorted(keys):
+    names = present(stack.broker, keys.JOB, keys.SCHEDULE, keys.RUNNING, keys.WAITING, keys.STATE)
+    for key in sorted(names):
         kind = stack.broker.command("TYPE", key)
         if kind in read:
             found[key] = stack.broker.command(*read[kind], key, *ends[kind])
@@ -214,7 +211,7 @@ def test_jobs_with_a_record_are_left_alone(shared: Stack) -> None:
 
 
 def record(stack: Stack, job_id: str) -> dict[str, str]:
-    return dict(stack.broker.command("HGETALL", f"{PREFIX}job:{job_id}"))
+    return dict(stack.broker.command("HGETALL", keys.JOB(job_id)))
 
 
 def test_a_dry_run_records_nothing(shared: Stack) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from producer.backend.keys import PREFIX
+from producer.backend import keys
 from producer.backend.schedule import Schedule
 from producer.contract.job import JobState
 from producer.contract.stages import CONTROL_QUEUE, FLEET, Stage
@@ -216,7 +216,7 @@ def wait_for_another_worker(stack: Stack, stage: Stage, job_id: str, tokens: set
     """Wait for a lease of a stage with another fencing token than these, and add it to them."""
 
     def found() -> str | None:
-        uploader = stack.broker.command("HGET", f"{PREFIX}lease:{stage}", job_id)
+        uploader = stack.broker.command("HGET", keys.LEASE(stage), job_id)
         return uploader if uploader not in {None, "0", *tokens} else None
 
     tokens.add(until(found))
@@ -271,7 +271,7 @@ def test_what_is_done_in_a_process_of_its_own_is_done_right(stack: Stack) -> Non
     stack.start_aws("--recogniser", "fixed:0.2")
     for stage in (Stage.UPLOAD, Stage.START, Stage.POLL, Stage.COLLECT, Stage.CLEANUP):
         entry_id = FLEET if stage is Stage.POLL else "suspect"
-        stack.broker.command("HSET", f"{PREFIX}stalled:{stage}", entry_id, ISOLATE_AFTER)
+        stack.broker.command("HSET", keys.STALLED(stage), entry_id, ISOLATE_AFTER)
     request = {"audio": str(stack.sample("silence.wav")), "name": "suspect", "cleanup": True}
     stack.start_worker()
     (job_id,) = stack.client.submit_many([request])

@@ -13,6 +13,7 @@ import pytest
 import redis
 
 from producer import Client
+from producer.backend import keys
 from producer.backend.connection import Broker
 from producer.contract.job import JobState
 from producer.contract.stages import CONTROL_QUEUE
@@ -215,7 +216,7 @@ def test_a_socket_with_a_password_and_a_database_serves_both_sides(stack: Stack)
         doctor = stack.transcribe("doctor")
         assert doctor.returncode == 0, doctor.stdout
         assert f"at {path}" in doctor.stdout
-        assert redis.Redis(port=port, db=3, password="p#w@").exists("transcribe:workers")
+        assert redis.Redis(port=port, db=3, password="p#w@").exists(str(keys.WORKERS))
         # Nobody came by TCP but the line above, and the worker's messages come by the socket too.
         clients = broker.command("CLIENT", "LIST")
         assert "cmd=brpop" in clients

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from producer.backend.keys import PREFIX
+from producer.backend import keys
 from producer.contract.job import Job, JobState
 from producer.errors import WrongState
 from tests.conftest import make_stack
@@ -31,7 +31,7 @@ def submit(stack: Stack, name: str, **fields: object) -> str:
 
 def expire(stack: Stack, name: str) -> Job:
     """Let a job's deadline be over, without waiting for it."""
-    stack.broker.command("ZADD", f"{PREFIX}deadlines", stack.now() - 1, name)
+    stack.broker.command("ZADD", str(keys.DEADLINES), stack.now() - 1, name)
     failed = stack.job_in(name, JobState.FAILED)
     assert failed.error is not None
     assert failed.error.code == "DeadlineExceeded"

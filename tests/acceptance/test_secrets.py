@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from producer import Client
+from producer.backend import keys
 from producer.contract.job import JobState
 from producer.contract.stages import CONTROL_QUEUE
 from producer.errors import BrokerUnavailable
@@ -110,5 +111,5 @@ def test_no_secret_is_ever_shown(stack: Stack, monkeypatch: pytest.MonkeyPatch) 
         files = [path for path in folder.rglob("*") if path.is_file()]
         shown += [path.read_bytes().decode("latin-1") for path in files]
     assert any("job.moved" in text for text in shown)
-    assert any("transcribe:job:good" in text for text in shown)
+    assert any(keys.JOB("good") in text for text in shown)
     assert [secret for secret in SECRETS for text in shown if secret in text] == []

@@ -6,9 +6,10 @@ from collections.abc import Callable
 
 import pytest
 
-from producer.backend.keys import PREFIX
+from producer.backend import keys
 from producer.contract.job import JobState
 from producer.contract.stages import STAGE_OF, Stage
+from tests.support.redis_keys import present
 from tests.support.stack import BUCKET, Stack
 from tests.support.waiting import DEADLINE, until
 from worker.aws.transfer import PART_BYTES
@@ -47,9 +48,9 @@ def artifacts(stack: Stack) -> dict[str, object]:
     jobs = stack.aws("transcribe").list_transcription_jobs(JobNameContains=NAME)
     redis = [
         key
-        for key in stack.broker.command("KEYS", f"{PREFIX}*")
+        for key in present(stack.broker)
         if stack.broker.command("TYPE", key) == "zset"
-        and not key.startswith(f"{PREFIX}state:")
+        and not keys.STATE.matches(key)
         and stack.broker.command("ZSCORE", key, NAME) is not None
     ]
     found = {
@@ -58,7 +59,7 @@ def artifacts(stack: Stack) -> dict[str, object]:
         "transcription": jobs["TranscriptionJobSummaries"],
         "redis": redis,
         "leases": [
-            stage for stage in Stage if stack.broker.command("HGET", f"{PREFIX}lease:{stage}", NAME)
+            stage for stage in Stage if stack.broker.command("HGET", keys.LEASE(stage), NAME)
         ],
     }
     return {what: left for what, left in found.items() if left}
@@ -66,7 +67,7 @@ def artifacts(stack: Stack) -> dict[str, object]:
 
 def expire(stack: Stack) -> None:
     """Let the job's deadline be over, without waiting for it."""
-    stack.broker.command("ZADD", f"{PREFIX}deadlines", stack.now() - 1, NAME)
+    stack.broker.command("ZADD", str(keys.DEADLINES), stack.now() - 1, NAME)
 
 
 ACTIVE = [state for state in JobState if not state.is_terminal]

@@ -17,6 +17,7 @@ from urllib.parse import quote
 import pytest
 import redis
 
+from producer.backend import keys
 from tests.support.certificates import Authority
 from tests.support.stack import Stack
 from tests.support.waiting import DEADLINE, until
@@ -126,8 +127,8 @@ def test_one_url_serves_producer_and_worker_and_the_password_is_not_shown(
         stack.sandbox.log("worker").read_text(),
         doctor.stdout,
         done.stderr,
-        json.dumps(stack.broker.command("HGETALL", "transcribe:job:secret")),
-        json.dumps(stack.broker.command("HGETALL", "transcribe:workers")),
+        json.dumps(stack.broker.command("HGETALL", keys.JOB("secret"))),
+        json.dumps(stack.broker.command("HGETALL", str(keys.WORKERS))),
     ]
     for secret in (PASSWORD, quote(PASSWORD, safe="")):
         assert not [text for text in seen if secret in text]

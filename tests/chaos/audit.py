@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from producer.backend import keys
-from producer.backend.keys import PREFIX
 from producer.contract.job import Job as Record
 from producer.contract.job import JobState
 from producer.contract.stages import CONTROL_LIST, QUEUES
 from tests.chaos.plan import Job, Kind
 from tests.chaos.storm import MALFORMED, QUOTA, Storm
+from tests.support.redis_keys import present
 from tests.support.stack import BUCKET
 
 #: The state, or the states, in which a job of a kind may end; FAILED ones with their code.
@@ -178,8 +178,7 @@ class Audit:
 
     def _redis(self) -> list[str]:
         broker = self._stack.broker
-        found = [str(key) for key in broker.command("KEYS", f"{PREFIX}*")]
-        wrong = [name for name in found if not any(kept.matches(name) for kept in _KEPT)]
+        wrong = [name for name in present(broker) if not any(kept.matches(name) for kept in _KEPT)]
         return wrong + [queue for queue in (*QUEUES, CONTROL_LIST) if broker.command("LLEN", queue)]
 
     def _files(self) -> list[str]:

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable
 from functools import partial
 
-from producer.backend.keys import PREFIX
+from producer.backend import keys
 from producer.contract.job import JobState
 from producer.contract.stages import CONTROL_QUEUE, Stage
 from producer.errors import BrokerUnavailable, WrongState
@@ -207,9 +207,7 @@ class Storm:
         return {
             (stage, entry_id): token
             for stage in Stage
-            for entry_id, token in self.stack.broker.command(
-                "HGETALL", f"{PREFIX}lease:{stage}"
-            ).items()
+            for entry_id, token in self.stack.broker.command("HGETALL", keys.LEASE(stage)).items()
             if token != "0"
         }
 
@@ -241,7 +239,7 @@ class Storm:
                 if job is None or not job.state.is_terminal
             ]
             for stage in Stage:
-                entries = self.stack.broker.command("ZRANGE", f"{PREFIX}schedule:{stage}", 0, -1)
+                entries = self.stack.broker.command("ZRANGE", keys.SCHEDULE(stage), 0, -1)
                 found.extend(f"{stage} of {entry_id}" for entry_id in entries)
             lengths = self.stack.client.fleet.queue_lengths()
             found.extend(f"{number} in {queue}" for queue, number in lengths.items() if number)

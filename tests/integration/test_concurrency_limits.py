@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from producer.backend.keys import PREFIX
+from producer.backend import keys
 from producer.contract.job import JobState
 from producer.contract.s3_uri import S3Uri
 from producer.contract.stages import Stage
@@ -30,7 +30,7 @@ from worker.stages import start as starting
 from worker.stages import upload as uploading
 from worker.tasks import HANDLERS
 
-QUEUE = f"{PREFIX}large:upload"
+QUEUE = keys.LARGE("upload")
 
 
 @pytest.fixture
@@ -100,7 +100,7 @@ def test_stalls_and_failures_still_count_for_large_work_that_waits(
     stack: Stack, offline: Context
 ) -> None:
     queue(offline, stack, "one", 5)
-    stack.broker.command("HSET", f"{PREFIX}stalled:upload", "one", 1)
+    stack.broker.command("HSET", keys.STALLED("upload"), "one", 1)
     assert offline.schedule.next_large(Stage.UPLOAD) == "one"
     lease = offline.schedule.acquire(Stage.UPLOAD, "one")
     assert lease is not None

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from producer.backend.keys import PREFIX
+from producer.backend import keys
 from producer.contract.job import JobState
 from producer.contract.s3_uri import S3Uri
 from producer.contract.stages import Stage
@@ -61,7 +61,7 @@ def test_what_lay_there_before_the_job_was_started_is_not_fetched(
     worker = worker_of(stack, monkeypatch)
     at_transcribe(worker, stack, **SUBTITLES)
     # As if what is written now had been written an hour before the start.
-    record = f"{PREFIX}job:one"
+    record = keys.JOB("one")
     moment = float(stack.broker.command("HGET", record, "started_at"))
     stack.broker.command("HSET", record, "started_at", moment + 3600)
     work = acquired_work(worker, Stage.COLLECT, "one")

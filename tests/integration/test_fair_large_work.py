@@ -6,11 +6,12 @@ from collections import Counter
 
 import pytest
 
-from producer.backend.keys import PREFIX
+from producer.backend import keys
 from producer.backend.schedule import Lease
 from producer.contract.job import JobState
 from producer.contract.stages import Stage
 from tests.support.fair_queues import FairQueues, numbered, owners
+from tests.support.redis_keys import present
 from tests.support.stack import Stack
 
 pytestmark = pytest.mark.redis
@@ -22,7 +23,7 @@ class LargeWorkQueues(FairQueues):
     def __init__(self, stack: Stack, stage: Stage) -> None:
         super().__init__(stack.broker)
         self.stage = stage
-        self.all = f"{PREFIX}large:{stage}"
+        self.all = keys.LARGE(stage)
 
     def acquired(self, *names: str) -> list[Lease]:
         """Bring QUEUED jobs to the stage; returns the lease of each."""
@@ -50,7 +51,7 @@ class LargeWorkQueues(FairQueues):
         """Set when queued jobs try again by themselves, however slow this machine is."""
         due = float(self.broker.command("TIME")[0]) + seconds
         for name in names:
-            self.broker.command("ZADD", f"{PREFIX}schedule:{self.stage}", "XX", due, name)
+            self.broker.command("ZADD", keys.SCHEDULE(self.stage), "XX", due, name)
 
     def admitted(self, number: int) -> list[str]:
         """The jobs that are next, up to a number; each keeps its lease."""
@@ -64,7 +65,7 @@ class LargeWorkQueues(FairQueues):
 
     def left(self) -> list[str]:
         """The keys of these queues in Redis."""
-        whole = self.broker.command("KEYS", f"{PREFIX}large*")
+        whole = present(self.broker, keys.LARGE)
         return sorted([*whole, *(key for key in super().left() if "large:" in key)])
 
 
@@ -112,7 +113,7 @@ def test_cancelled_jobs_leave_the_queue_and_cost_their_tenant_nothing(
         queues.store.cancel(name)
     assert int(queues.broker.command("ZCARD", queues.all)) == 2
     for tenant in ("alice", "bob"):
-        key = f"{PREFIX}waiting:large:{queues.stage}:{tenant}"
+        key = keys.WAITING("large", queues.stage, tenant)
         assert int(queues.broker.command("ZCARD", key)) == 1
     assert sorted(queues.admitted(2)) == ["alice-0003", "bob-0003"]
     assert queues.admitted(1) == []
@@ -150,7 +151,7 @@ def test_no_call_visits_all_tenants_without_jobs(queues: LargeWorkQueues) -> Non
     for number in range(gone):
         queues.store.cancel(f"job-{number}")
     queues.enqueue("zoe", "zoe-1")
-    tenants = f"{PREFIX}tenants:large:{queues.stage}"
+    tenants = keys.TENANTS("large", queues.stage)
     before = int(queues.broker.command("ZCARD", tenants))
     assert before == gone + 1
     assert queues.broker.run("next_large", stage=queues.stage, weights={}) is None

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from producer.backend.keys import PREFIX
+from producer.backend import keys
 from producer.contract.stages import Stage
 from tests.conftest import make_stack
 from tests.support.fair_queues import FairQueues, numbered, owners
@@ -133,7 +133,7 @@ def test_many_tenants_without_jobs_delay_no_call(queues: FairQueues) -> None:
     queues.submit("zoe", "zoe-1")
 
     def waiting(state: str) -> int:
-        return int(queues.broker.command("ZCARD", f"{PREFIX}tenants:{state}"))
+        return int(queues.broker.command("ZCARD", keys.TENANTS(state)))
 
     served: list[str] = []
     while not served:
@@ -142,7 +142,7 @@ def test_many_tenants_without_jobs_delay_no_call(queues: FairQueues) -> None:
         assert before - waiting("QUEUED") <= 100, "one call visited all"
         assert before > waiting("QUEUED") or served, "a call did nothing"
     assert served == ["zoe-1"]
-    assert queues.broker.command("ZSCORE", f"{PREFIX}tenants:READY", "zoe")
+    assert queues.broker.command("ZSCORE", keys.TENANTS("READY"), "zoe")
     started: list[str] = []
     while not started:
         before = waiting("READY")
@@ -160,9 +160,9 @@ def test_an_ended_job_that_is_still_queued_is_passed_over(queues: FairQueues) ->
     queues.submit("alice", *numbered("alice", 3))
     queues.upload(2)
     for name, state in (("alice-0002", "QUEUED"), ("alice-0000", "READY")):
-        score = queues.broker.command("ZSCORE", f"{PREFIX}waiting:{state}:alice", name)
+        score = queues.broker.command("ZSCORE", keys.WAITING(state, "alice"), name)
         queues.store.cancel(name)
-        queues.broker.command("ZADD", f"{PREFIX}waiting:{state}:alice", score, name)
+        queues.broker.command("ZADD", keys.WAITING(state, "alice"), score, name)
     assert queues.upload(5) == []
     assert queues.admit(5) == ["alice-0001"]
     assert queues.left() == []

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from producer.backend.keys import PREFIX
+from producer.backend import keys
 from producer.backend.schedule import clock
 from producer.contract.job import JobState
 from producer.contract.s3_uri import S3Uri
 from producer.contract.stages import Stage
+from tests.support.redis_keys import present
 from tests.support.stack import LEASE, Stack
 from tests.support.stages import acquired_work, end_transcription, uploaded, worker_of
 from tests.support.waiting import until
@@ -85,12 +86,8 @@ def collecting_one(stack: Stack, worker: Context) -> Work:
 
 def kept_of(stack: Stack) -> list[str]:
     """What is left of a job's result on the worker's disk and in Redis."""
-    keys = [
-        key
-        for kind in ("text", "document")
-        for key in stack.broker.command("KEYS", f"{PREFIX}{kind}:*")
-    ]
-    return [str(path) for path in stack.results.rglob("*")] + keys
+    kept = present(stack.broker, keys.RESULT_TEXT, keys.RESULT_DOCUMENT)
+    return [str(path) for path in stack.results.rglob("*")] + kept
 
 
 @pytest.mark.parametrize("late", [False, True])

@@ -9,12 +9,12 @@ import pytest
 from producer.backend import keys
 from producer.backend.job_store import SUBMIT_ROOM
 from producer.backend.kept_results import KeptResults
-from producer.backend.keys import PREFIX
 from producer.backend.schedule import Lease, Schedule
 from producer.contract.job import JobState
 from producer.contract.request import TranscriptionRequest
 from producer.contract.stages import FLEET, Stage
 from producer.errors import JobExists, JobNotFound, WaitTimeout, WrongState
+from tests.support.redis_keys import present
 from tests.support.stack import Stack
 from tests.support.waiting import DEADLINE, until
 
@@ -171,7 +171,7 @@ def test_fencing_tokens_grow_even_if_redis_forgot_the_last_one(
 ) -> None:
     queue(stack, "one")
     before = acquire(brief, Stage.UPLOAD, "one")
-    stack.broker.command("DEL", f"{PREFIX}fencing_token")
+    stack.broker.command("DEL", str(keys.FENCING_TOKEN))
     until(lambda: schedule.dispatch(room=10))
     after = schedule.acquire(Stage.UPLOAD, "one")
     assert after is not None
@@ -287,7 +287,7 @@ def test_a_stopped_jobs_cleanup_waits_for_a_result_that_comes_late(
     ended_at = float(stack.broker.command("TIME")[0])
     assert stack.store.settle(poll, "one", "ended")
     # AWS writes it up to two seconds after the job counts as ended.
-    assert float(stack.broker.command("ZSCORE", f"{PREFIX}schedule:cleanup", "one")) > ended_at + 2
+    assert float(stack.broker.command("ZSCORE", keys.SCHEDULE("cleanup"), "one")) > ended_at + 2
 
 
 def test_a_cleanup_that_calls_only_s3_overtakes_those_that_call_transcribe(
@@ -298,7 +298,7 @@ def test_a_cleanup_that_calls_only_s3_overtakes_those_that_call_transcribe(
         stack.client.cancel(name)
         assert stack.store.settle(start, name, "ended")
     until(lambda: schedule.dispatch(room=10, delete_rate="1!") == [(Stage.CLEANUP, "one")])
-    two_is_due = float(stack.broker.command("ZSCORE", f"{PREFIX}schedule:cleanup", "two"))
+    two_is_due = float(stack.broker.command("ZSCORE", keys.SCHEDULE("cleanup"), "two"))
     until(lambda: stack.now() > two_is_due)
     assert schedule.dispatch(room=10, delete_rate="1!") == []
     bring_to(stack, schedule, "quick", JobState.READY)
@@ -334,7 +334,7 @@ def test_retry_is_a_new_attempt_of_what_ended_badly_only(stack: Stack, schedule:
     again = stack.client.retry("one")
     assert (again.state, again.attempt, again.error) == (JobState.QUEUED, 2, None)
     assert again.aws_name == "one--try-2"
-    assert stack.broker.command("TTL", f"{PREFIX}job:one") == -1
+    assert stack.broker.command("TTL", keys.JOB("one")) == -1
 
 
 def test_overdue_jobs_fail_while_they_are_queued(stack: Stack, schedule: Schedule) -> None:
@@ -349,10 +349,10 @@ def test_overdue_jobs_fail_while_they_are_queued(stack: Stack, schedule: Schedul
 
 def test_ended_records_expire_and_leave_the_lists(stack: Stack) -> None:
     stack.client.submit("/audio/a.wav", name="one")
-    assert stack.broker.command("TTL", f"{PREFIX}job:one") == -1
+    assert stack.broker.command("TTL", keys.JOB("one")) == -1
     stack.client.cancel("one")
-    assert stack.broker.command("TTL", f"{PREFIX}job:one") > 0
-    stack.broker.command("ZADD", f"{PREFIX}state:CANCELLED", 1, "one")
+    assert stack.broker.command("TTL", keys.JOB("one")) > 0
+    stack.broker.command("ZADD", keys.STATE("CANCELLED"), 1, "one")
     stack.store.prune()
     assert stack.client.counts()[JobState.CANCELLED] == 0
 
@@ -391,7 +391,7 @@ def test_a_kept_result_is_bounded(stack: Stack, schedule: Schedule) -> None:
     one = bring_to(stack, schedule, "one", JobState.COLLECTING)
     assert kept.keep(one, "hello", b"{}" * 10, most=1000)
     assert kept.get("one", "text") == b"hello"
-    assert 0 < stack.broker.command("TTL", f"{PREFIX}text:one") <= 60
+    assert 0 < stack.broker.command("TTL", keys.RESULT_TEXT("one")) <= 60
     incompressible = bytes(number * 7919 % 251 for number in range(5000))
     assert kept.keep(one, "goodbye", incompressible * 3, most=100)
     assert kept.get("one", "text") == b"goodbye"
@@ -407,11 +407,10 @@ def test_of_a_stopped_job_no_result_is_kept(stack: Stack, schedule: Schedule, to
     if to is JobState.CANCELLED:
         stack.client.cancel("one")
     else:
-        stack.broker.command("ZADD", f"{PREFIX}deadlines", stack.now() - 1, "one")
+        stack.broker.command("ZADD", str(keys.DEADLINES), stack.now() - 1, "one")
         assert stack.store.fail_overdue() == ["one"]
     for _ in range(2):
-        assert stack.broker.command("KEYS", f"{PREFIX}text:*") == []
-        assert stack.broker.command("KEYS", f"{PREFIX}document:*") == []
+        assert present(stack.broker, keys.RESULT_TEXT, keys.RESULT_DOCUMENT) == []
         # The worker that collects it does not know yet.
         assert not kept.keep(lease, "hello", b"{}", most=1000)
 
@@ -419,18 +418,18 @@ def test_of_a_stopped_job_no_result_is_kept(stack: Stack, schedule: Schedule, to
 def test_an_entry_without_a_record_is_forgotten(stack: Stack, schedule: Schedule) -> None:
     queue(stack, "one")
     schedule.dispatch(room=10)
-    stack.broker.command("DEL", f"{PREFIX}job:one")
+    stack.broker.command("DEL", keys.JOB("one"))
     assert schedule.acquire(Stage.UPLOAD, "one") is None
-    assert stack.broker.command("ZCARD", f"{PREFIX}schedule:upload") == 0
-    stack.broker.command("ZADD", f"{PREFIX}deadlines", 1, "one")
+    assert stack.broker.command("ZCARD", keys.SCHEDULE("upload")) == 0
+    stack.broker.command("ZADD", str(keys.DEADLINES), 1, "one")
     stack.store.fail_overdue()
-    assert stack.broker.command("ZCARD", f"{PREFIX}deadlines") == 0
+    assert stack.broker.command("ZCARD", str(keys.DEADLINES)) == 0
 
 
 def test_a_request_of_a_newer_producer_can_be_read(stack: Stack) -> None:
     queue(stack, "one")
     newer = '{"audio": "/audio/a.wav", "colour": "red", "cleanup": true}'
-    stack.broker.command("HSET", f"{PREFIX}job:one", "request", newer)
+    stack.broker.command("HSET", keys.JOB("one"), "request", newer)
     job = stack.client.get("one")
     assert job.request.cleanup
     assert job.request.formats == ("txt",)

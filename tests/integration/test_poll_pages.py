@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from producer.backend.keys import PREFIX
+from producer.backend import keys
 from producer.backend.running import RunningJobs
 from producer.contract.job import JobState
 from producer.contract.request import TranscriptionRequest
@@ -23,8 +23,8 @@ def run(stack: Stack, name: str) -> None:
     """Have a job run that Transcribe does not know."""
     request = TranscriptionRequest(audio=f"/audio/{name}.wav", name=name)
     list(stack.store.create([(name, request)], deadline=3600, at_once=False))
-    stack.broker.command("HSET", f"{PREFIX}job:{name}", "state", JobState.TRANSCRIBING)
-    stack.broker.command("ZADD", f"{PREFIX}running", stack.now(), name)
+    stack.broker.command("HSET", keys.JOB(name), "state", JobState.TRANSCRIBING)
+    stack.broker.command("ZADD", str(keys.RUNNING), stack.now(), name)
 
 
 def others_run(stack: Stack, number: int) -> None:
@@ -40,7 +40,7 @@ def others_run(stack: Stack, number: int) -> None:
 
 def ended(worker: Context, stack: Stack) -> list[str]:
     """The jobs that one poll finds ended by the list."""
-    stack.broker.command("ZADD", f"{PREFIX}schedule:poll", stack.now(), FLEET)
+    stack.broker.command("ZADD", keys.SCHEDULE("poll"), stack.now(), FLEET)
     poll = acquired_work(worker, Stage.POLL, FLEET)
     snapshot = replace(worker.running.snapshot("5"), is_shared=True)
     found = [job.id for job, _ in polling.ended_jobs(poll, snapshot)]
@@ -64,7 +64,7 @@ def test_on_several_pages_a_job_is_asked_for_once_it_was_missing_twice(
     assert asked(stack) == 0
     assert ended(worker, stack) == ["first"]
     assert asked(stack) == 1
-    stack.broker.command("ZREM", f"{PREFIX}running", "first")
+    stack.broker.command("ZREM", str(keys.RUNNING), "first")
     assert ended(worker, stack) == ["second"]
     assert asked(stack) == 2
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from producer.backend.keys import PREFIX
+from producer.backend import keys
 from producer.contract.s3_uri import S3Uri
 from producer.contract.stages import Stage
 from tests.support.recordings import wav, wav_header
@@ -58,7 +58,7 @@ def try_upload(worker: Context) -> S3Uri | Snooze:
 
 def at_once(stack: Stack) -> None:
     """Let the job be due now, as a retry does."""
-    stack.broker.command("ZADD", f"{PREFIX}schedule:upload", 0, "one")
+    stack.broker.command("ZADD", keys.SCHEDULE("upload"), 0, "one")
 
 
 def snoozed(found: str | Snooze) -> float:

@@ -10,7 +10,7 @@ from typing import get_args
 
 import pytest
 
-from producer.backend.keys import PREFIX
+from producer.backend import keys
 from producer.backend.rate_limiter import Operation, Token
 from producer.contract.job import JobState
 from producer.contract.stages import FLEET, Stage
@@ -33,7 +33,7 @@ _QUOTAS: dict[Operation, int] = {
     "DeleteTranscriptionJob": 5,
 }
 _FAR = 1000.0
-_COOLING_GET = f"{PREFIX}tokens:cooling:GetTranscriptionJob"
+_COOLING_GET = keys.TOKENS_COOLING("GetTranscriptionJob")
 
 
 def passed(moment: float) -> bool:
@@ -92,12 +92,12 @@ def test_a_call_keeps_its_token_until_its_answer_has_come(stack: Stack, worker: 
     with ThreadPoolExecutor(1) as threads:
         asking = threads.submit(worker.transcribe.status, "one", gate)
         until(lambda: "GetTranscriptionJob" in stack.account()["calls"])
-        out = stack.broker.command("ZCARD", f"{PREFIX}tokens:used:GetTranscriptionJob")
+        out = stack.broker.command("ZCARD", keys.TOKENS_USED("GetTranscriptionJob"))
         assert not asking.done()
         assert out == 1
         stack.clear_faults()
         assert isinstance(asking.exception(), Transient)
-    assert stack.broker.command("ZCARD", f"{PREFIX}tokens:used:GetTranscriptionJob") == 0
+    assert stack.broker.command("ZCARD", keys.TOKENS_USED("GetTranscriptionJob")) == 0
 
 
 @pytest.mark.redis
@@ -161,7 +161,7 @@ def test_an_isolated_stage_keeps_its_tokens(
             # The other tokens, which no worker extends, come back, though they were acquired later.
             acquired(offline, operation, 4)
             others = until(lambda: offline.admission.limiter.acquire(operation, 0).id)
-            out = stack.broker.command("ZRANGE", f"{PREFIX}tokens:used:{operation}", 0, -1)
+            out = stack.broker.command("ZRANGE", keys.TOKENS_USED(operation), 0, -1)
         finally:
             ended.set()
         extending.result()

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from producer.backend.keys import PREFIX
+from producer.backend import keys
 from producer.backend.recoveries import Outcome
 from producer.contract.job import JobState
 from producer.contract.stages import FLEET, Stage
@@ -96,7 +96,7 @@ def test_a_document_from_before_the_start_is_not_collected(stack: Stack, worker:
     collected(worker, stack)
     started_at = stack.client.get(NAME).started_at
     assert started_at is not None
-    stack.broker.command("HSET", f"{PREFIX}job:{NAME}", "started_at", started_at.timestamp() + 60)
+    stack.broker.command("HSET", keys.JOB(NAME), "started_at", started_at.timestamp() + 60)
     with pytest.raises(Transient, match="is not the result of call-18"):
         collect.fetch(acquired_work(worker, Stage.COLLECT, NAME))
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from producer.backend import keys
 from producer.contract.job import JobState
 from producer.contract.stages import FLEET, Stage
 from tests.support.stack import BUCKET, Stack
@@ -61,7 +62,7 @@ def collected(worker: Context) -> str:
 
 def gone(stack: Stack) -> None:
     """Its record has expired, and it was cleaned up."""
-    stack.broker.command("DEL", f"transcribe:job:{NAME}")
+    stack.broker.command("DEL", keys.JOB(NAME))
     for key in stack.objects():
         stack.aws("s3").delete_object(Bucket=BUCKET, Key=key)
     stack.aws("transcribe").delete_transcription_job(TranscriptionJobName=NAME)

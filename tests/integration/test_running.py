@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from producer.backend.keys import PREFIX
+from producer.backend import keys
 from producer.backend.running import RunningJobs, Snapshot
 from producer.backend.schedule import Schedule
 from producer.contract.attempts import attempt_name
@@ -32,9 +32,9 @@ def run(stack: Stack, *names: str, ago: float = 0) -> None:
     for name in names:
         request = TranscriptionRequest(audio=f"/audio/{name}.wav", name=name)
         list(stack.store.create([(name, request)], deadline=3600, at_once=False))
-        stack.broker.command("HSET", f"{PREFIX}job:{name}", "state", JobState.TRANSCRIBING)
-        stack.broker.command("ZADD", f"{PREFIX}running", stack.now() - ago, name)
-    stack.broker.command("ZADD", f"{PREFIX}schedule:poll", stack.now(), FLEET)
+        stack.broker.command("HSET", keys.JOB(name), "state", JobState.TRANSCRIBING)
+        stack.broker.command("ZADD", str(keys.RUNNING), stack.now() - ago, name)
+    stack.broker.command("ZADD", keys.SCHEDULE("poll"), stack.now(), FLEET)
 
 
 def end(stack: Stack, schedule: Schedule, *names: str) -> None:
@@ -58,7 +58,7 @@ def test_running_jobs_are_known_by_their_names_at_aws_and_the_age_of_the_younges
 ) -> None:
     run(stack, "old", ago=900)
     run(stack, "young", ago=30)
-    stack.broker.command("HSET", f"{PREFIX}job:old", "attempt", 3)
+    stack.broker.command("HSET", keys.JOB("old"), "attempt", 3)
     seen = snapshot(stack)
     assert seen.jobs == {"old": "old--try-3", "young": "young"}
     assert seen.youngest == pytest.approx(30, abs=5)
@@ -66,7 +66,7 @@ def test_running_jobs_are_known_by_their_names_at_aws_and_the_age_of_the_younges
 
 def test_the_slot_of_a_job_whose_record_is_gone_is_free(stack: Stack) -> None:
     run(stack, "here", "gone")
-    stack.broker.command("DEL", f"{PREFIX}job:gone")
+    stack.broker.command("DEL", keys.JOB("gone"))
     assert snapshot(stack).jobs == {"here": "here"}
     assert stack.running_ids() == ["here"]
 
@@ -94,13 +94,13 @@ def test_how_long_the_list_was_is_remembered(stack: Stack) -> None:
 
 def test_thousands_that_run_are_seen(stack: Stack) -> None:
     names = [f"job-{number}" for number in range(5000)]
-    stack.broker.commands(("HSET", f"{PREFIX}job:{name}", "attempt", 1) for name in names)
-    stack.broker.command("ZADD", f"{PREFIX}running", *(w for name in names for w in (1, name)))
+    stack.broker.commands(("HSET", keys.JOB(name), "attempt", 1) for name in names)
+    stack.broker.command("ZADD", str(keys.RUNNING), *(w for name in names for w in (1, name)))
     assert len(snapshot(stack).jobs) == 5000
 
 
 def poll_due_in(stack: Stack) -> float:
-    due = stack.broker.command("ZSCORE", f"{PREFIX}schedule:poll", FLEET)
+    due = stack.broker.command("ZSCORE", keys.SCHEDULE("poll"), FLEET)
     return float(due) - stack.now()
 
 
@@ -130,7 +130,7 @@ def test_a_job_that_starts_while_others_run_is_polled_soon(
     assert schedule.release(poll, 15)
     assert poll_due_in(stack) < 2
     # And after that:
-    stack.broker.command("ZADD", f"{PREFIX}schedule:poll", stack.now() + 15, FLEET)
+    stack.broker.command("ZADD", keys.SCHEDULE("poll"), stack.now() + 15, FLEET)
     start(stack, schedule, "after")
     assert poll_due_in(stack) < 2
 
@@ -141,7 +141,7 @@ def test_where_all_jobs_run_long_no_start_brings_the_poll_forward(
     names = [f"job-{number}" for number in range(20)]
     run(stack, "old", *names, ago=900)
     end(stack, schedule, *names)
-    stack.broker.command("ZADD", f"{PREFIX}schedule:poll", stack.now() + 15, FLEET)
+    stack.broker.command("ZADD", keys.SCHEDULE("poll"), stack.now() + 15, FLEET)
     start(stack, schedule, "after")
     assert poll_due_in(stack) > 10
 

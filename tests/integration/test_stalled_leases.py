@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from producer.backend.keys import PREFIX
+from producer.backend import keys
 from producer.contract.job import JobState
 from producer.contract.stages import Stage
 from tests.support.fair_queues import NO_LIMIT, FairQueues
@@ -39,8 +39,8 @@ def completed(queues: FairQueues, names: list[str]) -> None:
 
 def all_are_due(stack: Stack) -> None:
     """Wait until every cleanup is due."""
-    number = stack.broker.command("ZCARD", f"{PREFIX}schedule:cleanup")
-    due = ("ZCOUNT", f"{PREFIX}schedule:cleanup", "-inf")
+    number = stack.broker.command("ZCARD", keys.SCHEDULE("cleanup"))
+    due = ("ZCOUNT", keys.SCHEDULE("cleanup"), "-inf")
     until(lambda: stack.broker.command(*due, stack.now()) == number)
 
 
@@ -49,7 +49,7 @@ def end_leases(stack: Stack, stage: Stage, names: list[str]) -> None:
     for name in names:
         seconds, micros = stack.broker.command("TIME")
         now = f"{seconds}.{micros:06}"
-        stack.broker.command("ZADD", f"{PREFIX}schedule:{stage}", "XX", now, name)
+        stack.broker.command("ZADD", keys.SCHEDULE(stage), "XX", now, name)
 
 
 def dispatched(queues: FairQueues) -> list[str]:

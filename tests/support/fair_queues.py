@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from producer.backend import keys
 from producer.backend.connection import Broker
 from producer.backend.job_store import JobStore
-from producer.backend.keys import PREFIX
 from producer.backend.schedule import Lease, Schedule
 from producer.contract.job import JobState
 from producer.contract.request import TranscriptionRequest
 from producer.contract.stages import FLEET, Stage
+from tests.support.redis_keys import present
 from tests.support.stack import LEASE
 
 #: Starts a second, so many that none waits.
@@ -59,8 +60,8 @@ class FairQueues:
 
     def admit(self, number: int) -> list[str]:
         """Admit the next so many jobs; returns their names in order."""
-        starting = int(self.broker.command("ZCARD", f"{PREFIX}schedule:start"))
-        slots = starting + int(self.broker.command("ZCARD", f"{PREFIX}running")) + number
+        starting = int(self.broker.command("ZCARD", keys.SCHEDULE("start")))
+        slots = starting + int(self.broker.command("ZCARD", str(keys.RUNNING))) + number
         return list(
             self.broker.run(
                 "admit_jobs",
@@ -104,11 +105,7 @@ class FairQueues:
 
     def left(self) -> list[str]:
         """The keys of the fair queues in Redis."""
-        keys = (
-            self.broker.command("KEYS", f"{PREFIX}{kind}*")
-            for kind in ("waiting", "tenants", "virtual_time", "requeued")
-        )
-        return sorted(key for found in keys for key in found)
+        return present(self.broker, keys.WAITING, keys.TENANTS, keys.VIRTUAL_TIME, keys.REQUEUED)
 
 
 def numbered(tenant: str, number: int) -> list[str]:

@@ -20,9 +20,9 @@ import boto3
 from botocore.config import Config
 
 from producer import Client
+from producer.backend import keys
 from producer.backend.connection import Broker
 from producer.backend.job_store import JobStore
-from producer.backend.keys import PREFIX
 from producer.cli.sandbox.processes import Sandbox
 from producer.contract.job import Job, JobState
 from producer.contract.stages import Stage
@@ -181,12 +181,12 @@ class Stack:
         return [
             f"{stage}:{entry_id}"
             for stage in Stage
-            for entry_id in self.broker.command("ZRANGE", f"{PREFIX}schedule:{stage}", 0, -1)
+            for entry_id in self.broker.command("ZRANGE", keys.SCHEDULE(stage), 0, -1)
         ]
 
     def running_ids(self) -> list[str]:
         """The jobs that have a slot, in the order of their starts."""
-        return list(self.broker.command("ZRANGE", f"{PREFIX}running", 0, -1))
+        return list(self.broker.command("ZRANGE", str(keys.RUNNING), 0, -1))
 
     def now(self) -> float:
         """The time by which Redis goes."""

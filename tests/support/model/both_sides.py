@@ -1,0 +1,257 @@
+"""What producers, dispatchers and workers do, done to Redis and to the model."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import redis
+
+from producer.backend import keys
+from producer.backend.next_step import Follows
+from producer.backend.schedule import Lease, Schedule
+from producer.contract.job import TERMINAL_STATES, JobState
+from producer.contract.request import TranscriptionRequest
+from producer.contract.stages import FLEET, STAGE_OF, Stage
+from producer.errors import WrongState
+from tests.support.fair_queues import FairQueues
+from tests.support.model.comparison import Comparison
+from tests.support.model.entries import Entries
+from tests.support.model.schedule import ScheduleModel
+from tests.support.stack import Stack
+
+#: Seconds, longer than any example: leases lapse when a rule says so.
+LEASE = 600.0
+#: Exact binary fractions, so that virtual time is exact, too.
+WEIGHTS = {"alice": 4.0, "bob": 0.5}
+NAMES = ["one", "two", "three", "four", "five", "six"]
+#: What a worker may do with a job at each stage: the state it enters, and what follows.
+MOVES: dict[Stage, list[tuple[JobState, Follows]]] = {
+    Stage.UPLOAD: [(JobState.READY, "ready")],
+    Stage.START: [(JobState.TRANSCRIBING, "running"), (JobState.READY, "ready-first")],
+    Stage.POLL: [(JobState.COLLECTING, Stage.COLLECT), (JobState.READY, "ready")],
+    Stage.COLLECT: [
+        (JobState.COMPLETED, Stage.CLEANUP),
+        (JobState.COMPLETED, ""),
+        (JobState.TRANSCRIBING, "running"),
+    ],
+}
+FAILS: list[tuple[JobState, Follows]] = [(JobState.FAILED, "")]
+#: To any state it takes fewer.
+MAX_STEPS = 20
+ACTIVE = [state for state in JobState if not state.is_terminal]
+
+
+class BothSides:
+    """Redis and the model, side by side: each step is done to both, and both are compared."""
+
+    def __init__(self, stack: Stack) -> None:
+        self.redis: redis.Redis = redis.Redis.from_url(stack.redis_url, decode_responses=True)
+        self.redis.flushdb()
+        self.queues = FairQueues(stack.broker, WEIGHTS, LEASE)
+        self.store, self.schedule = self.queues.store, Schedule(stack.broker, LEASE)
+        self.model = ScheduleModel(WEIGHTS, LEASE)
+        #: every lease there ever was, those that were lost, too
+        self.leases: list[Lease] = []
+        comparison = Comparison(self.redis, self.model)
+        self.scores, self.states, self.compared = (
+            comparison.scores,
+            comparison.states,
+            comparison.step,
+        )
+
+    @property
+    def entries(self) -> Entries:
+        return self.model.entries
+
+    def submit(self, name: str, tenant: str, priority: int, audio: str, *, at_once: bool) -> None:
+        request = TranscriptionRequest(
+            audio=f"/audio/{audio}",
+            name=name,
+            priority=priority,
+            metadata={"tenant": tenant} if tenant else {},
+        )
+        with self.compared():
+            answers = dict(self.store.create([(name, request)], deadline=3600, at_once=at_once))
+            assert answers[name] == self.model.submit(
+                name, (tenant, priority, audio), at_once=at_once
+            )
+
+    def dispatch(self, room: int) -> None:
+        if any(entry.is_due for entry in self.entries.by_key.values()):
+            room = 100  # else it is left to chance which of those goes first
+        with self.compared():
+            found = self.schedule.dispatch(room, weights=WEIGHTS)
+            new = self.model.dispatch(room)
+            assert [name for _, name in found if name in new] == new
+            assert sorted(found) == sorted(self.entries.sent)
+
+    def admit(self, slots: int) -> None:
+        with self.compared():
+            assert self.queues.admit(slots) == self.model.admit(slots)
+
+    def acquire(self, stage: Stage, entry_id: str) -> None:
+        with self.compared():
+            lease = self.schedule.acquire(stage, entry_id)
+            assert (lease is not None) == self.entries.may_acquire(stage, entry_id)
+            if lease is None:
+                return
+            stalled = self.entries.by_key[stage, entry_id].stalled
+            assert lease.stalled_count == stalled
+            assert all(int(lease.token) > int(each.token) for each in self.leases)
+            self.model.acquire(stage, entry_id, lease.token)
+            self.leases.append(lease)
+
+    def pass_time(self, stage: Stage, entry_id: str) -> None:
+        self.scores[stage, entry_id] = 1.0
+        self.redis.zadd(keys.SCHEDULE(stage), {entry_id: 1.0}, xx=True)
+        self.entries.by_key[stage, entry_id].after = 0
+
+    def current(self, *stages: Stage) -> list[Lease]:
+        """The leases that are not lost, whether or not their time is over."""
+        return [
+            each
+            for each in self.leases
+            if (not stages or each.stage in stages) and self.is_current(each)
+        ]
+
+    def is_current(self, lease: Lease) -> bool:
+        return self.entries.is_current(lease.stage, lease.entry_id, lease.token)
+
+    def extend(self, picks: list[int]) -> None:
+        some = [self.leases[pick % len(self.leases)] for pick in picks]
+        with self.compared():
+            assert self.schedule.extend(some) == [self.is_current(each) for each in some]
+            for each in filter(self.is_current, some):
+                self.entries.extend(each.stage, each.entry_id)
+
+    def release(self, pick: int, seconds: float) -> None:
+        lease = self.current()[pick % len(self.current())]
+        with self.compared():
+            assert self.schedule.release(lease, seconds)
+            self.entries.release(lease.stage, lease.entry_id, seconds)
+
+    def worker_dies(self, pick: int, *, is_released: bool) -> None:
+        """Another worker goes on with its work, and releases it, or not."""
+        lost = self.current()[pick % len(self.current())]
+        self.pass_time(lost.stage, lost.entry_id)
+        self.dispatch(100)
+        self.acquire(lost.stage, lost.entry_id)
+        if is_released:
+            self.release(self.current().index(self.leases[-1]), 0.0)
+
+    def record_failure(self, pick: int, maximum: int, seconds: float) -> None:
+        lease = self.current()[pick % len(self.current())]
+        with self.compared():
+            failures = self.schedule.record_failure(lease, maximum, seconds)
+            assert failures == self.entries.record_failure(
+                lease.stage, lease.entry_id, maximum, seconds
+            )
+
+    def complete_poll(self) -> None:
+        (lease,) = self.current(Stage.POLL)
+        with self.compared():
+            assert self.schedule.complete(lease)
+            self.model.complete_poll()
+
+    def finish(self, lease: Lease, name: str, way: int, *, fails: bool = False) -> None:
+        """Do what a worker does with a job at the end of a stage."""
+        state = self.model.jobs[name].state
+        with self.compared():
+            if lease.stage is Stage.CLEANUP:
+                assert self.store.record_cleanup(lease)
+                self.model.record_cleanup(name)
+            elif state.is_terminal:
+                # It was stopped while AWS had it, so it goes on no more.
+                to, follows = MOVES[lease.stage][0]
+                assert not self.store.advance(lease, name, ACTIVE, to, follows)
+                runs = lease.stage is Stage.START and way % 2 == 1
+                what: Any = "running" if runs else "ended"
+                assert self.store.settle(lease, name, what)
+                self.model.settle(lease.stage, name, runs=runs)
+            else:
+                moves = FAILS if fails else MOVES[lease.stage]
+                to, follows = moves[way % len(moves)]
+                fields = {"result_uri": "s3://bucket/key"} if follows == "running" else {}
+                assert self.store.advance(lease, name, [state], to, follows, fields)
+                self.model.advance(lease.stage, name, to, follows)
+
+    def bring(self, pick: int, goal: JobState) -> str:
+        """Bring a job to a state, if it gets there; returns which."""
+        name = sorted(self.model.jobs)[pick % len(self.model.jobs)]
+        for _ in range(MAX_STEPS):
+            if self.model.jobs[name].state in {goal, *TERMINAL_STATES}:
+                break
+            self.next_step(name, 0)
+        return name
+
+    def next_step(self, name: str, way: int) -> None:
+        job = self.model.jobs[name]
+        at_aws = [(Stage.POLL, FLEET)] if name in self.model.running else []
+        own = [(STAGE_OF.get(job.state, Stage.CLEANUP), name), (Stage.START, name)]
+        key = next((each for each in at_aws + own if each in self.entries.by_key), None)
+        if key is None and job.state is JobState.QUEUED:
+            self.dispatch(100)
+        elif key is None and job.state is JobState.READY:
+            self.admit(3)
+        elif key is None:
+            return
+        elif lease := next(
+            (each for each in self.current(key[0]) if each.entry_id == key[1]), None
+        ):
+            self.finish(lease, name, way)
+        elif self.entries.may_acquire(*key):
+            self.acquire(*key)
+        else:
+            self.pass_time(*key)
+
+    def cancel(self, name: str) -> None:
+        if name not in self.model.jobs:
+            return
+        with self.compared():
+            try:
+                self.store.cancel(name)
+            except WrongState:
+                assert self.model.stop(name, JobState.CANCELLED) in {
+                    JobState.COMPLETED,
+                    JobState.FAILED,
+                }
+            else:
+                self.model.stop(name, JobState.CANCELLED)
+                assert self.model.jobs[name].state is JobState.CANCELLED
+
+    def deadline_passes(self, name: str) -> None:
+        if name not in self.model.jobs or self.model.jobs[name].state.is_terminal:
+            return
+        with self.compared():
+            self.redis.zadd(str(keys.DEADLINES), {name: 1.0}, xx=True)
+            assert self.store.fail_overdue() == [name]
+            self.model.stop(name, JobState.FAILED)
+
+    def retry(self, name: str) -> None:
+        if name not in self.model.jobs:
+            return
+        with self.compared():
+            answer = self.model.retry(name)
+            if answer == "ok":
+                self.store.retry(name, 3600)
+            else:
+                with pytest.raises(
+                    WrongState, match="being stopped" if answer == "busy" else answer
+                ):
+                    self.store.retry(name, 3600)
+
+    def record_expires(self, name: str) -> None:
+        job = self.model.jobs.get(name)
+        is_known = {name} & {
+            *self.model.running,
+            *(entry_id for _, entry_id in self.entries.by_key),
+        }
+        if job is None or not job.state.is_terminal or is_known:
+            return
+        with self.compared():
+            self.redis.delete(keys.JOB(name))
+            self.redis.zadd(keys.STATE(job.state), {name: 1.0}, xx=True)
+            self.store.prune()
+            del self.model.jobs[name]
+            del self.states[name]
