@@ -4,6 +4,7 @@ StageError
 ├── Permanent         will never work: the stage abandons the job now
 │   └── Crashed       the stage ended without an answer, time after time
 └── Transient         may work later: the job is due again after a backoff
+    ├── ResultMissing a result of AWS is not there, and may yet be
     ├── Snooze        nothing is wrong, but it is not time yet: the job is due when it is
     ├── LimitReached  nothing is wrong, but it is large: the job waits for the concurrency limit
     └── Throttled     the account is busy: the whole fleet slows down
@@ -33,6 +34,13 @@ class Crashed(Permanent):
 
 class Transient(StageError):
     """May work later, so the job is due again after a backoff."""
+
+
+class ResultMissing(Transient):
+    """The result of a job, or what belongs beside it, is not there, and may yet be."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__("ResultMissing", message)
 
 
 class Snooze(Transient):

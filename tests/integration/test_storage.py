@@ -22,6 +22,7 @@ from botocore.exceptions import ParamValidationError
 from moto.moto_server.threaded_moto_server import ThreadedMotoServer
 
 from producer.contract.s3_uri import S3Uri
+from worker.aws.errors import Denied, NoCredentials
 from worker.aws.etag import content_etag
 from worker.aws.objects import StoredObject
 from worker.aws.s3 import Storage
@@ -483,10 +484,10 @@ class Wordless(BaseHTTPRequestHandler):
 @pytest.mark.parametrize(
     ("status", "code", "kind", "expected"),
     [
-        (400, "ExpiredToken", Transient, "CredentialsRejected"),
-        (403, "InvalidAccessKeyId", Transient, "CredentialsRejected"),
-        (403, "SignatureDoesNotMatch", Transient, "CredentialsRejected"),
-        (403, "AccessDenied", Permanent, "AccessDenied"),
+        (400, "ExpiredToken", NoCredentials, "CredentialsRejected"),
+        (403, "InvalidAccessKeyId", NoCredentials, "CredentialsRejected"),
+        (403, "SignatureDoesNotMatch", NoCredentials, "CredentialsRejected"),
+        (403, "AccessDenied", Denied, "AccessDenied"),
     ],
 )
 def test_expired_credentials_differ_from_missing_rights(

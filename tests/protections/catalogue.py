@@ -613,8 +613,8 @@ AWS = (
     Protection(
         "worker/aws/errors.py",
         "",
-        '"ExpiredToken": _credentials_rejected',
-        '"ExpiredToken": _permanent',
+        "_credentials_rejected:",
+        "_permanent:",
         _AWS + "test_wrong_credentials_are_waited_out_and_doctor_says_so",
     ),
     Protection(
@@ -641,8 +641,8 @@ AWS = (
     Protection(
         "worker/aws/errors.py",
         "",
-        '"NoSuchUpload": _upload_ended',
-        '"NoSuchUpload": _permanent',
+        "_upload_ended:",
+        "_permanent:",
         "tests/integration/test_storage.py::"
         "test_an_upload_in_parts_that_somebody_ended_is_tried_again",
     ),
@@ -799,8 +799,8 @@ AWS = (
     Protection(
         "worker/stages/poll.py",
         "_confirmed",
-        "if error.code == UNREACHABLE:",
-        "if False:",
+        "except Unreachable:",
+        "except ZeroDivisionError:",
         _RATE_LIMITED + "test_the_poll_goes_to_another_when_aws_is_out_of_reach",
     ),
     Protection(

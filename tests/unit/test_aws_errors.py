@@ -16,7 +16,16 @@ from botocore.stub import Stubber
 from botocore.utils import parse_timestamp
 
 from worker.aws.answers import parse_time
-from worker.aws.errors import AlreadyExists, NotFound, classify
+from worker.aws.errors import (
+    AlreadyExists,
+    Denied,
+    EmptyObject,
+    NoBucket,
+    NoCredentials,
+    NotFound,
+    Unreachable,
+    classify,
+)
 from worker.aws.session import Aws
 from worker.aws.transcribe import (
     Done,
@@ -82,7 +91,7 @@ def client_error(code: str, text: str = "It says why.", status: int = 400) -> Cl
     ("error", "kind", "code"),
     [
         *(
-            (client_error(code, status=403), Transient, "CredentialsRejected")
+            (client_error(code, status=403), NoCredentials, "CredentialsRejected")
             for code in (
                 "ExpiredToken",
                 "ExpiredTokenException",
@@ -106,10 +115,11 @@ def client_error(code: str, text: str = "It says why.", status: int = 400) -> Cl
         (client_error("RequestTimeout"), Transient, "AwsFailure"),
         (client_error("", status=502), Transient, "AwsFailure"),
         (client_error("ServiceUnavailable", status=503), Transient, "AwsFailure"),
-        (client_error("AccessDenied", status=403), Permanent, "AccessDenied"),
-        (client_error("AccessDeniedException"), Permanent, "AccessDenied"),
-        (client_error("403", "Forbidden", 403), Permanent, "AccessDenied"),
-        (client_error("NoSuchBucket", status=404), Permanent, "NoSuchBucket"),
+        (client_error("AccessDenied", status=403), Denied, "AccessDenied"),
+        (client_error("AccessDeniedException"), Denied, "AccessDenied"),
+        (client_error("403", "Forbidden", 403), Denied, "AccessDenied"),
+        (client_error("NoSuchBucket", status=404), NoBucket, "NoSuchBucket"),
+        (client_error("InvalidRange", status=416), EmptyObject, "InvalidRange"),
         (client_error("BadRequestException"), Permanent, "BadRequestException"),
         (client_error("BadRequestException", UNKNOWN_JOB), NotFound, "BadRequestException"),
         (client_error("NotFoundException"), NotFound, "NotFoundException"),
@@ -125,33 +135,37 @@ def client_error(code: str, text: str = "It says why.", status: int = 400) -> Cl
         (client_error("NotImplemented", status=501), Transient, "NotImplemented"),
         (client_error("SomethingNew"), Permanent, "SomethingNew"),
         (client_error("", "", 0), Permanent, "AwsError"),
-        (boto.NoCredentialsError(), Transient, "CredentialsMissing"),
+        (boto.NoCredentialsError(), NoCredentials, "CredentialsMissing"),
         (
             boto.PartialCredentialsError(provider="env", cred_var="key"),
-            Transient,
+            NoCredentials,
             "CredentialsMissing",
         ),
         (
             boto.CredentialRetrievalError(provider="role", error_msg="secret details"),
-            Transient,
+            NoCredentials,
             "CredentialsMissing",
         ),
-        (boto.MetadataRetrievalError(error_msg="gone"), Transient, "CredentialsMissing"),
-        (boto.TokenRetrievalError(provider="sso", error_msg="x"), Transient, "CredentialsMissing"),
-        (boto.UnauthorizedSSOTokenError(), Transient, "CredentialsMissing"),
+        (boto.MetadataRetrievalError(error_msg="gone"), NoCredentials, "CredentialsMissing"),
+        (
+            boto.TokenRetrievalError(provider="sso", error_msg="x"),
+            NoCredentials,
+            "CredentialsMissing",
+        ),
+        (boto.UnauthorizedSSOTokenError(), NoCredentials, "CredentialsMissing"),
         (
             boto.EndpointConnectionError(endpoint_url="https://x", error="refused"),
-            Transient,
+            Unreachable,
             "Unreachable",
         ),
-        (boto.ConnectTimeoutError(endpoint_url="https://x"), Transient, "Unreachable"),
-        (boto.ReadTimeoutError(endpoint_url="https://x"), Transient, "Unreachable"),
-        (boto.ConnectionClosedError(endpoint_url="https://x"), Transient, "Unreachable"),
-        (boto.SSLError(endpoint_url="https://x", error=OSError("bad")), Transient, "Unreachable"),
-        (boto.ProxyConnectionError(proxy_url="https://x", error="no"), Transient, "Unreachable"),
-        (boto.ResponseStreamingError(error="cut off"), Transient, "Unreachable"),
-        (boto.IncompleteReadError(actual_bytes=1, expected_bytes=2), Transient, "Unreachable"),
-        (boto.FlexibleChecksumError(error_msg="differs"), Transient, "Unreachable"),
+        (boto.ConnectTimeoutError(endpoint_url="https://x"), Unreachable, "Unreachable"),
+        (boto.ReadTimeoutError(endpoint_url="https://x"), Unreachable, "Unreachable"),
+        (boto.ConnectionClosedError(endpoint_url="https://x"), Unreachable, "Unreachable"),
+        (boto.SSLError(endpoint_url="https://x", error=OSError("bad")), Unreachable, "Unreachable"),
+        (boto.ProxyConnectionError(proxy_url="https://x", error="no"), Unreachable, "Unreachable"),
+        (boto.ResponseStreamingError(error="cut off"), Unreachable, "Unreachable"),
+        (boto.IncompleteReadError(actual_bytes=1, expected_bytes=2), Unreachable, "Unreachable"),
+        (boto.FlexibleChecksumError(error_msg="differs"), Unreachable, "Unreachable"),
         (boto.ParamValidationError(report="wrong"), Permanent, "BadCall"),
     ],
     ids=lambda value: getattr(value, "__name__", None) or repr(value)[:50],
@@ -163,7 +177,7 @@ def test_every_error_is_classified(
 
     assert type(found) is kind
     assert found.code.startswith(code)
-    assert found.message.endswith(".") or kind is Permanent
+    assert found.message.endswith(".") or isinstance(found, Permanent)
     assert "secret" not in found.message
 
 
@@ -241,8 +255,8 @@ def test_a_file_that_is_too_large_will_never_work(service: Service, text: str) -
         ("BadRequestException", "The media format is wrong.", 400, Permanent),
         ("ThrottlingException", "Rate exceeded", 400, Throttled),
         ("InternalFailureException", "Oops.", 500, Transient),
-        ("ExpiredTokenException", "Expired.", 400, Transient),
-        ("AccessDeniedException", "No.", 400, Permanent),
+        ("ExpiredTokenException", "Expired.", 400, NoCredentials),
+        ("AccessDeniedException", "No.", 400, Denied),
     ],
 )
 def test_start_sorts_every_other_refusal(
@@ -313,11 +327,14 @@ def test_an_unknown_job_is_none_and_deleting_it_is_fine(
 
 def test_a_bad_request_about_something_else_is_no_unknown_job(service: Service) -> None:
     service.refuse("get_transcription_job", "BadRequestException", "The name is not valid.")
-    service.refuse("delete_transcription_job", "BadRequestException", "The job is in progress.")
+    error = service.caught(lambda: service.transcribe.status("n", AT_ONCE))
+    assert (type(error), error.code) == (Permanent, "BadRequestException")
 
-    for call in (service.transcribe.status, service.transcribe.delete):
-        error = service.caught(lambda call=call: call("n", AT_ONCE))  # type: ignore[misc]
-        assert (type(error), error.code) == (Permanent, "BadRequestException")
+
+def test_a_job_that_cannot_be_deleted_yet_is_deleted_later(service: Service) -> None:
+    service.refuse("delete_transcription_job", "BadRequestException", "The job is in progress.")
+    error = service.caught(lambda: service.transcribe.delete("n", AT_ONCE))
+    assert (type(error), error.code) == (Transient, "StillRunning")
 
 
 @pytest.mark.parametrize("code", ["ThrottlingException", "LimitExceededException"])

@@ -1,59 +1,37 @@
 """What an error of any AWS call means: the one place that decides.
 
-`CODES` says it for what AWS answers. To treat another code like one of these, add a line to it.
+`CODES` says it for what AWS answers. To treat another code like one of these, write it beside it.
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from types import MappingProxyType
 
-from botocore.exceptions import (
-    BotoCoreError,
-    ClientError,
-    ConnectTimeoutError,
-    CredentialRetrievalError,
-    EndpointConnectionError,
-    FlexibleChecksumError,
-    HTTPClientError,
-    IncompleteReadError,
-    MetadataRetrievalError,
-    NoCredentialsError,
-    PartialCredentialsError,
-    SSOError,
-    TokenRetrievalError,
-)
-from botocore.exceptions import ConnectionError as BotoConnectionError
+from botocore import exceptions as boto
 from botocore.parsers import ResponseParserError
 
 from worker.errors import Permanent, SlotsFull, StageError, Throttled, Transient
 
-#: The code of an error that says that AWS did not answer.
-UNREACHABLE = "Unreachable"
 #: How the service speaks of too many jobs, under two codes over the years.
-_TOO_MANY_JOBS = re.compile(
-    r"too many (concurrent )?(jobs|transcription)|concurrent", re.IGNORECASE
-)
-_UNKNOWN_JOB = re.compile(
-    r"couldn't be found|not found|doesn't exist|does not exist", re.IGNORECASE
-)
+_TOO_MANY_JOBS = re.compile(r"too many (jobs|transcription)|concurrent", re.IGNORECASE)
+_UNKNOWN_JOB = re.compile(r"couldn't be found|not found|do(es not|esn't) exist", re.IGNORECASE)
 _TOO_LARGE = re.compile(r"too large|file size|maximum size", re.IGNORECASE)
 #: botocore could not find or renew credentials, which often mends itself: a role's.
 _NO_CREDENTIALS = (
-    CredentialRetrievalError,
-    MetadataRetrievalError,
-    NoCredentialsError,
-    PartialCredentialsError,
-    SSOError,
-    TokenRetrievalError,
+    boto.CredentialRetrievalError,
+    boto.MetadataRetrievalError,
+    boto.NoCredentialsError,
+    boto.PartialCredentialsError,
+    boto.SSOError,
+    boto.TokenRetrievalError,
 )
 #: AWS did not answer, or not to the end.
 _NO_ANSWER = (
-    BotoConnectionError,
-    FlexibleChecksumError,
-    HTTPClientError,
-    IncompleteReadError,
+    boto.ConnectionError,
+    boto.FlexibleChecksumError,
+    boto.HTTPClientError,
+    boto.IncompleteReadError,
     # No AWS service answers like that, but what stands between may.
     ResponseParserError,
 )
@@ -65,6 +43,29 @@ class NotFound(Permanent):
 
 class AlreadyExists(Permanent):
     """Something of that name exists; a call of ours whose answer was lost may have made it."""
+
+
+class NoBucket(Permanent):
+    """The whole bucket does not exist."""
+
+
+class EmptyObject(Permanent):
+    """The object has no first byte, which a call asks for."""
+
+
+class Denied(Permanent):
+    """The worker's role lacks the right to make the call."""
+
+
+class NoCredentials(Transient):
+    """The worker has no credentials that AWS accepts."""
+
+
+class Unreachable(Transient):
+    """AWS did not answer, or something else did; the call may still arrive."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__("Unreachable", message)
 
 
 @dataclass(frozen=True)
@@ -107,7 +108,12 @@ def _bad_request(error: Refusal) -> StageError:
     if error.operation == "StartTranscriptionJob":
         is_full = _TOO_MANY_JOBS.search(error.text)
         return _limit_exceeded(error) if is_full else _permanent(error)
-    return _not_found(error) if _UNKNOWN_JOB.search(error.text) else _permanent(error)
+    if _UNKNOWN_JOB.search(error.text):
+        return _not_found(error)
+    if error.operation == "DeleteTranscriptionJob":
+        # The result can be there a moment before the job counts as ended.
+        return Transient("StillRunning", error.text)
+    return _permanent(error)
 
 
 def _no_object(error: Refusal) -> StageError:
@@ -118,6 +124,17 @@ def _no_object(error: Refusal) -> StageError:
 
 def _not_found(error: Refusal) -> StageError:
     return NotFound(error.code, error.text or f"{error.operation} found nothing.")
+
+
+def _no_bucket(_: Refusal) -> StageError:
+    return NoBucket(
+        "NoSuchBucket",
+        "The S3 bucket does not exist: create it or correct TRANSCRIBE_BUCKET, then retry.",
+    )
+
+
+def _no_first_byte(error: Refusal) -> StageError:
+    return EmptyObject(error.code, error.text)
 
 
 def _already_exists(error: Refusal) -> StageError:
@@ -143,22 +160,15 @@ def _not_implemented(error: Refusal) -> StageError:
     )
 
 
-def _no_bucket(error: Refusal) -> StageError:
-    return Permanent(
-        error.code,
-        "The S3 bucket does not exist: create it or correct TRANSCRIBE_BUCKET, then retry.",
-    )
-
-
 def _denied(error: Refusal) -> StageError:
-    return Permanent(
+    return Denied(
         "AccessDenied",
         f"The worker may not call {error.operation}; `transcribe policy` prints what it needs.",
     )
 
 
 def _credentials_rejected(error: Refusal) -> StageError:
-    return Transient(
+    return NoCredentials(
         "CredentialsRejected",
         f"AWS rejects the worker's credentials ({error.code}); the job waits for new ones.",
     )
@@ -166,44 +176,28 @@ def _credentials_rejected(error: Refusal) -> StageError:
 
 #: What each error code means. A code that is not here is Transient with an HTTP status from 500 on,
 #: and Permanent with any other.
-CODES: Mapping[str, Callable[[Refusal], StageError]] = MappingProxyType(
-    {
-        "LimitExceededException": _limit_exceeded,
-        "SlowDown": _throttled,
-        "Throttling": _throttled,
-        "ThrottlingException": _throttled,
-        "TooManyRequestsException": _throttled,
-        "ExpiredToken": _credentials_rejected,
-        "ExpiredTokenException": _credentials_rejected,
-        "InvalidAccessKeyId": _credentials_rejected,
-        "InvalidClientTokenId": _credentials_rejected,
-        "InvalidSignatureException": _credentials_rejected,
-        "InvalidToken": _credentials_rejected,
-        "RequestExpired": _credentials_rejected,
-        "RequestTimeTooSkewed": _credentials_rejected,
-        "SignatureDoesNotMatch": _credentials_rejected,
-        "UnrecognizedClientException": _credentials_rejected,
-        "403": _denied,
-        "AccessDenied": _denied,
-        "AccessDeniedException": _denied,
-        "Forbidden": _denied,
-        "404": _no_object,
-        "NoSuchKey": _no_object,
-        "NotFound": _no_object,
-        # So the model says of an unknown job; the real service answers BadRequestException.
-        "NotFoundException": _not_found,
-        "BadRequestException": _bad_request,
-        "ConflictException": _already_exists,
-        "PreconditionFailed": _already_exists,
-        "NoSuchBucket": _no_bucket,
-        "NoSuchUpload": _upload_ended,
-        "ConditionalRequestConflict": _written_meanwhile,
-        "NotImplemented": _not_implemented,
-        "InternalError": _transient,
-        "InternalFailureException": _transient,
-        "RequestTimeout": _transient,
-    }
-)
+CODES: dict[Callable[[Refusal], StageError], str] = {
+    _limit_exceeded: "LimitExceededException",
+    _throttled: "SlowDown Throttling ThrottlingException TooManyRequestsException",
+    _credentials_rejected: """
+        ExpiredToken ExpiredTokenException InvalidAccessKeyId InvalidClientTokenId
+        InvalidSignatureException InvalidToken RequestExpired RequestTimeTooSkewed
+        SignatureDoesNotMatch UnrecognizedClientException
+    """,
+    _denied: "403 AccessDenied AccessDeniedException Forbidden",
+    _no_object: "404 NoSuchKey NotFound",
+    _no_bucket: "NoSuchBucket",
+    _no_first_byte: "InvalidRange",
+    # So the model says of an unknown job; the real service answers BadRequestException.
+    _not_found: "NotFoundException",
+    _bad_request: "BadRequestException",
+    _already_exists: "ConflictException PreconditionFailed",
+    _written_meanwhile: "ConditionalRequestConflict",
+    _upload_ended: "NoSuchUpload",
+    _not_implemented: "NotImplemented",
+    _transient: "InternalError InternalFailureException RequestTimeout",
+}
+_MEANINGS = {code: meaning for meaning, codes in CODES.items() for code in codes.split()}
 
 
 @contextmanager
@@ -217,9 +211,9 @@ def errors_classified(operation: str, *, awaits_bucket: bool = False) -> Iterato
     """
     try:
         yield
-    except (ClientError, BotoCoreError, ResponseParserError) as error:
+    except (boto.ClientError, boto.BotoCoreError, ResponseParserError) as error:
         classified = classify(error, operation)
-        if awaits_bucket and classified.code == "NoSuchBucket":
+        if awaits_bucket and isinstance(classified, NoBucket):
             classified = Transient(
                 classified.code,
                 "The S3 bucket does not exist; the job waits until it is created, or "
@@ -230,34 +224,31 @@ def errors_classified(operation: str, *, awaits_bucket: bool = False) -> Iterato
 
 def classify(error: Exception, operation: str) -> StageError:
     """What an error of boto3 means."""
-    if isinstance(error, ClientError):
+    if isinstance(error, boto.ClientError):
         return _classify_refusal(error, operation)
     if isinstance(error, _NO_CREDENTIALS):
-        return Transient(
+        return NoCredentials(
             "CredentialsMissing", "The worker has no AWS credentials; the job waits for them."
         )
     if isinstance(error, ResponseParserError):
-        return Transient(
-            UNREACHABLE,
+        return Unreachable(
             f"The worker does not understand the answer to {operation}; a proxy may stand in "
-            "between.",
+            "between."
         )
     if isinstance(error, _NO_ANSWER):
-        return Transient(UNREACHABLE, f"AWS could not be reached for {operation}.")
+        return Unreachable(f"AWS could not be reached for {operation}.")
     return Permanent("BadCall", f"{operation} cannot be called like this: {error}")
 
 
-def _classify_refusal(error: ClientError, operation: str) -> StageError:
+def _classify_refusal(error: boto.ClientError, operation: str) -> StageError:
     answer = error.response.get("Error", {})
     status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
     code, text = str(answer.get("Code", "")), str(answer.get("Message", "")).strip()
-    meaning = CODES.get(code, _transient if status >= 500 else _permanent)
+    meaning = _MEANINGS.get(code, _transient if status >= 500 else _permanent)
     return meaning(Refusal(operation, code, text, status))
 
 
 def may_still_arrive(error: Exception) -> bool:
     """Whether a call that ended so may have been sent, and is perhaps still on its way."""
-    if isinstance(error, StageError):
-        return error.code == UNREACHABLE
-    never_sent = isinstance(error, (ConnectTimeoutError, EndpointConnectionError))
-    return isinstance(error, _NO_ANSWER) and not never_sent
+    never_sent = (boto.ConnectTimeoutError, boto.EndpointConnectionError)
+    return isinstance(error, (Unreachable, *_NO_ANSWER)) and not isinstance(error, never_sent)

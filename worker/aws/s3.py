@@ -8,22 +8,20 @@ from io import BufferedReader
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError
 
 from producer.contract.s3_uri import S3Uri
-from worker.aws.errors import NotFound, errors_classified
+from worker.aws.errors import EmptyObject, NoBucket, NotFound, errors_classified
 from worker.aws.etag import content_etag
 from worker.aws.objects import OWNER, REQUEST, OpenObject, StoredObject, stored_object
 from worker.aws.payload import Progress
 from worker.aws.transfer import Sender, UploadStarted
-from worker.errors import Permanent, StageError, Transient
+from worker.errors import Permanent, ResultMissing, StageError
 from worker.settings import ConditionalPut
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-#: Expired or wrong credentials among other things; a HEAD has no body to tell them apart.
-_WITHOUT_WORDS = frozenset({"400", "403"})
 _CHUNK = 1024 * 1024
 #: What the hosts of Amazon S3 end with, whichever of its endpoints is used.
 _AMAZON = (".amazonaws.com", ".amazonaws.com.cn", ".amazonaws.eu")
@@ -55,15 +53,14 @@ class Storage:
         """
         try:
             with errors_classified("HeadObject"):
-                try:
-                    head = self._client.head_object(Bucket=uri.bucket, Key=uri.key)
-                except ClientError as error:
-                    if error.response["Error"]["Code"] in _WITHOUT_WORDS:
-                        # S3 answers HeadObject without words, GetObject with them.
-                        self._client.get_object(Bucket=uri.bucket, Key=uri.key, Range="bytes=0-0")
-                    raise
+                head = self._client.head_object(Bucket=uri.bucket, Key=uri.key)
         except NotFound:
             return None
+        except Permanent:
+            # S3 refuses a HEAD without words, and a GET with them.
+            with suppress(NotFound), errors_classified("HeadObject"):
+                self._client.get_object(Bucket=uri.bucket, Key=uri.key, Range="bytes=0-0")
+            raise
         return stored_object(head, head["ContentLength"])
 
     def read_head(self, uri: S3Uri, max_bytes: int) -> tuple[StoredObject | None, bytes]:
@@ -82,10 +79,7 @@ class Storage:
                 )
         except NotFound:
             return None, b""
-        except Permanent as error:
-            if error.code != "InvalidRange":
-                raise
-            # An empty object has no first byte.
+        except EmptyObject:
             return self.head(uri), b""
         sent = answer["ContentLength"]
         of = answer.get("ContentRange", "").rpartition("/")[2]
@@ -196,7 +190,7 @@ class Storage:
             with errors_classified("GetObject", awaits_bucket=True):
                 answer = self._client.get_object(Bucket=uri.bucket, Key=uri.key)
         except NotFound as error:
-            raise Transient("ResultMissing", f"There is no object {uri}.") from error
+            raise ResultMissing(f"There is no object {uri}.") from error
         with errors_classified("GetObject"), closing(answer["Body"]) as body:
             yield OpenObject(
                 answer["ContentLength"],
@@ -234,7 +228,7 @@ class Storage:
             with errors_classified("HeadBucket"):
                 head = self._client.head_bucket(Bucket=uri.bucket)
         except NotFound as error:
-            raise Permanent("NoSuchBucket", f"The bucket {uri.bucket} does not exist.") from error
+            raise NoBucket("NoSuchBucket", f"The bucket {uri.bucket} does not exist.") from error
         headers = head["ResponseMetadata"]["HTTPHeaders"]
         return str(headers.get("x-amz-bucket-region", ""))
 

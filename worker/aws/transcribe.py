@@ -151,7 +151,7 @@ class Transcribe:
         """Delete a job; one that does not exist is fine.
 
         Raises:
-            Transient, Permanent: as `errors` classifies AWS's error; Permanent while it runs.
+            Transient, Permanent: as `errors` classifies AWS's error; Transient while it runs.
         """
         with (
             suppress(NotFound),

@@ -9,6 +9,7 @@ import structlog
 
 from producer.backend.workers import Check, Subject
 from producer.errors import BrokerUnavailable, BrokerUnusable
+from worker.aws.errors import NoCredentials
 from worker.background import run_in_background
 from worker.errors import StageError
 from worker.runtime.context import Context
@@ -83,9 +84,9 @@ class Health:
     def _credentials(self) -> tuple[Check, ...]:
         try:
             known = self._worker.aws.identity()
+        except NoCredentials as error:
+            return (Check(subject="credentials", ok=False, message=error.message),)
         except StageError as error:
-            if error.code in {"CredentialsMissing", "CredentialsRejected"}:
-                return (Check(subject="credentials", ok=False, message=error.message),)
             # S3 and Transcribe may answer all the same, as emulators of AWS do; they say what is
             # wrong with the credentials.
             known = f"(it is not known whose: {error.message})"

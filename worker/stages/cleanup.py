@@ -10,7 +10,7 @@ from producer.contract.options import MediaFormat
 from producer.contract.s3_uri import S3Uri
 from producer.contract.stages import Stage
 from worker import s3_keys
-from worker.errors import Permanent, Transient
+from worker.errors import Permanent
 from worker.recovery import forgotten_job
 from worker.runtime.work import Handler, Work
 from worker.stages import ownership
@@ -176,14 +176,4 @@ def delete_job(work: Work) -> None:
                 continue
             if number not in job.own_attempts and (not is_last or is_foreign(work, job, status)):
                 continue
-        _delete(work, name)
-
-
-def _delete(work: Work, name: str) -> None:
-    try:
-        work.worker.transcribe.delete(name, work.rate_limited("DeleteTranscriptionJob"))
-    except Permanent as error:
-        # The result can be there a moment before the job counts as ended.
-        if error.code != "BadRequestException":
-            raise
-        raise Transient("StillRunning", error.message) from error
+        worker.transcribe.delete(name, work.rate_limited("DeleteTranscriptionJob"))

@@ -15,7 +15,7 @@ from producer.contract.stages import Stage
 from producer.errors import BadTranscript
 from producer.transcript.transcript import Transcript
 from worker.aws.transcribe import Done, Running
-from worker.errors import Permanent, Transient
+from worker.errors import Permanent, ResultMissing, Transient
 from worker.leases import LeaseLost
 from worker.runtime.isolation import IsolationNeeded
 from worker.runtime.read_ahead import present_attempt
@@ -78,9 +78,7 @@ def fetch(work: Work) -> Transcript:
         return _read(work, S3Uri(job.result_uri))
     except BadTranscript as error:
         problem = Transient("ResultBroken", f"{job.result_uri} is broken: {error}")
-    except Transient as error:
-        if error.code != "ResultMissing":
-            raise
+    except ResultMissing as error:
         problem = error
     if job.is_retried or work.waited > work.worker.settings.result_patience:
         raise Permanent(problem.code, problem.message)
@@ -95,8 +93,7 @@ def _read(work: Work, uri: S3Uri) -> Transcript:
         _limit(work, found.size)
         transcript = Transcript.from_json(found.read())
     if not is_result(work.job, transcript.job_name, found.modified_at):
-        raise Transient(
-            "ResultMissing",
+        raise ResultMissing(
             f"{uri} is not the result of {work.job.aws_name}: it is of Transcribe job "
             f"{transcript.job_name or '(none)'}, of {found.modified_at:%Y-%m-%d %H:%M:%S} UTC.",
         )
@@ -160,7 +157,7 @@ def advance_without_result(work: Work) -> None:
         fields = adopted(work, status)
         work.advance(JobState.TRANSCRIBING, "running", **fields)
     elif isinstance(status, Done) and work.waited < _RESULT_COMES_WITHIN:
-        raise Transient("ResultMissing", "The Transcribe job has just ended.")
+        raise ResultMissing("The Transcribe job has just ended.")
     elif work.worker.store.start_new_attempt(work.lease):
         log.warning("job.restarted", attempt=job.attempt + 1, reason="There is no result.")
     else:

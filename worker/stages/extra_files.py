@@ -11,7 +11,7 @@ from worker import s3_keys
 from worker.aws.document_head import job_named_in
 from worker.aws.objects import OpenObject
 from worker.aws.transcribe import Running
-from worker.errors import Transient
+from worker.errors import ResultMissing
 from worker.runtime.work import Work
 from worker.s3_keys import WrittenObject
 from worker.stages.ownership import is_since_start
@@ -51,7 +51,7 @@ def fetch_extra_files(work: Work) -> ExtraFiles:
         return ExtraFiles(files)
     _check_ended(work)
     if "unredacted.json" in absent and work.waited <= settings.result_patience:
-        raise Transient("ResultMissing", "The unredacted document is not there yet.")
+        raise ResultMissing("The unredacted document is not there yet.")
     missing = _missing(absent, files)
     if missing:
         log.info("collect.files_missing", kinds=missing)
@@ -68,9 +68,7 @@ def _fetch(work: Work, each: WrittenObject) -> Path | None:
             pieces = _pieces(work, each, found)
             with reported_if_unwritable(work):
                 return write_fetched(job, each.kind, pieces, work.worker.settings.results_dir)
-    except Transient as error:
-        if error.code != "ResultMissing":
-            raise
+    except ResultMissing:
         return None
 
 
@@ -79,7 +77,7 @@ def _pieces(work: Work, each: WrittenObject, found: OpenObject) -> Iterator[byte
     for piece in found.pieces():
         work.guard.check()
         if not is_known and job_named_in(piece) != work.job.aws_name:
-            raise Transient("ResultMissing", f"{each.uri} is not of {work.job.aws_name}.")
+            raise ResultMissing(f"{each.uri} is not of {work.job.aws_name}.")
         is_known = True
         yield piece
 
@@ -92,7 +90,7 @@ def _check_ended(work: Work) -> None:
     """
     gate = work.rate_limited("GetTranscriptionJob")
     if isinstance(work.worker.transcribe.status(work.job.aws_name, gate), Running):
-        raise Transient("ResultMissing", "Transcribe is still writing what goes with the result.")
+        raise ResultMissing("Transcribe is still writing what goes with the result.")
 
 
 def _missing(absent: list[str], files: dict[str, Path]) -> tuple[str, ...]:

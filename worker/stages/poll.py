@@ -18,7 +18,7 @@ from producer.contract.stages import Stage
 from worker.account.calls import PATIENCE
 from worker.account.poll_interval import ask_by_name, poll_interval
 from worker.aws.document_head import job_named_in
-from worker.aws.errors import UNREACHABLE
+from worker.aws.errors import Unreachable
 from worker.aws.transcribe import MAX_PAGES, Done, Failed, Running, Status
 from worker.errors import Permanent, Snooze, StageError, Throttled
 from worker.leases import LeaseLost
@@ -128,9 +128,9 @@ def _confirmed(
                 # Those without a token must not withhold the answers of those that have one.
                 postponed = error
                 continue
+            except Unreachable:
+                raise
             except StageError as error:
-                if error.code == UNREACHABLE:
-                    raise
                 log.warning(
                     "poll.retried_later", job_id=job.id, code=error.code, reason=error.message
                 )

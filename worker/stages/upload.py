@@ -1,6 +1,7 @@
 """Upload: the audio is in S3, put there by us or there already."""
 
 import time
+from contextlib import suppress
 
 import structlog
 
@@ -10,7 +11,7 @@ from producer.contract.media import MAX_BYTES
 from producer.contract.s3_uri import S3Uri
 from producer.contract.stages import Stage
 from worker import request_metadata, s3_keys
-from worker.aws.s3 import Storage
+from worker.aws.errors import Denied
 from worker.aws.transfer import PART_BYTES
 from worker.errors import Permanent, Snooze, Transient
 from worker.leases import LeaseLost
@@ -175,25 +176,15 @@ def _abort_others(work: Work, uri: S3Uri) -> None:
 def _check_object(work: Work, uri: S3Uri) -> None:
     try:
         there = work.worker.storage.head(uri)
-    except Permanent as error:
-        if error.code != "AccessDenied":
-            raise
+    except Denied:
         # Transcribe reads it with other rights than ours; it will say so if it cannot.
         log.info("upload.object_hidden", uri=uri)
         return
     if there is None:
-        _check_bucket(work.worker.storage, uri)
+        with suppress(Denied):
+            work.worker.storage.bucket_region(uri)  # says so if it is the whole bucket that is gone
         raise Permanent("NoSuchObject", f"There is no object {uri}.")
     if there.size == 0:
         raise Permanent("Empty", f"{uri} is empty.")
     if there.size > MAX_BYTES:
         raise Permanent("TooLarge", f"{uri} is over 2 GB, the most that Amazon Transcribe accepts.")
-
-
-def _check_bucket(storage: Storage, uri: S3Uri) -> None:
-    """Say so if it is the whole bucket that is missing; S3 answers HeadObject without words."""
-    try:
-        storage.bucket_region(uri)
-    except Permanent as error:
-        if error.code == "NoSuchBucket":
-            raise
