@@ -6,7 +6,7 @@ StageError
 └── Transient         may work later: the job is due again after a backoff
     ├── ResultMissing a result of AWS is not there, and may yet be
     ├── Snooze        nothing is wrong, but it is not time yet: the job is due when it is
-    ├── LimitReached  nothing is wrong, but it is large: the job waits for the concurrency limit
+    │   └── LimitReached  it is large, and this process does enough such
     └── Throttled     the account is busy: the whole fleet slows down
         └── SlotsFull too many jobs run in the account: the job returns its slot
 """
@@ -54,8 +54,12 @@ class Snooze(Transient):
         self.seen = seen
 
 
-class LimitReached(Transient):
-    """It is large, and a worker does few such at once, so the job waits in a fair queue."""
+class LimitReached(Snooze):
+    """It is large, and a worker does few such at once, so the job tries again before long."""
+
+    def __init__(self, seconds: float) -> None:
+        message = "This worker is at work on enough large jobs."
+        super().__init__("LimitReached", message, seconds)
 
 
 class Throttled(Transient):

@@ -89,9 +89,6 @@ VIRTUAL_TIME = Key(
     "virtual_time", "string", "the virtual time of a fair queue", "with the queue", "<queue>"
 )
 REQUEUED = Key("requeued", "zset", "READY jobs that go before all tenants", "their start")
-LARGE = Key(
-    "large", "zset", "large entries that wait for a concurrency limit", "their start", "<stage>"
-)
 
 RUNNING = Key("running", "zset", "jobs that Transcribe has, by their start", "the poll")
 DURATIONS = Key("durations", "list", "seconds that the last jobs took", "expires after an hour")

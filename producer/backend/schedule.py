@@ -103,17 +103,21 @@ class Schedule:
         extended = self._broker.run("extend_leases", lease=self.lease, leases=named)
         return [bool(each) for each in extended]
 
-    def release(self, lease: Lease, seconds: float, *, seen: str = "") -> bool:
+    def release(
+        self, lease: Lease, seconds: float, *, seen: str = "", has_started: bool = True
+    ) -> bool:
         """Release a lease: the entry is due in `seconds`; False if the lease was lost.
 
         What was `seen` of the job, if anything, is in its record from then on, as `SEEN`, with the
-        time, as `SEEN_AT`.
+        time, as `SEEN_AT`. Work that has begun and went as it should so far is trusted again: how
+        often its leases lapsed, and how often it crashed, is forgotten.
         """
         return self._run(
             "release_lease",
             lease,
             delay=max(0.0, seconds),
             seen=seen,
+            has_started=has_started,
             watches_running=lease.stage is Stage.POLL,
         )
 
@@ -142,24 +146,6 @@ class Schedule:
                 delay=max(0.0, seconds),
             )
         )
-
-    def queue_large(self, lease: Lease) -> bool:
-        """Release an entry that reached the concurrency limit; False if the lease was lost."""
-        return self._run("queue_large", lease)
-
-    def is_large_queued(self, stage: Stage) -> bool:
-        """Whether any large entry waits for a concurrency limit."""
-        return bool(self._broker.run("is_large_queued", stage=stage))
-
-    def next_large(self, stage: Stage, weights: Mapping[str, float] = NO_WEIGHTS) -> str:
-        """Remove the large entry whose turn it is from its fair queue, to be acquired now.
-
-        Tenants have their turns as in `dispatch`. Returns '' if none waits.
-        """
-        # Each answer that is none has dropped a hundred tenants whose entries have run out.
-        while (found := self._broker.run("next_large", stage=stage, weights=dict(weights))) is None:
-            pass
-        return str(found)
 
     def _run(self, script: str, lease: Lease, **arguments: object) -> bool:
         return bool(self._broker.run(script, **lease.arguments, **arguments))

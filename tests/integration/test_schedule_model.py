@@ -84,7 +84,7 @@ class ScheduleMachine(RuleBasedStateMachine, BothSides):
         rule(picks=st.lists(PICK, min_size=1, max_size=3, unique=True))(BothSides.extend)
     )
     release = precondition(lambda self: self.current())(
-        rule(pick=PICK, seconds=DELAY)(BothSides.release)
+        rule(pick=PICK, seconds=DELAY, has_started=st.booleans())(BothSides.release)
     )
     worker_dies = precondition(lambda self: self.current())(
         rule(pick=PICK, is_released=st.booleans())(BothSides.worker_dies)
@@ -162,7 +162,6 @@ class ScheduleMachine(RuleBasedStateMachine, BothSides):
             self.schedule.release(lease, 0, seen="something"),
             self.schedule.record_failure(lease, 5, 0),
             self.schedule.complete(lease),
-            self.schedule.queue_large(lease),
             self.store.record_upload(lease, "upload"),
             self.store.record_cleanup(lease),
             self.store.start_new_attempt(lease),

@@ -64,7 +64,8 @@ _RESULT_OWNERSHIP = "tests/integration/test_result_ownership.py::"
 _FOLDERS = "tests/acceptance/test_cli_folders.py::"
 _STREAMS = "tests/acceptance/test_cli_streams.py::"
 _LEFTOVERS = "tests/acceptance/test_local_leftovers.py::"
-_FAIR_LARGE_WORK = "tests/integration/test_fair_large_work.py::"
+_CONCURRENCY = "tests/unit/test_concurrency.py::"
+_DISPATCH = "tests/integration/test_dispatch.py::"
 _FILES = "tests/acceptance/test_result_files.py::"
 _FETCHED = "tests/acceptance/test_fetched_objects.py::"
 _EXTRA = "tests/integration/test_extra_files.py::"
@@ -883,7 +884,7 @@ RECORDINGS = (
 LARGE = (
     Protection(
         "worker/runtime/concurrency.py",
-        "LimitedWork.acquire",
+        "ConcurrencyLimit.acquired",
         "acquire(blocking=False)",
         "acquire(blocking=True)",
         _LARGE + "test_small_recordings_pass_large_ones_that_are_stuck",
@@ -896,62 +897,53 @@ LARGE = (
         _TRANSFER + "test_parts_of_all_large_files_are_bounded_and_shared_and_the_small_pass_them",
     ),
     Protection(
+        "worker/runtime/concurrency.py",
+        "NextTries.add",
+        "return waiting[who] - now",
+        "return 3000.0",
+        _LIMITS + "test_large_work_beyond_the_limit_is_due_by_itself_before_long",
+    ),
+    Protection(
         "worker/runtime/runner.py",
-        "_next_large",
-        "if not limit.acquired or ...:",
-        "if True:",
-        _LARGE + "test_urgent_large_work_is_next",
+        "handle_error",
+        "has_started = not isinstance(error, LimitReached)",
+        "has_started = True",
+        _LIMITS + "test_stalls_and_failures_still_count_for_large_work_beyond_the_limit",
     ),
     Protection(
-        "producer/backend/lua/commands/queue_large.lua",
-        "",
-        "DUE_AFTER, DUE_A_SECOND = 3,",
-        "DUE_AFTER, DUE_A_SECOND = 3000,",
-        _LIMITS + "test_large_work_that_waits_is_due_by_itself_before_long",
+        "worker/runtime/concurrency.py",
+        "NextTries.add",
+        "who = (tenant, priority)",
+        "who = ('', priority)",
+        _CONCURRENCY + "test_one_tries_soon_and_as_often_as_all_of_another_tenant[1000]",
     ),
     Protection(
-        "producer/backend/lua/commands/queue_large.lua",
-        "",
-        "wait_until(stage,",
-        "release(stage,",
-        _LIMITS + "test_stalls_and_failures_still_count_for_large_work_that_waits",
+        "worker/runtime/concurrency.py",
+        "NextTries.add",
+        "who = (tenant, priority)",
+        "who = (tenant, 5)",
+        _CONCURRENCY + "test_an_urgent_one_tries_as_often_as_all_others_of_its_tenant",
     ),
     Protection(
-        "worker/runtime/work.py",
-        "Work.limit_concurrency",
-        "if self.worker.schedule.is_large_queued(...):",
-        "if False:",
-        _LIMITS + "test_a_free_limit_goes_to_the_tenant_that_is_next",
-    ),
-    Protection(
-        "producer/backend/lua/commands/next_large.lua",
-        "",
-        "next_waiting(...)",
-        "args.weights and redis.call('ZRANGE', KEY.large .. stage, 0, 0)[1]\n"
-        "if id then still_waits(id) end",
-        _LARGE + "test_a_tenants_large_file_does_not_wait_for_all_of_anothers",
-    ),
-    Protection(
-        "producer/backend/lua/commands/next_large.lua",
-        "",
-        "next_waiting(...)",
-        "args.weights and redis.call('ZRANGE', KEY.large .. stage, 0, 0)[1]\n"
-        "if id then still_waits(id) end",
-        _FAIR_LARGE_WORK + "test_one_large_job_of_another_tenant_is_next[collect]",
+        "worker/runtime/concurrency.py",
+        "NextTries.add",
+        "every = ... / weight",
+        "every = _TRY_EVERY * len(tenants)",
+        _CONCURRENCY + "test_tenants_try_as_often_as_their_weights_say",
     ),
     Protection(
         "producer/backend/lua/commands/dispatch_due.lua",
         "",
         "new and math.floor(...) or room",
         "room",
-        _FAIR_LARGE_WORK + "test_large_work_that_tries_again_leaves_room_for_new_jobs",
+        _DISPATCH + "test_large_work_that_tries_again_leaves_room_for_new_jobs",
     ),
     Protection(
         "producer/backend/lua/commands/dispatch_due.lua",
         "",
         "local chance = math.floor(...) % 2",
         "local chance = 1",
-        _FAIR_LARGE_WORK + "test_new_jobs_get_some_of_the_room_that_comes_one_at_a_time",
+        _DISPATCH + "test_new_jobs_get_some_of_the_room_that_comes_one_at_a_time",
     ),
     Protection(
         "worker/aws/payload.py",

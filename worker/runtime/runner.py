@@ -9,9 +9,9 @@ import structlog
 from producer.backend.schedule import Lease
 from producer.errors import BrokerUnavailable
 from worker.errors import Crashed, LimitReached, Permanent, Snooze, Throttled, Transient
-from worker.leases import WARM_SHUTDOWN, LeaseLost, ShuttingDown
+from worker.leases import LeaseLost, ShuttingDown
 from worker.runtime.backoff import AFTER_CRASH, AFTER_THROTTLING, backoff
-from worker.runtime.concurrency import LimitedWork
+from worker.runtime.concurrency import ConcurrencyLimit
 from worker.runtime.context import Context, context
 from worker.runtime.isolation import IsolatedProcessLost, IsolationNeeded, run_isolated
 from worker.runtime.work import Handler, Work
@@ -26,34 +26,24 @@ MAX_CRASHES = 5
 
 
 def run(handler: Handler, entry_id: str) -> None:
-    """Run a stage on an entry; then, under its concurrency limit, on the large ones that wait."""
+    """Run a stage on an entry, if it is due and no other worker's."""
     worker = context()
-    most = handler.max_large(worker.settings.concurrency)
-    with worker.limits.limited(handler.stage, most) as limit:
-        while entry_id:
-            names = {"task": handler.stage.task, handler.entry: entry_id}
-            with structlog.contextvars.bound_contextvars(**names):
-                try:
-                    lease = worker.schedule.acquire(handler.stage, entry_id)
-                    if lease is None:
-                        log.debug("stage.skipped")  # done already, or another worker is at it
-                    else:
-                        run_leased(worker, handler, lease, limit)
-                    entry_id = _next_large(worker, handler, limit)
-                except BrokerUnavailable as error:
-                    # A worker repeats what was not recorded once the lease has expired.
-                    log.warning("redis.unavailable", reason=str(error))
-                    return
-
-
-def _next_large(worker: Context, handler: Handler, limit: LimitedWork) -> str:
-    if not limit.acquired or WARM_SHUTDOWN.is_set():
-        return ""
-    return worker.schedule.next_large(handler.stage, worker.settings.tenant_weights)
+    limit = worker.limits.limit(handler.stage, handler.max_large(worker.settings.concurrency))
+    names = {"task": handler.stage.task, handler.entry: entry_id}
+    with structlog.contextvars.bound_contextvars(**names):
+        try:
+            lease = worker.schedule.acquire(handler.stage, entry_id)
+            if lease is None:
+                log.debug("stage.skipped")  # done already, or another worker is at it
+            else:
+                run_leased(worker, handler, lease, limit)
+        except BrokerUnavailable as error:
+            # A worker repeats what was not recorded once the lease has expired.
+            log.warning("redis.unavailable", reason=str(error))
 
 
 def run_leased(
-    worker: Context, handler: Handler, lease: Lease, limit: LimitedWork | None = None
+    worker: Context, handler: Handler, lease: Lease, limit: ConcurrencyLimit | None = None
 ) -> None:
     """Run a stage on a leased entry, and say in Redis how that ended.
 
@@ -64,8 +54,8 @@ def run_leased(
     with (
         structlog.contextvars.bound_contextvars(**attempt),
         worker.leases.keep(lease) as guard,
+        Work(worker, lease, guard, limit) as work,
     ):
-        work = Work(worker, lease, guard, limit)
         try:
             try:
                 guard.check()
@@ -104,10 +94,8 @@ def handle_error(handler: Handler, work: Work, error: Exception) -> None:
             handler.abandon(work, error)
         case Snooze():
             log.debug("stage.snoozed", reason=error.message, seconds=error.seconds)
-            work.snooze(error.seconds, seen=error.seen)
-        case LimitReached():
-            log.debug("stage.queued")
-            work.worker.schedule.queue_large(work.lease)
+            has_started = not isinstance(error, LimitReached)
+            work.snooze(error.seconds, seen=error.seen, has_started=has_started)
         case Throttled():
             log.info("account.throttled", reason=error.message)
             work.worker.admission.throttled(error.operation, AFTER_THROTTLING)

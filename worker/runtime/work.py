@@ -1,8 +1,9 @@
 """What a stage gets and what it is: `Work`, one entry under a lease, and `Handler`, its rules."""
 
 from abc import ABC, abstractmethod
+from contextlib import ExitStack
 from functools import partial
-from typing import ClassVar
+from typing import ClassVar, Self
 
 import structlog
 
@@ -15,9 +16,9 @@ from producer.contract.job import Job, JobState
 from producer.contract.stages import Stage
 from worker.account.calls import rate_limited
 from worker.aws.transcribe import Gate
-from worker.errors import LimitReached, Permanent
+from worker.errors import Permanent
 from worker.leases import LeaseGuard, LeaseLost
-from worker.runtime.concurrency import LimitedWork
+from worker.runtime.concurrency import ConcurrencyLimit
 from worker.runtime.context import Context
 
 log = structlog.get_logger()
@@ -29,17 +30,29 @@ class Work:
     """One stage's work on one entry, while its lease lasts.
 
     A handler ends it in one of four ways: `advance` (the job moves on), `snooze` (nothing went
-    wrong, but it is not time yet), `complete`, or an error of `worker.errors`.
+    wrong, but it is not time yet), `complete`, or an error of `worker.errors`. What counts as large
+    does so until the end of a `with` of the work.
     """
 
     def __init__(
-        self, worker: Context, lease: Lease, guard: LeaseGuard, limit: LimitedWork | None = None
+        self,
+        worker: Context,
+        lease: Lease,
+        guard: LeaseGuard,
+        limit: ConcurrencyLimit | None = None,
     ) -> None:
         self.worker = worker
         self.lease = lease
         self.guard = guard
         self._limit = limit
+        self._counts = ExitStack()
         self._job = Job.from_record(lease.entry_id, lease.record) if lease.record else None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._counts.close()
 
     @property
     def job(self) -> Job:
@@ -78,12 +91,13 @@ class Work:
             raise LeaseLost
         log.warning("job.failed", job_id=job.id, code=code, reason=message)
 
-    def snooze(self, seconds: float, *, seen: str = "") -> None:
+    def snooze(self, seconds: float, *, seen: str = "", has_started: bool = True) -> None:
         """Be due again in `seconds`; nothing went wrong, and nothing is counted.
 
-        The job's record keeps `seen`, what this try has seen of the job, with the time.
+        The job's record keeps `seen`, what this try has seen of the job, with the time. Where
+        nothing has begun, how often the stage stalled and crashed before stays counted.
         """
-        self.worker.schedule.release(self.lease, seconds, seen=seen)
+        self.worker.schedule.release(self.lease, seconds, seen=seen, has_started=has_started)
 
     def complete(self) -> None:
         """Be done with the entry without moving the job."""
@@ -93,15 +107,14 @@ class Work:
         """Count the work as large, before it begins.
 
         Raises:
-            LimitReached: if this process is at work on enough of that kind; or if others wait for
-                it, and the limit, which stays acquired, is for the tenant whose turn it is.
+            LimitReached: if this process is at work on enough of that kind.
         """
-        if self._limit is None or self._limit.acquired:
-            return
-        self._limit.acquire()
-        # This job may be one of them: all that wait come back by themselves now and then.
-        if self.worker.schedule.is_large_queued(self.lease.stage):
-            raise LimitReached("LimitReached", "It may be another tenant's turn.")
+        if self._limit is not None:
+            request = self.job.request
+            weight = self.worker.settings.tenant_weights.get(request.tenant, 1.0)
+            self._counts.enter_context(
+                self._limit.acquired(request.tenant, request.priority, weight)
+            )
 
     def rate_limited(self, operation: Operation, patience: float | None = None) -> Gate:
         """What a call to Amazon Transcribe is sent within: see `rate_limited` of account.calls."""

@@ -125,11 +125,14 @@ class BothSides:
             for each in filter(self.is_current, some):
                 self.entries.extend(each.stage, each.entry_id)
 
-    def release(self, pick: int, seconds: float) -> None:
+    def release(self, pick: int, seconds: float, *, has_started: bool) -> None:
         lease = self.current()[pick % len(self.current())]
         with self.compared():
-            assert self.schedule.release(lease, seconds)
-            self.entries.release(lease.stage, lease.entry_id, seconds)
+            assert self.schedule.release(lease, seconds, has_started=has_started)
+            if has_started:
+                self.entries.release(lease.stage, lease.entry_id, seconds)
+            else:
+                self.entries.wait(lease.stage, lease.entry_id, seconds)
 
     def worker_dies(self, pick: int, *, is_released: bool) -> None:
         """Another worker goes on with its work, and releases it, or not."""
@@ -138,7 +141,7 @@ class BothSides:
         self.dispatch(100)
         self.acquire(lost.stage, lost.entry_id)
         if is_released:
-            self.release(self.current().index(self.leases[-1]), 0.0)
+            self.release(self.current().index(self.leases[-1]), 0.0, has_started=True)
 
     def record_failure(self, pick: int, maximum: int, seconds: float) -> None:
         lease = self.current()[pick % len(self.current())]

@@ -7,6 +7,7 @@
 --- @arg token string: the fencing token
 --- @arg delay number: seconds until it is due
 --- @arg seen string: what was seen of the job, kept for the next to compare with; or ''
+--- @arg has_started boolean: whether work went as it should so far, so that no stall or crash before counts
 --- @arg watches_running boolean: whether the entry is due no later than a new job's first poll
 --- @returns 1, or 0 if the caller lost the lease
 local stage, id = args.stage, args.id
@@ -21,5 +22,5 @@ end
 if args.seen ~= '' then
   redis.call('HSET', KEY.job .. id, 'seen', args.seen, 'seen_at', text(at))
 end
-release(stage, id, at + delay)
+if args.has_started then release(stage, id, at + delay) else wait_until(stage, id, at + delay) end
 return 1

@@ -1,6 +1,6 @@
 --- @include clock
 --- @include tenants
--- Fair queues: jobs that are QUEUED or READY, and large entries that wait for a concurrency limit.
+-- Fair queues: jobs that are QUEUED or READY, one queue a state.
 -- Each tenant's entries wait in a set of their own, by priority and age. Tenants are served by
 -- virtual time: a turn costs a tenant 1 / weight. A tenant whose entries have run out stays in the
 -- queue until its virtual time has come, so nobody gains by submitting one job at a time.
@@ -17,10 +17,6 @@ local function waiting(queue, tenant)
   return KEY.waiting .. queue .. (tenant == '' and '' or ':' .. tenant)
 end
 
--- The name of the fair queue of a stage's large entries.
-local function large_queue(stage) return 'large:' .. stage end
-
--- Returns the entry's rank in its tenant's set.
 local function enqueue(queue, id, at)
   local known = redis.call('HMGET', KEY.job .. id, 'priority', 'tenant')
   local tenant = known[2] or ''
@@ -28,7 +24,6 @@ local function enqueue(queue, id, at)
   redis.call('ZADD', waiting(queue, tenant), rank, id)
   local last = tonumber(redis.call('GET', KEY.virtual_time .. queue) or '0')
   redis.call('ZADD', KEY.tenants .. queue, 'NX', text(last + A_ROUND), tenant)
-  return rank
 end
 
 -- Put a job that had its turn before all tenants: AWS had no slot for it.
@@ -49,15 +44,13 @@ local function is_anything_waiting(queue)
 end
 
 -- Remove and return the entry whose turn it is. Returns nil if none waits, or if MAX_EMPTY tenants had
--- none: those are removed, and the next script continues. An entry that does not wait any more, by
--- default because its job is in another state, is dropped and costs no turn.
-local function next_waiting(queue, weights, still_waits)
-  still_waits = still_waits
-    or function(id) return redis.call('HGET', KEY.job .. id, 'state') == queue end
+-- none: those are removed, and the next script continues. A job that is in another state meanwhile is
+-- dropped and costs no turn.
+local function next_waiting(queue, weights)
   local function first_of(key)
     while true do
       local id = redis.call('ZPOPMIN', key)[1]
-      if not id or still_waits(id) then return id end
+      if not id or redis.call('HGET', KEY.job .. id, 'state') == queue then return id end
     end
   end
   local id = queue == 'READY' and first_of(KEY.requeued)

@@ -1,6 +1,4 @@
 --- @include clock
---- @include fair_queue
---- @include tenants
 -- A stage's waiting and running work is one sorted set of due times, schedule:<stage>.
 -- lease:<stage> says what an entry is:
 --   no field  it waits until it is due (a backoff, a snooze)
@@ -39,9 +37,6 @@ local function remove(stage, id)
   redis.call('HDEL', KEY.lease .. stage, id)
   redis.call('HDEL', KEY.stalled .. stage, id)
   redis.call('HDEL', KEY.failures .. stage, id)
-  if redis.call('ZREM', KEY.large .. stage, id) == 1 then
-    redis.call('ZREM', waiting(large_queue(stage), tenant_of(id)), id)
-  end
 end
 
 -- How many entries of a stage have a live lease, and which have stalled, the longest ago first. Who
