@@ -8,6 +8,7 @@ import posixpath
 from dataclasses import dataclass
 
 from producer.contract.attempts import attempt_name, split_attempt
+from producer.contract.formats import AWS_SUBTITLES, UNREDACTED, UNREDACTED_SUBTITLES
 from producer.contract.job import Job
 from producer.contract.options import MediaFormat
 from producer.contract.s3_uri import S3Uri
@@ -18,16 +19,14 @@ from worker.settings import WorkerSettings
 REDACTED = "redacted-"
 #: With this AWS tests its right to write, where Transcribe is to put a result.
 WRITE_CHECK = ".write_access_check_file.temp"
-#: The kinds of objects that Transcribe writes beside a key.
-_WRITTEN = (".json", ".srt", ".vtt")
 
 
 @dataclass(frozen=True)
 class WrittenObject:
     """An object that a request makes Transcribe write."""
 
-    #: what it is in `files` of the job's record: `json` is the document that is collected,
-    #: `aws.srt` and `aws.vtt` are AWS's own subtitles, `unredacted.…` holds what redaction hides
+    #: what it is in `files` of the job's record: `json`, which is the document that is collected,
+    #: or one of `EXTRA_KINDS`
     kind: str
     uri: S3Uri
 
@@ -98,11 +97,13 @@ def written_objects(job: Job, output: S3Uri) -> tuple[WrittenObject, ...]:
     formats = subtitles.formats if subtitles is not None else ()
     document = result_uri(job, output)
     objects = [WrittenObject("json", document)]
-    objects += [WrittenObject(f"aws.{each}", _beside(document, each)) for each in formats]
+    objects += [WrittenObject(AWS_SUBTITLES[each], _beside(document, each)) for each in formats]
     if redaction is not None:
         if redaction.redaction_output == "redacted_and_unredacted":
-            objects.append(WrittenObject("unredacted.json", output))
-        objects += [WrittenObject(f"unredacted.{each}", _beside(output, each)) for each in formats]
+            objects.append(WrittenObject(UNREDACTED, output))
+        objects += [
+            WrittenObject(UNREDACTED_SUBTITLES[each], _beside(output, each)) for each in formats
+        ]
     return tuple(objects)
 
 
@@ -149,8 +150,8 @@ def reserved_with(key: str) -> str:
     folder, slash, name = key.rpartition("/")
     while True:
         stem = split_attempt(name)[0].removeprefix(REDACTED)
-        for kind in _WRITTEN:
-            stem = stem.removesuffix(kind)
+        for kind in ("json", *AWS_SUBTITLES):
+            stem = stem.removesuffix(f".{kind}")
         if stem == name:
             return f"{folder}{slash}{name}"
         name = stem

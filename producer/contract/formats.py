@@ -14,8 +14,12 @@ from typing import Literal, get_args
 #: `producer/transcript/transcript.py`.
 Format = Literal["txt", "srt", "vtt", "json"]
 FORMATS: tuple[Format, ...] = get_args(Format)
-#: What Amazon Transcribe writes beside the document if a request asks for it; kept unchanged.
-EXTRA_KINDS = ("aws.srt", "aws.vtt", "unredacted.json", "unredacted.srt", "unredacted.vtt")
+#: What Amazon Transcribe writes beside the document if a request asks for it; kept unchanged: its
+#: subtitles by their format, and of a request for redaction what hides nothing.
+AWS_SUBTITLES = {"srt": "aws.srt", "vtt": "aws.vtt"}
+UNREDACTED = "unredacted.json"
+UNREDACTED_SUBTITLES = {"srt": "unredacted.srt", "vtt": "unredacted.vtt"}
+EXTRA_KINDS = (*AWS_SUBTITLES.values(), UNREDACTED, *UNREDACTED_SUBTITLES.values())
 #: What the name of a file ends with until the file is whole; the name begins with a dot.
 TEMPORARY = ".part"
 

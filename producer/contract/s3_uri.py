@@ -2,7 +2,7 @@
 
 import re
 from typing import Self
-from urllib.parse import unquote, unquote_plus, urlsplit
+from urllib.parse import unquote_plus, urlsplit
 
 #: Bucket and key. Source: S3's rules for the names of buckets, and its longest key.
 _URI = re.compile(r"s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])/(.{1,1024})", re.DOTALL)
@@ -41,17 +41,26 @@ class S3Uri(str):
         Raises:
             ValueError: with what is wrong with the address.
         """
-        return cls(address if address.startswith("s3://") else _from_https(address))
+        uri, is_of_s3 = _read(address)
+        if not is_of_s3:
+            raise ValueError(_FORM)
+        if "?" in address and uri != address:
+            raise ValueError(
+                "an https:// address of S3 is taken without a query, for a presigned one expires: "
+                "give s3://bucket/key"
+            )
+        return cls(uri)
 
     @classmethod
-    def in_bucket(cls, url: str, bucket: str) -> Self | None:
-        """The URI of an object of `bucket` by its URL at any endpoint; None if it is elsewhere."""
-        parts = urlsplit(url)
-        path = unquote(parts.path.lstrip("/"))
-        if (parts.hostname or "").startswith(f"{bucket}.s3"):
-            path = f"{bucket}/{path}"
-        uri = url if parts.scheme == "s3" else f"s3://{path}"
-        return cls(uri) if uri.startswith(f"s3://{bucket}/") and _URI.fullmatch(uri) else None
+    def answered(cls, address: str) -> Self | None:
+        """The URI that AWS, or another endpoint, means in an answer; None if it is of no object.
+
+        There the host may be the endpoint's own, and the address presigned.
+        """
+        try:
+            return cls(_read(address)[0])
+        except ValueError:
+            return None
 
     @property
     def bucket(self) -> str:
@@ -70,20 +79,17 @@ def without_signature(address: str) -> str:
     return f"{path}?…" if mark and address.lower().startswith(("http:", "https:")) else address
 
 
-def _from_https(address: str) -> str:
+def _read(address: str) -> tuple[str, bool]:
+    """An address as s3://bucket/key, and whether it is one of Amazon S3 itself."""
+    if address.startswith("s3://"):
+        return address, True
     try:
         parts = urlsplit(address)
         # S3 reads a plus in a path as a space, and its console writes it so.
         path = unquote_plus(parts.path.removeprefix("/"), errors="strict")
     except ValueError:
         raise ValueError(_FORM) from None
-    host = parts.netloc.lower().removesuffix(":443")
-    found = _HOST.fullmatch(host)
-    if parts.scheme != "https" or found is None or "#" in address:
-        raise ValueError(_FORM)
-    if "?" in address:
-        raise ValueError(
-            "an https:// address of S3 is taken without a query, for a presigned one expires: "
-            "give s3://bucket/key"
-        )
-    return f"s3://{found['bucket']}/{path}" if found["bucket"] else f"s3://{path}"
+    host = _HOST.fullmatch(parts.netloc.lower().removesuffix(":443"))
+    bucket = f"{host['bucket']}/" if host is not None and host["bucket"] else ""
+    is_of_s3 = parts.scheme == "https" and host is not None and "#" not in address
+    return f"s3://{bucket}{path}", is_of_s3

@@ -1317,8 +1317,8 @@ SECURITY = (
     ),
     Protection(
         "producer/contract/s3_uri.py",
-        "_from_https",
-        'if "?" in address:',
+        "parse",
+        'if "?" in address and uri != address:',
         "if False:",
         _OPTIONS + "test_a_presigned_address_is_refused_in_a_sentence_that_does_not_repeat_it",
     ),
@@ -1495,7 +1495,7 @@ SECURITY = (
     Protection(
         "worker/stages/extra_files.py",
         "fetch_extra_files",
-        '"unredacted.json" in absent and',
+        "UNREDACTED in absent and",
         "True and",
         _FETCHED + "test_where_nothing_was_said_there_are_no_subtitles_and_nobody_waits_for_them",
     ),

@@ -15,6 +15,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from botocore.stub import Stubber
 from botocore.utils import parse_timestamp
 
+from producer.contract.s3_uri import S3Uri
 from worker.aws.answers import parse_time
 from worker.aws.errors import (
     AlreadyExists,
@@ -271,7 +272,7 @@ def test_the_state_of_a_transcribe_job(service: Service) -> None:
     expected = {
         "QUEUED": Running("s3://in/a"),
         "IN_PROGRESS": Running("s3://in/a"),
-        "COMPLETED": Done("s3://in/a", "https://s3/out.json"),
+        "COMPLETED": Done("s3://in/a", S3Uri("s3://out/a.json")),
         "FAILED": Failed("s3://in/a", "Too quiet."),
     }
     for state in expected:
@@ -281,7 +282,7 @@ def test_the_state_of_a_transcribe_job(service: Service) -> None:
                 "TranscriptionJob": {
                     **media,
                     "TranscriptionJobStatus": state,
-                    "Transcript": {"TranscriptFileUri": "https://s3/out.json"},
+                    "Transcript": {"TranscriptFileUri": "https://s3.amazonaws.com/out/a.json"},
                     "FailureReason": "Too quiet.",
                 }
             },
@@ -292,10 +293,10 @@ def test_the_state_of_a_transcribe_job(service: Service) -> None:
 
 
 def test_a_redacted_transcript_is_where_the_result_is(service: Service) -> None:
-    transcript = {"RedactedTranscriptFileUri": "https://s3/redacted-out.json"}
+    transcript = {"RedactedTranscriptFileUri": "https://s3.amazonaws.com/out/redacted-a.json"}
     job = {"TranscriptionJobStatus": "COMPLETED", "Transcript": transcript}
     service.answers.add_response("get_transcription_job", {"TranscriptionJob": job})
-    assert service.transcribe.status("n", AT_ONCE) == Done("", "https://s3/redacted-out.json")
+    assert service.transcribe.status("n", AT_ONCE) == Done("", S3Uri("s3://out/redacted-a.json"))
 
 
 @pytest.mark.parametrize(

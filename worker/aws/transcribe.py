@@ -49,8 +49,8 @@ class Done:
     """The job has a result."""
 
     media_uri: str
-    #: where the service says the document is, if it does: https:// or s3://
-    transcript_uri: str | None
+    #: where the service says the document is, if it does
+    transcript_uri: S3Uri | None
     created_at: datetime | None = None
     seen_at: datetime | None = field(default=None, compare=False)
 
@@ -183,7 +183,7 @@ def status_of(job: TranscriptionJobTypeDef) -> Status:
     if state == "COMPLETED":
         transcript = job.get("Transcript", {})
         uri = transcript.get("RedactedTranscriptFileUri") or transcript.get("TranscriptFileUri")
-        return Done(media_uri, uri, created_at)
+        return Done(media_uri, S3Uri.answered(uri or ""), created_at)
     if state == "FAILED":
         return Failed(media_uri, job.get("FailureReason") or "No reason was given.", created_at)
     return Running(media_uri, created_at)

@@ -93,10 +93,10 @@ class Assessor:
             log.warning("recovery.object_hidden", uri=uri, reason=error.message)
             return None
 
-    def _existing(self, transcript_uri: str | None) -> str:
+    def _existing(self, uri: S3Uri | None) -> str:
         """The URI of a result where Transcribe says it is; '' if it is not there."""
-        uri = S3Uri.in_bucket(transcript_uri or "", self._worker.settings.bucket)
-        return uri if uri is not None and self.head(uri) is not None else ""
+        is_in_bucket = uri is not None and uri.bucket == self._worker.settings.bucket
+        return uri if uri is not None and is_in_bucket and self.head(uri) is not None else ""
 
     def _is_result(self, artifacts: Artifacts, result: ListedObject, name: str) -> bool:
         """Whether a document that no Transcribe job explains is the result of this job."""

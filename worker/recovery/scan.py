@@ -127,9 +127,11 @@ class Scan:
         description = self._assessor.describe(listed.name)
         if description is None:
             return None
-        uri = S3Uri.in_bucket(description.status.media_uri, self._settings.bucket)
-        head = self._assessor.head(uri) if uri is not None else None
-        if uri is None or head is None or head.owner is None:
+        uri = S3Uri.answered(description.status.media_uri)
+        if uri is None or uri.bucket != self._settings.bucket:
+            return None
+        head = self._assessor.head(uri)
+        if head is None or head.owner is None:
             return None
         attempt = attempt_of(listed.name, head.owner)
         if attempt is None:

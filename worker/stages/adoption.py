@@ -57,7 +57,7 @@ def is_foreign(work: Work, job: Job, status: Status) -> bool:
     if isinstance(status, Done) and status.transcript_uri is not None:
         output = s3_keys.output_uri(job, settings)
         result = s3_keys.result_uri(job, output)
-        if S3Uri.in_bucket(status.transcript_uri, settings.bucket) != result:
+        if status.transcript_uri != result:
             return True
         if result.startswith(folder):
             return False

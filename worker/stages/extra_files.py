@@ -6,6 +6,7 @@ from pathlib import Path
 
 import structlog
 
+from producer.contract.formats import AWS_SUBTITLES, UNREDACTED, UNREDACTED_SUBTITLES
 from producer.contract.s3_uri import S3Uri
 from worker import s3_keys
 from worker.aws.document_head import job_named_in
@@ -50,7 +51,7 @@ def fetch_extra_files(work: Work) -> ExtraFiles:
     if not absent:
         return ExtraFiles(files)
     _check_ended(work)
-    if "unredacted.json" in absent and work.waited <= settings.result_patience:
+    if UNREDACTED in absent and work.waited <= settings.result_patience:
         raise ResultMissing("The unredacted document is not there yet.")
     missing = _missing(absent, files)
     if missing:
@@ -98,9 +99,9 @@ def _missing(absent: list[str], files: dict[str, Path]) -> tuple[str, ...]:
 
     With redaction, AWS does not document under which of two names subtitles are; one will do.
     """
-    had = {kind.rpartition(".")[2] for kind in files if kind != "unredacted.json"}
+    other = {AWS_SUBTITLES[each]: UNREDACTED_SUBTITLES[each] for each in AWS_SUBTITLES}
     return tuple(
         kind
         for kind in absent
-        if kind == "unredacted.json" or (kind.startswith("aws.") and kind[4:] not in had)
+        if kind == UNREDACTED or (kind in other and other[kind] not in files)
     )

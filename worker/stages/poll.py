@@ -175,7 +175,8 @@ def _done(work: Work, job: Job, done: Done) -> dict[str, str]:
     """
     found = job.result_uri
     if done.transcript_uri is not None:
-        found = S3Uri.in_bucket(done.transcript_uri, work.worker.settings.bucket)
+        is_in_bucket = done.transcript_uri.bucket == work.worker.settings.bucket
+        found = done.transcript_uri if is_in_bucket else None
     return {"result_uri": found or job.result_uri or ""} | ended_with(job, found)
 
 
