@@ -5,8 +5,7 @@ wait, waits. `BrokerUnusable` stays until somebody changes a setting, ours or Re
 """
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 
 import redis
 
@@ -18,123 +17,59 @@ RIGHTS = "docs/reference/redis.md"
 _MAX_REASON = 200
 
 
-@dataclass(frozen=True)
-class _Meaning:
-    """One kind of error, known by redis-py's class for it or by Redis's words."""
-
-    #: the sentence, or what follows "Redis at <address>"
-    says: str
-    words: str = ""
-    classes: tuple[type[Exception], ...] = ()
-    #: whether it passes without a change of settings
-    passes: bool = False
-
-    def fits(self, error: Exception, text: str) -> bool:
-        """Whether an error is of this kind."""
-        known = isinstance(error, self.classes)
-        return known or bool(self.words and re.search(self.words, text, re.IGNORECASE))
-
-
-#: Sources: the error strings of Redis 6.2 and 7.2, and the classes of redis-py 8, which takes the
-#: first word away where it knows it. The first that fits counts.
-_MEANINGS = (
-    _Meaning(
-        "does not let {user} use {denied}: give it the rights that {rights} lists.",
-        # What ACLs forbid inside of a script has other words: those of 6.2, and those of 7.
-        r"\bNOPERM\b|user executing the script can't|ACL failure in script",
-        (redis.exceptions.NoPermissionError,),
-    ),
-    _Meaning(
-        "{login}.",
-        r"\b(NOAUTH|WRONGPASS)\b",
-        (redis.AuthenticationError, redis.exceptions.AuthenticationWrongNumberOfArgsError),
-    ),
-    _Meaning(
-        "has no database {database}: TRANSCRIBE_REDIS_URL ends in the number, which is 0 to 15 "
-        "unless Redis's setting `databases` says otherwise.",
-        r"\bDB index is out of range|invalid DB index",
-    ),
-    _Meaning(
-        "is a replica that has lost its master: wait for it, or set TRANSCRIBE_REDIS_URL to the "
-        "master.",
-        r"\bMASTERDOWN\b",
-        (redis.exceptions.MasterDownError,),
-        passes=True,
-    ),
-    _Meaning(
-        "is a Redis Cluster, which cannot serve this queue, whose scripts use many keys at once: "
-        "set TRANSCRIBE_REDIS_URL to a Redis without `cluster-enabled`.",
-        r"\b(CROSSSLOT|CLUSTERDOWN)\b|not allowed in cluster mode|non local key in a cluster"
-        r"|do not hash to the same slot",
-        (
-            redis.exceptions.ClusterCrossSlotError,
-            redis.exceptions.ClusterDownError,
-            redis.exceptions.MovedError,
-            redis.exceptions.AskError,
-        ),
-    ),
-    _Meaning(
-        "is a replica, which takes no writes: set TRANSCRIBE_REDIS_URL to the master, or wait "
-        "until this one is promoted.",
-        r"\bREADONLY\b",
-        (redis.exceptions.ReadOnlyError,),
-        passes=True,
-    ),
-    _Meaning(
-        "is full (its maxmemory is used up): give it more memory; what it holds is safe.",
-        r"\bOOM\b",
-        (redis.exceptions.OutOfMemoryError,),
-        passes=True,
-    ),
-    _Meaning(
-        "cannot write to its disk (MISCONF), so it takes no writes: make room there; its log says "
-        "more.",
-        r"\bMISCONF\b",
-        passes=True,
-    ),
-    _Meaning(
-        "is still loading its data: wait.",
-        r"\bLOADING\b",
-        (redis.exceptions.BusyLoadingError,),
-        passes=True,
-    ),
-    _Meaning(
-        "has too few replicas to take writes (NOREPLICAS): mend them, or lower "
-        "min-replicas-to-write.",
-        r"\bNOREPLICAS\b",
-        passes=True,
-    ),
-    _Meaning(
-        "is busy with a script (BUSY): wait.",
-        r"\bBUSY\b",
-        passes=True,
-    ),
-    _Meaning(
-        "has no connection left for us: raise its maxclients, or close connections of others.",
-        r"max number of clients reached",
-        (redis.exceptions.MaxConnectionsError,),
-        passes=True,
-    ),
-    _Meaning(
-        "takes connections from its own machine only (protected mode): give it a password "
-        "(requirepass) and write that into TRANSCRIBE_REDIS_URL.",
-        r"protected mode",
-    ),
-    _Meaning(
-        "does not know the command {command}: it was renamed there, or this is no Redis of "
-        "version 6.2 or newer.",
-        r"unknown (redis )?command",
-    ),
-    _Meaning(
-        "does not speak TLS: write redis:// instead of rediss:// into TRANSCRIBE_REDIS_URL, or "
-        "the port on which it does.",
-        r"WRONG_VERSION_NUMBER|RECORD_LAYER_FAILURE",
-    ),
-    _Meaning(
-        "What answers at {address} is not Redis: correct host and port in TRANSCRIBE_REDIS_URL.",
-        classes=(redis.exceptions.InvalidResponse,),
-    ),
-)
+#: The first word of errors whose class in redis-py stands for it: redis-py takes the word away.
+_FIRST_WORDS = {
+    redis.exceptions.NoPermissionError: "NOPERM",
+    redis.AuthenticationError: "WRONGPASS",
+    redis.exceptions.AuthenticationWrongNumberOfArgsError: "WRONGPASS",
+    redis.exceptions.MasterDownError: "MASTERDOWN",
+    redis.exceptions.ClusterCrossSlotError: "CROSSSLOT",
+    redis.exceptions.ClusterDownError: "CLUSTERDOWN",
+    redis.exceptions.AskError: "CLUSTERDOWN",  # MovedError, too
+    redis.exceptions.ReadOnlyError: "READONLY",
+    redis.exceptions.OutOfMemoryError: "OOM",
+    redis.exceptions.BusyLoadingError: "LOADING",
+    redis.exceptions.MaxConnectionsError: "max number of clients reached",
+    redis.exceptions.InvalidResponse: "INVALIDRESPONSE",
+}
+#: What errors mean that stay until a setting changes, by a pattern: the sentence, or what follows
+#: "Redis at <address>". Sources: the error strings of Redis 6.2 and 7.2.
+_UNUSABLE = {
+    # What ACLs forbid inside of a script has other words: those of 6.2, and those of 7.
+    r"\bNOPERM\b|user executing the script can't|ACL failure in script": "does not let {user} use "
+    "{denied}: give it the rights that {rights} lists.",
+    r"\b(NOAUTH|WRONGPASS)\b": "{login}.",
+    r"\bDB index is out of range|invalid DB index": "has no database {database}: "
+    "TRANSCRIBE_REDIS_URL ends in the number, which is 0 to 15 unless Redis's setting `databases` "
+    "says otherwise.",
+    r"\b(CROSSSLOT|CLUSTERDOWN)\b|not allowed in cluster mode|non local key in a cluster"
+    r"|do not hash to the same slot": "is a Redis Cluster, which cannot serve this queue, whose "
+    "scripts use many keys at once: set TRANSCRIBE_REDIS_URL to a Redis without `cluster-enabled`.",
+    r"protected mode": "takes connections from its own machine only (protected mode): give it a "
+    "password (requirepass) and write that into TRANSCRIBE_REDIS_URL.",
+    r"unknown (redis )?command": "does not know the command {command}: it was renamed there, or "
+    "this is no Redis of version 6.2 or newer.",
+    r"WRONG_VERSION_NUMBER|RECORD_LAYER_FAILURE": "does not speak TLS: write redis:// instead of "
+    "rediss:// into TRANSCRIBE_REDIS_URL, or the port on which it does.",
+    r"INVALIDRESPONSE": "What answers at {address} is not Redis: correct host and port in "
+    "TRANSCRIBE_REDIS_URL.",
+}
+#: The same for errors that pass by themselves, or when Redis is mended.
+_UNAVAILABLE = {
+    r"\bMASTERDOWN\b": "is a replica that has lost its master: wait for it, or set "
+    "TRANSCRIBE_REDIS_URL to the master.",
+    r"\bREADONLY\b": "is a replica, which takes no writes: set TRANSCRIBE_REDIS_URL to the master, "
+    "or wait until this one is promoted.",
+    r"\bOOM\b": "is full (its maxmemory is used up): give it more memory; what it holds is safe.",
+    r"\bMISCONF\b": "cannot write to its disk (MISCONF), so it takes no writes: make room there; "
+    "its log says more.",
+    r"\bLOADING\b": "is still loading its data: wait.",
+    r"\bNOREPLICAS\b": "has too few replicas to take writes (NOREPLICAS): mend them, or lower "
+    "min-replicas-to-write.",
+    r"\bBUSY\b": "is busy with a script (BUSY): wait.",
+    r"max number of clients reached": "has no connection left for us: raise its maxclients, or "
+    "close connections of others.",
+}
 
 
 def explained(
@@ -149,22 +84,24 @@ def explained(
     """
     # The command that an error was met by comes with it: the whole request, which may say anything.
     text = str(error).rpartition(" of pipeline caused error: ")[2].partition(", with args")[0]
-    for meaning in _MEANINGS:
-        if meaning.fits(error, text):
-            says = (
-                meaning.says
-                if meaning.says[0].isupper()
-                else f"Redis at {{address}} {meaning.says}"
-            )
-            sentence = says.format(**_details(text, address, met_by))
-            return (
-                BrokerUnavailable(sentence, refused=True)
-                if meaning.passes
-                else BrokerUnusable(sentence)
-            )
+    # The first that fits: for redis-py, MASTERDOWN is a kind of CLUSTERDOWN.
+    word = next((word for each, word in _FIRST_WORDS.items() if isinstance(error, each)), "")
+    full = f"{word} {text}"
+    details = _details(text, address, met_by)
+    if meaning := _meaning(full, _UNUSABLE):
+        return BrokerUnusable(meaning.format(**details))
+    if meaning := _meaning(full, _UNAVAILABLE):
+        return BrokerUnavailable(meaning.format(**details), refused=True)
     if isinstance(error, (redis.ConnectionError, redis.TimeoutError)):
         return _unreached(text, address)
     return None
+
+
+def _meaning(text: str, meanings: Mapping[str, str]) -> str:
+    """The sentence of the first pattern that an error has; '' if it has none."""
+    found = (says for words, says in meanings.items() if re.search(words, text, re.IGNORECASE))
+    says = next(found, "")
+    return says if says[:1].isupper() or not says else f"Redis at {{address}} {says}"
 
 
 def _details(text: str, address: RedisAddress, met_by: Sequence[str]) -> dict[str, str]:
