@@ -1,17 +1,19 @@
 """The options that several commands have, and the fields of a request that they stand for."""
 
 import json
-from collections.abc import Callable, Iterable
-from functools import reduce
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from functools import reduce, wraps
 from pathlib import Path
-from typing import TypeVar
+from typing import Any
 
 import click
 from pydantic import JsonValue
 
+from producer.cli.inputs.selection import Named
 from producer.contract.formats import FORMATS
 
-Command = TypeVar("Command", bound=Callable[..., object])
+Command = Callable[..., object]
 
 json_option = click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 timeout_option = click.option(
@@ -51,40 +53,67 @@ _RECORDINGS = (
 )
 
 
+@dataclass(frozen=True)
+class RecordingOptions:
+    """What `submit` and `local` have in common: which recordings, and how."""
+
+    language: str | None
+    formats: str | None
+    cleanup: bool
+    recursive: bool
+    settings: tuple[str, ...]
+    env_file: Path | None
+    use_existing: bool
+    replace: bool
+
+    def fields(self, *, tenant: str | None = None, **others: str | None) -> dict[str, object]:
+        """What was given, and further options, as fields of a request.
+
+        Raises:
+            UsageError: if an assignment of --set has another form than FIELD=VALUE.
+        """
+        fields: dict[str, object] = dict(map(_field, self.settings))
+        fields.update({name: value for name, value in others.items() if value is not None})
+        if self.language is not None:
+            codes = [code.strip() for code in self.language.split(",")]
+            fields["language"] = codes if len(codes) > 1 else self.language
+        if self.formats is not None:
+            fields["formats"] = [kind.strip() for kind in self.formats.split(",") if kind.strip()]
+        if self.cleanup:
+            fields["cleanup"] = True
+        if tenant is not None:
+            metadata = fields.get("metadata", {})
+            if not isinstance(metadata, dict):
+                raise click.UsageError("--set metadata needs a JSON object")
+            fields["metadata"] = {**metadata, "tenant": tenant}
+        return fields
+
+    def named(self, files: tuple[str, ...], fields: Mapping[str, object], *, here: bool) -> Named:
+        """The recordings that a person named.
+
+        Raises:
+            UsageError: if the options for an object at S3_OBJECT do not go together.
+        """
+        if self.use_existing or self.replace:
+            both = "--use-existing and --replace"
+            if self.env_file is None:
+                raise click.UsageError(f"{both} go with --env-file")
+            if self.use_existing and self.replace:
+                raise click.UsageError(f"{both} exclude each other")
+            if files:
+                raise click.UsageError(f"{both} are about LOCAL_AUDIO; name no files")
+        return Named(files, self.env_file, fields, self.recursive, here, self.use_existing)
+
+
 def recording_options(command: Command) -> Command:
-    """Declare what `submit` and `local` have in common: which recordings, and how."""
-    return reduce(lambda declared, option: option(declared), reversed(_RECORDINGS), command)
+    """Declare these options; the command gets them as `recordings`."""
 
+    @wraps(command)
+    def run(**values: Any) -> object:
+        ours = {each.name: values.pop(each.name) for each in fields(RecordingOptions)}
+        return command(recordings=RecordingOptions(**ours), **values)
 
-def request_fields(
-    assignments: Iterable[str],
-    *,
-    language: str | None,
-    formats: str | None,
-    cleanup: bool,
-    tenant: str | None = None,
-    **others: str | None,
-) -> dict[str, object]:
-    """The options of a command that were given, as fields of a request.
-
-    Raises:
-        UsageError: if an assignment of --set has another form than FIELD=VALUE.
-    """
-    fields: dict[str, object] = dict(map(_field, assignments))
-    fields.update({name: value for name, value in others.items() if value is not None})
-    if language is not None:
-        codes = [code.strip() for code in language.split(",")]
-        fields["language"] = codes if len(codes) > 1 else language
-    if formats is not None:
-        fields["formats"] = [kind.strip() for kind in formats.split(",") if kind.strip()]
-    if cleanup:
-        fields["cleanup"] = True
-    if tenant is not None:
-        metadata = fields.get("metadata", {})
-        if not isinstance(metadata, dict):
-            raise click.UsageError("--set metadata needs a JSON object")
-        fields["metadata"] = {**metadata, "tenant": tenant}
-    return fields
+    return reduce(lambda declared, option: option(declared), reversed(_RECORDINGS), run)
 
 
 def _field(assignment: str) -> tuple[str, JsonValue]:

@@ -14,9 +14,7 @@ from dotenv import dotenv_values
 
 from producer.cli import bulk, output
 from producer.cli.commands.submit import print_as_they_end
-from producer.cli.inputs.env_file import check_options
-from producer.cli.inputs.selection import Named
-from producer.cli.options import json_option, recording_options, request_fields, timeout_option
+from producer.cli.options import RecordingOptions, json_option, recording_options, timeout_option
 from producer.cli.sandbox.environment import local_aws, own_redis, worker_settings
 from producer.cli.sandbox.left_at_aws import LeftAtAws
 from producer.cli.sandbox.processes import Sandbox, check_installed
@@ -49,14 +47,7 @@ def local(
     *,
     aws: bool,
     bucket: str | None,
-    language: str | None,
-    formats: str | None,
-    cleanup: bool,
-    recursive: bool,
-    settings: tuple[str, ...],
-    env_file: Path | None,
-    use_existing: bool,
-    replace: bool,
+    recordings: RecordingOptions,
     results: Path,
     timeout: float | None,
     as_json: bool,
@@ -75,20 +66,16 @@ def local(
       transcribe local --aws --env-file transcribe.env --cleanup
       transcribe local --aws --bucket my-recordings interview.m4a
     """
+    env_file = recordings.env_file
     if (env_file or bucket) and not aws:
         raise click.UsageError("--env-file and --bucket go with --aws")
-    check_options(env_file, files, use_existing=use_existing, replace=replace)
-    selection = Named(
-        files=files,
-        env_file=env_file,
-        recursive=recursive,
-        use_existing=use_existing,
-        options=request_fields(settings, language=language, formats=formats, cleanup=cleanup),
-    ).selection(may_be_none=env_file is None)
+    selection = recordings.named(files, recordings.fields(), here=True).selection(
+        may_be_none=env_file is None
+    )
     requests = selection.requests
     check_installed(_MODULES if aws else (*_MODULES, *_EMULATOR_MODULES), "local")
     environment = worker_settings(
-        requests, results, env_file=env_file, bucket=bucket, replace=replace
+        requests, results, env_file=env_file, bucket=bucket, replace=recordings.replace
     )
     with interruptible() as until_the_end, Sandbox() as sandbox, until_the_end:
         environment["TRANSCRIBE_REDIS_URL"] = own_redis(sandbox)

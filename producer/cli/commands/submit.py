@@ -2,16 +2,15 @@
 
 import sys
 from collections.abc import Callable
-from pathlib import Path
 
 import click
 
 from producer.cli import bulk, output
-from producer.cli.inputs.env_file import check_options, how_to_replace
+from producer.cli.inputs.env_file import how_to_replace
 from producer.cli.inputs.json_lines import json_lines
-from producer.cli.inputs.selection import Named, Selection
+from producer.cli.inputs.selection import Selection
 from producer.cli.inputs.skipped import Skipped
-from producer.cli.options import json_option, recording_options, request_fields, timeout_option
+from producer.cli.options import RecordingOptions, json_option, recording_options, timeout_option
 from producer.client import Client
 
 
@@ -32,14 +31,7 @@ def submit(
     folder: str | None,
     tenant: str | None,
     remote: bool,
-    language: str | None,
-    formats: str | None,
-    cleanup: bool,
-    recursive: bool,
-    settings: tuple[str, ...],
-    env_file: Path | None,
-    use_existing: bool,
-    replace: bool,
+    recordings: RecordingOptions,
     waits: bool,
     timeout: float | None,
     as_json: bool,
@@ -61,26 +53,15 @@ def submit(
       transcribe submit --env-file transcribe.env --cleanup --wait
       jq -c '{audio: .path}' files.json | transcribe submit -
     """
-    check_options(env_file, files, use_existing=use_existing, replace=replace)
-    if replace and env_file is not None:
-        raise click.UsageError(how_to_replace(env_file))
-    options = request_fields(
-        settings,
-        name=name,
-        output=folder,
-        language=language,
-        formats=formats,
-        tenant=tenant,
-        cleanup=cleanup,
-    )
+    fields = recordings.fields(name=name, output=folder, tenant=tenant)
+    named = recordings.named(files, fields, here=not remote)
+    if recordings.replace and recordings.env_file is not None:
+        raise click.UsageError(how_to_replace(recordings.env_file))
     if files == ("-",):
-        if options or env_file:
+        if fields or recordings.env_file:
             raise click.UsageError("with - each line is a whole request; leave out options")
         selection = Selection(json_lines(sys.stdin.buffer), Skipped())
     else:
-        named = Named(
-            files, env_file, options, recursive, here=not remote, use_existing=use_existing
-        )
         with output.progress_bar(shown=not as_json) as progress:
             selection = named.selection(
                 watch=lambda found: (

@@ -4,8 +4,6 @@ import os
 import shlex
 from pathlib import Path
 
-import click
-
 from producer.cli import output
 from producer.errors import InvalidRequest
 from producer.legacy_env_file import read_request, uploaded_object
@@ -41,24 +39,6 @@ def audio_of(env_file: Path, *, here: bool, use_existing: bool) -> str:
     # The script did so too: it asked S3 first.
     output.chatter(f"there is no file {path}: transcribing {existing}")
     return existing
-
-
-def check_options(
-    env_file: Path | None, files: tuple[str, ...], *, use_existing: bool, replace: bool
-) -> None:
-    """Check the options for an object that is at S3_OBJECT already.
-
-    Raises:
-        UsageError: if they do not go together.
-    """
-    if not (use_existing or replace):
-        return
-    if env_file is None:
-        raise click.UsageError("--use-existing and --replace go with --env-file")
-    if use_existing and replace:
-        raise click.UsageError("--use-existing and --replace exclude each other")
-    if files:
-        raise click.UsageError("--use-existing and --replace are about LOCAL_AUDIO; name no files")
 
 
 def how_to_replace(env_file: Path) -> str:
