@@ -161,7 +161,7 @@ def test_the_request_is_stored_beside_the_owner(
         storage.put(file, URI, "o" * 190, lambda _: None, request)
     there = storage.head(URI)
     assert there is not None
-    assert (there.owner, there.request_metadata) == ("o" * 190, request)
+    assert (there.owner, there.stored_request) == ("o" * 190, request)
 
 
 def test_what_is_not_there_may_be_about_to_be(storage: Storage) -> None:

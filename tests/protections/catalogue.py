@@ -404,7 +404,7 @@ LOSS = (
     Protection(
         "worker/stages/upload.py",
         "_put",
-        "note = request_metadata.encode(...)",
+        "note = stored_request.encode(...)",
         'note = ""',
         _RECOVER + "test_what_was_paid_for_comes_back_whole",
     ),

@@ -25,8 +25,8 @@ class StoredObject:
     modified_at: datetime
     #: the job that put it there, if it was one of ours
     owner: str | None
-    #: the owner's request, as `request_metadata` encodes it, if it was stored with the object
-    request_metadata: str | None = None
+    #: the owner's request, as `stored_request` encodes it, if it was stored with the object
+    stored_request: str | None = None
 
 
 @dataclass(frozen=True)

@@ -99,7 +99,7 @@ class Storage:
         uri: S3Uri,
         owner: str,
         progress: Progress,
-        request_metadata: str = "",
+        stored_request: str = "",
         *,
         started: UploadStarted = str,
         only_new: bool = False,
@@ -112,7 +112,7 @@ class Storage:
             owner: the job that it is put for, stored in the object's metadata.
             progress: called with each number of bytes sent; what it raises ends the upload, and
                 S3 keeps nothing of it.
-            request_metadata: the owner's request, stored likewise; '' for none.
+            stored_request: the owner's request, stored likewise; '' for none.
             started: called with the id of an upload in parts as it begins; as for `progress`.
             only_new: leave alone what is there already. Without `has_conditional_put` it is
                 overwritten all the same, so call `head` first.
@@ -124,7 +124,7 @@ class Storage:
             Permanent: as AWS's error is classified; or what `progress` raised.
         """
         only_new = only_new and self.has_conditional_put
-        metadata = {OWNER: owner} | ({REQUEST: request_metadata} if request_metadata else {})
+        metadata = {OWNER: owner} | ({REQUEST: stored_request} if stored_request else {})
         try:
             return self._sender.send(file, uri, metadata, progress, started, only_new=only_new)
         except StageError:

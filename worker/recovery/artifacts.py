@@ -46,10 +46,10 @@ class Artifacts:
         return self.audio_head is not None and self.audio_head.owner == self.id
 
     @property
-    def request_metadata(self) -> str | None:
+    def stored_request(self) -> str | None:
         """The request that we stored with the audio, if we did."""
         head = self.audio_head
-        return head.request_metadata if head is not None and self.is_uploaded else None
+        return head.stored_request if head is not None and self.is_uploaded else None
 
     def match_media(self, media_uri: str, jobs_folder: S3Uri) -> bool:
         """Whether a Transcribe job with such media and a name of this job is this job's.

@@ -14,7 +14,7 @@ from worker.aws.transcribe import Failed, Running
 from worker.errors import Permanent
 from worker.recovery.artifacts import Artifacts
 from worker.recovery.aws_calls import RetriedCalls
-from worker.recovery.rebuild import Assessment, stored_request
+from worker.recovery.rebuild import Assessment, request_of
 from worker.runtime.work import Work
 
 log = structlog.get_logger()
@@ -45,7 +45,7 @@ class Assessor:
         """
         result = artifacts.results.get(attempt)
         if listed is not None:
-            if listed.completed and result is not None and stored_request(artifacts) is not None:
+            if listed.completed and result is not None and request_of(artifacts) is not None:
                 # The lists and the stored request say all, without a call.
                 if not artifacts.match_time(listed.created_at):
                     return None

@@ -12,7 +12,7 @@ from producer.contract.request import TranscriptionRequest
 from producer.contract.stages import Stage
 from producer.contract.submission import ANY_AUDIO
 from producer.errors import InvalidRequest
-from worker import request_metadata, s3_keys
+from worker import s3_keys, stored_request
 from worker.aws.inventory import Description
 from worker.recovery.artifacts import Artifacts
 from worker.settings import WorkerSettings
@@ -53,7 +53,7 @@ def rebuild(
     The request is the one stored with the audio, else a guess: the owner, who submits again under
     the name, knows better and may correct it.
     """
-    stored = stored_request(artifacts)
+    stored = request_of(artifacts)
     request = stored or _guess(artifacts, assessment, settings)
     fields: Fields = {
         "request": request.canonical(),
@@ -83,9 +83,9 @@ def _created_at(assessment: Assessment) -> datetime | None:
     return assessment.description.status.created_at if assessment.description is not None else None
 
 
-def stored_request(artifacts: Artifacts) -> TranscriptionRequest | None:
+def request_of(artifacts: Artifacts) -> TranscriptionRequest | None:
     """The request that we stored with the audio; None also if a newer version wrote it."""
-    fields = request_metadata.decode(artifacts.request_metadata)
+    fields = stored_request.decode(artifacts.stored_request)
     try:
         request = None if fields is None else TranscriptionRequest.parse(fields)
     except InvalidRequest:

@@ -10,7 +10,7 @@ from producer.contract.job import Job, JobState
 from producer.contract.media import MAX_BYTES
 from producer.contract.s3_uri import S3Uri
 from producer.contract.stages import Stage
-from worker import request_metadata, s3_keys
+from worker import s3_keys, stored_request
 from worker.aws.errors import Denied
 from worker.aws.transfer import PART_BYTES
 from worker.errors import Permanent, Snooze, Transient
@@ -138,7 +138,7 @@ def _upload(work: Work, audio: LocalAudio, uri: S3Uri) -> None:
 
 
 def _put(work: Work, audio: LocalAudio, uri: S3Uri, *, only_new: bool) -> bool:
-    note = request_metadata.encode(work.lease.record["request"])
+    note = stored_request.encode(work.lease.record["request"])
     check = work.guard.check
 
     def started(upload_id: str) -> None:

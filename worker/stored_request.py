@@ -1,12 +1,12 @@
-"""A request as metadata of the audio that we upload, from which `transcribe recover` reads it."""
+"""The request that is stored with the audio in S3, from which `transcribe recover` reads it."""
 
 import base64
 import json
 import zlib
 
-#: S3 allows 2 KB of user metadata in all, names and the owner among it.
+#: S3 allows 2 KB of object metadata in all, names and the owner among it.
 _MAX_CHARACTERS = 1500
-#: Others may have written the metadata, and compressed data may expand without end.
+#: Others may have written it, and compressed data may expand without end.
 _MAX_BYTES = 1024 * 1024
 
 
@@ -16,10 +16,10 @@ def encode(request: str) -> str:
     return encoded if len(encoded) <= _MAX_CHARACTERS else ""
 
 
-def decode(metadata: str | None) -> dict[str, object] | None:
-    """The fields of the request; None if there is no metadata, or it is not ours."""
+def decode(stored: str | None) -> dict[str, object] | None:
+    """The fields of the request; None if nothing is stored, or it is not ours."""
     try:
-        packed = base64.b64decode(metadata or "", validate=True)
+        packed = base64.b64decode(stored or "", validate=True)
         fields = json.loads(zlib.decompressobj().decompress(packed, _MAX_BYTES))
     except (ValueError, RecursionError, zlib.error):
         return None

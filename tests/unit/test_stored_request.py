@@ -10,7 +10,7 @@ import zlib
 import pytest
 
 from producer.contract.request import TranscriptionRequest
-from worker import request_metadata
+from worker import stored_request
 
 
 def test_a_request_comes_back_as_it_was() -> None:
@@ -21,9 +21,9 @@ def test_a_request_comes_back_as_it_was() -> None:
         language=("en-US", "de-DE"),
         metadata={"customer": "Zoë", "deep": [{"a": None}]},
     )
-    encoded = request_metadata.encode(request.canonical())
+    encoded = stored_request.encode(request.canonical())
     assert encoded.isascii()
-    fields = request_metadata.decode(encoded)
+    fields = stored_request.decode(encoded)
     assert TranscriptionRequest.parse(fields) == request
     assert TranscriptionRequest.parse(fields).canonical() == request.canonical()
 
@@ -31,9 +31,9 @@ def test_a_request_comes_back_as_it_was() -> None:
 def test_what_is_too_long_for_s3_is_left_out() -> None:
     chance = random.Random(7)  # noqa: S311 - no secret
     text = "".join(chance.choices(string.ascii_letters, k=4000))
-    assert request_metadata.encode(text) == ""
+    assert stored_request.encode(text) == ""
     # Names and the owner's mark take the rest of 2 KB.
-    longest = max((request_metadata.encode(text[:n]) for n in range(1000, 1600)), key=len)
+    longest = max((stored_request.encode(text[:n]) for n in range(1000, 1600)), key=len)
     marks = len("transcribe-queue-job") + 190 + len("transcribe-queue-request")
     assert 1400 < len(longest) <= 2048 - marks
 
@@ -54,4 +54,4 @@ def test_what_is_too_long_for_s3_is_left_out() -> None:
     ids=lambda note: str(note)[:20],
 )
 def test_metadata_that_is_not_ours_is_none(metadata: str | None) -> None:
-    assert request_metadata.decode(metadata) is None
+    assert stored_request.decode(metadata) is None
