@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: demo test docs bench chaos protections lint format clean
+.PHONY: demo test soak docs bench chaos protections lint format clean
 
 demo: $(VENV)/.local
 	$(BIN)/transcribe local samples/*.m4a samples/*.mp3 samples/*.wav
@@ -12,6 +12,10 @@ demo: $(VENV)/.local
 # Most tests wait for processes, so a few files at once fit on two cores.
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest -n 3 --dist loadfile
+
+# Ten minutes: what `make test` proves, by many more examples.
+soak: $(VENV)/.dev
+	$(BIN)/python -m pytest -m soak -n 2
 
 # A quarter of an hour: kills whatever can be killed, under load, and audits what is left.
 chaos: $(VENV)/.dev

@@ -12,6 +12,7 @@ import pytest
 from tests.support.local_command import TRANSCRIBE
 from tests.support.recordings import bare_mp3, encoded, wav
 from tests.support.stack import Stack
+from tests.support.waiting import DEADLINE
 
 WAV = wav(1.0)
 
@@ -211,7 +212,7 @@ def test_stdin_that_is_not_utf_8_is_one_sentence(stack: Stack) -> None:
         env={**os.environ, **stack.environment},
         input=good + b"\n" + b'{"audio": "/audio/\xfcber.wav"}',
         capture_output=True,
-        timeout=60,
+        timeout=DEADLINE,
         check=False,
     )
     assert (ran.returncode, ran.stdout) == (2, b"")

@@ -21,7 +21,7 @@ from producer.errors import BrokerUnusable
 from producer.settings import ProducerSettings
 from tests.support.redis_server import redis_server
 from tests.support.stack import ROOT, Stack
-from tests.support.waiting import until
+from tests.support.waiting import DEADLINE, until
 
 DOCUMENTED = re.findall(
     r"^ACL SETUSER (.+)$", (ROOT / "docs/reference/redis.md").read_text(), re.MULTILINE
@@ -56,7 +56,7 @@ def test_the_documented_rights_are_enough(stack: Stack) -> None:
         )
         client.submit("s3://test-bucket/none.wav", name="bad")
         client.cancel(client.submit(recording, name="stopped").id)
-        client.wait(["one", "two", "three", "bad", "stopped"], timeout=60, cleaned=True)
+        client.wait(["one", "two", "three", "bad", "stopped"], timeout=DEADLINE, cleaned=True)
         assert client.get("bad").state is JobState.FAILED
         assert "job one" in client.text("one")
         assert client.counts()[JobState.COMPLETED] == 3
@@ -74,7 +74,7 @@ def test_the_documented_rights_are_enough(stack: Stack) -> None:
         cwd=stack.folder,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=DEADLINE,
         check=False,
     )
     assert "pong" in ping.stdout, ping.stderr
@@ -83,7 +83,7 @@ def test_the_documented_rights_are_enough(stack: Stack) -> None:
     assert "FIX" not in doctor.stdout
 
     worker.terminate()
-    assert worker.wait(timeout=30) == 0
+    assert worker.wait(timeout=DEADLINE) == 0
     # redis-py says of itself what it is, and Redis may refuse that; INFO is doctor's.
     refused = [each for each in denials(stack) if not re.search(r"client|'info'", each)]
     assert refused == []
@@ -165,7 +165,7 @@ def run_worker(stack: Stack) -> subprocess.CompletedProcess[str]:
         cwd=stack.folder,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=DEADLINE,
         check=False,
     )
 
@@ -222,6 +222,6 @@ def test_a_socket_with_a_password_and_a_database_serves_both_sides(stack: Stack)
         assert "cmd=brpop" in clients
         assert not re.search(r"addr=127.*cmd=(brpop|psubscribe)", clients)
         worker.terminate()
-        assert worker.wait(timeout=30) == 0
+        assert worker.wait(timeout=DEADLINE) == 0
         assert "p#w@" not in stack.sandbox.log("worker").read_text()
         broker.close()

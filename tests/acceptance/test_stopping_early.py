@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.stack import Stack
-from tests.support.waiting import until
+from tests.support.waiting import DEADLINE, until
 
 STOP_SIGNALS = [signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP]
 
@@ -77,7 +77,7 @@ def test_at_every_moment_it_ends_with_0(
     try:
         until(lambda: moment(stack, worker.pid))
         worker.send_signal(number)
-        assert worker.wait(timeout=40) == 0
+        assert worker.wait(timeout=DEADLINE) == 0
     finally:
         worker.kill()
         worker.wait()

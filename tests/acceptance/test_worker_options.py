@@ -5,14 +5,16 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from producer.contract.job import JobState
 from producer.contract.stages import QUEUES
+from tests.conftest import make_stack
 from tests.support.stack import Stack
-from tests.support.waiting import until
+from tests.support.waiting import DEADLINE, until
 
 
 def run_worker(stack: Stack, *options: str) -> subprocess.CompletedProcess[str]:
@@ -23,9 +25,17 @@ def run_worker(stack: Stack, *options: str) -> subprocess.CompletedProcess[str]:
         cwd=stack.folder,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=DEADLINE,
         check=False,
     )
+
+
+@pytest.fixture(scope="module")
+def configured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """Redis and AWS, for workers that end before they use them."""
+    with make_stack(tmp_path_factory.mktemp("configured")) as built:
+        built.start_aws("--recogniser", "fixed:0.2")
+        yield built
 
 
 @pytest.mark.parametrize(
@@ -52,10 +62,9 @@ def run_worker(stack: Stack, *options: str) -> subprocess.CompletedProcess[str]:
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
 def test_what_cannot_work_is_refused_in_one_sentence(
-    stack: Stack, options: list[str], says: str
+    configured: Stack, options: list[str], says: str
 ) -> None:
-    stack.start_aws("--recogniser", "fixed:0.2")
-    done = run_worker(stack, *options)
+    done = run_worker(configured, *options)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith(f"worker: {says}")
     assert done.stderr.count("\n") == 1

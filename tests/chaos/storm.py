@@ -16,7 +16,7 @@ from producer.errors import BrokerUnavailable, WrongState
 from tests.chaos.plan import WORKERS, Blow, Job, Kind, Plan, Step
 from tests.support.messages import raw_message
 from tests.support.stack import BUCKET, Stack
-from tests.support.waiting import until
+from tests.support.waiting import DEADLINE, until
 
 QUOTA = 30
 MALFORMED = ("not JSON", '{"body": 7}', '"text"', '{"headers": {"task": "no.such"}}', "[" * 50_000)
@@ -156,7 +156,7 @@ class Storm:
                 self._kill(step.worker)
             case Blow.STOP_WORKER:
                 self._workers[step.worker].terminate()
-                code = self._workers[step.worker].wait(timeout=40)
+                code = self._workers[step.worker].wait(timeout=DEADLINE)
                 assert code == 0, f"{step.worker} ended with {code}"
                 self._start_worker(step.worker)
             case Blow.FREEZE_WORKER:
@@ -181,10 +181,11 @@ class Storm:
         )
 
     def _kill(self, name: str) -> None:
-        leased = self._leased()
         self._workers[name].kill()
         self._workers[name].wait()
         died = time.monotonic()
+        # Leases of the others change too, for these extend them long before they lapse.
+        leased = self._leased()
         until(
             lambda: not (leased.items() & self._leased().items()),
             self.lease + 20,
@@ -202,10 +203,11 @@ class Storm:
 
     # -- watching -------------------------------------------------------------------------------
 
-    def _leased(self) -> dict[tuple[Stage, str], str]:
-        """What workers are at, with the fencing token of each lease."""
+    def _leased(self) -> dict[tuple[Stage, str], tuple[str, str]]:
+        """What workers are at, with the fencing token of each lease and when it lapses."""
+        broker = self.stack.broker
         return {
-            (stage, entry_id): token
+            (stage, entry_id): (token, broker.command("ZSCORE", keys.SCHEDULE(stage), entry_id))
             for stage in Stage
             for entry_id, token in self.stack.broker.command("HGETALL", keys.LEASE(stage)).items()
             if token != "0"

@@ -181,14 +181,24 @@ def shared(tmp_path_factory: pytest.TempPathFactory, redis_server: str) -> Itera
         yield built
 
 
-def test_redis_does_what_the_model_says(shared: Stack) -> None:
-    ScheduleMachine.stack = shared
+def run_examples(stack: Stack, number: int) -> None:
+    ScheduleMachine.stack = stack
     run_state_machine_as_test(
         ScheduleMachine,
         settings=settings(
-            max_examples=100,
+            max_examples=number,
             stateful_step_count=40,
             derandomize="CI" in os.environ,
             suppress_health_check=list(HealthCheck),
         ),
     )
+
+
+def test_redis_does_what_the_model_says(shared: Stack) -> None:
+    run_examples(shared, 40)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(1800)
+def test_it_does_so_in_any_of_a_thousand_examples(shared: Stack) -> None:
+    run_examples(shared, 1000)

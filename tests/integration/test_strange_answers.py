@@ -13,8 +13,9 @@ from structlog.testing import capture_logs
 
 from producer.backend.workers import Check
 from producer.contract.job import JobState
+from tests.conftest import make_stack
 from tests.support.stack import Stack
-from tests.support.stages import worker_of
+from tests.support.stages import offline_worker, worker_of
 from tests.support.waiting import until
 from worker.aws.errors import errors_classified
 from worker.aws.session import Aws
@@ -75,6 +76,14 @@ def answering(answer: tuple[str, bytes]) -> Iterator[str]:
         thread.join(timeout=10)
 
 
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """Redis and AWS, of which only the strange service differs from test to test."""
+    with make_stack(tmp_path_factory.mktemp("strange")) as built:
+        built.start_aws("--recogniser", "fixed:0.1")
+        yield built
+
+
 def credentials(checks: tuple[Check, ...]) -> Check:
     (found,) = [check for check in checks if check.subject == "credentials"]
     return found
@@ -82,11 +91,11 @@ def credentials(checks: tuple[Check, ...]) -> Check:
 
 @pytest.mark.parametrize("answer", STRANGE.values(), ids=STRANGE)
 def test_a_strange_answer_of_sts_is_a_line_in_the_log_and_in_doctor(
-    stack: Stack, monkeypatch: pytest.MonkeyPatch, answer: tuple[str, bytes]
+    shared: Stack, monkeypatch: pytest.MonkeyPatch, answer: tuple[str, bytes]
 ) -> None:
     with answering(answer) as url, capture_logs() as logged:
         monkeypatch.setenv("AWS_ENDPOINT_URL_STS", url)
-        health = Health(worker_of(stack, monkeypatch))
+        health = Health(offline_worker(shared, monkeypatch))
         found = credentials(until(health.checks))
     assert found.message.startswith("(it is not known whose: ")
     assert [line["event"] for line in logged].count("health.identity_unknown") == 1
@@ -123,9 +132,9 @@ def test_an_unexpected_error_of_one_check_is_a_finding_and_the_others_are_there(
 
 @pytest.mark.parametrize("answer", STRANGE.values(), ids=STRANGE)
 def test_a_strange_answer_of_transcribe_is_waited_out(
-    stack: Stack, monkeypatch: pytest.MonkeyPatch, answer: tuple[str, bytes]
+    shared: Stack, monkeypatch: pytest.MonkeyPatch, answer: tuple[str, bytes]
 ) -> None:
-    worker = worker_of(stack, monkeypatch)
+    worker = offline_worker(shared, monkeypatch)
     with answering(answer) as url:
         monkeypatch.setenv("AWS_ENDPOINT_URL_TRANSCRIBE", url)
         client = Aws(worker.settings).transcribe()
