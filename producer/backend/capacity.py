@@ -12,6 +12,8 @@ from producer.contract.attempts import split_attempt
 #: Seconds for which it is known what Service Quotas said, and what the fleet may use.
 _QUOTAS_EXPIRE = 3600
 _REPORT_EXPIRES = 20
+#: The part of what it used that the fleet keeps to after a refusal: of calls a second, of slots.
+_RATE_KEPT, _SLOTS_KEPT = 0.5, 0.75
 #: Seconds for which nobody starts anything once the account was full.
 _FULL_FOR = 2.0
 
@@ -98,12 +100,39 @@ class Capacity:
             )
         )
 
-    def reduce_slots(self) -> bool:
+    def record_throttling(self, operation: str, seconds: float) -> bool:
+        """AWS throttled an operation: nobody calls it for `seconds`, and then less often.
+
+        Returns whether the fleet was not slowed before.
+        """
+        return any(
+            self._record_refusal(known, known, limit, _RATE_KEPT, seconds)
+            for known, limit in self._rates.items()
+            if known == operation
+        )
+
+    def record_full(self) -> bool:
         """AWS refused to start a job, for too many run: use fewer slots for a while.
 
         Returns whether the fleet was not slowed before.
         """
-        return bool(self._broker.run("reduce_slots", limit=self._slots, seconds=_FULL_FOR))
+        return self._record_refusal(
+            "slots", "StartTranscriptionJob", self._slots, _SLOTS_KEPT, _FULL_FOR
+        )
+
+    def _record_refusal(
+        self, what: str, operation: Operation, limit: str, kept: float, seconds: float
+    ) -> bool:
+        return bool(
+            self._broker.run(
+                "record_refusal",
+                what=what,
+                operation=operation,
+                limit=limit,
+                kept=kept,
+                seconds=seconds,
+            )
+        )
 
     def record_other_jobs(self, names: Iterable[str]) -> tuple[int, bool]:
         """Leave other software the slots that it has.

@@ -99,14 +99,3 @@ class RateLimiter:
         if late:
             named = [{"operation": each.operation, "token": each.id} for each in late]
             self._broker.run("extend_tokens", seconds=_TOKEN_LASTS, tokens=named)
-
-    def slow(self, operation: str, seconds: float) -> bool:
-        """AWS throttled an operation: nobody calls it for `seconds`, and then less often.
-
-        Returns whether the fleet was not slowed before.
-        """
-        return any(
-            self._broker.run("slow_rate", operation=known, limit=limit, seconds=seconds)
-            for known, limit in self._limits.items()
-            if known == operation
-        )

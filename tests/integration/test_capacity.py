@@ -6,7 +6,7 @@ import pytest
 
 from producer.backend import keys
 from producer.backend.capacity import Account, Capacity, account
-from producer.backend.rate_limiter import Operation, RateLimiter
+from producer.backend.rate_limiter import Operation
 from tests.support.stack import LEASE, Stack
 
 pytestmark = pytest.mark.redis
@@ -39,15 +39,15 @@ def run(stack: Stack, number: int) -> None:
         stack.broker.command("ZADD", str(keys.RUNNING), stack.now(), f"job-{each}")
 
 
-@pytest.mark.command("reduce_slots", "report_capacity")
+@pytest.mark.command("record_refusal", "report_capacity")
 def test_after_a_refused_start_the_fleet_uses_fewer_slots_until_it_has_recovered(
     stack: Stack,
 ) -> None:
     capacity = capacity_of(stack, "100")
     run(stack, 80)
     assert report(stack, capacity)[1].slots == 100
-    assert capacity.reduce_slots()
-    assert not capacity.reduce_slots(), "those that are refused together count as one"
+    assert capacity.record_full()
+    assert not capacity.record_full(), "those that are refused together count as one"
     recovered, found = report(stack, capacity)
     assert (recovered, found.slots, found.quota, found.refused) == ([], 60, 100, 2)
     # Each second 2.5 % of all come back.
@@ -57,7 +57,7 @@ def test_after_a_refused_start_the_fleet_uses_fewer_slots_until_it_has_recovered
         recovered, found = report(stack, capacity)
         assert recovered == again
         assert found.slots == pytest.approx(slots, abs=6)
-    assert capacity.reduce_slots() is True, "it may be slowed again"
+    assert capacity.record_full() is True, "it may be slowed again"
 
 
 @pytest.mark.command("report_capacity")
@@ -65,8 +65,7 @@ def test_the_report_has_what_settings_service_quotas_and_others_leave(stack: Sta
     capacity = capacity_of(stack, "100")
     capacity.learn({"slots": 250, "GetTranscriptionJob": 50, "ListTranscriptionJobs": 50})
     assert capacity.record_other_jobs(["theirs", "theirs-too"]) == (2, True)
-    limiter = RateLimiter(stack.broker, RATES)
-    assert limiter.slow("GetTranscriptionJob", 30)
+    assert capacity.record_throttling("GetTranscriptionJob", 30)
     found = report(stack, capacity)[1]
     assert (found.slots, found.quota, found.others, found.measured) == (248, 250, 2, True)
     rates = {each.operation: each for each in found.rates}

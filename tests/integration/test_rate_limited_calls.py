@@ -193,14 +193,14 @@ def test_one_throttled_call_slows_all_calls_of_its_operation(offline: Context) -
     assert offline.admission.limiter.acquire("ListTranscriptionJobs", 0).wait == 0
 
 
-@pytest.mark.command("slow_rate")
+@pytest.mark.command("record_refusal")
 def test_refusals_that_come_together_halve_the_rate_once(offline: Context) -> None:
     for _ in range(5):
         offline.admission.throttled("GetTranscriptionJob", 0)
     tokens = acquired(offline, "GetTranscriptionJob", 15)
     assert {token.wait for token in tokens} == {0.0}
     assert offline.admission.limiter.acquire("GetTranscriptionJob", 0).id == ""
-    # One in twenty more each second.
+    # One in forty more each second.
     until(lambda: offline.admission.limiter.acquire("GetTranscriptionJob", 0).id)
 
 

@@ -723,15 +723,15 @@ AWS = (
     Protection(
         "producer/backend/lua/includes/capacity.lua",
         "slots",
-        "- tonumber(redis.call('GET', KEY.other_jobs) ...)",
-        "",
+        "all - others",
+        "all",
         _SHARED + "test_slots_that_others_have_are_left_to_them_until_they_are_gone",
     ),
     Protection(
-        "producer/backend/lua/commands/reduce_slots.lua",
+        "producer/backend/lua/commands/record_refusal.lua",
         "",
         "pause(...)",
-        "tostring(pause, args.seconds)",
+        "tostring(pause, args.operation, args.seconds)",
         _SHARED + "test_a_full_account_is_not_run_into_all_the_time",
     ),
     Protection(

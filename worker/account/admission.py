@@ -44,12 +44,12 @@ class Admission:
 
     def throttled(self, operation: str, seconds: float) -> None:
         """AWS throttled an operation: nobody calls it for `seconds`, and then less often."""
-        if self.limiter.slow(operation, seconds):
+        if self.capacity.record_throttling(operation, seconds):
             log.warning("account.slowed", what=operation)
 
     def full(self) -> None:
         """AWS refused to start a job, for too many run: use fewer slots for a while."""
-        if self.capacity.reduce_slots():
+        if self.capacity.record_full():
             log.warning("account.slowed", what="slots")
 
     def saw_running(self, names: Iterable[str]) -> int:

@@ -1,7 +1,6 @@
 --- Report what the fleet may use of the account now.
 --- @include capacity
 --- @include clock
---- @include limiter
 --- @arg seconds number: for which the report counts
 --- @arg slots string: the account's slots, as a limit
 --- @arg rates object[]: each with operation and limit, calls a second
@@ -17,12 +16,13 @@ if ours >= all then recover('slots') end
 local rates = {}
 for i, each in ipairs(args.rates) do
   local operation, limit = each.operation, each.limit
-  local factor = backoff_factor(operation, at)
+  local number, every = usable(operation, limit, at)
+  local factor = backoff_factor(operation, every, at)
   if factor >= 1 then recover(operation) end
   rates[i] = {
     operation = operation,
     quota = quota(operation, limit),
-    tokens = (tokens(operation, limit, at)),
+    tokens = number,
     backoff_factor = math.floor(factor * 100 + 0.5) / 100,
     refused = refusals(operation),
   }

@@ -13,10 +13,8 @@ local COOLING = 1.005
 
 -- Tokens of an operation, and the seconds for which each cools.
 local function tokens(operation, limit, at)
-  local rate = quota(operation, limit)
-  local number = math.max(1, math.floor(rate))
-  local ours = math.max(1, math.floor(number * backoff_factor(operation, at) + 0.001))
-  return ours, COOLING * math.max(1, number / rate)
+  local number, all = usable(operation, limit, at)
+  return number, COOLING * math.max(1, all / quota(operation, limit))
 end
 
 -- Forget tokens that have cooled, and those of dead workers.
