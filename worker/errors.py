@@ -3,7 +3,7 @@
 StageError
 ├── Permanent         will never work: the stage abandons the job now
 │   └── Crashed       the stage ended without an answer, time after time
-└── Transient         may work later: the job is due again after a backoff
+└── Transient         may work later: the job is due again after a delay
     ├── ResultMissing a result of AWS is not there, and may yet be
     ├── Snooze        nothing is wrong, but it is not time yet: the job is due when it is
     │   └── LimitReached  it is large, and this process does enough such
@@ -33,7 +33,7 @@ class Crashed(Permanent):
 
 
 class Transient(StageError):
-    """May work later, so the job is due again after a backoff."""
+    """May work later, so the job is due again after a delay."""
 
 
 class ResultMissing(Transient):

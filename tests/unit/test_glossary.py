@@ -20,10 +20,10 @@ ROWS = [
 WORDS = [row[0] for row in ROWS]
 #: Words with which every reader of the code or the log meets the schedule.
 NEEDED = """
-    adopt, attempt, backoff, backoff factor, cold shutdown, concurrency limit, dead letter,
+    adopt, attempt, backoff factor, cold shutdown, concurrency limit, dead letter,
     dispatch, entry, fail overdue, fair queue, fencing token, hint, inbox, ingress, isolation,
     job, lease, local AWS emulator, poison pill, prune, rate limiter, recover, result document,
-    slot, snapshot, snooze, stage, stalled, token, virtual time, warm shutdown, weight
+    retry delay, slot, snapshot, snooze, stage, stalled, token, virtual time, warm shutdown, weight
 """
 
 

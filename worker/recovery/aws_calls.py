@@ -9,7 +9,7 @@ import structlog
 
 from producer.backend.rate_limiter import Operation
 from worker.errors import Snooze, Throttled, Transient
-from worker.runtime.backoff import IN_LEASE
+from worker.runtime.retry_delay import IN_LEASE
 from worker.runtime.work import Work
 
 log = structlog.get_logger()

@@ -23,14 +23,13 @@ from worker.leases import WARM_SHUTDOWN
 from worker.runtime.context import Context, context
 from worker.runtime.health import Health
 from worker.runtime.memory import Memory
+from worker.runtime.retry_delay import AFTER_DUTY_CRASH
 from worker.runtime.shutdown import Shutdown
 
 log = structlog.get_logger()
 
 #: Messages that may lie in each queue, for each stage that this worker can run at once.
 _MESSAGES_A_THREAD = 4
-#: Seconds to wait after an unexpected error.
-_AFTER_CRASH = 1.0
 
 
 @dataclass
@@ -156,7 +155,7 @@ def _do_if_due(duty: Duty) -> None:
         raise
     except Exception:  # without this thread leases lapse, and nothing is dispatched
         log.exception("dispatcher.crashed", duty=duty.name)
-        wait = max(wait, _AFTER_CRASH)
+        wait = max(wait, AFTER_DUTY_CRASH)
     duty.due = time.monotonic() + wait
 
 

@@ -10,10 +10,10 @@ from producer.backend.schedule import Lease
 from producer.errors import BrokerUnavailable
 from worker.errors import Crashed, LimitReached, Permanent, Snooze, Throttled, Transient
 from worker.leases import LeaseLost, ShuttingDown
-from worker.runtime.backoff import AFTER_CRASH, AFTER_THROTTLING, backoff
 from worker.runtime.concurrency import ConcurrencyLimit
 from worker.runtime.context import Context, context
 from worker.runtime.isolation import IsolatedProcessLost, IsolationNeeded, run_isolated
+from worker.runtime.retry_delay import AFTER_CRASH, AFTER_THROTTLING, retry_delay
 from worker.runtime.work import Handler, Work
 
 log = structlog.get_logger()
@@ -99,10 +99,10 @@ def handle_error(handler: Handler, work: Work, error: Exception) -> None:
         case Throttled():
             log.info("account.throttled", reason=error.message)
             work.worker.admission.throttled(error.operation, AFTER_THROTTLING)
-            work.snooze(backoff(work.waited))
+            work.snooze(retry_delay(work.waited))
         case Transient():
             log.warning("stage.retried_later", code=error.code, reason=error.message)
-            work.snooze(backoff(work.waited))
+            work.snooze(retry_delay(work.waited))
         case IsolatedProcessLost():
             message = f"The {stage} ended its isolated processes ({error})."
             _count_crash(handler, work, Crashed("WorkerLost", message), MAX_WORKERS_LOST)

@@ -22,8 +22,8 @@ from worker.aws.errors import Unreachable
 from worker.aws.transcribe import MAX_PAGES, Done, Failed, Running, Status
 from worker.errors import Permanent, Snooze, StageError, Throttled
 from worker.leases import LeaseLost
-from worker.runtime.backoff import MAX_BACKOFF
 from worker.runtime.read_ahead import MAX_BYTES, present_attempt
+from worker.runtime.retry_delay import MAX_RETRY_DELAY
 from worker.runtime.work import Handler, Work
 from worker.stages.adoption import ended_with
 from worker.stages.ownership import is_result
@@ -67,7 +67,7 @@ class Poll(Handler):
     def abandon(self, work: Work, error: Permanent) -> None:
         """Poll again later: somebody may mend it, and no job is at fault."""
         log.error("poll.failed", code=error.code, reason=error.message)
-        work.snooze(MAX_BACKOFF)
+        work.snooze(MAX_RETRY_DELAY)
 
 
 def ended_jobs(work: Work, snapshot: Snapshot) -> Iterator[tuple[Job, Status | None]]:

@@ -1,7 +1,7 @@
 --- @include clock
 -- A stage's waiting and running work is one sorted set of due times, schedule:<stage>.
 -- lease:<stage> says what an entry is:
---   no field  it waits until it is due (a backoff, a snooze)
+--   no field  it waits until it is due (a retry delay, a snooze)
 --   '0'       a message for it is on its way; it is due again after MESSAGE_EXPIRES_AFTER
 --   token     a worker has a lease with this fencing token; it is due again when the lease lapses
 -- An entry that is due and has a lease or a message has stalled: its worker died, or its message was
