@@ -20,6 +20,7 @@ from importlib.resources.abc import Traversable
 
 from producer.backend import keys
 from producer.contract.job import (
+    FIRST_STATES,
     NOTHING_MADE,
     REFUSED,
     STATES_WITH_RESULT,
@@ -69,6 +70,7 @@ def constants() -> Mapping[str, object]:
         "MOVES": {
             state: dict.fromkeys(sorted(allowed), True) for state, allowed in TRANSITIONS.items()
         },
+        "FIRST": dict.fromkeys(sorted(FIRST_STATES), True),
         "HAS_RESULT": dict.fromkeys(sorted(STATES_WITH_RESULT), True),
         "TERMINAL": dict.fromkeys(sorted(TERMINAL_STATES), True),
         "TASKS": {stage: stage.task for stage in Stage},

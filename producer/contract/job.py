@@ -70,6 +70,11 @@ TRANSITIONS: dict[JobState, frozenset[JobState]] = {
     JobState.CANCELLED: frozenset({JobState.QUEUED, JobState.COLLECTING}),
 }
 
+#: The states in which a record may begin: submitted, refused as it came, or found by a recovery.
+FIRST_STATES = frozenset(
+    {JobState.QUEUED, JobState.TRANSCRIBING, JobState.COLLECTING, JobState.FAILED}
+)
+
 #: The error codes of jobs that decide anything: of a request that never was one,
 REFUSED = "InvalidRequest"
 #: of a job that Transcribe could not do,

@@ -9,8 +9,8 @@ import redis
 
 from producer.backend import keys
 from producer.backend.schedule import Schedule
-from producer.contract.job import TRANSITIONS, JobState
-from producer.contract.stages import Stage
+from producer.contract.job import FIRST_STATES, TRANSITIONS, JobState
+from producer.contract.stages import FLEET, Stage
 from tests.support.stack import LEASE, Stack
 
 
@@ -35,3 +35,36 @@ def test_a_move_is_made_if_and_only_if_the_table_has_it(stack: Stack) -> None:
                 stack.store.advance(lease, name, [before], to)
             assert stack.broker.command("HGETALL", keys.JOB(name)) == record
             assert schedule.extend([lease]) == [True]
+
+
+@pytest.mark.command("recover_job")
+def test_a_record_begins_in_such_states_only_as_the_table_has(stack: Stack) -> None:
+    token = "1"
+    stack.broker.command("HSET", keys.LEASE(Stage.RECOVER), FLEET, token)
+
+    def recover(state: JobState) -> object:
+        return stack.broker.run(
+            "recover_job",
+            token=token,
+            id=f"job-{state}",
+            found="{}",
+            is_known=False,
+            state=state,
+            next_step={},
+            lease=LEASE,
+            retention=3600,
+            deadline=3600,
+            key="",
+            key_seconds=0,
+            fields={"request": "{}"},
+        )
+
+    for state in JobState:
+        if state in FIRST_STATES:
+            assert recover(state) == "noted"
+            assert stack.broker.command("HGET", keys.JOB(f"job-{state}"), "state") == state
+        else:
+            with pytest.raises(redis.ResponseError, match=f"cannot begin in {state}"):
+                recover(state)
+            assert not stack.broker.command("EXISTS", keys.JOB(f"job-{state}"))
+            assert not stack.broker.command("HEXISTS", str(keys.RECOVERED), f"job-{state}")

@@ -19,6 +19,7 @@
 local id, key = args.id, KEY.job .. args.id
 if not has_lease('recover', FLEET, args.token) then return 'lost' end
 if not args.is_known and redis.call('EXISTS', key) == 1 then return 'known' end
+if args.state ~= '' then check_first_state(id, args.state) end
 redis.call('HSET', KEY.recovered, id, args.found)
 if args.state == '' then return 'noted' end
 local at = now()

@@ -10,6 +10,11 @@ local function check_move(id, from, to)
   end
 end
 
+-- Refuse a record that begins in a state in which none may, before anything is written.
+local function check_first_state(id, state)
+  if not FIRST[state] then error('job ' .. id .. ' cannot begin in ' .. state) end
+end
+
 local function add_event(id, state)
   local attempt = redis.call('HGET', KEY.job .. id, 'attempt') or '1'
   redis.call('XADD', KEY.events, 'MAXLEN', '~', EVENTS_KEPT, '*',
