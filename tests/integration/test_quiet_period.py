@@ -15,7 +15,7 @@ from producer.contract.s3_uri import S3Uri
 from producer.contract.stages import Stage
 from tests.support.recordings import wav, wav_header
 from tests.support.stack import SAMPLES, Stack
-from tests.support.stages import acquired_work, worker_of
+from tests.support.stages import acquired_work, content, worker_of
 from worker.aws.transfer import PART_BYTES
 from worker.errors import Permanent, Snooze, Transient
 from worker.runtime.context import Context
@@ -71,7 +71,7 @@ def test_what_was_written_long_ago_is_not_waited_for(stack: Stack, worker: Conte
     submitted(stack, wav(1), HOUR)
     found = try_upload(worker)
     assert isinstance(found, S3Uri)
-    assert worker.storage.read(found) == wav(1)
+    assert content(worker.storage, found) == wav(1)
 
 
 def test_what_was_just_written_waits_until_that_is_long_ago(stack: Stack, worker: Context) -> None:
@@ -100,7 +100,7 @@ def test_a_recording_that_grows_is_uploaded_once_it_stops_growing(
     # The second check is a period after the first.
     found = try_upload(worker)
     assert isinstance(found, S3Uri)
-    assert worker.storage.read(found) == whole
+    assert content(worker.storage, found) == whole
 
 
 def test_the_size_alone_shows_that_it_grows(stack: Stack, worker: Context) -> None:
@@ -180,7 +180,7 @@ def test_what_changes_once_it_is_read_is_uploaded_again(
     assert path.read_bytes() != whole
     aged(path, HOUR)
     uri = upload.upload_audio(work)
-    assert worker.storage.read(uri) == path.read_bytes()
+    assert content(worker.storage, uri) == path.read_bytes()
 
 
 def test_what_is_moved_away_once_it_is_read_was_read_whole(stack: Stack, worker: Context) -> None:
@@ -189,7 +189,7 @@ def test_what_is_moved_away_once_it_is_read_was_read_whole(stack: Stack, worker:
     events.register("before-send.s3.PutObject", lambda **_: path.unlink(missing_ok=True))
     found = try_upload(worker)
     assert isinstance(found, S3Uri)
-    assert worker.storage.read(found) == wav(1)
+    assert content(worker.storage, found) == wav(1)
 
 
 def test_a_link_out_of_the_roots_that_replaces_it_is_refused(

@@ -22,6 +22,7 @@ from botocore.exceptions import ParamValidationError
 from moto.moto_server.threaded_moto_server import ThreadedMotoServer
 
 from producer.contract.s3_uri import S3Uri
+from tests.support.stages import content
 from worker.aws.errors import Denied, NoCredentials
 from worker.aws.etag import content_etag
 from worker.aws.objects import StoredObject
@@ -146,7 +147,7 @@ def test_an_object_is_put_found_read_and_deleted(
     now = datetime.now(UTC)
     assert there == StoredObject(70_000, md5, there.modified_at, owner="talk-1")
     assert abs(now - there.modified_at) < timedelta(minutes=1)
-    assert storage.read(uri) == path.read_bytes()
+    assert content(storage, uri) == path.read_bytes()
     storage.delete(uri)
     assert storage.head(uri) is None
     storage.delete(uri)
@@ -166,7 +167,7 @@ def test_the_request_is_stored_beside_the_owner(
 
 def test_what_is_not_there_may_be_about_to_be(storage: Storage) -> None:
     with pytest.raises(Transient) as caught:
-        storage.read(URI)
+        content(storage, URI)
     assert (caught.value.code, caught.value.message) == (
         "ResultMissing",
         f"There is no object {URI}.",
@@ -182,7 +183,7 @@ def test_a_file_is_put_from_its_start_and_all_of_it_is_reported(
         storage.put(file, URI, "talk-1", sent.append)
 
     assert sum(sent) == 3 * MB
-    assert storage.read(URI) == path.read_bytes()
+    assert content(storage, URI) == path.read_bytes()
 
 
 def test_a_large_file_goes_in_parts_and_is_recognised_without_reading_it_back(
@@ -201,7 +202,7 @@ def test_a_large_file_goes_in_parts_and_is_recognised_without_reading_it_back(
     with counted(s3, "GetObject") as reads:
         assert has_content(storage, there, path)
     assert not reads
-    assert storage.read(URI) == path.read_bytes()
+    assert content(storage, URI) == path.read_bytes()
 
 
 @pytest.mark.parametrize("size", [1, PART_BYTES - 1, PART_BYTES, PART_BYTES + 1])
@@ -416,7 +417,7 @@ def test_a_missing_bucket_is_an_error_of_its_own(storage: Storage, tmp_path: Pat
     with path.open("rb") as file, pytest.raises(Transient) as waits:
         storage.put(file, S3Uri("s3://no-such-bucket/a"), "talk-1", lambda _: None)
     with pytest.raises(Transient) as waits_too:
-        storage.read(S3Uri("s3://no-such-bucket/a"))
+        content(storage, S3Uri("s3://no-such-bucket/a"))
     with pytest.raises(Permanent) as permanent:
         storage.bucket_region(S3Uri("s3://no-such-bucket/a"))
     for caught in (waits, waits_too, permanent):

@@ -18,7 +18,7 @@ from producer.contract.job import JobState
 from producer.contract.s3_uri import S3Uri
 from producer.contract.stages import Stage
 from tests.support.stack import BUCKET, Stack
-from tests.support.stages import acquired_work, started, worker_of
+from tests.support.stages import acquired_work, content, started, worker_of
 from tests.support.waiting import until
 from worker.aws.s3 import Storage
 from worker.aws.session import Aws
@@ -84,7 +84,7 @@ def test_a_file_is_read_once(worker: Context, tmp_path: Path, size: int) -> None
     with file:
         assert worker.storage.put(file, URI, "talk", go_on)
         assert raw.count == size
-    assert worker.storage.read(URI) == (tmp_path / "a").read_bytes()
+    assert content(worker.storage, URI) == (tmp_path / "a").read_bytes()
 
 
 @pytest.mark.parametrize("size", [1000, 3 * PART_BYTES])
@@ -142,9 +142,9 @@ def test_what_is_there_is_left_alone_if_so_asked(
         assert worker.storage.put(file, URI, "talk", go_on, only_new=True)
     with second.open("rb") as file:
         assert not worker.storage.put(file, URI, "talk", go_on, only_new=True)
-        assert worker.storage.read(URI) == first.read_bytes()
+        assert content(worker.storage, URI) == first.read_bytes()
         assert worker.storage.put(file, URI, "talk", go_on)
-    assert worker.storage.read(URI) == second.read_bytes()
+    assert content(worker.storage, URI) == second.read_bytes()
 
 
 @pytest.mark.parametrize("key", [None, "calls/one.wav"])
@@ -172,7 +172,7 @@ def test_an_upload_whose_answer_was_lost_is_not_sent_again(stack: Stack, worker:
     upload = acquired_work(worker, Stage.UPLOAD, "one")
     stack.fault(operation="PutObject", kind="error500_after", times=1)
     uri = uploading.upload_audio(upload)
-    assert worker.storage.read(uri) == (stack.audio / "silence.wav").read_bytes()
+    assert content(worker.storage, uri) == (stack.audio / "silence.wav").read_bytes()
     # S3's client tried once more; S3 said that the object is there, and it is ours.
     assert stack.account()["calls"]["PutObject"]["count"] == 2
     upload.advance(JobState.READY, "ready", media_uri=uri)

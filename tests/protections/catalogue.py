@@ -650,7 +650,7 @@ AWS = (
     Protection(
         "worker/stages/upload.py",
         "upload_audio",
-        "_abort_others(...)",
+        "abort_uploads(...)",
         "pass",
         _EVERY_CALL
         + "test_a_call_that_fails_costs_its_job_seconds_only"
@@ -993,7 +993,7 @@ JOBS = (
     Protection(
         "worker/stages/upload.py",
         "upload_audio",
-        "_abort_others(...)",
+        "abort_uploads(...)",
         "pass",
         _STOPPED + "test_an_upload_in_parts_that_was_killed_is_aborted_by_the_next[None]",
     ),

@@ -5,9 +5,11 @@ from __future__ import annotations
 import pytest
 
 from producer.contract.job import JobState
+from producer.contract.s3_uri import S3Uri
 from producer.contract.stages import FLEET, Stage
 from tests.support.stack import Stack
 from tests.support.waiting import until
+from worker.aws.s3 import Storage
 from worker.runtime.context import Context
 from worker.runtime.work import Work
 from worker.settings import WorkerSettings
@@ -44,6 +46,12 @@ def acquired_work(worker: Context, stage: Stage, name: str) -> Work:
     work = until(acquire)
     assert isinstance(work, Work)
     return work
+
+
+def content(storage: Storage, uri: S3Uri) -> bytes:
+    """What an object has."""
+    with storage.open(uri) as found:
+        return found.read()
 
 
 def uploaded(worker: Context, stack: Stack, name: str = "one") -> Work:

@@ -47,7 +47,10 @@ class Description:
 
 
 class Inventory:
-    """Lists and descriptions; the callers keep to the account's rates."""
+    """Lists and descriptions; the callers keep to the account's rates.
+
+    Calls raise Transient or Permanent, as `errors` classifies AWS's errors.
+    """
 
     def __init__(self, s3: S3Client, transcribe: TranscribeServiceClient) -> None:
         """Use clients that may be shared between threads."""
@@ -60,9 +63,6 @@ class Inventory:
         Args:
             folder: ends in `/`.
             after: the last object of the page before; None for the first page.
-
-        Raises:
-            Transient, Permanent: as AWS's error is classified.
         """
         with errors_classified("ListObjectsV2"):
             page = self._s3.list_objects_v2(
@@ -79,9 +79,6 @@ class Inventory:
         Args:
             contains: a part of their names, in upper or lower case; '' for all jobs.
             token: what the page before came with; '' for the first page.
-
-        Raises:
-            Transient, Permanent: as AWS's error is classified.
         """
         parameters: ListTranscriptionJobsRequestTypeDef = {"MaxResults": 100}
         if contains:
@@ -103,11 +100,7 @@ class Inventory:
         return listed, page.get("NextToken") or ""
 
     def describe(self, name: str) -> Description | None:
-        """All that Transcribe says of a job; None if there is none of that name.
-
-        Raises:
-            Transient, Permanent: as AWS's error is classified.
-        """
+        """All that Transcribe says of a job; None if there is none of that name."""
         try:
             with errors_classified("GetTranscriptionJob"):
                 answer = self._transcribe.get_transcription_job(TranscriptionJobName=name)

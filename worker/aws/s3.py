@@ -28,7 +28,7 @@ _AMAZON = (".amazonaws.com", ".amazonaws.com.cn", ".amazonaws.eu")
 
 
 class Storage:
-    """Objects in S3."""
+    """Objects in S3. Calls raise Transient or Permanent, as `errors` classifies AWS's errors."""
 
     def __init__(self, client: S3Client, conditional_put: ConditionalPut = "auto") -> None:
         """Use `client`, which may be shared between threads.
@@ -46,11 +46,7 @@ class Storage:
         self._sender = Sender(client)
 
     def head(self, uri: S3Uri) -> StoredObject | None:
-        """What S3 says of an object; None if it does not exist.
-
-        Raises:
-            Transient, Permanent: as AWS's error is classified.
-        """
+        """What S3 says of an object; None if it does not exist."""
         try:
             with errors_classified("HeadObject"):
                 head = self._client.head_object(Bucket=uri.bucket, Key=uri.key)
@@ -68,9 +64,6 @@ class Storage:
 
         Returns None if the object does not exist; and no bytes if it is empty, or if they did not
         arrive as they were sent.
-
-        Raises:
-            Transient, Permanent: as AWS's error is classified.
         """
         try:
             with errors_classified("GetObject"):
@@ -143,9 +136,6 @@ class Storage:
             only: S3's ids of the uploads to abort; None for all.
 
         Returns how many there were.
-
-        Raises:
-            Transient, Permanent: as AWS's error is classified.
         """
         with errors_classified("ListMultipartUploads"):
             pages = self._client.get_paginator("list_multipart_uploads")
@@ -176,7 +166,9 @@ class Storage:
             return True
         # A plain ETag is the MD5 of the content unless the bucket encrypts with KMS, and parts may
         # have had another size, so that only equal ETags prove something.
-        return self._same_content(uri, file)
+        file.seek(0)
+        with self.open(uri) as found:
+            return all(file.read(len(piece)) == piece for piece in found.pieces())
 
     @contextmanager
     def open(self, uri: S3Uri) -> Iterator[OpenObject]:
@@ -184,7 +176,6 @@ class Storage:
 
         Raises:
             Transient: also if the object or its bucket does not exist, for it may come.
-            Permanent: as AWS's error is classified.
         """
         try:
             with errors_classified("GetObject", awaits_bucket=True):
@@ -199,22 +190,8 @@ class Storage:
                 lambda: body.iter_chunks(_CHUNK),
             )
 
-    def read(self, uri: S3Uri) -> bytes:
-        """The whole content of an object.
-
-        Raises:
-            Transient: also if the object or its bucket does not exist, for it may come.
-            Permanent: as AWS's error is classified.
-        """
-        with self.open(uri) as found:
-            return found.read()
-
     def delete(self, uri: S3Uri) -> None:
-        """Delete an object; one that does not exist is fine.
-
-        Raises:
-            Transient, Permanent: as AWS's error is classified.
-        """
+        """Delete an object; one that does not exist is fine."""
         with errors_classified("DeleteObject"):
             self._client.delete_object(Bucket=uri.bucket, Key=uri.key)
 
@@ -231,8 +208,3 @@ class Storage:
             raise NoBucket("NoSuchBucket", f"The bucket {uri.bucket} does not exist.") from error
         headers = head["ResponseMetadata"]["HTTPHeaders"]
         return str(headers.get("x-amz-bucket-region", ""))
-
-    def _same_content(self, uri: S3Uri, file: BufferedReader) -> bool:
-        file.seek(0)
-        with self.open(uri) as found:
-            return all(file.read(len(piece)) == piece for piece in found.pieces())

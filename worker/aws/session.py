@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, cast
 
@@ -66,9 +64,7 @@ class Aws:
             quick: give up after a few seconds and try nothing twice.
         """
         attempts, read_timeout = (1, _QUICK) if quick else (2, 20)
-        config = self._config(attempts=attempts, read_timeout=read_timeout)
-        with _endpoint_checked():
-            client = self.session.client("s3", config=config)
+        client: S3Client = self._client("s3", read_timeout, attempts)
         if client.meta.endpoint_url.startswith("https:"):
             # TLS and a checksum prove all that hashing each body for its signature would.
             config = cast("Any", client.meta.config)
@@ -83,16 +79,11 @@ class Aws:
         Args:
             quick: give up after a few seconds.
         """
-        read_timeout = _QUICK if quick else 30
-        config = self._config(attempts=1, read_timeout=read_timeout)
-        with _endpoint_checked():
-            return self.session.client("transcribe", config=config)
+        return cast("TranscribeServiceClient", self._client("transcribe", _QUICK if quick else 30))
 
     def service_quotas(self) -> ServiceQuotasClient:
         """A client for Service Quotas that gives up after a few seconds."""
-        config = self._config(attempts=1, read_timeout=10)
-        with _endpoint_checked():
-            return self.session.client("service-quotas", config=config)
+        return cast("ServiceQuotasClient", self._client("service-quotas", 10))
 
     def identity(self) -> str:
         """Whose credentials these are: an ARN, never a key.
@@ -100,9 +91,8 @@ class Aws:
         Raises:
             Transient: if AWS does not say.
         """
-        with errors_classified("GetCallerIdentity"), _endpoint_checked():
-            sts = self.session.client("sts", config=self._config(attempts=1, read_timeout=10))
-            answer = sts.get_caller_identity()
+        with errors_classified("GetCallerIdentity"):
+            answer = self._client("sts", 10).get_caller_identity()
         if not (whose := answer.get("Arn") or answer.get("Account")):
             raise Transient(
                 "StrangeAnswer",
@@ -110,8 +100,13 @@ class Aws:
             )
         return str(whose)
 
-    def _config(self, *, attempts: int, read_timeout: int) -> Config:
-        return Config(
+    def _client(self, service: Any, read_timeout: int, attempts: int = 1) -> Any:
+        """A client of what boto3 found in the environment and in ~/.aws.
+
+        Raises:
+            Permanent: if an endpoint or a region there is not valid.
+        """
+        config = Config(
             retries={"mode": "standard", "total_max_attempts": attempts},
             connect_timeout=5,
             read_timeout=read_timeout,
@@ -120,20 +115,11 @@ class Aws:
             # tenth of the CPU of a small one.
             user_agent=f"transcribe-queue/{version('transcribe-queue')} boto3/{boto3.__version__}",
         )
-
-
-@contextmanager
-def _endpoint_checked() -> Iterator[None]:
-    """Make a client of what boto3 found in the environment and in ~/.aws.
-
-    Raises:
-        Permanent: if an endpoint or a region there is not valid.
-    """
-    try:
-        yield
-    except ValueError as error:
-        raise Permanent(
-            "BadEndpoint",
-            f"AWS cannot be used ({str(error).rstrip('.')}): correct AWS_ENDPOINT_URL, "
-            "AWS_DEFAULT_REGION or the profile in ~/.aws.",
-        ) from error
+        try:
+            return self.session.client(service, config=config)
+        except ValueError as error:
+            raise Permanent(
+                "BadEndpoint",
+                f"AWS cannot be used ({str(error).rstrip('.')}): correct AWS_ENDPOINT_URL, "
+                "AWS_DEFAULT_REGION or the profile in ~/.aws.",
+            ) from error

@@ -16,6 +16,7 @@ from worker.aws.errors import NotFound, errors_classified
 if TYPE_CHECKING:
     from mypy_boto3_transcribe import TranscribeServiceClient
     from mypy_boto3_transcribe.type_defs import (
+        ListTranscriptionJobsRequestTypeDef,
         StartTranscriptionJobRequestTypeDef,
         TranscriptionJobTypeDef,
     )
@@ -79,7 +80,10 @@ Gate = Callable[[], AbstractContextManager[None]]
 
 
 class Transcribe:
-    """Transcription jobs of the account."""
+    """Transcription jobs of the account.
+
+    Calls raise Transient or Permanent, as `errors` classifies AWS's errors.
+    """
 
     def __init__(self, client: TranscribeServiceClient) -> None:
         """Use `client`, which may be shared between threads and must not retry by itself."""
@@ -95,18 +99,13 @@ class Transcribe:
         Raises:
             AlreadyExists: if a job has the name; it may be our own retried call.
             SlotsFull: if too many jobs run in the account.
-            Transient, Permanent: as `errors` classifies AWS's error.
         """
         with errors_classified("StartTranscriptionJob"), self._sent_by(gate):
             answer = self._client.start_transcription_job(**parameters)
         return answer.get("TranscriptionJob", {}).get("CreationTime")
 
     def status(self, name: str, gate: Gate) -> Status | None:
-        """The status of a job; None if there is none of that name.
-
-        Raises:
-            Transient, Permanent: as `errors` classifies AWS's error.
-        """
+        """The status of a job; None if there is none of that name."""
         try:
             with errors_classified("GetTranscriptionJob"), self._sent_by(gate):
                 answer = self._client.get_transcription_job(TranscriptionJobName=name)
@@ -122,29 +121,20 @@ class Transcribe:
         """All jobs that are at work; None if there are too many to see.
 
         The list may be stale: a name that is absent may still be at work.
-
-        Raises:
-            Transient, Permanent: as AWS's error is classified.
         """
         names: set[str] = set()
-        token: str | None = None
+        which: ListTranscriptionJobsRequestTypeDef = {"Status": "IN_PROGRESS", "MaxResults": 100}
         for number in range(MAX_PAGES):
             with errors_classified("ListTranscriptionJobs"), self._sent_by(gate):
-                page = (
-                    self._client.list_transcription_jobs(
-                        Status="IN_PROGRESS", MaxResults=100, NextToken=token
-                    )
-                    if token
-                    else self._client.list_transcription_jobs(Status="IN_PROGRESS", MaxResults=100)
-                )
+                page = self._client.list_transcription_jobs(**which)
             names.update(
                 summary["TranscriptionJobName"]
                 for summary in page.get("TranscriptionJobSummaries", [])
                 if "TranscriptionJobName" in summary
             )
-            token = page.get("NextToken")
-            if not token:
+            if not (token := page.get("NextToken")):
                 return Listed(frozenset(names), number + 1)
+            which["NextToken"] = token
         return None
 
     def delete(self, name: str, gate: Gate) -> None:

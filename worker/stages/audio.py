@@ -90,7 +90,7 @@ def open_audio(
     try:
         stamp = _stamp(file, name)
         stamped(stamp)
-        _check_size(stamp.size, name)
+        check_size(stamp.size, name)
         found = _format(file, name, media_format)
         check_length(file, stamp.size, name)
     except BaseException:
@@ -141,7 +141,12 @@ def _stamp(file: BufferedReader, name: str) -> Stamp:
     return Stamp.of(file.fileno())
 
 
-def _check_size(size: int, name: str) -> None:
+def check_size(size: int, name: str) -> None:
+    """Check that Transcribe accepts audio of so many bytes.
+
+    Raises:
+        Permanent: if it does not.
+    """
     if size == 0:
         raise Permanent("Empty", f"{name} is empty.")
     if size > MAX_BYTES:

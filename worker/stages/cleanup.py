@@ -16,7 +16,7 @@ from worker.runtime.work import Handler, Work
 from worker.stages import ownership
 from worker.stages.adoption import is_foreign
 from worker.stages.result_files import discard_results
-from worker.stages.upload import recorded_uploads
+from worker.stages.upload import abort_uploads
 
 log = structlog.get_logger()
 
@@ -31,7 +31,7 @@ class Cleanup(Handler):
         ownership.reserve_key(work)  # what lies beside it may be another job's by now
         if forgotten_job.record_leftovers(work):  # cleaned up once they have ended at AWS
             return
-        abort_uploads(work)
+        abort_leftover_uploads(work)
         if deletes_audio(work.job):
             delete_audio(work)
         if deletes_results(work.job):
@@ -63,7 +63,7 @@ def deletes_transcription(job: Job) -> bool:
     return deletes_audio(job) or was_abandoned
 
 
-def abort_uploads(work: Work) -> None:
+def abort_leftover_uploads(work: Work) -> None:
     """Abort what a worker that was killed, or the job's end, left half uploaded.
 
     Raises:
@@ -72,18 +72,10 @@ def abort_uploads(work: Work) -> None:
     job, settings = work.job, work.worker.settings
     if job.request.is_on_s3 or job.state.has_result or not _was_uploaded(job):
         return
-    storage = work.worker.storage
-    try:
-        if job.request.key is None:
-            aborted = storage.abort_uploads(s3_keys.own_folder(job.id, settings), beneath=True)
-        else:
-            uri = s3_keys.audio_uri(job, settings, "wav")
-            aborted = storage.abort_uploads(uri, only=recorded_uploads(work))
-    except Permanent as error:
-        # A policy from before this was needed: what can be deleted shall be, all the same.
-        log.warning("cleanup.uploads_not_listed", code=error.code, reason=error.message)
+    if job.request.key is None:
+        abort_uploads(work, s3_keys.own_folder(job.id, settings), beneath=True)
     else:
-        log.info("cleanup.uploads_aborted", number=aborted)
+        abort_uploads(work, s3_keys.audio_uri(job, settings, "wav"))
 
 
 def _was_uploaded(job: Job) -> bool:

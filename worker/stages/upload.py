@@ -7,7 +7,6 @@ import structlog
 
 from producer.backend.schedule import SEEN, SEEN_AT
 from producer.contract.job import Job, JobState
-from producer.contract.media import MAX_BYTES
 from producer.contract.s3_uri import S3Uri
 from producer.contract.stages import Stage
 from worker import s3_keys, stored_request
@@ -16,7 +15,7 @@ from worker.aws.transfer import PART_BYTES
 from worker.errors import Permanent, Snooze, Transient
 from worker.leases import LeaseLost
 from worker.runtime.work import Handler, Work
-from worker.stages.audio import LocalAudio, open_audio
+from worker.stages.audio import LocalAudio, check_size, open_audio
 from worker.stages.ownership import delete_audio, may_replace, reserve_key
 from worker.stages.result_files import results_folder
 from worker.stamp import Stamp
@@ -70,7 +69,7 @@ def upload_audio(work: Work) -> S3Uri:
         _upload(work, audio, uri)
         audio.check_unchanged()
     if audio.size >= PART_BYTES:
-        _abort_others(work, uri)
+        abort_uploads(work, uri)
     return uri
 
 
@@ -154,23 +153,29 @@ def _put(work: Work, audio: LocalAudio, uri: S3Uri, *, only_new: bool) -> bool:
     return put
 
 
-def recorded_uploads(work: Work) -> frozenset[str] | None:
-    """S3's ids of the uploads in parts that the job may abort where its audio goes.
+def abort_uploads(work: Work, uri: S3Uri, *, beneath: bool = False) -> None:
+    """Abort uploads in parts of the job that a worker left unended: killed, or without an answer.
 
-    None for all: in the job's own folder nobody else has any. At a key that a request names other
-    software may have one under way, so the record names those of the job before a part is sent.
-    What was killed before that has no parts, which costs nothing.
+    In the job's own folder nobody else has any. At a key that a request names other software may
+    have one under way, so the record names those of the job before a part is sent. What was killed
+    before that has no parts, which costs nothing.
+
+    Args:
+        work: at the job.
+        uri: where its audio goes.
+        beneath: `uri` is the job's own folder.
+
+    Raises:
+        Transient: as AWS's error is classified.
     """
-    return None if work.job.request.key is None else work.worker.store.uploads(work.job.id)
-
-
-def _abort_others(work: Work, uri: S3Uri) -> None:
-    """A worker that was killed, or whose answer was lost, left an upload in parts unended."""
+    only = None if work.job.request.key is None else work.worker.store.uploads(work.job.id)
     try:
-        work.worker.storage.abort_uploads(uri, only=recorded_uploads(work))
+        aborted = work.worker.storage.abort_uploads(uri, beneath=beneath, only=only)
     except Permanent as error:
         # A policy from before this was needed is no reason not to go on.
         log.warning("upload.uploads_not_listed", code=error.code, reason=error.message)
+    else:
+        log.info("upload.uploads_aborted", number=aborted)
 
 
 def _check_object(work: Work, uri: S3Uri) -> None:
@@ -184,7 +189,4 @@ def _check_object(work: Work, uri: S3Uri) -> None:
         with suppress(Denied):
             work.worker.storage.bucket_region(uri)  # says so if it is the whole bucket that is gone
         raise Permanent("NoSuchObject", f"There is no object {uri}.")
-    if there.size == 0:
-        raise Permanent("Empty", f"{uri} is empty.")
-    if there.size > MAX_BYTES:
-        raise Permanent("TooLarge", f"{uri} is over 2 GB, the most that Amazon Transcribe accepts.")
+    check_size(there.size, uri)
