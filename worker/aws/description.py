@@ -9,20 +9,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from worker.aws.parameters import OF_A_LANGUAGE, PATHS
+
 if TYPE_CHECKING:
     from mypy_boto3_transcribe.type_defs import TranscriptionJobTypeDef
 
 #: Where the service has our fields, as paths into its answer.
 _PATHS: dict[str, tuple[str, ...]] = {
-    "show_speaker_labels": ("Settings", "ShowSpeakerLabels"),
-    "max_speaker_labels": ("Settings", "MaxSpeakerLabels"),
-    "channel_identification": ("Settings", "ChannelIdentification"),
-    "show_alternatives": ("Settings", "ShowAlternatives"),
-    "max_alternatives": ("Settings", "MaxAlternatives"),
-    "vocabulary_name": ("Settings", "VocabularyName"),
-    "vocabulary_filter_name": ("Settings", "VocabularyFilterName"),
-    "vocabulary_filter_method": ("Settings", "VocabularyFilterMethod"),
-    "language_model_name": ("ModelSettings", "LanguageModelName"),
+    **PATHS,
     "identify_multiple_languages": ("IdentifyMultipleLanguages",),
     "allow_deferred_execution": ("JobExecutionSettings", "AllowDeferredExecution"),
     "data_access_role_arn": ("JobExecutionSettings", "DataAccessRoleArn"),
@@ -35,11 +29,7 @@ def options_of(job: TranscriptionJobTypeDef) -> dict[str, object]:
     found["language"] = _language(job)
     found["toxicity_detection"] = bool(job.get("ToxicityDetection"))
     found["language_id_settings"] = {
-        str(code): {
-            "vocabulary_name": each.get("VocabularyName"),
-            "vocabulary_filter_name": each.get("VocabularyFilterName"),
-            "language_model_name": each.get("LanguageModelName"),
-        }
+        str(code): {ours: each.get(theirs) for ours, theirs in OF_A_LANGUAGE.items()}
         for code, each in job.get("LanguageIdSettings", {}).items()
     }
     if redaction := job.get("ContentRedaction"):

@@ -11,6 +11,26 @@ if TYPE_CHECKING:
     from mypy_boto3_transcribe.type_defs import StartTranscriptionJobRequestTypeDef
 
 
+#: Our options, and where StartTranscriptionJob has them and GetTranscriptionJob repeats them.
+PATHS: dict[str, tuple[str, str]] = {
+    "show_speaker_labels": ("Settings", "ShowSpeakerLabels"),
+    "max_speaker_labels": ("Settings", "MaxSpeakerLabels"),
+    "channel_identification": ("Settings", "ChannelIdentification"),
+    "show_alternatives": ("Settings", "ShowAlternatives"),
+    "max_alternatives": ("Settings", "MaxAlternatives"),
+    "vocabulary_name": ("Settings", "VocabularyName"),
+    "vocabulary_filter_name": ("Settings", "VocabularyFilterName"),
+    "vocabulary_filter_method": ("Settings", "VocabularyFilterMethod"),
+    "language_model_name": ("ModelSettings", "LanguageModelName"),
+}
+#: The same of one language that the service may identify.
+OF_A_LANGUAGE = {
+    "vocabulary_name": "VocabularyName",
+    "vocabulary_filter_name": "VocabularyFilterName",
+    "language_model_name": "LanguageModelName",
+}
+
+
 def start_parameters(
     request: TranscriptionRequest, *, name: str, media_uri: str, output_uri: S3Uri
 ) -> StartTranscriptionJobRequestTypeDef:
@@ -29,25 +49,14 @@ def start_parameters(
         "MediaSampleRateHertz": request.media_sample_rate_hertz,
         "OutputEncryptionKMSKeyId": request.output_encryption_kms_key_id,
         "KMSEncryptionContext": request.kms_encryption_context,
-        "Settings": _filled(
-            ShowSpeakerLabels=request.show_speaker_labels,
-            MaxSpeakerLabels=request.max_speaker_labels,
-            ChannelIdentification=request.channel_identification,
-            ShowAlternatives=request.show_alternatives,
-            MaxAlternatives=request.max_alternatives,
-            VocabularyName=request.vocabulary_name,
-            VocabularyFilterName=request.vocabulary_filter_name,
-            VocabularyFilterMethod=request.vocabulary_filter_method,
-        ),
-        "ModelSettings": _filled(LanguageModelName=request.language_model_name),
+        "Settings": _group(request, "Settings"),
+        "ModelSettings": _group(request, "ModelSettings"),
         "ToxicityDetection": [{"ToxicityCategories": ["ALL"]}]
         if request.toxicity_detection
         else [],
         "LanguageIdSettings": {
             code: _filled(
-                VocabularyName=settings.vocabulary_name,
-                VocabularyFilterName=settings.vocabulary_filter_name,
-                LanguageModelName=settings.language_model_name,
+                **{theirs: getattr(settings, ours) for ours, theirs in OF_A_LANGUAGE.items()}
             )
             for code, settings in request.language_id_settings.items()
         },
@@ -71,6 +80,12 @@ def start_parameters(
             "OutputStartIndex": subtitles.output_start_index,
         }
     return cast("StartTranscriptionJobRequestTypeDef", _filled(**parameters))
+
+
+def _group(request: TranscriptionRequest, group: str) -> dict[str, Any]:
+    return _filled(
+        **{name: getattr(request, ours) for ours, (of, name) in PATHS.items() if of == group}
+    )
 
 
 def _language(request: TranscriptionRequest) -> dict[str, Any]:
