@@ -19,7 +19,7 @@ TRIES_A_SECOND = 10
 #: Jobs as (tenant, priority, weight).
 Who = tuple[str, int, float]
 BULK: Who = ("bulk", 5, 1.0)
-CLINIC: Who = ("clinic", 9, 1.0)
+CLINIC: Who = ("clinic", 5, 1.0)
 
 
 def tries(waiting: Iterable[Who], seconds: float) -> list[tuple[float, Who]]:
