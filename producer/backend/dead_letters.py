@@ -51,7 +51,6 @@ class DeadLetters:
     """The list of dead letters in Redis, the latest first."""
 
     def __init__(self, broker: Broker) -> None:
-        """Use `broker`."""
         self._broker = broker
 
     def add(self, message: str, reason: str) -> None:

@@ -11,7 +11,6 @@ class Inbox:
     """Reads the messages by the numbers that they were given."""
 
     def __init__(self, broker: Broker) -> None:
-        """Use `broker`."""
         self._broker = broker
 
     def read(self, number: str) -> tuple[bytes, int] | None:

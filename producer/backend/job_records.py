@@ -25,7 +25,6 @@ class JobRecords:
     """Reads jobs."""
 
     def __init__(self, broker: Broker) -> None:
-        """Use `broker`."""
         self.broker = broker
 
     def get(self, job_id: str) -> Job:

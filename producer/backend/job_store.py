@@ -179,19 +179,21 @@ class JobStore(JobRecords):
             raise WrongState(f"Job {job_id!r} is {state} already, so it cannot be cancelled.")
 
     def fail_overdue(self) -> list[str]:
-        """Fail the jobs that are past their deadline; returns their ids."""
+        """Fail the jobs that are past their deadline; returns the ids of those that it failed."""
         seconds, _ = self.broker.command("TIME")
         overdue = self.broker.command(
             "ZRANGEBYSCORE", str(keys.DEADLINES), "-inf", seconds, "LIMIT", 0, 100
         )
+        failed = []
         for job_id, job in self.get_many(overdue).items():
             if job is None or job.state.is_terminal:
                 self.broker.command("ZREM", str(keys.DEADLINES), job_id)
                 continue
             message = f"The job was still {job.state} at its deadline."
             error = error_fields("DeadlineExceeded", message, STAGE_OF[job.state])
-            self._stop(job_id, JobState.FAILED, error)
-        return list(overdue)
+            if self._stop(job_id, JobState.FAILED, error) not in {"", *TERMINAL_STATES}:
+                failed.append(job_id)
+        return failed
 
     def _stop(self, job_id: str, to: JobState, fields: Mapping[str, str]) -> str:
         cleanup_after = {

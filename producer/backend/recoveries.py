@@ -4,7 +4,7 @@ import json
 import secrets
 import time
 from collections.abc import Callable, Iterable, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
 from typing import Literal
 
@@ -132,17 +132,8 @@ class Recoveries:
             raise RecoveryFailed(
                 "Redis knows no more of this recovery; ask again, which is always safe."
             )
-        return Recovery(
-            id=recovery_id,
-            names=tuple(json.loads(fields["names"])),
-            dry_run=fields["dry_run"] == "yes",
-            asked_at=_moment(fields["asked_at"]),
-            finished_at=_moment(fields["finished_at"]) if "finished_at" in fields else None,
-            error=fields.get("error", ""),
-            trouble=fields.get("trouble", ""),
-            known=int(fields.get("known", 0)),
-            foreign=int(fields.get("foreign", 0)),
-        )
+        names, dry_run = json.loads(fields["names"]), fields["dry_run"] == "yes"
+        return Recovery.model_validate({**fields, "names": names, "dry_run": dry_run})
 
     def wait(
         self,
@@ -252,7 +243,3 @@ class Recoveries:
                 error=error,
             )
         )
-
-
-def _moment(seconds: str) -> datetime:
-    return datetime.fromtimestamp(float(seconds), UTC)

@@ -66,7 +66,6 @@ class Fleet:
     """Reads and writes the workers' heartbeats."""
 
     def __init__(self, broker: Broker) -> None:
-        """Use `broker`."""
         self._broker = broker
         #: where Redis is, without any password
         self.address = broker.address

@@ -3,10 +3,11 @@
 import json
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 
 import click
+from pydantic import BaseModel
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
@@ -36,20 +37,24 @@ def data(text: str) -> None:
     click.echo(printable(text) if sys.stdout.isatty() else text)
 
 
-def record(fields: object) -> None:
+def record(value: BaseModel | Mapping[str, object]) -> None:
     """Print one JSON object on a line of its own."""
+    fields = value.model_dump(mode="json") if isinstance(value, BaseModel) else value
     click.echo(json.dumps(fields, ensure_ascii=True))
+
+
+def show(value: BaseModel, text: str, *, as_json: bool) -> None:
+    """Print a value, as JSON or as a line for a person."""
+    if as_json:
+        record(value)
+    else:
+        line(text)
 
 
 def chatter(text: str) -> None:
     """Write a line for a person to stderr; ignore that nobody can read it."""
     with suppress(OSError):
         click.echo(one_line(text), err=True)
-
-
-def job_fields(job: Job) -> dict[str, object]:
-    """A job as `--json` shows it."""
-    return job.model_dump(mode="json")
 
 
 def progress_bar(*, shown: bool = True) -> Progress:

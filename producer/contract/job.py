@@ -4,10 +4,10 @@ Pydantic and the standard library only, so that everything may import it.
 """
 
 import json
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Self, cast
+from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -177,17 +177,14 @@ class Job(BaseModel):
             fields["request"] = TranscriptionRequest.model_validate(request)
         except ValidationError:
             fields["request"] = _partly_known(request)
+        # The values are seconds since 1970, which pydantic reads as times.
         fields["times"] = {
-            JobState(name.removeprefix("at.")): _moment(value)
+            name.removeprefix("at."): value
             for name, value in record.items()
             if name.startswith("at.")
         }
-        for moment in ("deadline_at", "started_at", "cleaned_at"):
-            if fields.get(moment):
-                fields[moment] = _moment(cast("str", fields[moment]))
-        fields["files"] = json.loads(record.get("files") or "{}")
-        for numbers_or_kinds in ("not_written", "own_attempts"):
-            fields[numbers_or_kinds] = json.loads(record.get(numbers_or_kinds) or "[]")
+        for name in {"files", "not_written", "own_attempts"} & fields.keys():
+            fields[name] = json.loads(fields[name])
         if record.get("error.code"):
             fields["error"] = {
                 part: record.get(f"error.{part}", "") for part in ("code", "message", "stage")
@@ -208,7 +205,3 @@ def _partly_known(request: dict[str, Any]) -> TranscriptionRequest:
         return TranscriptionRequest.model_validate(known)
     except ValidationError:
         return TranscriptionRequest.model_construct(**request)
-
-
-def _moment(seconds: str) -> datetime:
-    return datetime.fromtimestamp(float(seconds), UTC)

@@ -1,11 +1,10 @@
 """What was said in a recording, when and by whom: `Transcript`, and its output formats."""
 
-import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import groupby
 from types import MappingProxyType
-from typing import Any, Self
+from typing import Self
 
 from producer.contract.formats import Format
 from producer.errors import BadTranscript
@@ -21,7 +20,7 @@ from producer.transcript.words import Word, mean
 class Transcript:
     """What Amazon Transcribe heard in one recording. Times are in seconds from its start.
 
-    Made by `from_json` or `from_document`. A recording without speech has empty text and no words.
+    Made by `from_json`. A recording without speech has empty text and no words.
     """
 
     job_name: str
@@ -70,15 +69,6 @@ class Transcript:
             is_redacted=document.is_redacted,
             _source=source,
         )
-
-    @classmethod
-    def from_document(cls, document: Mapping[str, Any], *, language: str | None = None) -> Self:
-        """Read a result document that was parsed already; else like `from_json`."""
-        try:
-            source = json.dumps(dict(document), ensure_ascii=False)
-        except (TypeError, ValueError, RecursionError) as error:
-            raise BadTranscript("The transcript is not a JSON document.") from error
-        return cls.from_json(source, language=language)
 
     @property
     def text(self) -> str:

@@ -55,8 +55,12 @@ TALK = [
 ]
 
 
+def read(document: dict[str, Any], language: str | None = None) -> Transcript:
+    return Transcript.from_json(json.dumps(document), language=language)
+
+
 def test_a_plain_document_has_text_words_and_the_mean_confidence() -> None:
-    transcript = Transcript.from_document(document("Tea please.", TEA))
+    transcript = read(document("Tea please.", TEA))
     assert transcript.text == "Tea please."
     assert transcript.transcripts == ("Tea please.",)
     assert transcript.job_name == "tea-1"
@@ -78,7 +82,7 @@ def test_times_and_confidences_may_be_numbers() -> None:
         "start_time": 2,
         "end_time": 2.5,
     }
-    (word,) = Transcript.from_document(document("Tea", [item])).words
+    (word,) = read(document("Tea", [item])).words
     assert (word.start, word.end, word.confidence) == (2.0, 2.5, 1.0)
 
 
@@ -87,9 +91,7 @@ def test_the_services_own_segments_are_kept() -> None:
         {"id": 0, "transcript": "Tea", "start_time": "0.0", "end_time": "0.4", "items": [0]},
         {"id": 1, "transcript": "please.", "start_time": "0.4", "end_time": "1.2", "items": [1, 2]},
     ]
-    transcript = Transcript.from_document(
-        document("Tea please.", numbered(TEA), audio_segments=parts)
-    )
+    transcript = read(document("Tea please.", numbered(TEA), audio_segments=parts))
     assert [(s.start, s.end, s.text, len(s.words)) for s in transcript.segments] == [
         (0.0, 0.4, "Tea", 1),
         (0.4, 1.2, "please.", 2),
@@ -101,21 +103,19 @@ def test_the_services_own_segments_are_kept() -> None:
 )
 def test_segments_that_lack_or_repeat_a_word_are_cut_anew(named: list[int]) -> None:
     part = {"id": 0, "transcript": "other", "start_time": "0", "end_time": "5", "items": named}
-    transcript = Transcript.from_document(
-        document("Tea please.", numbered(TEA), audio_segments=[part])
-    )
+    transcript = read(document("Tea please.", numbered(TEA), audio_segments=[part]))
     assert [segment.text for segment in transcript.segments] == ["Tea please."]
 
 
 def test_a_segment_of_two_speakers_is_cut_anew() -> None:
     part = {"transcript": "all", "start_time": "0", "end_time": "2", "items": [0, 1, 2, 3, 4]}
     talk = document("Tea? Two. Milk", numbered(TALK), audio_segments=[part])
-    speakers = [segment.speaker for segment in Transcript.from_document(talk).segments]
+    speakers = [segment.speaker for segment in read(talk).segments]
     assert speakers == ["spk_1", "spk_1", "spk_0"]
 
 
 def test_speakers_each_get_a_line_a_turn() -> None:
-    transcript = Transcript.from_document(document("Tea? Two. Milk", TALK))
+    transcript = read(document("Tea? Two. Milk", TALK))
     assert transcript.speakers == ("spk_1", "spk_0")
     assert [(s.speaker, s.text) for s in transcript.segments] == [
         ("spk_1", "Tea?"),
@@ -141,8 +141,8 @@ def test_older_documents_name_speakers_only_in_a_list_of_their_own() -> None:
             if "start_time" in item
         ],
     }
-    old = Transcript.from_document(document("Tea? Two. Milk", bare, speaker_labels=labels))
-    new = Transcript.from_document(document("Tea? Two. Milk", TALK))
+    old = read(document("Tea? Two. Milk", bare, speaker_labels=labels))
+    new = read(document("Tea? Two. Milk", TALK))
     assert old.words == new.words
     assert [word.speaker for word in old.words] == ["spk_1"] * 4 + ["spk_0"]
 
@@ -157,7 +157,7 @@ CALL = [
 
 
 def test_channels_that_talk_at_once_are_kept_apart() -> None:
-    transcript = Transcript.from_document(document("Hello Yes there?.", CALL))
+    transcript = read(document("Hello Yes there?.", CALL))
     assert [(s.channel, s.text) for s in transcript.segments] == [
         ("ch_0", "Hello there."),
         ("ch_1", "Yes?"),
@@ -169,7 +169,7 @@ def test_channels_that_talk_at_once_are_kept_apart() -> None:
 def test_channels_listed_one_after_the_other_are_merged_by_time() -> None:
     late = spoken("Late", "5.0", "5.5", channel_label="ch_0")
     early = spoken("Early", "1.0", "1.5", channel_label="ch_1")
-    transcript = Transcript.from_document(document("Late Early", [late, early]))
+    transcript = read(document("Late Early", [late, early]))
     assert [segment.text for segment in transcript.segments] == ["Early", "Late"]
 
 
@@ -179,7 +179,7 @@ def test_a_pause_of_more_than_a_second_ends_a_segment() -> None:
         spoken("two", "1.2", "1.5"),
         spoken("three", "2.6", "3.0"),
     ]
-    segments = Transcript.from_document(document("One two three", items)).segments
+    segments = read(document("One two three", items)).segments
     assert [(s.start, s.end, s.text) for s in segments] == [
         (0.0, 1.5, "One two"),
         (2.6, 3.0, "three"),
@@ -196,9 +196,7 @@ def test_older_documents_name_channels_only_in_a_list_of_their_own() -> None:
             {"channel_label": "ch_1", "items": [right]},
         ],
     }
-    transcript = Transcript.from_document(
-        document("Tea. Milk", [left, mark("."), right], channel_labels=labels)
-    )
+    transcript = read(document("Tea. Milk", [left, mark("."), right], channel_labels=labels))
     assert [word.channel for word in transcript.words] == ["ch_0", "ch_0", "ch_1"]
 
 
@@ -214,7 +212,7 @@ def test_other_readings_of_words_and_segments_come_with_their_confidence() -> No
         ],
     }
     segment = {"start_time": "0.0", "end_time": "0.9", "alternatives": [other]}
-    transcript = Transcript.from_document(document("tea", [item], segments=[segment]))
+    transcript = read(document("tea", [item], segments=[segment]))
     assert transcript.words[0].alternatives == (Alternative("tea", 0.9), Alternative("tee", 0.1))
     (heard,) = transcript.alternatives
     assert (heard.start, heard.end) == (0.0, 0.9)
@@ -229,7 +227,7 @@ def test_a_redacted_word_has_no_confidence_and_does_not_count_in_the_mean() -> N
         {"content": "[PII]", "redactions": [{"confidence": "0.99", "category": "PII"}]}
     ]
     redacted = document("I [PII]", [spoken("I", "0.1", "0.2", "0.7"), hidden])
-    transcript = Transcript.from_document({**redacted, "isRedacted": True})
+    transcript = read({**redacted, "isRedacted": True})
     assert transcript.is_redacted is True
     assert transcript.words[1].confidence is None
     assert transcript.confidence == pytest.approx(0.7)
@@ -240,9 +238,9 @@ def test_languages() -> None:
         {"language_code": "en-US", "duration_in_seconds": 2.5},
         {"language_code": "hi-IN", "duration_in_seconds": 5},
     ]
-    several = Transcript.from_document(document("", [], language_codes=shares))
+    several = read(document("", [], language_codes=shares))
     assert (several.language, several.languages) == ("hi-IN", ("hi-IN", "en-US"))
-    one = Transcript.from_document(
+    one = read(
         document(
             "",
             [],
@@ -251,7 +249,7 @@ def test_languages() -> None:
         )
     )
     assert (one.language, one.languages) == ("en-GB", ("en-GB",))
-    none = Transcript.from_document(document("", []))
+    none = read(document("", []))
     assert (none.language, none.languages) == (None, ())
 
 
@@ -259,14 +257,14 @@ def test_the_language_asked_for_is_that_of_a_document_that_names_none() -> None:
     plain = json.dumps(document("", []))
     asked = Transcript.from_json(plain, language="en-GB")
     assert (asked.language, asked.languages) == ("en-GB", ("en-GB",))
-    identified = Transcript.from_document(document("", [], language_code="de-DE"), language="en-GB")
+    identified = read(document("", [], language_code="de-DE"), language="en-GB")
     assert (identified.language, identified.languages) == ("de-DE", ("de-DE",))
 
 
 def test_what_nobody_reads_does_no_harm() -> None:
     toxic = [{"text": "Tea", "toxicity": 0.7, "start_time": 0.1, "end_time": 0.4}]
     item = spoken("Tea", "0.1", "0.4", vocabularyFilterMatch=True)
-    assert Transcript.from_document(document("Tea", [item], toxicity_detection=toxic)).text == "Tea"
+    assert read(document("Tea", [item], toxicity_detection=toxic)).text == "Tea"
 
 
 @pytest.mark.parametrize("items", [[], None])
@@ -274,7 +272,7 @@ def test_no_speech_is_a_transcript(items: list[Any] | None) -> None:
     silent = document("", [])
     if items is None:
         del silent["results"]["items"]
-    transcript = Transcript.from_document(silent)
+    transcript = read(silent)
     assert (transcript.text, transcript.words, transcript.segments) == ("", (), ())
     assert transcript.confidence is None
     assert transcript.render("txt") == ""
@@ -289,7 +287,7 @@ def test_text_without_spaces_stays_without_spaces() -> None:
         mark("。", speaker_label="spk_0"),
         spoken("はい", "0.6", "0.9", speaker_label="spk_0"),
     ]
-    transcript = Transcript.from_document(document("今日は。はい", items))
+    transcript = read(document("今日は。はい", items))
     assert [segment.text for segment in transcript.segments] == ["今日は。", "はい"]
     assert transcript.render("txt") == "spk_0: 今日は。はい\n"
 
@@ -302,7 +300,7 @@ def test_an_opening_mark_belongs_to_the_word_after_it() -> None:
         spoken("Sí", "9.0", "9.4"),
         mark("?"),
     ]
-    segments = Transcript.from_document(document("Hola. ¿Sí?", items)).segments
+    segments = read(document("Hola. ¿Sí?", items)).segments
     assert [(s.text, s.start) for s in segments] == [("Hola.", 0.1), ("¿Sí?", 9.0)]
 
 
@@ -310,11 +308,11 @@ def test_json_comes_back_byte_by_byte() -> None:
     data = b'\xef\xbb\xbf{ "results" :{"transcripts":[ ],"x":1.50},\r\n "unknown": "\xc3\xa9"}\n'
     assert Transcript.from_json(data).render("json").encode() == data
     tea = document("Té", [])
-    assert json.loads(Transcript.from_document(tea).render("json")) == tea
+    assert json.loads(read(tea).render("json")) == tea
 
 
 def test_render_writes_each_format() -> None:
-    transcript = Transcript.from_document(document("Tea please.", TEA))
+    transcript = read(document("Tea please.", TEA))
     assert transcript.render("txt") == "Tea please.\n"
     assert transcript.render("srt") == "1\n00:00:00,100 --> 00:00:00,900\nTea please.\n"
     assert transcript.render("vtt") == "WEBVTT\n\n00:00:00.100 --> 00:00:00.900\nTea please.\n"
@@ -326,7 +324,7 @@ def test_render_writes_each_format() -> None:
 
 
 def test_a_transcript_is_frozen() -> None:
-    transcript = Transcript.from_document(document("Tea", []))
+    transcript = read(document("Tea", []))
     with pytest.raises(FrozenInstanceError):
         transcript.job_name = "other"  # type: ignore[misc]
 
@@ -375,20 +373,13 @@ def test_what_is_no_result_is_refused_in_one_sentence(data: bytes | str, sentenc
 )
 def test_a_damaged_item_is_refused_with_its_path(item: Any) -> None:
     with pytest.raises(BadTranscript, match=r"results\.items\.0"):
-        Transcript.from_document(document("Tea", [item]))
+        read(document("Tea", [item]))
 
 
-@pytest.mark.parametrize("value", [None, 5, {"results": object()}, {"results": {1}}])
+@pytest.mark.parametrize("value", [None, 5])
 def test_what_is_no_json_document_is_refused(value: Any) -> None:
     with pytest.raises(BadTranscript):
-        Transcript.from_document(value)
-
-
-def test_a_document_that_contains_itself_is_refused() -> None:
-    loop: dict[str, Any] = {}
-    loop["results"] = loop
-    with pytest.raises(BadTranscript):
-        Transcript.from_document(loop)
+        read(value)
 
 
 FULL = document(

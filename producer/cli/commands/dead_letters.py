@@ -38,10 +38,8 @@ def list_dead_letters(*, as_json: bool) -> None:
     """
     with Client() as client:
         for each in client.dead_letters.all():
-            if as_json:
-                output.record(each.model_dump(mode="json"))
-            else:
-                output.line(f"{each.id}  {each.at:%Y-%m-%d %H:%M:%S}  {each.reason}")
+            text = f"{each.id}  {each.at:%Y-%m-%d %H:%M:%S}  {each.reason}"
+            output.show(each, text, as_json=as_json)
 
 
 @dead.command()

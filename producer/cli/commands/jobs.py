@@ -9,7 +9,7 @@ from producer.cli import output
 from producer.cli.options import json_option, timeout_option
 from producer.client import Client
 from producer.contract.formats import EXTRA_KINDS, FORMATS, Format
-from producer.contract.job import Job, JobState
+from producer.contract.job import JobState
 from producer.errors import WrongState
 
 
@@ -27,7 +27,7 @@ def status(job: str, *, as_json: bool) -> None:
     with Client() as client:
         found = client.get(job)
     if as_json:
-        output.record(output.job_fields(found))
+        output.record(found)
         return
     output.line(f"{found.id}  {found.state}  (attempt {found.attempt})")
     request = found.request.model_dump(mode="json", exclude_defaults=True, exclude={"name"})
@@ -62,10 +62,7 @@ def wait(jobs: tuple[str, ...], timeout: float | None, *, as_json: bool) -> None
     all_good = True
     with Client() as client:
         for job in output.as_they_end(client, jobs, timeout, cleaned=False):
-            if as_json:
-                output.record(output.job_fields(job))
-            else:
-                output.line(f"{job.id}\t{job.state}")
+            output.show(job, f"{job.id}\t{job.state}", as_json=as_json)
             all_good = output.report_failure(job) and all_good
     raise click.exceptions.Exit(0 if all_good else 1)
 
@@ -120,12 +117,9 @@ def list_jobs(states: tuple[JobState, ...], limit: int, *, as_json: bool) -> Non
     """
     with Client() as client:
         for job in client.list([JobState(state) for state in states] or JobState, limit):
-            if as_json:
-                output.record(output.job_fields(job))
-            else:
-                output.line(
-                    f"{job.updated_at:%Y-%m-%d %H:%M:%S}  {job.state:<12}  {job.id}{_why(job)}"
-                )
+            why = f"  {job.error.message}" if job.error else ""
+            text = f"{job.updated_at:%Y-%m-%d %H:%M:%S}  {job.state:<12}  {job.id}{why}"
+            output.show(job, text, as_json=as_json)
 
 
 @click.command()
@@ -169,10 +163,6 @@ def retry(jobs: tuple[str, ...], *, failed: bool) -> None:
                 output.chatter(str(error))
                 refused = True
     raise click.exceptions.Exit(1 if refused else 0)
-
-
-def _why(job: Job) -> str:
-    return f"  {job.error.message}" if job.error else ""
 
 
 JOB_COMMANDS = (status, wait, result, list_jobs, cancel, retry)

@@ -50,10 +50,7 @@ def recover(names: tuple[str, ...], *, dry_run: bool, timeout: float | None, as_
         recovery = client.recoveries.wait(started.id, timeout, _print_trouble)
         found = client.recoveries.found()
     for each in found:
-        if as_json:
-            output.record(each.model_dump(mode="json"))
-        else:
-            output.data(f"{each.id}\t{each.outcome}")
+        output.show(each, f"{each.id}\t{each.outcome}", as_json=as_json)
     output.chatter(summary(recovery, found))
 
 

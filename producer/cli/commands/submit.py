@@ -92,7 +92,7 @@ def print_as_they_end(
     for job in output.as_they_end(client, ids, timeout, cleaned=True, meanwhile=meanwhile):
         text = client.text(job.id) if job.state.has_result else None
         if as_json:
-            output.record({**output.job_fields(job), "text": text})
+            output.record({**job.model_dump(mode="json"), "text": text})
         elif text is not None:
             # With several jobs, the id above each text says whose it is.
             text = text.rstrip("\n")
