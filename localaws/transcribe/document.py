@@ -52,28 +52,26 @@ def build(
     utterances = [
         masking.masked(each, request, redacted=redacted) for each in recognition.utterances
     ]
-    labels = _Labels(
-        speaker=SPEAKER if settings.get("ShowSpeakerLabels") else None,
-        by_channel=bool(settings.get("ChannelIdentification")),
-    )
     items: list[Json] = []
     segments: list[Json] = []
     for utterance in utterances:
-        own = labels.put(utterance, _items(utterance, request))
-        for item in own:
-            item["id"] = len(items)
-            items.append(item)
+        labels = _labels(settings, utterance)
+        own = [
+            {**item, **labels, "id": number}
+            for number, item in enumerate(_items(utterance, request), len(items))
+        ]
+        items += own
         segments.append(_audio_segment(len(segments), utterance, own, labels))
 
     results: Json = _language(request, recognition.duration)
     results["transcripts"] = [{"transcript": " ".join(each["transcript"] for each in segments)}]
-    if labels.by_channel:
+    if settings.get("ChannelIdentification"):
         results["channel_labels"] = _channel_labels(items, recognition.channels)
-    if labels.speaker:
-        results["speaker_labels"] = _speaker_labels(utterances, labels)
+    if settings.get("ShowSpeakerLabels"):
+        results["speaker_labels"] = _speaker_labels(utterances, settings)
     results["items"] = items
     if settings.get("ShowAlternatives"):
-        results["segments"] = [_alternatives(each, labels, request) for each in utterances]
+        results["segments"] = [_alternatives(each, request) for each in utterances]
     results["audio_segments"] = segments
     if "ToxicityDetection" in request:
         results["toxicity_detection"] = [_toxicity(each) for each in utterances]
@@ -91,23 +89,13 @@ def seconds(value: float) -> str:
     return str(round(value, 3))
 
 
-class _Labels:
+def _labels(settings: Json, utterance: Utterance) -> Json:
     """The speaker and channel labels that the request wants."""
-
-    def __init__(self, speaker: str | None, *, by_channel: bool) -> None:
-        self.speaker = speaker
-        self.by_channel = by_channel
-
-    def of(self, utterance: Utterance) -> Json:
-        labels: Json = {}
-        if self.by_channel:
-            labels["channel_label"] = f"ch_{utterance.channel}"
-        if self.speaker:
-            labels["speaker_label"] = self.speaker
-        return labels
-
-    def put(self, utterance: Utterance, items: Iterable[Json]) -> list[Json]:
-        return [{**item, **self.of(utterance)} for item in items]
+    by_channel = settings.get("ChannelIdentification")
+    return {
+        **({"channel_label": f"ch_{utterance.channel}"} if by_channel else {}),
+        **({"speaker_label": SPEAKER} if settings.get("ShowSpeakerLabels") else {}),
+    }
 
 
 def _items(utterance: Utterance, request: Json) -> list[Json]:
@@ -144,22 +132,22 @@ def _sentence(texts: Iterable[str], utterance: Utterance) -> str:
     return " ".join(texts) + ("" if utterance.verbatim else _FULL_STOP)
 
 
-def _audio_segment(number: int, utterance: Utterance, items: list[Json], labels: _Labels) -> Json:
+def _audio_segment(number: int, utterance: Utterance, items: list[Json], labels: Json) -> Json:
     return {
         "id": number,
         "transcript": _sentence(_written(utterance), utterance),
         "start_time": seconds(utterance.start),
         "end_time": seconds(utterance.end),
-        **labels.of(utterance),
+        **labels,
         "items": [item["id"] for item in items],
     }
 
 
-def _alternatives(utterance: Utterance, labels: _Labels, request: Json) -> Json:
+def _alternatives(utterance: Utterance, request: Json) -> Json:
     return {
         "start_time": seconds(utterance.start),
         "end_time": seconds(utterance.end),
-        **labels.of(utterance),
+        **_labels(request["Settings"], utterance),
         "alternatives": [
             _reading(utterance, words, request)
             for words in (utterance.words, *utterance.alternatives)
@@ -207,20 +195,20 @@ def _channel_labels(items: list[Json], channels: int) -> Json:
     }
 
 
-def _speaker_labels(utterances: Sequence[Utterance], labels: _Labels) -> Json:
+def _speaker_labels(utterances: Sequence[Utterance], settings: Json) -> Json:
     return {
-        **({} if labels.by_channel else {"channel_label": "ch_0"}),
+        **({} if settings.get("ChannelIdentification") else {"channel_label": "ch_0"}),
         "speakers": 1 if utterances else 0,
         "segments": [
             {
                 "start_time": seconds(each.start),
                 "end_time": seconds(each.end),
-                **labels.of(each),
+                **_labels(settings, each),
                 "items": [
                     {
                         "start_time": seconds(word.start),
                         "end_time": seconds(word.end),
-                        **labels.of(each),
+                        **_labels(settings, each),
                     }
                     for word in each.words
                 ],

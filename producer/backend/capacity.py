@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 
 from producer.backend import keys
 from producer.backend.connection import Broker
@@ -18,10 +18,8 @@ _RATE_KEPT, _SLOTS_KEPT = 0.5, 0.75
 _FULL_FOR = 2.0
 
 
-class Rate(BaseModel):
+class Rate(BaseModel, frozen=True):
     """Calls of an operation of Amazon Transcribe."""
-
-    model_config = ConfigDict(frozen=True)
 
     operation: str
     #: calls a second that the account allows, by the settings or Service Quotas
@@ -34,10 +32,8 @@ class Rate(BaseModel):
     refused: int
 
 
-class Account(BaseModel):
+class Account(BaseModel, frozen=True):
     """What the fleet may use of the AWS account now."""
-
-    model_config = ConfigDict(frozen=True)
 
     #: jobs that may run at once
     slots: int

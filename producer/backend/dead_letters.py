@@ -4,7 +4,7 @@ import json
 import secrets
 from datetime import UTC, datetime
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 
 from producer.backend import keys
 from producer.backend.connection import Broker
@@ -17,10 +17,8 @@ MAX_DEAD_LETTERS = 1000
 MAX_CHARACTERS = 16384
 
 
-class DeadLetter(BaseModel):
+class DeadLetter(BaseModel, frozen=True):
     """A message that could not be taken."""
-
-    model_config = ConfigDict(frozen=True)
 
     id: str
     at: datetime

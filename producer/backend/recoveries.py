@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 
 from producer.backend import keys
 from producer.backend.connection import Argument, Broker
@@ -51,10 +51,8 @@ class Outcome(StrEnum):
         return JobState(self.value) if self.value in set(JobState) else None
 
 
-class FoundJob(BaseModel):
+class FoundJob(BaseModel, frozen=True):
     """A job that was looked for, and what became of it."""
-
-    model_config = ConfigDict(frozen=True)
 
     id: str
     outcome: Outcome
@@ -62,10 +60,8 @@ class FoundJob(BaseModel):
     message: str = ""
 
 
-class Recovery(BaseModel):
+class Recovery(BaseModel, frozen=True):
     """How a recovery stands."""
-
-    model_config = ConfigDict(frozen=True)
 
     id: str
     #: the jobs asked for; empty for all

@@ -4,7 +4,7 @@ import secrets
 from datetime import datetime
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 
 from producer.backend import keys
 from producer.backend.access import check_access
@@ -21,10 +21,8 @@ UNDISPATCHED_AFTER = 120.0
 Subject = Literal["credentials", "bucket", "region", "results", "audio roots", "redis"]
 
 
-class Check(BaseModel):
+class Check(BaseModel, frozen=True):
     """One thing a worker looked at: fine, or what to do about it."""
-
-    model_config = ConfigDict(frozen=True)
 
     subject: Subject
     ok: bool
@@ -32,10 +30,8 @@ class Check(BaseModel):
     message: str
 
 
-class WorkerReport(BaseModel):
+class WorkerReport(BaseModel, frozen=True):
     """A worker's heartbeat."""
-
-    model_config = ConfigDict(frozen=True)
 
     name: str
     pid: int
@@ -50,10 +46,8 @@ class WorkerReport(BaseModel):
     checks: tuple[Check, ...] = ()
 
 
-class Undispatched(BaseModel):
+class Undispatched(BaseModel, frozen=True):
     """Work that is due, and that nobody takes up though nothing lies in its queue."""
-
-    model_config = ConfigDict(frozen=True)
 
     stage: Stage
     #: entries that are due

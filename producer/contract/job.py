@@ -9,7 +9,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ValidationError
 
 from producer.contract.attempts import attempt_name
 from producer.contract.request import TranscriptionRequest
@@ -85,10 +85,8 @@ NAME_TAKEN = "NameTaken"
 NOTHING_MADE = frozenset({TRANSCRIPTION_FAILED, NAME_TAKEN})
 
 
-class JobError(BaseModel):
+class JobError(BaseModel, frozen=True):
     """Why a job failed."""
-
-    model_config = ConfigDict(frozen=True)
 
     code: str
     message: str
@@ -96,10 +94,8 @@ class JobError(BaseModel):
     stage: str
 
 
-class Job(BaseModel):
+class Job(BaseModel, frozen=True):
     """One job, as its record in Redis was at one moment."""
-
-    model_config = ConfigDict(frozen=True)
 
     id: str
     state: JobState

@@ -9,7 +9,6 @@ from typing import Annotated, Literal, Self
 
 from pydantic import (
     BaseModel,
-    ConfigDict,
     Field,
     StringConstraints,
     field_validator,
@@ -71,10 +70,8 @@ PiiEntityType = Literal[
 ]
 
 
-class Frozen(BaseModel):
+class Frozen(BaseModel, frozen=True, extra="forbid"):
     """A value that refuses unknown fields and never changes."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class ContentRedaction(Frozen):

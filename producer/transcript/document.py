@@ -7,7 +7,7 @@ of their own. Times and confidences come as strings and become floats. Other fie
 
 from typing import Annotated, Final, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from producer.errors import BadTranscript
 
@@ -18,8 +18,8 @@ Seconds = Annotated[float, Field(ge=0, le=MAX_S, allow_inf_nan=False)]
 Score = Annotated[float, Field(allow_inf_nan=False)]
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="ignore")
+class _Part(BaseModel, frozen=True):
+    """A part of a document, without the fields that we do not read."""
 
 
 class _Reading(_Part):
