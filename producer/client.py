@@ -7,7 +7,7 @@ from typing import Self
 from producer.backend.access import check_access
 from producer.backend.connection import Broker
 from producer.backend.dead_letters import DeadLetters
-from producer.backend.job_store import JobStore, name_taken
+from producer.backend.job_store import JobStore, name_used
 from producer.backend.kept_results import KeptResults
 from producer.backend.recoveries import Recoveries
 from producer.backend.workers import Fleet
@@ -150,7 +150,7 @@ class Client:
             none_recorded = not reached or (error.refused and len(ids) == 1)
             raise _unsure(error, ids, accepted=False if none_recorded else None) from error
         if conflicts:
-            raise name_taken(conflicts[0])
+            raise name_used(conflicts[0])
         return ids
 
     # -- watching -------------------------------------------------------------------------------

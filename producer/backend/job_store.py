@@ -271,7 +271,7 @@ def error_fields(code: str, message: str, stage: str) -> dict[str, str]:
     return {"error.code": code, "error.message": message[:1000], "error.stage": stage}
 
 
-def name_taken(job_id: str) -> JobExists:
+def name_used(job_id: str) -> JobExists:
     """The error for an id that another request has."""
     return JobExists(
         f"The name {job_id!r} is used by a different request. Choose another name, or omit it."

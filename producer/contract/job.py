@@ -80,9 +80,9 @@ REFUSED = "InvalidRequest"
 #: of a job that Transcribe could not do,
 TRANSCRIPTION_FAILED = "TranscriptionFailed"
 #: and of one whose name is used at Transcribe by somebody else.
-NAME_TAKEN = "NameTaken"
+NAME_USED = "NameTaken"
 #: Of these Transcribe has made nothing, so a retry starts them anew.
-NOTHING_MADE = frozenset({TRANSCRIPTION_FAILED, NAME_TAKEN})
+NOTHING_MADE = frozenset({TRANSCRIPTION_FAILED, NAME_USED})
 
 
 class JobError(BaseModel, frozen=True):

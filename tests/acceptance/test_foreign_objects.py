@@ -316,7 +316,7 @@ def test_uploads_in_parts_of_others_at_the_very_key_go_on(stack: Stack) -> None:
 
 def test_a_job_that_waits_for_a_key_aborts_no_upload_there(stack: Stack) -> None:
     stack.start_aws("--recogniser", "fixed:0.3")
-    stack.hold(operation="UploadPart", times=2)
+    stack.block(operation="UploadPart", times=2)
     recording = stack.sample("silence.wav")
     with recording.open("ab") as file:
         file.truncate(3 * PART_BYTES)

@@ -56,7 +56,7 @@ def test_a_message_without_a_name_that_comes_twice_is_one_job(served: Stack) -> 
 
 def test_a_flood_of_requests_does_not_delay_running_jobs(stack: Stack) -> None:
     stack.start_aws("--recogniser", "fixed:0.2")
-    stack.hold(operation="PutObject", match="early")
+    stack.block(operation="PutObject", match="early")
     stack.start_worker()
     early = stack.client.submit(stack.sample("silence.wav"), name="early")
     stack.job_in(early.id, JobState.UPLOADING)

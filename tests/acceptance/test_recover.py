@@ -228,7 +228,7 @@ def test_a_dry_run_records_nothing(shared: Stack) -> None:
 
 
 def test_a_job_that_was_being_uploaded_can_be_submitted_again(shared: Stack) -> None:
-    shared.hold(operation="PutObject", match="half-way/audio")
+    shared.block(operation="PutObject", match="half-way/audio")
     job = submit(shared, "half-way")
     shared.job_in(job.id, JobState.UPLOADING)
     forget(shared)

@@ -28,7 +28,7 @@ def ping(stack: Stack) -> bool:
 
 def test_it_answers_also_after_redis_was_restarted_under_running_tasks(stack: Stack) -> None:
     stack.start_aws("--recogniser", "fixed:0.2")
-    stack.hold(operation="PutObject", match="audio")
+    stack.block(operation="PutObject", match="audio")
     worker = stack.start_worker()
     recording = stack.sample("silence.wav")
     ids = stack.client.submit_many(

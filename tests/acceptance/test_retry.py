@@ -146,7 +146,7 @@ def test_a_cancelled_job_was_deleted_and_is_started_anew(served: Stack, state: J
     if state is JobState.TRANSCRIBING:
         served.fault(kind="stuck", match=f"^{name}$")
     else:
-        served.hold(operation="GetObject", match=f"/{name}/")
+        served.block(operation="GetObject", match=f"/{name}/")
     submit(served, name)
     served.job_in(name, state)
     served.client.cancel(name)

@@ -22,20 +22,20 @@ def in_state(stack: Stack, state: JobState) -> None:
     stack.start_aws("--recogniser", "fixed:0.2")
     match state:
         case JobState.UPLOADING:
-            stack.hold(operation="PutObject")
+            stack.block(operation="PutObject")
         case JobState.STARTING:
-            stack.hold(operation="StartTranscriptionJob", kind="timeout_after", times=1)
+            stack.block(operation="StartTranscriptionJob", kind="timeout_after", times=1)
             # Nor is it adopted meanwhile.
-            stack.hold(operation="*TranscriptionJob")
+            stack.block(operation="*TranscriptionJob")
         case JobState.TRANSCRIBING:
             stack.fault(kind="stuck")
         case JobState.COLLECTING:
-            stack.hold(operation="GetObject")
+            stack.block(operation="GetObject")
     queues = ("-Q", Stage.CLEANUP.queue) if state is JobState.QUEUED else ()
     # READY: the account's only slot is taken.
     stack.start_worker("worker", *queues, max_running_jobs="1")
     if state is JobState.READY:
-        stack.hold(operation="StartTranscriptionJob", match="first")
+        stack.block(operation="StartTranscriptionJob", match="first")
         stack.client.submit(stack.sample("silence.wav", "first.wav"), name="first")
         stack.job_in("first", JobState.STARTING)
     stack.client.submit(stack.sample("silence.wav"), name=NAME)
@@ -106,7 +106,7 @@ def test_a_job_past_its_deadline_fails_wherever_it_is(stack: Stack, state: JobSt
 def big_upload(stack: Stack) -> None:
     """An upload in parts of which none gets through until `clear_faults`."""
     stack.start_aws("--recogniser", "fixed:0.2")
-    stack.hold(operation="UploadPart")
+    stack.block(operation="UploadPart")
     sample = stack.sample("silence.wav")
     with sample.open("ab") as file:
         file.truncate(3 * PART_BYTES)

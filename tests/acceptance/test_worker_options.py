@@ -95,7 +95,7 @@ def test_the_log_goes_to_the_file_of_f(stack: Stack) -> None:
 
 def test_c_bounds_how_many_stages_are_at_work_at_once(stack: Stack) -> None:
     stack.start_aws("--recogniser", "fixed:0.2")
-    stack.hold(operation="PutObject", match="audio")
+    stack.block(operation="PutObject", match="audio")
     stack.start_worker("worker", "-c", "2", concurrency="9")
     recording = stack.sample("silence.wav")
     ids = stack.client.submit_many(

@@ -87,7 +87,7 @@ def test_a_token_is_free_again_a_second_after_the_answer(offline: Context) -> No
 def test_a_call_keeps_its_token_until_its_answer_has_come(stack: Stack, worker: Context) -> None:
     started(worker, stack)
     poll = acquired_work(worker, Stage.POLL, FLEET)
-    stack.hold(operation="GetTranscriptionJob", kind="timeout_after")
+    stack.block(operation="GetTranscriptionJob", kind="timeout_after")
     gate = poll.rate_limited("GetTranscriptionJob")
     with ThreadPoolExecutor(1) as threads:
         asking = threads.submit(worker.transcribe.status, "one", gate)

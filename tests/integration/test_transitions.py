@@ -38,7 +38,7 @@ def test_a_move_is_made_if_and_only_if_the_table_has_it(stack: Stack) -> None:
 
 
 @pytest.mark.command("recover_job")
-def test_a_record_begins_in_such_states_only_as_the_table_has(stack: Stack) -> None:
+def test_a_record_has_such_first_states_only_as_the_table_has(stack: Stack) -> None:
     token = "1"
     stack.broker.command("HSET", keys.LEASE(Stage.RECOVER), FLEET, token)
 

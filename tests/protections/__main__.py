@@ -33,7 +33,7 @@ def _goes_red(protection: Protection) -> bool:
         copy = Path(folder) / "project"
         shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns(".git", ".venv", "*cache*"))
         file = copy / protection.file
-        file.write_text(protection.taken_out(file.read_text()))
+        file.write_text(protection.guard_removed(file.read_text()))
         started_at = time.monotonic()
         # PYTHONPATH, so that the copy's packages go before those that are installed, also in the
         # processes that the test starts.

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tests.protections.guards import take_out
+from tests.protections.guards import remove_guard
 
 
 @dataclass(frozen=True)
@@ -29,10 +29,10 @@ class Protection:
     #: the test that then fails
     test: str
 
-    def taken_out(self, code: str) -> str:
+    def guard_removed(self, code: str) -> str:
         """The code of its file without it. Raises GuardNotFound."""
         language = self.file.rpartition(".")[2]
-        return take_out(code, language, self.function, self.guard, self.instead)
+        return remove_guard(code, language, self.function, self.guard, self.instead)
 
 
 _RECOVERY = "tests/acceptance/test_recovery.py::"

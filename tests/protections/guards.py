@@ -17,7 +17,7 @@ _COMMENT = {"py": r"\#[^\n]*", "lua": r"--[^\n]*"}
 _ANY = "..."
 _CLOSES = {"(": ")", "[": "]", "{": "}"}
 #: What begins and ends a block in Lua; a loop's begins with its `do`.
-_BEGINS, _ENDS = {"function", "if", "do", "repeat"}, {"end", "until"}
+_LUA_OPENS, _LUA_CLOSES = {"function", "if", "do", "repeat"}, {"end", "until"}
 
 
 class GuardNotFound(LookupError):
@@ -33,7 +33,7 @@ class Token:
     end: int
 
 
-def take_out(code: str, language: str, function: str, guard: str, instead: str) -> str:
+def remove_guard(code: str, language: str, function: str, guard: str, instead: str) -> str:
     """The code with something else in place of a guard. Raises GuardNotFound.
 
     Args:
@@ -102,7 +102,7 @@ def _lua_spans(tokens: list[Token], function: str) -> Iterator[tuple[int, int]]:
         if token.text == "function" and tokens[index + 1].text == function:
             depth = 0
             for each in tokens[index:]:
-                depth += (each.text in _BEGINS) - (each.text in _ENDS)
+                depth += (each.text in _LUA_OPENS) - (each.text in _LUA_CLOSES)
                 if depth == 0:
                     yield token.start, each.end
                     break

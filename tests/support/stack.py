@@ -201,7 +201,7 @@ class Stack:
         """Tell the endpoint to misbehave; the fields are those of a localaws fault."""
         self._admin("POST", "faults", json.dumps([fields]).encode())
 
-    def hold(self, **fields: object) -> None:
+    def block(self, **fields: object) -> None:
         """Delay calls until `clear_faults`, as far as their client waits; fields as of a fault."""
         self.fault(**{"kind": "timeout", "seconds": 600, **fields})
 

@@ -36,7 +36,7 @@ from worker.aws.transcribe import (
 )
 from worker.errors import Permanent, SlotsFull, StageError, Throttled, Transient
 from worker.settings import WorkerSettings
-from worker.stages.ownership import name_taken
+from worker.stages.ownership import name_used
 
 START: Any = {
     "TranscriptionJobName": "talk-1",
@@ -391,7 +391,7 @@ def test_a_list_that_does_not_end_is_ignored(service: Service) -> None:
 
 
 def test_a_job_of_another_is_named_and_left_alone() -> None:
-    error = name_taken("talk-1")
+    error = name_used("talk-1")
     assert isinstance(error, Permanent)
     assert "talk-1" in error.message
     assert "left alone" in error.message

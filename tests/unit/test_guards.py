@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.protections.guards import GuardNotFound, take_out
+from tests.protections.guards import GuardNotFound, remove_guard
 
 PYTHON = """\
 class Work:
@@ -38,24 +38,26 @@ local function other(id) if not has_lease(id) then return nil end end
 """
 
 
-def taken_out(code: str, guard: str, instead: str = "pass", function: str = "Work.check") -> str:
-    return take_out(code, "py", function, guard, instead)
+def guard_removed(
+    code: str, guard: str, instead: str = "pass", function: str = "Work.check"
+) -> str:
+    return remove_guard(code, "py", function, guard, instead)
 
 
 @pytest.mark.parametrize("code", [PYTHON, LAID_OUT_ANEW])
 @pytest.mark.parametrize("guard", ["late(self.lease, by=(1, 2))", "late(...)", "late(..., by=...)"])
 def test_a_guard_is_found_in_any_layout(code: str, guard: str) -> None:
-    out = taken_out(code, guard, "False")
+    out = guard_removed(code, guard, "False")
     assert "late(" not in out.replace("late() is no code", "")
     assert "False" in out
 
 
 def test_how_a_string_is_quoted_does_not_count() -> None:
-    assert taken_out(PYTHON.replace("1, 2", "'a', \"b\""), "('a', 'b')", "0").count("by=0") == 1
+    assert guard_removed(PYTHON.replace("1, 2", "'a', \"b\""), "('a', 'b')", "0").count("by=0") == 1
 
 
 def test_what_is_instead_is_indented_as_the_guard_is() -> None:
-    out = taken_out(PYTHON, "if self.lost or ...: raise LeaseLost", "if False:\n    pass")
+    out = guard_removed(PYTHON, "if self.lost or ...: raise LeaseLost", "if False:\n    pass")
     assert "        if False:\n            pass\n\n    def other" in out
 
 
@@ -72,19 +74,19 @@ def test_what_is_instead_is_indented_as_the_guard_is() -> None:
 )
 def test_what_is_not_there_once_is_not_found(function: str, guard: str) -> None:
     with pytest.raises(GuardNotFound):
-        taken_out(PYTHON, guard, function=function)
+        guard_removed(PYTHON, guard, function=function)
 
 
 def test_what_stands_for_anything_is_balanced() -> None:
     with pytest.raises(GuardNotFound):
-        taken_out(PYTHON, "late(... raise")
+        guard_removed(PYTHON, "late(... raise")
 
 
 def test_a_guard_is_found_in_lua() -> None:
-    out = take_out(LUA, "lua", "check", "not has_lease(...)", "false")
+    out = remove_guard(LUA, "lua", "check", "not has_lease(...)", "false")
     assert "    if false then return nil end -- why" in out
     assert "other(id) if not has_lease(id)" in out
     with pytest.raises(GuardNotFound):
-        take_out(LUA, "lua", "", "not has_lease(...)", "false")
+        remove_guard(LUA, "lua", "", "not has_lease(...)", "false")
     with pytest.raises(GuardNotFound):
-        take_out(LUA, "lua", "gone", "not has_lease(...)", "false")
+        remove_guard(LUA, "lua", "gone", "not has_lease(...)", "false")

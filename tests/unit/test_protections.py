@@ -37,7 +37,7 @@ def test_what_is_promised_is_what_is_proved() -> None:
 @pytest.mark.parametrize("protection", PROTECTIONS, ids=lambda each: each.test.rpartition("::")[2])
 def test_each_protection_is_there_and_so_is_its_test(protection: Protection) -> None:
     code = (ROOT / protection.file).read_text()
-    assert protection.taken_out(code) != code
+    assert protection.guard_removed(code) != code
     file, _, test = protection.test.partition("::")
     functions = {
         node.name
@@ -54,11 +54,11 @@ LUA = "producer/backend/lua/"
 def test_code_without_its_protection_still_runs(protection: Protection, tmp_path: Path) -> None:
     """Else its test would fail with any other, and show nothing."""
     if not protection.file.startswith(LUA):
-        ast.parse(protection.taken_out((ROOT / protection.file).read_text()))
+        ast.parse(protection.guard_removed((ROOT / protection.file).read_text()))
         return
     folder = tmp_path / "lua"
     shutil.copytree(ROOT / LUA, folder)
     file = folder / protection.file.removeprefix(LUA)
-    file.write_text(protection.taken_out(file.read_text()))
+    file.write_text(protection.guard_removed(file.read_text()))
     for name in scripts.names(folder):
         scripts.load(name, folder)

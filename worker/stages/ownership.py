@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from producer.contract.attempts import attempt_of
-from producer.contract.job import NAME_TAKEN, Job
+from producer.contract.job import NAME_USED, Job
 from producer.contract.s3_uri import S3Uri
 from worker import s3_keys
 from worker.aws.document_head import HEAD_BYTES, job_named_in
@@ -151,10 +151,10 @@ def _is_document(uri: S3Uri) -> bool:
     return uri.endswith(".json")
 
 
-def name_taken(name: str) -> Permanent:
+def name_used(name: str) -> Permanent:
     """The error for a name that a Transcribe job with other media has."""
     return Permanent(
-        NAME_TAKEN,
+        NAME_USED,
         f"A Transcribe job named {name} exists in this account for other audio, or for what was "
         "there before. It was left alone; submit under another name.",
     )

@@ -12,7 +12,7 @@ from worker.leases import LeaseLost
 from worker.runtime.retry_delay import MAX_RETRY_DELAY
 from worker.runtime.work import Handler, Work
 from worker.stages.adoption import adopted, own_attempt, started, status_if_ours
-from worker.stages.ownership import check_free, name_taken
+from worker.stages.ownership import check_free, name_used
 
 log = structlog.get_logger()
 
@@ -77,7 +77,7 @@ def start_or_adopt(work: Work) -> dict[str, str]:
     except AlreadyExists:
         status = status_if_ours(work, job)
         if status is None:
-            raise name_taken(job.aws_name) from None
+            raise name_used(job.aws_name) from None
         return adopted(work, status)
     kept = {"keeps_write_check": "yes"} if keeps_write_check else {}
     return started(work, started_at) | kept | own_attempt(job)
