@@ -45,13 +45,13 @@ def start(job_id: str) -> None:
 
 @shared_task(name=Stage.POLL.task)
 def poll(fleet: str) -> None:
-    """TRANSCRIBING -> COLLECTING, for all jobs that have ended; then again after a while."""
+    """Send to collect what has probably ended, ask AWS about the rest; again after a while."""
     run(HANDLERS[Stage.POLL], fleet)
 
 
 @shared_task(name=Stage.COLLECT.task)
 def collect(job_id: str) -> None:
-    """COLLECTING -> COMPLETED: all that AWS wrote is on disk, whole, and the text is in Redis."""
+    """-> COLLECTING -> COMPLETED: all that AWS wrote is on disk, whole, and the text in Redis."""
     run(HANDLERS[Stage.COLLECT], job_id)
 
 

@@ -93,7 +93,9 @@ REQUEUED = Key("requeued", "zset", "READY jobs that go before all tenants", "the
 RUNNING = Key("running", "zset", "jobs that Transcribe has, by their start", "the poll")
 DURATIONS = Key("durations", "list", "seconds that the last jobs took", "expires after an hour")
 LIST_PAGES = Key("list_pages", "string", "pages of the account's list", "expires after 60 s")
-MISSED = Key("missed", "set", "jobs that the last list missed", "expires after 60 s")
+MISSED = Key(
+    "missed", "set", "running jobs that a list lacked, without a result", "expires after 60 s"
+)
 
 TOKENS_USED = Key(
     "tokens:used", "zset", "tokens of calls under way", "the answer, or a timeout", "<operation>"

@@ -5,7 +5,7 @@ from typing import Literal
 from producer.contract.job import JobState
 from producer.contract.stages import Stage
 
-Follows = Literal["", "ready", "ready-first", "running"] | Stage
+Follows = Literal["", "ready", "ready-first", "running", "stays"] | Stage
 #: Seconds from a job's completion to its cleanup. Redis writes to its disk every second or two:
 #: should it lose what came after, the result must still be there to be fetched again.
 CLEANUP_AFTER = 2
@@ -20,8 +20,8 @@ def next_step(follows: Follows) -> dict[str, object]:
             return {"queue": JobState.READY}
         case "ready-first":
             return {"queue": JobState.READY, "first": True}
-        case "running":
-            return {"running": True}
+        case "running" | "stays":
+            return {follows: True}
         case Stage.CLEANUP:
             return {"stage": follows, "delay": CLEANUP_AFTER}
         case stage:

@@ -5,13 +5,11 @@ from dataclasses import dataclass
 
 from producer.backend import keys
 from producer.backend.connection import Broker
-from producer.backend.schedule import clock
+from producer.backend.schedule import Lease, clock
 from producer.contract.attempts import attempt_name
 
 #: Seconds after which it is forgotten how long the account's list was.
 _PAGES_LAST = 60
-#: Seconds after which it is forgotten what was missed, longer than from one look to the next.
-_MISSED_LAST = 60
 
 
 @dataclass(frozen=True)
@@ -68,14 +66,24 @@ class RunningJobs:
         """Remember how many pages the list had."""
         self._broker.command("SET", str(keys.LIST_PAGES), pages, "EX", _PAGES_LAST)
 
-    def missed_before(self, job_ids: Sequence[str]) -> set[str]:
-        """What the last look that missed any has missed; remembers what this one misses instead."""
-        kept = (
-            [("SADD", str(keys.MISSED), *job_ids), ("EXPIRE", str(keys.MISSED), _MISSED_LAST)]
-            if job_ids
-            else []
+    def collect_missing(self, poll: Lease, job_ids: Sequence[str], lease: float) -> list[str]:
+        """Have jobs that AWS's list lacks collected, if their results are there.
+
+        Args:
+            poll: the poll's lease.
+            job_ids: all that the list lacks and that their result shows ended.
+            lease: the schedule's, in seconds.
+
+        Returns those to ask AWS for by name, because workers have looked for their results in vain
+        since the last list.
+        """
+        return list(
+            self._broker.run("collect_missing", **poll.arguments, ids=list(job_ids), lease=lease)
         )
-        before, *_ = self._broker.commands(
-            [("SMEMBERS", str(keys.MISSED)), ("DEL", str(keys.MISSED)), *kept]
-        )
-        return set(before)
+
+    def record_missed(self, collect: Lease) -> bool:
+        """Note that a job which the list lacks has no result, and leave it to the poll.
+
+        Returns False if it does not run any more, or the lease was lost: then nothing was done.
+        """
+        return bool(self._broker.run("record_missed", **collect.arguments))

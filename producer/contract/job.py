@@ -120,6 +120,8 @@ class Job(BaseModel, frozen=True):
     adopted: bool = False
     #: attempts whose Transcribe job is known to be this job's, not one of others under its name
     own_attempts: tuple[int, ...] = ()
+    #: somebody deleted the Transcribe job of this attempt once it was started
+    gone: bool = False
     #: an empty file with which AWS tests its right to write lay beside the key before this job
     keeps_write_check: bool = False
     cleaned_at: datetime | None = None

@@ -15,7 +15,15 @@ from producer.backend.rate_limiter import Operation, Token
 from producer.contract.job import JobState
 from producer.contract.stages import FLEET, Stage
 from tests.support.stack import Stack
-from tests.support.stages import acquired_work, offline_worker, started, uploaded, worker_of
+from tests.support.stages import (
+    acquired_work,
+    collect_once,
+    offline_worker,
+    poll_once,
+    started,
+    uploaded,
+    worker_of,
+)
 from tests.support.waiting import until
 from worker import isolated
 from worker.aws.errors import Unreachable
@@ -303,12 +311,15 @@ def test_a_poll_keeps_the_answers_it_got_though_others_found_no_token(
     names = [f"job-{number}" for number in range(4)]
     # Without a result each has to be asked for, and AWS takes longer to answer than we to refuse.
     stack.fault(kind="fail", reason="Failed to parse audio file.", match="job")
-    worker.quick.transcribe._client.meta.events.register(
+    worker.quick_transcribe._client.meta.events.register(
         "before-send.transcribe.GetTranscriptionJob", lambda **_: time.sleep(0.3)
     )
     for name in names:
         started(worker, stack, name)
     until(lambda: {job["status"] for job in stack.account()["jobs"]} == {"FAILED"})
+    assert poll_once(worker) == []
+    for name in names:
+        collect_once(worker, name)
     acquired(worker, "GetTranscriptionJob", _QUOTAS["GetTranscriptionJob"] - 2)
     ended = polling.ended_jobs(
         acquired_work(worker, Stage.POLL, FLEET), worker.running.snapshot("5")

@@ -22,7 +22,7 @@ from producer.contract.job import JobState
 from producer.contract.stages import FLEET, Stage
 from tests.conftest import make_stack
 from tests.support.model import contents
-from tests.support.model.both_sides import ACTIVE, FAILS, MAX_STEPS, MOVES, NAMES, BothSides
+from tests.support.model.both_sides import ACTIVE, FAILS, LEASE, MAX_STEPS, MOVES, NAMES, BothSides
 from tests.support.stack import Stack
 
 pytestmark = pytest.mark.redis
@@ -96,6 +96,44 @@ class ScheduleMachine(RuleBasedStateMachine, BothSides):
         rule()(BothSides.complete_poll)
     )
 
+    @precondition(lambda self: self.model.running and self.current(Stage.POLL))
+    @rule(picks=st.sets(PICK, max_size=2))
+    def list_lacks(self, picks: set[int]) -> None:
+        """AWS's list lacks some of the running jobs."""
+        running = self.model.running
+        self.lacks(sorted({running[pick % len(running)] for pick in picks}))
+
+    def lacks(self, names: list[str]) -> None:
+        (lease,) = self.current(Stage.POLL)
+        with self.compared():
+            to_ask = self.running.collect_missing(lease, names, LEASE)
+            assert to_ask == self.model.collect_missing(names)
+
+    @precondition(lambda self: self.model.jobs)
+    @rule(pick=PICK, is_there=st.booleans())
+    def search_result(self, pick: int, *, is_there: bool) -> None:
+        """A worker looks for the result of a job that the list lacks."""
+        name = self.bring(pick, JobState.TRANSCRIBING)
+        if self.model.jobs[name].state is not JobState.TRANSCRIBING:
+            return
+        if (Stage.COLLECT, name) not in self.entries.by_key:
+            while not self.current(Stage.POLL):
+                if self.entries.may_acquire(Stage.POLL, FLEET):
+                    self.acquire(Stage.POLL, FLEET)
+                else:
+                    self.pass_time(Stage.POLL, FLEET)
+            self.lacks([name])
+        if not self.entries.may_acquire(Stage.COLLECT, name):
+            return
+        self.acquire(Stage.COLLECT, name)
+        lease = self.leases[-1]
+        if is_there:
+            self.finish(lease, name, 0)
+            return
+        with self.compared():
+            assert self.running.record_missed(lease)
+            self.model.record_missed(name)
+
     @precondition(lambda self: self.current())
     @rule(pick=PICK, way=PICK, fails=st.integers(0, 5).map(lambda number: number == 0))
     def work(self, pick: int, way: int, *, fails: bool) -> None:
@@ -162,6 +200,8 @@ class ScheduleMachine(RuleBasedStateMachine, BothSides):
             self.schedule.release(lease, 0, seen="something"),
             self.schedule.record_failure(lease, 5, 0),
             self.schedule.complete(lease),
+            self.running.collect_missing(lease, NAMES, LEASE),
+            self.running.record_missed(lease),
             self.store.record_upload(lease, "upload"),
             self.store.record_cleanup(lease),
             self.store.start_new_attempt(lease),

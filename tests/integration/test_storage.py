@@ -396,12 +396,11 @@ def test_uploads_of_other_keys_are_not_aborted(s3: Any, storage: Storage) -> Non
     storage.abort_uploads(S3Uri("s3://storage-test/ab"))
 
 
-@pytest.mark.parametrize("quick", [False, True])
 @pytest.mark.parametrize("where", [("storage-test", ""), ("", "talk.wav")])
 def test_a_call_without_a_key_or_a_bucket_is_never_sent(
-    environment: None, where: tuple[str, str], *, quick: bool
+    environment: None, where: tuple[str, str]
 ) -> None:
-    client: Any = Aws(WorkerSettings.load()).s3(quick=quick)
+    client: Any = Aws(WorkerSettings.load()).s3()
     sent: list[object] = []
     client.meta.events.register("before-send.s3", lambda **call: sent.append(call))
     bucket, key = where

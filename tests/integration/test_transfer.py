@@ -362,7 +362,7 @@ def test_over_tls_a_body_is_read_for_its_checksum_alone(
         "AWS_ENDPOINT_URL": "https://127.0.0.1:1",
     }.items():
         monkeypatch.setenv(name, value)
-    client = Aws(WorkerSettings.load()).s3(quick=True)
+    client = Aws(WorkerSettings.load()).s3()
     requests: list[Any] = []
     client.meta.events.register(
         "before-send.s3.PutObject", lambda request, **_: requests.append(request)

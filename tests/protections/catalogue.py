@@ -38,6 +38,8 @@ class Protection:
 _RECOVERY = "tests/acceptance/test_recovery.py::"
 _REDIS = "tests/acceptance/test_redis_faults.py::"
 _PRODUCER = "tests/acceptance/test_producer_faults.py::"
+_MISSING = "tests/integration/test_missing_jobs.py::"
+_MISSING_RACES = "tests/integration/test_missing_job_races.py::"
 _RECOVER = "tests/acceptance/test_recover.py::"
 _AWS = "tests/acceptance/test_aws_faults.py::"
 _STOPPING = "tests/acceptance/test_stopping.py::"
@@ -578,9 +580,9 @@ AWS = (
     ),
     Protection(
         "worker/stages/collect.py",
-        "Collect.run",
-        "if not work.job.is_retried or ...:",
-        "if True:",
+        "_has_no_result",
+        "return work.job.is_retried and error.code in _NO_RESULT",
+        "return False",
         _RETRY + "test_a_job_that_has_no_result_is_started_anew[not_json]",
     ),
     Protection(
@@ -626,10 +628,10 @@ AWS = (
         _AWS + "test_an_internal_failure_of_the_service_is_tried_again_thrice",
     ),
     Protection(
-        "worker/stages/poll.py",
-        "advance_ended",
-        'work.fail(job, "JobGone", ...)',
-        "pass",
+        "worker/stages/collect.py",
+        "fetch",
+        "if work.job.gone and ...:",
+        "if False:",
         _AWS + "test_a_job_that_somebody_deleted_is_failed_with_that_reason",
     ),
     Protection(
@@ -659,30 +661,72 @@ AWS = (
     Protection(
         "worker/stages/collect.py",
         "fetch",
-        "if job.is_retried or work.waited ...:",
+        "if work.job.is_retried or work.waited ...:",
         "if True:",
         _RESULTS + "test_a_broken_result_is_awaited_for_so_long_and_no_longer",
     ),
     Protection(
-        "worker/runtime/read_ahead.py",
-        "present_attempt",
-        "return job.id, job.attempt, job.created_at",
-        "return job.id, job.attempt, datetime.min",
-        "tests/integration/test_results_read_ahead.py::"
-        "test_what_was_read_of_an_earlier_job_of_the_name_is_not_used",
+        "worker/stages/collect.py",
+        "_read",
+        "_check_result(work, found, uri, job_named_in(head))",
+        "pass",
+        _MISSING + "test_what_an_earlier_attempt_left_is_not_the_result",
     ),
     Protection(
         "worker/stages/poll.py",
-        "_outcome",
-        "if status is None and _has_result(...):",
+        "_is_known_by_result",
+        "return len(...) == 1",
+        "return True",
+        _MISSING + "test_one_of_several_objects_does_not_end_a_job",
+    ),
+    Protection(
+        "producer/backend/lua/commands/collect_missing.lua",
+        "",
+        "to_ask[#to_ask + 1] = id",
+        "tostring(to_ask)",
+        _MISSING + "test_a_job_that_aws_failed_fails_as_the_second_list_lacks_it",
+    ),
+    Protection(
+        "worker/stages/poll.py",
+        "_is_known_by_result",
+        "if job.state is not JobState.TRANSCRIBING or ...:",
+        "if job.result_uri is None:",
+        _MISSING_RACES
+        + "test_a_job_that_is_stopped_during_the_search_of_its_result_keeps_its_slot",
+    ),
+    Protection(
+        "worker/stages/collect.py",
+        "Collect.run",
+        "if work.job.state is JobState.TRANSCRIBING:",
         "if False:",
+        _MISSING + "test_a_running_job_that_a_list_lacks_runs_on",
+    ),
+    Protection(
+        "worker/stages/collect.py",
+        "Collect.abandon",
+        "if not work.worker.running.record_missed(work.lease):",
+        "if True:",
+        _MISSING_RACES + "test_a_collect_that_crashes_on_a_running_job_does_not_fail_it",
+    ),
+    Protection(
+        "producer/backend/lua/commands/advance_job.lua",
+        "",
+        "remove(STAGE_OF.COLLECTING, id)",
+        "tostring(remove)",
+        _MISSING_RACES + "test_no_result_is_searched_of_a_job_that_aws_has_failed_meanwhile",
+    ),
+    Protection(
+        "worker/stages/poll.py",
+        "advance_ended",
+        "work.advance_other(job, JobState.COLLECTING, ...)",
+        'work.fail(job, "JobGone", "")',
         _RESULTS + "test_the_result_of_a_job_that_somebody_deleted_is_fetched[1]",
     ),
     Protection(
         "worker/stages/poll.py",
-        "_has_result",
-        "return hidden",
-        "return False",
+        "advance_ended",
+        "work.advance_other(job, JobState.COLLECTING, ...)",
+        'work.fail(job, "JobGone", "")',
         _RESULTS + "test_a_deleted_jobs_result_that_may_not_be_read_is_not_paid_for_again",
     ),
     Protection(
@@ -795,11 +839,11 @@ AWS = (
         "",
         "_AT_ONCE = 16",
         "_AT_ONCE = 1",
-        _RATES + "test_a_result_that_s3_does_not_send_delays_no_other",
+        _MISSING_RACES + "test_a_job_that_aws_does_not_answer_for_delays_no_other",
     ),
     Protection(
         "worker/stages/poll.py",
-        "_confirmed",
+        "_asked",
         "except Unreachable:",
         "except ZeroDivisionError:",
         _RATE_LIMITED + "test_the_poll_goes_to_another_when_aws_is_out_of_reach",
@@ -1345,7 +1389,7 @@ SECURITY = (
     ),
     Protection(
         "worker/stages/collect.py",
-        "_read",
+        "_check_result",
         "if not is_result(...):",
         "if False:",
         _RESULT_OWNERSHIP + "test_another_jobs_document_is_not_collected[evil]",

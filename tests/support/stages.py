@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
 import pytest
 
 from producer.contract.job import JobState
@@ -13,8 +17,10 @@ from worker.aws.s3 import Storage
 from worker.runtime.context import Context
 from worker.runtime.work import Work
 from worker.settings import WorkerSettings
+from worker.stages import poll as polling
 from worker.stages import start as starting
 from worker.stages import upload as uploading
+from worker.stages.collect import Collect
 
 
 def worker_of(
@@ -54,20 +60,44 @@ def content(storage: Storage, uri: S3Uri) -> bytes:
         return found.read()
 
 
-def uploaded(worker: Context, stack: Stack, name: str = "one") -> Work:
+def uploaded(worker: Context, stack: Stack, name: str = "one", **options: Any) -> Work:
     """The work of an upload that has just been done."""
-    stack.client.submit(stack.sample("silence.wav"), name=name)
+    stack.client.submit(stack.sample("silence.wav"), name=name, **options)
     upload = acquired_work(worker, Stage.UPLOAD, name)
     upload.advance(JobState.READY, "ready", media_uri=uploading.upload_audio(upload))
     return upload
 
 
-def started(worker: Context, stack: Stack, name: str = "one") -> None:
+def started(worker: Context, stack: Stack, name: str = "one", **options: Any) -> None:
     """Start the Transcribe job of a job."""
-    uploaded(worker, stack, name)
+    uploaded(worker, stack, name, **options)
     until(lambda: name in worker.admission.capacity.admit())
     start = acquired_work(worker, Stage.START, name)
     starting.advance_started(start, starting.start_or_adopt(start))
+
+
+def poll_once(worker: Context, *, lacks: Sequence[str] = (), lists: bool = True) -> list[str]:
+    """Poll once, by the list or by name; returns the jobs that AWS says have ended.
+
+    Args:
+        worker: who polls.
+        lacks: jobs that run, and that a list of several pages lacks all the same.
+        lists: whether to list what runs, however few that are.
+    """
+    work = acquired_work(worker, Stage.POLL, FLEET)
+    snapshot = worker.running.snapshot("5")
+    jobs = snapshot.jobs | dict.fromkeys(lacks, "slipped-to-another-page")
+    snapshot = replace(snapshot, jobs=jobs, is_shared=lists)
+    ended = list(polling.ended_jobs(work, snapshot))
+    for job, outcome in ended:
+        polling.advance_ended(work, job, outcome)
+    work.snooze(0)
+    return [job.id for job, _ in ended]
+
+
+def collect_once(worker: Context, name: str) -> None:
+    """Have a worker collect a job, or look for its result in vain."""
+    Collect().run(acquired_work(worker, Stage.COLLECT, name))
 
 
 def end_transcription(worker: Context, start: Work, **fields: str) -> None:

@@ -36,8 +36,9 @@ class OpenObject:
     size: int
     #: when it was put there, by S3's clock, to the second
     modified_at: datetime
-    #: its whole content; raises what boto3 raises, which `Storage.open` classifies
-    read: Callable[[], bytes]
+    #: its next bytes, so many or by default all; raises what boto3 raises, which `Storage.open`
+    #: classifies
+    read: Callable[..., bytes]
     #: the same in pieces, so that memory stays flat
     pieces: Callable[[], Iterator[bytes]]
 

@@ -57,14 +57,9 @@ class Aws:
         # The poll, and uploads in parts, have threads of their own beside those of the stages.
         self._pool = settings.concurrency + 20
 
-    def s3(self, *, quick: bool = False) -> S3Client:
-        """A client for S3, which may retry by itself: what we send it is idempotent.
-
-        Args:
-            quick: give up after a few seconds and try nothing twice.
-        """
-        attempts, read_timeout = (1, _QUICK) if quick else (2, 20)
-        client: S3Client = self._client("s3", read_timeout, attempts)
+    def s3(self) -> S3Client:
+        """A client for S3, which may retry by itself: what we send it is idempotent."""
+        client: S3Client = self._client("s3", read_timeout=20, attempts=2)
         if client.meta.endpoint_url.startswith("https:"):
             # TLS and a checksum prove all that hashing each body for its signature would.
             config = cast("Any", client.meta.config)

@@ -1,6 +1,5 @@
 """Everything that the stages of one worker process share, made once."""
 
-from dataclasses import dataclass
 from functools import cache
 
 import structlog
@@ -21,19 +20,10 @@ from worker.aws.session import Aws
 from worker.aws.transcribe import Transcribe
 from worker.leases import Leases
 from worker.runtime.concurrency import ConcurrencyLimits
-from worker.runtime.read_ahead import ReadAhead
 from worker.runtime.unwritable import UnwritableFolders
 from worker.settings import WorkerSettings
 
 log = structlog.get_logger()
-
-
-@dataclass(frozen=True)
-class QuickClients:
-    """The same services for the poll, which comes again soon rather than wait for an answer."""
-
-    storage: Storage
-    transcribe: Transcribe
 
 
 class Context:
@@ -54,7 +44,6 @@ class Context:
         self.admission = Admission(broker, settings)
         self.leases = Leases(self.schedule)
         self.limits = ConcurrencyLimits()
-        self.read_ahead = ReadAhead()
         self.unwritable = UnwritableFolders()
         #: whether this process runs one isolated stage and nothing else
         self.isolated = False
@@ -63,9 +52,8 @@ class Context:
         self.storage = Storage(s3, settings.conditional_put)
         self.transcribe = Transcribe(transcribe)
         self.inventory = Inventory(s3, transcribe)
-        self.quick = QuickClients(
-            Storage(self.aws.s3(quick=True)), Transcribe(self.aws.transcribe(quick=True))
-        )
+        #: the same for the poll, which comes again soon rather than wait for an answer
+        self.quick_transcribe = Transcribe(self.aws.transcribe(quick=True))
 
     def admit(self) -> None:
         """Start as many READY jobs as the account has free slots and tokens for."""

@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from contextlib import ExitStack
+from dataclasses import replace
 from functools import partial
 from typing import ClassVar, Self
 
@@ -68,6 +69,17 @@ class Work:
             LeaseLost: if the job is not ours to move any more.
         """
         self.advance_other(self.job, to, follows, **fields)
+
+    def enter(self, to: JobState, **fields: str) -> None:
+        """Move the job on, and go on with it under the same lease.
+
+        Raises:
+            LeaseLost: if the job is not ours to move any more.
+        """
+        self.advance(to, "stays", **fields)
+        moved = {"state": to.value, f"at.{to}": str(self.lease.acquired_at)} | fields
+        self.lease = replace(self.lease, record=self.lease.record | moved)
+        self._job = Job.from_record(self.lease.entry_id, self.lease.record)
 
     def advance_other(
         self, job: Job, to: JobState, follows: Follows = "", **fields: Argument

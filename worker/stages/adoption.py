@@ -93,17 +93,17 @@ def adopted(work: Work, status: Status) -> dict[str, str]:
 
 
 def ended_with(job: Job, result_uri: str | None) -> dict[str, str]:
-    """The fields for the record of a job that Transcribe has done, by where it says the result is.
+    """The fields for the record of a job that Transcribe has done, by where the result is.
 
-    Nobody else has Transcribe write into the job's folder; and what writes elsewhere than this job
-    says is not of this job.
+    A job that we adopted may write to another address than ours. Nobody else has Transcribe write
+    into the job's folder; and what writes elsewhere than this job says is not of this job.
 
     Args:
         job: its record says where the result should be.
         result_uri: where it is; None if that is not our bucket.
     """
     if result_uri != job.result_uri:
-        return {"adopted": "yes"}
+        return {"result_uri": result_uri or job.result_uri or "", "adopted": "yes"}
     return own_attempt(job) if job.request.key is None else {}
 
 

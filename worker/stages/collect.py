@@ -14,13 +14,14 @@ from producer.contract.s3_uri import S3Uri
 from producer.contract.stages import Stage
 from producer.errors import BadTranscript
 from producer.transcript.transcript import Transcript
+from worker.aws.document_head import HEAD_BYTES, job_named_in
+from worker.aws.objects import OpenObject
 from worker.aws.transcribe import Done, Running
-from worker.errors import Permanent, ResultMissing, Transient
+from worker.errors import Permanent, ResultMissing, StageError, Transient
 from worker.leases import LeaseLost
 from worker.runtime.isolation import IsolationNeeded
-from worker.runtime.read_ahead import present_attempt
 from worker.runtime.work import Handler, Work
-from worker.stages.adoption import adopted, status_if_ours
+from worker.stages.adoption import adopted, ended_with, status_if_ours
 from worker.stages.extra_files import fetch_extra_files
 from worker.stages.ownership import is_result
 from worker.stages.result_files import discard_results, reported_if_unwritable, write_results
@@ -38,7 +39,10 @@ _RESULT_COMES_WITHIN = 3.0
 
 
 class Collect(Handler):
-    """COLLECTING -> COMPLETED, then cleanup; a retried job without a result starts anew."""
+    """COLLECTING -> COMPLETED, then cleanup; a retried job without a result starts anew.
+
+    A job that AWS's list lacks is TRANSCRIBING still; its result shows that it has ended.
+    """
 
     stage = Stage.COLLECT
 
@@ -50,19 +54,42 @@ class Collect(Handler):
         """Fetch the result, write the files, and keep the text in Redis."""
         try:
             transcript = fetch(work)
-        except Permanent as error:
-            if not work.job.is_retried or error.code not in _NO_RESULT:
+        except StageError as error:
+            if work.job.state is JobState.TRANSCRIBING:
+                leave_to_poll(work, error)
+            elif isinstance(error, Permanent) and _has_no_result(work, error):
+                advance_without_result(work)
+            else:
                 raise
-            advance_without_result(work)
             return
         with discarded_if_stopped(work):
             extra = fetch_extra_files(work)
             files = keep(work, transcript)
             complete(work, files | extra.files, extra.not_written)
 
+    def abandon(self, work: Work, error: Permanent) -> None:
+        """Fail the job, unless it may run at AWS: then the poll asks."""
+        if not work.worker.running.record_missed(work.lease):
+            super().abandon(work, error)
+
+
+def leave_to_poll(work: Work, error: StageError) -> None:
+    """Leave a missing job, whose result cannot be read, or not yet, to the poll.
+
+    Raises:
+        LeaseLost: if the job is not ours to move any more.
+    """
+    log.info("collect.left_to_poll", code=error.code, reason=error.message)
+    if not work.worker.running.record_missed(work.lease):
+        raise LeaseLost
+
+
+def _has_no_result(work: Work, error: Permanent) -> bool:
+    return work.job.is_retried and error.code in _NO_RESULT
+
 
 def fetch(work: Work) -> Transcript:
-    """Read the result document.
+    """Read the result document; a job that has one is TRANSCRIBING no more.
 
     Raises:
         LimitReached: if it is large, and others are being read.
@@ -71,33 +98,41 @@ def fetch(work: Work) -> Transcript:
         Permanent: if it is still so when the patience that is set for it is over, or when a job is
             retried, of which there may be nothing any more.
     """
-    job = work.job
-    if job.result_uri is None:
+    if work.job.result_uri is None:
         raise Permanent("NoResult", "The record does not say where the result is.")
     try:
-        return _read(work, S3Uri(job.result_uri))
+        return _read(work, S3Uri(work.job.result_uri))
     except BadTranscript as error:
-        problem = Transient("ResultBroken", f"{job.result_uri} is broken: {error}")
+        problem = Transient("ResultBroken", f"{work.job.result_uri} is broken: {error}")
     except ResultMissing as error:
         problem = error
-    if job.is_retried or work.waited > work.worker.settings.result_patience:
+        if work.job.gone and not work.job.is_retried:
+            message = "The Transcribe job was deleted by somebody else."
+            raise Permanent("JobGone", message) from error
+    if work.job.is_retried or work.waited > work.worker.settings.result_patience:
         raise Permanent(problem.code, problem.message)
     raise problem
 
 
 def _read(work: Work, uri: S3Uri) -> Transcript:
-    document = work.worker.read_ahead.pop(present_attempt(work.job))
-    if document is not None:  # the poll has seen whose it is
-        return Transcript.from_json(document)
     with work.worker.storage.open(uri) as found:
+        head = b""
+        if work.job.state is JobState.TRANSCRIBING:
+            head = found.read(HEAD_BYTES)
+            _check_result(work, found, uri, job_named_in(head))
+            work.enter(JobState.COLLECTING, **ended_with(work.job, uri))
         _limit(work, found.size)
-        transcript = Transcript.from_json(found.read())
-    if not is_result(work.job, transcript.job_name, found.modified_at):
+        transcript = Transcript.from_json(head + found.read())
+    _check_result(work, found, uri, transcript.job_name)
+    return transcript
+
+
+def _check_result(work: Work, found: OpenObject, uri: S3Uri, job_name: str) -> None:
+    if not is_result(work.job, job_name, found.modified_at):
         raise ResultMissing(
             f"{uri} is not the result of {work.job.aws_name}: it is of Transcribe job "
-            f"{transcript.job_name or '(none)'}, of {found.modified_at:%Y-%m-%d %H:%M:%S} UTC.",
+            f"{job_name or '(none)'}, of {found.modified_at:%Y-%m-%d %H:%M:%S} UTC.",
         )
-    return transcript
 
 
 def _limit(work: Work, size: int) -> None:

@@ -9,6 +9,7 @@ import redis
 
 from producer.backend import keys
 from producer.backend.next_step import Follows
+from producer.backend.running import RunningJobs
 from producer.backend.schedule import Lease, Schedule
 from producer.contract.job import TERMINAL_STATES, JobState
 from producer.contract.request import TranscriptionRequest
@@ -17,7 +18,7 @@ from producer.errors import WrongState
 from tests.support.fair_queues import FairQueues
 from tests.support.model.comparison import Comparison
 from tests.support.model.entries import Entries
-from tests.support.model.schedule import ScheduleModel
+from tests.support.model.schedule import FIRST_POLL, ScheduleModel
 from tests.support.stack import Stack
 
 #: Seconds, longer than any example: leases lapse when a rule says so.
@@ -36,6 +37,8 @@ MOVES: dict[Stage, list[tuple[JobState, Follows]]] = {
         (JobState.TRANSCRIBING, "running"),
     ],
 }
+#: The same for a collect that searches the result of a missing job.
+FOUND: list[tuple[JobState, Follows]] = [(JobState.COLLECTING, "stays")]
 FAILS: list[tuple[JobState, Follows]] = [(JobState.FAILED, "")]
 #: To any state it takes fewer.
 MAX_STEPS = 20
@@ -50,6 +53,7 @@ class BothSides:
         self.redis.flushdb()
         self.queues = FairQueues(stack.broker, WEIGHTS, LEASE)
         self.store, self.schedule = self.queues.store, Schedule(stack.broker, LEASE)
+        self.running = RunningJobs(stack.broker)
         self.model = ScheduleModel(WEIGHTS, LEASE)
         #: every lease there ever was, those that were lost, too
         self.leases: list[Lease] = []
@@ -129,6 +133,8 @@ class BothSides:
         lease = self.current()[pick % len(self.current())]
         with self.compared():
             assert self.schedule.release(lease, seconds, has_started=has_started)
+            if lease.stage is Stage.POLL and self.model.missed:
+                seconds = min(seconds, FIRST_POLL)
             if has_started:
                 self.entries.release(lease.stage, lease.entry_id, seconds)
             else:
@@ -173,7 +179,8 @@ class BothSides:
                 assert self.store.settle(lease, name, what)
                 self.model.settle(lease.stage, name, runs=runs)
             else:
-                moves = FAILS if fails else MOVES[lease.stage]
+                searches = lease.stage is Stage.COLLECT and state is JobState.TRANSCRIBING
+                moves = FOUND if searches else FAILS if fails else MOVES[lease.stage]
                 to, follows = moves[way % len(moves)]
                 fields = {"result_uri": "s3://bucket/key"} if follows == "running" else {}
                 assert self.store.advance(lease, name, [state], to, follows, fields)

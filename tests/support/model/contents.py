@@ -96,6 +96,7 @@ def expected(model: ScheduleModel) -> Contents:
         found[keys.STALLED(stage)] = _counted((i, each.stalled) for i, each in of_stage.items())
         found[keys.FAILURES(stage)] = _counted((i, each.failures) for i, each in of_stage.items())
     found[str(keys.RUNNING)] = model.running
+    found[str(keys.MISSED)] = model.missed
     found[str(keys.REQUEUED)] = model.first
     found |= _queue(JobState.QUEUED, model.queued) | _queue(JobState.READY, model.ready)
     return {name: content for name, content in found.items() if content}

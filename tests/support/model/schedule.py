@@ -37,6 +37,8 @@ class ScheduleModel:
     jobs: dict[str, ModelJob] = field(default_factory=dict)
     #: jobs that Transcribe has, the latest last; and those that AWS refused to start
     running: list[str] = field(default_factory=list)
+    #: those of them whose results workers have looked for in vain
+    missed: set[str] = field(default_factory=set)
     first: list[str] = field(default_factory=list)
     #: the events of the latest step
     events: list[tuple[str, JobState]] = field(default_factory=list)
@@ -86,7 +88,7 @@ class ScheduleModel:
             self.entries.wait(Stage.POLL, FLEET, 0)
 
     def advance(self, stage: Stage, name: str, to: JobState, follows: str) -> None:
-        self._leave(stage, name)
+        self._leave(stage, name, stays=follows == "stays")
         self._enter(name, to)
         if follows == "ready":
             self.ready.add(*self.jobs[name].request[:2], name)
@@ -96,8 +98,23 @@ class ScheduleModel:
             self._enter_running(name)
         elif follows == Stage.CLEANUP:
             self.entries.wait(Stage.CLEANUP, name, RESULT_LASTS)
-        elif follows:
+        elif follows and follows != "stays":
             self.entries.send(Stage(follows), name)
+
+    def collect_missing(self, names: list[str]) -> list[str]:
+        """Returns those to ask AWS for."""
+        to_ask = [name for name in names if name in self.missed]
+        self.missed = set(to_ask)
+        for name in names:
+            runs = self.jobs[name].state is JobState.TRANSCRIBING
+            if runs and name not in to_ask and not self._has(Stage.COLLECT, name):
+                self.entries.send(Stage.COLLECT, name)
+        return to_ask
+
+    def record_missed(self, name: str) -> None:
+        self.entries.forget(Stage.COLLECT, name)
+        self.missed.add(name)
+        self._expedite_poll()
 
     def settle(self, stage: Stage, name: str, *, runs: bool) -> None:
         self._leave(stage, name)
@@ -160,16 +177,22 @@ class ScheduleModel:
         self.jobs[name].state = to
         self.events.append((name, to))
 
-    def _leave(self, stage: Stage, name: str) -> None:
-        if stage is Stage.POLL:
+    def _leave(self, stage: Stage, name: str, *, stays: bool = False) -> None:
+        if stage is Stage.POLL or stays:
             self.running = [each for each in self.running if each != name]
-        else:
+            self.missed.discard(name)
+        if stage is Stage.POLL:
+            self.entries.forget(Stage.COLLECT, name)
+        elif not stays:
             self.entries.forget(stage, name)
 
     def _enter_running(self, name: str) -> None:
         self.running = [each for each in self.running if each != name] + [name]
-        poll = self.entries.by_key.get((Stage.POLL, FLEET))
-        if poll is None:
+        if not self._has(Stage.POLL, FLEET):
             self.entries.wait(Stage.POLL, FLEET, 0)
-        elif poll.token == WAITS and not poll.is_due:
+        self._expedite_poll()
+
+    def _expedite_poll(self) -> None:
+        poll = self.entries.by_key[Stage.POLL, FLEET]
+        if poll.token == WAITS and not poll.is_due:
             self.entries.wait(Stage.POLL, FLEET, FIRST_POLL)

@@ -23,7 +23,12 @@ for _, each in ipairs(args.from) do is_expected = is_expected or each == state e
 if not is_expected then return 0 end
 check_move(id, state, args.to)
 local at = now()
-if args.entry == id then remove(args.stage, id) end
+if args.entry ~= id then
+  -- A worker may be looking for the result of a running job.
+  remove(STAGE_OF.COLLECTING, id)
+elseif not args.next_step.stays then
+  remove(args.stage, id)
+end
 if state == 'TRANSCRIBING' then
   if args.to == 'COLLECTING' then record_duration(id, at) end
   leave_running(id)

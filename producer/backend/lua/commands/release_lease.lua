@@ -15,9 +15,9 @@ if not has_lease(stage, id, args.token) then return 0 end
 local at = now()
 local delay = args.delay
 if args.watches_running then
-  -- A job may have been started since.
-  local due = first_poll()
-  if due and due > at then delay = math.min(delay, due - at) end
+  -- A job may have been started since, or looked for in vain.
+  local due = first_poll(at)
+  if due then delay = math.min(delay, due - at) end
 end
 if args.seen ~= '' then
   redis.call('HSET', KEY.job .. id, 'seen', args.seen, 'seen_at', text(at))

@@ -27,7 +27,7 @@ local known = redis.call('HMGET', key, 'error.code', 'result_uri', 'at.STARTING'
 local was_started = (known[2] or '') ~= '' or tonumber(known[3] or '0') > tonumber(known[4])
 local is_made = was_started and not NOTHING_MADE[known[1] or '']
 redis.call('PERSIST', key)
-redis.call('HDEL', key, 'error.code', 'error.message', 'error.stage', 'deadline_at')
+redis.call('HDEL', key, 'error.code', 'error.message', 'error.stage', 'deadline_at', 'gone')
 set_deadline(id, at, args.deadline)
 if is_made then
   redis.call('HDEL', key, 'cleaned_at', 'cleanup_error')

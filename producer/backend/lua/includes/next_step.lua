@@ -7,6 +7,7 @@
 --   {running = true}             the poll watches it
 --   {stage = S}                  a message for the stage is sent at once
 --   {stage = S, delay = seconds} the stage is due then
+--   {stays = true}               the caller goes on with it, under the same lease
 --   {}                           nothing
 
 local function follow(id, step, at, lease)
