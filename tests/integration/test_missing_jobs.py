@@ -93,13 +93,21 @@ def test_a_running_job_that_a_list_lacks_runs_on(stack: Stack, slow: Context) ->
 def test_one_that_two_lists_lack_is_asked_for_by_name(stack: Stack, slow: Context) -> None:
     started(slow, stack, NAME)
     poll_once(slow, lacks=[NAME])
-    # While nobody has looked, nobody asks.
-    poll_once(slow, lacks=[NAME])
     assert calls(stack, "GetTranscriptionJob") == 0
     collect_once(slow, NAME)
     assert poll_once(slow, lacks=[NAME]) == []
     assert calls(stack, "GetTranscriptionJob") == 1
     assert (state(stack), stack.running_ids()) == (JobState.TRANSCRIBING, [NAME])
+
+
+def test_a_slot_does_not_wait_until_collecting_catches_up(stack: Stack, worker: Context) -> None:
+    started(worker, stack, NAME)
+    until(lambda: {job["status"] for job in stack.account()["jobs"]} == {"COMPLETED"})
+    poll_once(worker)
+    assert stack.running_ids() == [NAME]
+    poll_once(worker)  # no worker has come to collect it since
+    assert calls(stack, "GetTranscriptionJob") == 1
+    assert (state(stack), stack.running_ids()) == (JobState.COLLECTING, [])
 
 
 def test_a_job_that_aws_failed_fails_as_the_second_list_lacks_it(

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from producer.contract.job import JobState
 from producer.contract.stages import FLEET, Stage
-from tests.support.model.entries import WAITS, Entries
+from tests.support.model.entries import SENT, WAITS, Entries
 from tests.support.model.fair_queue import FairQueue
 
 #: Seconds after which a result may still come, and after which a job is polled first.
@@ -88,7 +88,8 @@ class ScheduleModel:
             self.entries.wait(Stage.POLL, FLEET, 0)
 
     def advance(self, stage: Stage, name: str, to: JobState, follows: str) -> None:
-        self._leave(stage, name, stays=follows == "stays")
+        goes_on = follows == "stays" or (stage is Stage.POLL and follows == Stage.COLLECT)
+        self._leave(stage, name, stays=goes_on)
         self._enter(name, to)
         if follows == "ready":
             self.ready.add(*self.jobs[name].request[:2], name)
@@ -103,8 +104,11 @@ class ScheduleModel:
 
     def collect_missing(self, names: list[str]) -> list[str]:
         """Returns those to ask AWS for."""
-        to_ask = [name for name in names if name in self.missed]
-        self.missed = set(to_ask)
+        in_vain = [name for name in names if name in self.missed]
+        entries = [self.entries.by_key.get((Stage.COLLECT, name)) for name in names]
+        sent = [n for n, each in zip(names, entries, strict=True) if each and each.token == SENT]
+        to_ask = [name for name in names if name in {*in_vain, *sent}]
+        self.missed = set(in_vain)
         for name in names:
             runs = self.jobs[name].state is JobState.TRANSCRIBING
             if runs and name not in to_ask and not self._has(Stage.COLLECT, name):
@@ -181,10 +185,8 @@ class ScheduleModel:
         if stage is Stage.POLL or stays:
             self.running = [each for each in self.running if each != name]
             self.missed.discard(name)
-        if stage is Stage.POLL:
-            self.entries.forget(Stage.COLLECT, name)
-        elif not stays:
-            self.entries.forget(stage, name)
+        if not stays:
+            self.entries.forget(Stage.COLLECT if stage is Stage.POLL else stage, name)
 
     def _enter_running(self, name: str) -> None:
         self.running = [each for each in self.running if each != name] + [name]

@@ -24,8 +24,9 @@ if not is_expected then return 0 end
 check_move(id, state, args.to)
 local at = now()
 if args.entry ~= id then
-  -- A worker may be looking for the result of a running job.
-  remove(STAGE_OF.COLLECTING, id)
+  -- A worker may be looking for the result of a running job. Where that is what follows, it begins anew, and
+  -- the workers that it cost still count.
+  if args.next_step.stage ~= STAGE_OF.COLLECTING then remove(STAGE_OF.COLLECTING, id) end
 elseif not args.next_step.stays then
   remove(args.stage, id)
 end

@@ -1,5 +1,6 @@
---- Have running jobs that AWS's list lacks collected, for their results may be there. Those that a worker
---- has looked for in vain since the last list are returned instead: only AWS can say how they stand.
+--- Have running jobs that AWS's list lacks collected, for their results may be there. Two kinds are returned
+--- instead: those that a worker has looked for in vain since the last list, for only AWS can say how they
+--- stand; and those that no worker has come to since, for slots must not wait until collecting catches up.
 --- @include clock
 --- @include leases
 --- @include messages
@@ -18,6 +19,8 @@ redis.call('DEL', KEY.missed)
 for _, id in ipairs(args.ids) do
   if in_vain[id] then
     note_missed(id)
+    to_ask[#to_ask + 1] = id
+  elseif has_lease(stage, id, '0') then
     to_ask[#to_ask + 1] = id
   elseif redis.call('HGET', KEY.job .. id, 'state') == 'TRANSCRIBING'
     and not redis.call('ZSCORE', KEY.schedule .. stage, id) then
