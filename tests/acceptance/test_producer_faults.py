@@ -5,10 +5,12 @@ from __future__ import annotations
 import signal
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from hashlib import sha1
 
 import pytest
 
 from producer import Client
+from producer.backend import scripts
 from producer.backend.job_store import JobStore
 from producer.contract.job import JobState
 from producer.errors import BrokerUnavailable
@@ -17,6 +19,10 @@ from producer.waiting import as_they_end
 from tests.support.proxy import proxied
 from tests.support.stack import LEASE, Stack
 from tests.support.waiting import DEADLINE, until
+
+#: How the call of the script that records jobs begins; the try of rights, another one, comes before.
+_SUBMIT_JOBS = sha1(scripts.load("submit_jobs").source.encode()).hexdigest()
+SUBMITS = f"EVALSHA\r\n$40\r\n{_SUBMIT_JOBS}".encode()
 
 
 def client_of(url: str) -> Client:
@@ -45,7 +51,7 @@ def test_a_full_redis_has_recorded_nothing(stack: Stack) -> None:
 
 def test_a_lost_answer_is_unsure_and_submitting_again_is_safe(stack: Stack) -> None:
     with (
-        proxied(stack, lost_after=b"EVALSHA\r\n$40") as proxy,
+        proxied(stack, lost_after=SUBMITS) as proxy,
         client_of(proxy.url) as far,
         pytest.raises(BrokerUnavailable, match="is not known") as caught,
     ):
@@ -60,7 +66,7 @@ def test_a_lost_answer_is_unsure_and_submitting_again_is_safe(stack: Stack) -> N
 def test_many_with_a_lost_answer_can_be_submitted_again(stack: Stack) -> None:
     requests = [{"audio": f"/audio/{number}.wav"} for number in range(20)]
     with (
-        proxied(stack, lost_after=b"EVALSHA\r\n$40") as proxy,
+        proxied(stack, lost_after=SUBMITS) as proxy,
         client_of(proxy.url) as far,
         pytest.raises(BrokerUnavailable) as caught,
     ):
