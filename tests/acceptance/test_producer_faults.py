@@ -20,8 +20,8 @@ from tests.support.proxy import proxied
 from tests.support.stack import LEASE, Stack
 from tests.support.waiting import DEADLINE, until
 
-#: How the call of the script that records jobs begins; the try of rights, another one, comes before.
-_SUBMIT_JOBS = sha1(scripts.load("submit_jobs").source.encode()).hexdigest()
+#: How the call of the script that records jobs begins; that which tries rights comes before.
+_SUBMIT_JOBS = sha1(scripts.load("submit_jobs").source.encode()).hexdigest()  # noqa: S324 - as Redis names scripts
 SUBMITS = f"EVALSHA\r\n$40\r\n{_SUBMIT_JOBS}".encode()
 
 
