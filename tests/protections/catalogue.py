@@ -687,6 +687,13 @@ AWS = (
         _MISSING + "test_a_job_that_aws_failed_fails_as_the_second_list_lacks_it",
     ),
     Protection(
+        "producer/backend/lua/commands/collect_missing.lua",
+        "",
+        "has_lease(stage, id, '0')",
+        "false",
+        _MISSING + "test_a_slot_does_not_wait_until_collecting_catches_up",
+    ),
+    Protection(
         "worker/stages/poll.py",
         "_is_known_by_result",
         "if job.state is not JobState.TRANSCRIBING or ...:",

@@ -17,10 +17,8 @@ for _, id in ipairs(redis.call('SMEMBERS', KEY.missed)) do in_vain[id] = true en
 -- What the list has again is at work.
 redis.call('DEL', KEY.missed)
 for _, id in ipairs(args.ids) do
-  if in_vain[id] then
-    note_missed(id)
-    to_ask[#to_ask + 1] = id
-  elseif has_lease(stage, id, '0') then
+  if in_vain[id] then note_missed(id) end
+  if in_vain[id] or has_lease(stage, id, '0') then
     to_ask[#to_ask + 1] = id
   elseif redis.call('HGET', KEY.job .. id, 'state') == 'TRANSCRIBING'
     and not redis.call('ZSCORE', KEY.schedule .. stage, id) then
