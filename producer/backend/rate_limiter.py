@@ -14,8 +14,8 @@ Operation = Literal[
     "ListTranscriptionJobs",
     "DeleteTranscriptionJob",
 ]
-#: Seconds after its turn at which a token counts as released, for its worker seems to be dead; a
-#: living one extends those of calls that take longer. A call may be under way for as long.
+#: Seconds after its turn (when it had cooled) at which a token counts as released, for its worker
+#: seems to be dead; a living worker extends the tokens of calls that take longer.
 _TOKEN_LASTS = 15.0
 #: Seconds after its turn up to which a call may be sent: it needs time to connect and to arrive.
 _SENT_WITHIN = 5.0

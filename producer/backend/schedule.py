@@ -109,8 +109,8 @@ class Schedule:
         """Release a lease: the entry is due in `seconds`; False if the lease was lost.
 
         What was `seen` of the job, if anything, is in its record from then on, as `SEEN`, with the
-        time, as `SEEN_AT`. Work that has begun and went as it should so far is trusted again: how
-        often its leases lapsed, and how often it crashed, is forgotten.
+        time, as `SEEN_AT`. How often leases of the entry lapsed, and how often work on it crashed,
+        is forgotten if this work `has_started`; it still counts if it was turned away before that.
         """
         return self._run(
             "release_lease",
@@ -133,8 +133,8 @@ class Schedule:
     def record_failure(self, lease: Lease, max_failures: int, seconds: float) -> int:
         """Count a try that ended in a way that is no answer, such as a crash.
 
-        Unless it is the last of `max_failures`, the lease is released, and the entry is due in
-        `seconds`.
+        Unless it is the last of `max_failures`, the lease ends, and the entry is due in `seconds`.
+        After the last the caller keeps the lease, to end the work.
 
         Returns how many have failed so far; 0 if the lease was lost.
         """

@@ -39,8 +39,8 @@ local function remove(stage, id)
   redis.call('HDEL', KEY.failures .. stage, id)
 end
 
--- How many entries of a stage have a live lease, and which have stalled, the longest ago first. Who
--- counts entries to let others wait for them counts the live ones, for a stalled one may never end.
+-- How many entries of a stage have a lease or a message that has not lapsed, and which have stalled, the
+-- longest ago first. Whatever waits for entries to end counts the live ones, for a stalled one may never end.
 local function live_and_stalled(stage, at)
   local live, stalled, since = 0, {}, {}
   for _, id in ipairs(redis.call('HKEYS', KEY.lease .. stage)) do
