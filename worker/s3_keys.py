@@ -186,6 +186,11 @@ def check_audio(job: Job, uri: S3Uri, settings: WorkerSettings, *, rebuilt: bool
         )
 
 
+def in_our_bucket(uri: S3Uri | None, settings: WorkerSettings) -> S3Uri | None:
+    """The URI, if it is in the workers' bucket: what AWS answers may lie elsewhere, or nowhere."""
+    return uri if uri is not None and uri.bucket == settings.bucket else None
+
+
 def is_beneath(key: str, folder: str) -> bool:
     """Whether a key lies beneath a folder, is it, or could be read so by an endpoint.
 

@@ -1,6 +1,7 @@
 """The `pocketsphinx` recogniser: one process for each job, some at once."""
 
 import json
+import logging
 import os
 import subprocess
 import sys
@@ -16,6 +17,8 @@ from localaws.transcribe.jobs import Job
 from localaws.transcribe.lifecycle import Failure, OnEnd
 from localaws.transcribe.speech import Recognition, Task
 from localaws.transcribe.unsupported_requests import unsupported_language, unsupported_options
+
+logger = logging.getLogger("localaws")
 
 _PACKAGE = str(Path(__file__).resolve().parents[2])
 
@@ -57,8 +60,9 @@ class ProcessRecogniser:
         outcome: Recognition | Failure
         try:
             outcome = self._outcome(job)
-        except OSError as error:  # such as a full disk; a job must end, and free its slot
-            outcome = Failure(f"Internal error: {error}.")
+        except Exception as error:  # A job must end, and no longer count as running.
+            logger.exception("Cannot recognise job %s", job.name)
+            outcome = Failure(f"Internal error: {error!r}")
         if not self._closed:
             self._end(job, outcome)
 

@@ -74,8 +74,8 @@ class RunningJobs:
             job_ids: all that the list lacks and that their result shows ended.
             lease: the schedule's, in seconds.
 
-        Returns those to ask AWS for by name, because workers have looked for their results in vain
-        since the last list.
+        Returns those to ask AWS for by name, because since the last list workers have looked for
+        their results in vain, or none has come to look.
         """
         return list(
             self._broker.run("collect_missing", **poll.arguments, ids=list(job_ids), lease=lease)

@@ -267,28 +267,6 @@ class FullDisk(MotoStore):
         super().write(bucket, key, body, content_type, kms_key)
 
 
-def test_a_result_that_cannot_be_written_fails_its_job_and_frees_its_slot() -> None:
-    def full_disk() -> tuple[ObjectStore, Application]:
-        return FullDisk(), moto()[1]
-
-    with serve(
-        recogniser="fixed:0.1",
-        quota="jobs=1,start=off,get=off,list=off,delete=off",
-        buckets=["media"],
-        backend=full_disk,
-    ) as endpoint:
-        account = Account(endpoint)
-        for name in ("one", "two"):
-            account.start(name)
-            until(lambda: not account.admin("GET", "jobs")["running"])
-        jobs = account.admin("GET", "jobs")["jobs"]
-        account.s3.close()
-        account.transcribe.close()
-
-    assert [job["status"] for job in jobs] == ["FAILED", "FAILED"]
-    assert "No space left on device" in jobs[0]["failure_reason"]
-
-
 class UnreadableDisk(MotoStore):
     """S3 in this process, whose disk fails as a recording is read for its recognition."""
 
@@ -296,23 +274,36 @@ class UnreadableDisk(MotoStore):
         raise OSError(errno.EIO, os.strerror(errno.EIO), f"{bucket}/{key}")
 
 
-def test_a_recording_that_cannot_be_read_fails_its_job_and_frees_its_slot() -> None:
-    def unreadable() -> tuple[ObjectStore, Application]:
-        return UnreadableDisk(), moto()[1]
+def ended_one_by_one(store: ObjectStore, recogniser: str, *names: str) -> list[dict[str, Any]]:
+    """Run jobs in an account of one slot, each once the one before has freed it."""
+
+    def backend() -> tuple[ObjectStore, Application]:
+        return store, moto()[1]
 
     with serve(
-        recogniser="pocketsphinx",
+        recogniser=recogniser,
         quota="jobs=1,start=off,get=off,list=off,delete=off",
         buckets=["media"],
-        backend=unreadable,
+        backend=backend,
     ) as endpoint:
         account = Account(endpoint)
-        account.start("one")
-        until(lambda: not account.admin("GET", "jobs")["running"])
-        jobs = account.admin("GET", "jobs")["jobs"]
+        for name in names:
+            account.start(name)
+            until(lambda: not account.admin("GET", "jobs")["running"])
+        jobs: list[dict[str, Any]] = account.admin("GET", "jobs")["jobs"]
         account.s3.close()
         account.transcribe.close()
+    return jobs
 
+
+def test_a_result_that_cannot_be_written_fails_its_job_and_frees_its_slot() -> None:
+    jobs = ended_one_by_one(FullDisk(), "fixed:0.1", "one", "two")
+    assert [job["status"] for job in jobs] == ["FAILED", "FAILED"]
+    assert "No space left on device" in jobs[0]["failure_reason"]
+
+
+def test_a_recording_that_cannot_be_read_fails_its_job_and_frees_its_slot() -> None:
+    jobs = ended_one_by_one(UnreadableDisk(), "pocketsphinx", "one")
     assert [job["status"] for job in jobs] == ["FAILED"]
     assert "Input/output error" in jobs[0]["failure_reason"]
 

@@ -95,8 +95,8 @@ class Assessor:
 
     def _existing(self, uri: S3Uri | None) -> str:
         """The URI of a result where Transcribe says it is; '' if it is not there."""
-        is_in_bucket = uri is not None and uri.bucket == self._worker.settings.bucket
-        return uri if uri is not None and is_in_bucket and self.head(uri) is not None else ""
+        found = s3_keys.in_our_bucket(uri, self._worker.settings)
+        return found if found is not None and self.head(found) is not None else ""
 
     def _is_result(self, artifacts: Artifacts, result: ListedObject, name: str) -> bool:
         """Whether a document that no Transcribe job explains is the result of this job."""

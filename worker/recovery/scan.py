@@ -127,8 +127,9 @@ class Scan:
         description = self._assessor.describe(listed.name)
         if description is None:
             return None
-        uri = S3Uri.answered(description.status.media_uri)
-        if uri is None or uri.bucket != self._settings.bucket:
+        answered = S3Uri.answered(description.status.media_uri)
+        uri = s3_keys.in_our_bucket(answered, self._settings)
+        if uri is None:
             return None
         head = self._assessor.head(uri)
         if head is None or head.owner is None:

@@ -1,8 +1,8 @@
 """Poll: which running jobs have ended, seen with as few calls as the account's quota deserves.
 
 ListTranscriptionJobs sees a hundred running jobs a call. A job that is missing there has probably
-ended: collect looks for its result. If that is not there, and the next list lacks the job, too, the
-poll asks for it by name.
+ended: collect looks for its result. If that is not there, or no worker has looked, and the next
+list lacks the job, too, the poll asks for it by name.
 """
 
 import random
@@ -183,8 +183,7 @@ def _done(work: Work, job: Job, done: Done) -> dict[str, str]:
     """Where the result is, and what that says of whose it is."""
     found = job.result_uri
     if done.transcript_uri is not None:
-        is_in_bucket = done.transcript_uri.bucket == work.worker.settings.bucket
-        found = done.transcript_uri if is_in_bucket else None
+        found = s3_keys.in_our_bucket(done.transcript_uri, work.worker.settings)
     return ended_with(job, found)
 
 
