@@ -67,11 +67,6 @@ def cleaned(stack: Stack, *names: str) -> None:
     assert [stack.client.get(name).cleanup_error for name in names] == [None] * len(names)
 
 
-def calls(stack: Stack, operation: str) -> int:
-    counted = stack.account()["calls"].get(operation)
-    return int(counted["count"]) if counted else 0
-
-
 def test_what_a_forgotten_job_left_is_deleted(apart: Stack) -> None:
     apart.fault(kind="fail", match="^second$", reason="Internal error. Try again.")
     uploader = apart.start_worker("uploader", "-Q", Stage.UPLOAD.queue)
@@ -161,5 +156,5 @@ def test_thousands_of_unstarted_jobs_cost_transcribe_no_call(apart: Stack) -> No
     for name in names:
         apart.client.cancel(name)
     cleaned(apart, *names)
-    assert calls(apart, "GetTranscriptionJob") == calls(apart, "DeleteTranscriptionJob") == 0
-    assert calls(apart, "HeadObject") == calls(apart, "DeleteObject") == 0
+    assert apart.calls("GetTranscriptionJob") == apart.calls("DeleteTranscriptionJob") == 0
+    assert apart.calls("HeadObject") == apart.calls("DeleteObject") == 0

@@ -20,7 +20,6 @@ from tests.support.stages import (
     end_transcription,
     offline_worker,
     uploaded,
-    worker_of,
 )
 from tests.support.waiting import until
 from worker.aws.transfer import PART_BYTES
@@ -34,11 +33,6 @@ from worker.stages import collect
 from worker.stages import start as starting
 from worker.stages import upload as uploading
 from worker.tasks import HANDLERS
-
-
-@pytest.fixture
-def worker(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Context:
-    return worker_of(stack, monkeypatch)
 
 
 @pytest.fixture

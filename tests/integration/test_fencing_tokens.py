@@ -11,7 +11,7 @@ from producer.contract.s3_uri import S3Uri
 from producer.contract.stages import Stage
 from tests.support.redis_keys import present
 from tests.support.stack import LEASE, Stack
-from tests.support.stages import acquired_work, end_transcription, uploaded, worker_of
+from tests.support.stages import acquired_work, end_transcription, uploaded
 from tests.support.waiting import until
 from worker.leases import LeaseLost
 from worker.runtime.context import Context
@@ -20,12 +20,6 @@ from worker.runtime.work import Work
 from worker.stages import cleanup, upload
 from worker.stages import collect as collecting
 from worker.stages import start as starting
-
-
-@pytest.fixture
-def worker(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Context:
-    """A worker's context without its threads, so that nothing extends its leases."""
-    return worker_of(stack, monkeypatch)
 
 
 def paused(work: Work) -> None:

@@ -6,7 +6,7 @@ from producer.backend import keys
 from producer.contract.job import JobState
 from producer.contract.stages import FLEET, Stage
 from tests.support.stack import Stack
-from tests.support.stages import acquired_work, collect_once, poll_once, started, worker_of
+from tests.support.stages import acquired_work, collect_once, poll_once, started
 from tests.support.waiting import until
 from worker.errors import Crashed
 from worker.leases import LeaseLost
@@ -15,11 +15,6 @@ from worker.stages import poll as polling
 from worker.stages.collect import Collect
 
 NAME = "daily"
-
-
-def asked(stack: Stack) -> int:
-    made = stack.account()["calls"].get("GetTranscriptionJob")
-    return int(made["count"]) if made else 0
 
 
 def state(stack: Stack) -> JobState:
@@ -31,17 +26,6 @@ def ended(worker: Context, stack: Stack, *names: str) -> None:
     for name in names or [NAME]:
         started(worker, stack, name)
     until(lambda: "IN_PROGRESS" not in {job["status"] for job in stack.account()["jobs"]})
-
-
-@pytest.fixture
-def worker(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Context:
-    return worker_of(stack, monkeypatch)
-
-
-@pytest.fixture
-def slow(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Context:
-    """A worker whose jobs do not end by themselves."""
-    return worker_of(stack, monkeypatch, "fixed:600")
 
 
 def test_a_job_that_is_stopped_during_the_search_of_its_result_keeps_its_slot(
@@ -56,7 +40,7 @@ def test_a_job_that_is_stopped_during_the_search_of_its_result_keeps_its_slot(
     assert (state(stack), stack.running_ids()) == (JobState.CANCELLED, [NAME])
     # Of a stopped job nothing is collected: AWS says when it has ended.
     assert poll_once(slow, lacks=[NAME]) == []
-    assert asked(stack) == 1
+    assert stack.calls("GetTranscriptionJob") == 1
     assert stack.running_ids() == [NAME]
 
 
@@ -79,7 +63,7 @@ def test_a_collect_that_crashes_on_a_running_job_does_not_fail_it(
     Collect().abandon(work, Crashed("Crashed", "A bug."))
     assert (state(stack), stack.running_ids()) == (JobState.TRANSCRIBING, [NAME])
     assert poll_once(slow, lacks=[NAME]) == []
-    assert asked(stack) == 1
+    assert stack.calls("GetTranscriptionJob") == 1
 
 
 def test_an_outdated_worker_moves_no_job(stack: Stack, worker: Context) -> None:

@@ -8,7 +8,7 @@ from producer.backend import keys
 from producer.contract.job import JobState
 from producer.contract.stages import Stage
 from tests.support.stack import BUCKET, Stack
-from tests.support.stages import acquired_work, collect_once, poll_once, started, worker_of
+from tests.support.stages import acquired_work, collect_once, poll_once, started
 from tests.support.waiting import until
 from worker.runtime.context import Context
 from worker.settings import WorkerSettings
@@ -17,11 +17,6 @@ from worker.stages import collect as collecting
 NAME = "daily"
 FOLDER = f"transcribe-queue/{NAME}"
 KEY = f"{FOLDER}/{NAME}.json"
-
-
-def calls(stack: Stack, operation: str) -> int:
-    made = stack.account()["calls"].get(operation)
-    return int(made["count"]) if made else 0
 
 
 def state(stack: Stack) -> JobState:
@@ -38,27 +33,16 @@ def transcribed(worker: Context, stack: Stack, text: str) -> None:
     s3.put_object(Bucket=BUCKET, Key=KEY, Body=json.dumps(document).encode())
 
 
-@pytest.fixture
-def worker(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Context:
-    return worker_of(stack, monkeypatch)
-
-
-@pytest.fixture
-def slow(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Context:
-    """A worker whose jobs do not end by themselves."""
-    return worker_of(stack, monkeypatch, "fixed:600")
-
-
 @pytest.mark.command("collect_missing")
 def test_a_result_is_read_once_and_nobody_asks_aws(stack: Stack, worker: Context) -> None:
     transcribed(worker, stack, "The first.")
-    read = calls(stack, "GetObject")
+    read = stack.calls("GetObject")
     assert poll_once(worker) == []
     assert state(stack) is JobState.TRANSCRIBING
     collect_once(worker, NAME)
     assert state(stack) is JobState.COMPLETED
     assert stack.client.text(NAME).strip() == "The first."
-    assert (calls(stack, "GetObject") - read, calls(stack, "GetTranscriptionJob")) == (1, 0)
+    assert (stack.calls("GetObject") - read, stack.calls("GetTranscriptionJob")) == (1, 0)
     moves = [each.state for each in stack.store.events("0-0", 0)]
     assert moves[-3:] == [JobState.TRANSCRIBING, JobState.COLLECTING, JobState.COMPLETED]
     assert stack.running_ids() == []
@@ -86,17 +70,17 @@ def test_a_running_job_that_a_list_lacks_runs_on(stack: Stack, slow: Context) ->
     poll_once(slow)
     poll_once(slow, lacks=[NAME])
     collect_once(slow, NAME)
-    assert calls(stack, "GetTranscriptionJob") == 0
+    assert stack.calls("GetTranscriptionJob") == 0
     assert (state(stack), stack.running_ids()) == (JobState.TRANSCRIBING, [NAME])
 
 
 def test_one_that_two_lists_lack_is_asked_for_by_name(stack: Stack, slow: Context) -> None:
     started(slow, stack, NAME)
     poll_once(slow, lacks=[NAME])
-    assert calls(stack, "GetTranscriptionJob") == 0
+    assert stack.calls("GetTranscriptionJob") == 0
     collect_once(slow, NAME)
     assert poll_once(slow, lacks=[NAME]) == []
-    assert calls(stack, "GetTranscriptionJob") == 1
+    assert stack.calls("GetTranscriptionJob") == 1
     assert (state(stack), stack.running_ids()) == (JobState.TRANSCRIBING, [NAME])
 
 
@@ -106,7 +90,7 @@ def test_a_slot_does_not_wait_until_collecting_catches_up(stack: Stack, worker: 
     poll_once(worker)
     assert stack.running_ids() == [NAME]
     poll_once(worker)  # no worker has come to collect it since
-    assert calls(stack, "GetTranscriptionJob") == 1
+    assert stack.calls("GetTranscriptionJob") == 1
     assert (state(stack), stack.running_ids()) == (JobState.COLLECTING, [])
 
 
@@ -125,7 +109,7 @@ def test_a_job_that_aws_failed_fails_as_the_second_list_lacks_it(
     assert job.error is not None
     assert (job.error.code, job.error.stage) == ("TranscriptionFailed", "poll")
     assert "Failed to parse audio file." in job.error.message
-    assert calls(stack, "GetTranscriptionJob") == 1
+    assert stack.calls("GetTranscriptionJob") == 1
 
 
 def test_a_result_that_comes_late_is_collected(stack: Stack, worker: Context) -> None:
@@ -146,7 +130,7 @@ def test_one_of_several_objects_does_not_end_a_job(stack: Stack, slow: Context) 
     body = json.dumps({"jobName": NAME, "results": {"transcripts": [], "items": []}})
     stack.aws("s3").put_object(Bucket=BUCKET, Key=KEY, Body=body.encode())
     assert poll_once(slow, lacks=[NAME]) == []
-    assert calls(stack, "GetTranscriptionJob") == 1
+    assert stack.calls("GetTranscriptionJob") == 1
     assert (state(stack), stack.running_ids()) == (JobState.TRANSCRIBING, [NAME])
     assert stack.broker.command("ZCARD", keys.SCHEDULE(Stage.COLLECT)) == 0
 

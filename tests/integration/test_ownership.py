@@ -11,7 +11,7 @@ import pytest
 from producer.contract.job import JobState
 from producer.contract.stages import Stage
 from tests.support.stack import BUCKET, Stack
-from tests.support.stages import acquired_work, end_transcription, worker_of
+from tests.support.stages import acquired_work, end_transcription
 from tests.support.waiting import until
 from worker.errors import Snooze, Transient
 from worker.leases import LeaseLost
@@ -23,11 +23,6 @@ from worker.stages import start as starting
 from worker.stages import upload as uploading
 
 KEY = "calls/talk.wav"
-
-
-@pytest.fixture
-def worker(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Context:
-    return worker_of(stack, monkeypatch)
 
 
 def upload(worker: Context, stack: Stack, name: str = "one", **options: Any) -> Work:

@@ -49,11 +49,6 @@ def passed(moment: float) -> bool:
 
 
 @pytest.fixture
-def worker(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Context:
-    return worker_of(stack, monkeypatch)
-
-
-@pytest.fixture
 def offline(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Context:
     return offline_worker(stack, monkeypatch)
 

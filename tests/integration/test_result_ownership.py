@@ -22,11 +22,6 @@ NAME = "call-18"
 KEY = f"transcribe-queue/{NAME}/{NAME}.json"
 
 
-@pytest.fixture
-def worker(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Context:
-    return worker_of(stack, monkeypatch)
-
-
 def replaced(stack: Stack, *, named: str = NAME, size: int = 0) -> None:
     """Put another document where the result is."""
     results = {"transcripts": [{"transcript": "planted"}], "items": [], "filler": "x" * size}
@@ -38,11 +33,6 @@ def seen(worker: Context) -> None:
     """Let a stale list lack the job, and a worker look for its result."""
     assert poll_once(worker, lacks=[NAME]) == []
     collect_once(worker, NAME)
-
-
-def asked(stack: Stack) -> int:
-    calls = stack.account()["calls"].get("GetTranscriptionJob")
-    return int(calls["count"]) if calls else 0
 
 
 @pytest.mark.parametrize("size", [0, 100_000])
@@ -66,7 +56,7 @@ def test_a_result_is_known_by_its_head_however_large_it_is(
     replaced(stack, size=size)
     seen(worker)
     assert stack.client.get(NAME).state is JobState.COMPLETED
-    assert asked(stack) == 0
+    assert stack.calls("GetTranscriptionJob") == 0
 
 
 def collected(worker: Context, stack: Stack) -> None:

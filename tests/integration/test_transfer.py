@@ -67,11 +67,6 @@ def sparse(path: Path, size: int) -> Path:
     return path
 
 
-@pytest.fixture
-def worker(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Context:
-    return worker_of(stack, monkeypatch)
-
-
 def unended(stack: Stack) -> list[Any]:
     found: list[Any] = stack.aws("s3").list_multipart_uploads(Bucket=BUCKET).get("Uploads", [])
     return found

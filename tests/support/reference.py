@@ -160,12 +160,17 @@ def _type(field: dict[str, Any]) -> str:
     return str(field.get("type", "any"))
 
 
-def error_page() -> str:
-    """Every error of the library, with its exit code; and the exit codes of the command."""
-    codes = re.findall(r"^  (\d+) +(.*)$", str(transcribe.epilog), re.MULTILINE)
+def error_kinds() -> list[type[errors.TranscribeQueueError]]:
+    """Every class of error but the base of all."""
     kinds = [errors.TranscribeQueueError]
     for kind in kinds:
         kinds += [each for each in kind.__subclasses__() if each.__module__ == errors.__name__]
+    return kinds[1:]
+
+
+def error_page() -> str:
+    """Every error of the library, with its exit code; and the exit codes of the command."""
+    codes = re.findall(r"^  (\d+) +(.*)$", str(transcribe.epilog), re.MULTILINE)
     lines = [
         "# Errors and exit codes",
         "",
@@ -175,7 +180,7 @@ def error_page() -> str:
         "|---|---|---|",
     ]
     for number, text in codes:
-        named = [f"`{kind.__name__}`" for kind in kinds[1:] if kind.exit_code == int(number)]
+        named = [f"`{kind.__name__}`" for kind in error_kinds() if kind.exit_code == int(number)]
         lines.append(f"| {number} | {text} | {' '.join(named if int(number) else [])} |")
     tree = inspect.getdoc(errors) or ""
     lines += ["", "In Python all errors have one base class:", "", "```text"]

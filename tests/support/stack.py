@@ -226,6 +226,11 @@ class Stack:
         found: dict[str, Any] = self._admin("GET", "jobs")
         return found
 
+    def calls(self, operation: str) -> int:
+        """How often the endpoint was called for an operation."""
+        made = self.account()["calls"].get(operation)
+        return int(made["count"]) if made else 0
+
     def crashes(self) -> list[str]:
         """The tracebacks in the logs of all workers."""
         logs = [path.stem for path in self.sandbox.folder.glob("*.log")]

@@ -22,6 +22,7 @@ from localaws.http.signatures import Credentials
 from localaws.server import serve
 from producer.backend.workers import WorkerReport
 from producer.contract.stages import QUEUES
+from tests.support.schemas import check_schema
 from tests.support.stack import Stack
 from tests.support.waiting import DEADLINE
 from worker.settings import WorkerSettings
@@ -55,31 +56,15 @@ def _interpolated(value: str, **environment: str) -> str:
     return _VARIABLE.sub(put_in, value).replace("$$", "$")
 
 
-def _check_schema(file: Path) -> subprocess.CompletedProcess[str]:
-    # No network: a proxy that is not there would be asked for anything that is not on this disk.
-    nowhere = dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"), "http://127.0.0.1:9")
-    return subprocess.run(
-        [
-            *(sys.executable, "-m", "check_jsonschema"),
-            *("--builtin-schema", "vendor.compose-spec", str(file)),
-        ],
-        check=False,
-        capture_output=True,
-        text=True,
-        env={**os.environ, **nowhere},
-        timeout=DEADLINE,
-    )
-
-
 def test_the_file_is_valid_by_the_compose_specification() -> None:
-    done = _check_schema(FILE)
+    done = check_schema(FILE, "compose-spec")
     assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_the_specification_would_find_a_misspelt_key(tmp_path: Path) -> None:
     wrong = tmp_path / "docker-compose.yml"
     wrong.write_text(FILE.read_text().replace("    stop_grace_period: 30s", "    stop_grace: 60s"))
-    done = _check_schema(wrong)
+    done = check_schema(wrong, "compose-spec")
     assert done.returncode == 1
     assert "stop_grace" in done.stdout
 

@@ -7,9 +7,8 @@ import signal
 
 import pytest
 
-from producer import errors
 from producer.cli.program import transcribe
-from tests.support.reference import FOLDER, PAGES
+from tests.support.reference import FOLDER, PAGES, error_kinds
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -20,9 +19,6 @@ def test_a_page_is_as_the_code_has_it(page: str) -> None:
 
 def test_the_exit_codes_of_the_help_are_those_of_the_errors() -> None:
     numbers = re.findall(r"^  (\d+) +", str(transcribe.epilog), re.MULTILINE)
-    kinds = [errors.TranscribeQueueError]
-    for kind in kinds:
-        kinds += [each for each in kind.__subclasses__() if each.__module__ == errors.__name__]
     signals = {128 + signal.SIGINT, 128 + signal.SIGPIPE}
-    codes = {0, *(kind.exit_code for kind in kinds[1:]), *signals}
+    codes = {0, *(kind.exit_code for kind in error_kinds()), *signals}
     assert [int(number) for number in numbers] == sorted(codes)
