@@ -1,4 +1,4 @@
-"""The pages of docs/reference/ that are written from the code.
+"""The pages of docs/ that are written from the code.
 
 `python -m tests.support.reference` writes them anew; a test holds them against the code.
 """
@@ -23,9 +23,10 @@ from producer.cli.program import transcribe
 from producer.contract.options import TranscribeOptions
 from producer.contract.request import TranscriptionRequest
 from producer.settings import ProducerSettings
+from tests.support import proofs
 from worker.settings import WorkerSettings
 
-FOLDER = Path(__file__).parents[2] / "docs/reference"
+FOLDER = Path(__file__).parents[2] / "docs"
 #: Columns of the help of a command.
 _WIDTH = 100
 
@@ -244,12 +245,13 @@ def _doc(thing: object) -> list[str]:
 
 
 PAGES: dict[str, Callable[[], str]] = {
-    "commands.md": commands,
-    "settings.md": settings,
-    "request.md": request,
-    "errors.md": error_page,
-    "iam-policy.md": iam_policy,
-    "python.md": python_api,
+    "reference/commands.md": commands,
+    "reference/settings.md": settings,
+    "reference/request.md": request,
+    "reference/errors.md": error_page,
+    "reference/iam-policy.md": iam_policy,
+    "reference/python.md": python_api,
+    "explanation/proofs.md": proofs.page,
 }
 
 

@@ -108,7 +108,8 @@ def test_every_link_leads_somewhere(page: Path) -> None:
         if anchor:
             headings = re.findall(r"^#+ (.*)$", linked.read_text(), re.MULTILINE)
             slugs = {re.sub(r"[^\w\- ]", "", each).strip().lower() for each in headings}
-            assert anchor in {each.replace(" ", "-") for each in slugs}, target
+            ids = set(re.findall(r'<a id="(.*?)">', linked.read_text()))
+            assert anchor in ids | {each.replace(" ", "-") for each in slugs}, target
 
 
 @each_page

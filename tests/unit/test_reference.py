@@ -1,4 +1,4 @@
-"""docs/reference/: what is written from the code is what the code says today."""
+"""docs/: what is written from the code is what the code says today."""
 
 from __future__ import annotations
 
