@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
-import urllib.request
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field
@@ -14,16 +12,17 @@ from typing import Any
 
 import boto3
 
+from benchmarks import delays
 from benchmarks.driver_process import DriverProcess
 from benchmarks.measures import Run
 from benchmarks.processes import Cost, cost, rss
 from benchmarks.profile import Profiler
 from benchmarks.systems import System
 from localaws.quotas import Quotas
-from localaws.recognition import delays
 from producer import Client
 from producer.backend.connection import Broker
 from producer.cli.sandbox.processes import Sandbox
+from tests.emulator.process import administer, start_emulator
 
 ROOT = Path(__file__).parent.parent
 BUCKET = "benchmark"
@@ -67,7 +66,12 @@ class Stand:
         self._names = names
         self.redis_url = sandbox.start_redis()
         self.broker = Broker(self.redis_url)
-        self._endpoint = self._start_emulator()
+        self._endpoint = start_emulator(
+            sandbox,
+            BUCKET,
+            *("--recogniser", task.recogniser, "--quota", task.quota),
+            module="benchmarks.emulator",
+        )
         self.environment = {
             "PYTHONPATH": str(ROOT),
             "TRANSCRIBE_REDIS_URL": self.redis_url,
@@ -112,23 +116,6 @@ class Stand:
             )
             return run, profiler
 
-    def _start_emulator(self) -> str:
-        """Start the emulator with S3 in memory; returns its URL."""
-        keys = self._sandbox.aws_keys.items()
-        self._sandbox.start(
-            "emulator",
-            [
-                *(sys.executable, "-m", "benchmarks.emulator", "--port", "0", "--bucket", BUCKET),
-                *("--recogniser", self._task.recogniser, "--quota", self._task.quota),
-            ],
-            {
-                "PYTHONPATH": str(ROOT),
-                **{name.replace("AWS_", "LOCALAWS_", 1): key for name, key in keys},
-            },
-            self._log_says("emulator", "listening on http"),
-        )
-        return self._sandbox.log("emulator").read_text().split()[-1]
-
     def s3(self) -> Any:
         """A client of the stand's S3."""
         return boto3.client(
@@ -170,7 +157,7 @@ class Stand:
             "workers": cost(workers),
             "producer": cost([driver]),
             "redis": cost([self._sandbox.child("redis").pid]),
-            "emulator": cost([self._sandbox.child("emulator").pid]),
+            "emulator": cost([self._sandbox.child("localaws").pid]),
         }
 
     def _gathered(
@@ -209,8 +196,5 @@ class Stand:
         )
 
     def _admin(self, path: str) -> dict[str, Any]:
-        url = f"{self._endpoint}/_localaws/{path}"
-        request = urllib.request.Request(url, headers=self._sandbox.admin_headers)  # noqa: S310
-        with urllib.request.urlopen(request) as answer:  # noqa: S310 - our own endpoint
-            found: dict[str, Any] = json.load(answer)
-            return found
+        found: dict[str, Any] = administer(self._sandbox, self._endpoint, path)
+        return found

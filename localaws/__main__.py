@@ -3,49 +3,24 @@
 import argparse
 import signal
 import sys
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import NoReturn
 
 from localaws.errors import UsageError
-from localaws.faults import CALL_KINDS, JOB_KINDS
-from localaws.http.server import HttpServer, serving
 from localaws.http.signatures import Credentials
-from localaws.quotas import Quotas
-from localaws.server import Backend, moto, serve
+from localaws.server import Endpoint, serve
 
 _STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
-def _kinds(kinds: dict[str, str]) -> str:
-    return "\n".join(f"  {kind:<17} {what}" for kind, what in kinds.items())
-
-
-_EPILOG = f"""\
-examples:
+_EPILOG = """\
+example:
   python -m localaws --port 5005 --bucket recordings --workers 2
-  curl -d '[{{"kind": "error500", "operation": "PutObject", "times": 2}}]' \\
-      http://127.0.0.1:5005/_localaws/faults
-
-faults while it runs: POST a JSON list of them to /_localaws/faults, GET those that remain, DELETE
-all, which ends timeouts and jobs that are stuck. A fault has a `kind`, and may have
-  operation         of S3 or Transcribe, with * and ? as in file names (default: all)
-  times             how often it happens (default: always)
-  match             a regular expression, found in the job's name or the object's key
-  rate              the share of calls that it fails, 0 to 1 (default: 1)
-  seconds           how long a timeout lasts, or until the true result appears (default: 0, never)
-  reason            the FailureReason of `fail`
-
-faults of calls:
-{_kinds(CALL_KINDS)}
-
-faults of jobs:
-{_kinds(JOB_KINDS)}
 
 with LOCALAWS_ACCESS_KEY_ID and LOCALAWS_SECRET_ACCESS_KEY in the environment it answers only
-requests that are signed with this key pair, and /_localaws/ (except health) wants the pair by HTTP
-Basic, as in curl -u "$AWS_ACCESS_KEY_ID:$AWS_SECRET_ACCESS_KEY". Without them it answers everybody.
-
-GET /_localaws/jobs returns every job ever accepted, the calls and refusals of each operation, and
-its most calls in any one second; GET /_localaws/account the same without the jobs.
+requests that are signed with this key pair. Without them it answers everybody. Anybody may GET
+/_localaws/health.
 """
 
 
@@ -56,11 +31,11 @@ class _Parser(argparse.ArgumentParser):
         self.exit(2, f"localaws: {message}\n")
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(epilog: str = _EPILOG) -> argparse.ArgumentParser:
     parser = _Parser(
         prog="python -m localaws",
         description="The local AWS emulator: S3 and Amazon Transcribe, with speech recognition.",
-        epilog=_EPILOG,
+        epilog=epilog,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
@@ -70,10 +45,8 @@ def _parser() -> argparse.ArgumentParser:
     add(
         "--recogniser",
         default="pocketsphinx",
-        metavar="pocketsphinx|fixed:SECONDS|random:MEAN[:SEED]",
-        help="fixed and random recognise nothing: fixed ends every job after SECONDS, random after "
-        "an exponentially distributed time of this MEAN, which follows from the job's name and "
-        "SEED and is at least 1/25 and at most 160/25 of MEAN (default: %(default)s)",
+        metavar="pocketsphinx|fixed:SECONDS",
+        help="fixed recognises nothing: it ends every job after SECONDS (default: %(default)s)",
     )
     add("--workers", type=int, metavar="N", help="recognition processes (default: one a core)")
     add(
@@ -87,13 +60,12 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def main(
-    arguments: list[str] | None = None, backend: Backend = moto, server: HttpServer = serving
+    serve: Callable[..., AbstractContextManager[Endpoint]] = serve, epilog: str = _EPILOG
 ) -> int:
     """Serve until SIGTERM or SIGINT; 2 for a wrong argument."""
-    parser = _parser()
-    options = parser.parse_args(arguments)
+    parser = _parser(epilog)
+    options = parser.parse_args()
     try:
-        quota = Quotas.parse(options.quota)
         # A signal that comes during the start waits as well.
         signal.pthread_sigmask(signal.SIG_BLOCK, _STOP_SIGNALS)
         # Loads moto, which lasts longer than all the rest.
@@ -102,10 +74,8 @@ def main(
             host=options.host,
             recogniser=options.recogniser,
             workers=options.workers,
-            quota=quota,
+            quota=options.quota,
             buckets=options.bucket,
-            backend=backend,
-            server=server,
             verbose=options.verbose,
             credentials=Credentials.from_environment(),
         ) as endpoint:

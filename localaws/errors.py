@@ -3,10 +3,7 @@
 ServiceError   an error answer of AWS: AWS's code, our sentence
 AudioError     the recording cannot be transcribed; its text becomes the job's FailureReason
 UsageError     a setting or argument makes no sense; the command prints it
-Disconnect     a fault: the server drops the connection
 """
-
-import threading
 
 
 class ServiceError(Exception):
@@ -21,15 +18,6 @@ class ServiceError(Exception):
         self.code = code
         self.message = message
         self.status = status
-
-
-class Disconnect(Exception):
-    """Drop the connection without an answer, after so many seconds or once an event is set."""
-
-    def __init__(self, seconds: float, sooner: threading.Event) -> None:
-        super().__init__(f"after {seconds} s")
-        self.seconds = seconds
-        self.sooner = sooner
 
 
 class AudioError(Exception):

@@ -22,7 +22,7 @@ from benchmarks.emulator.store import MemoryStore, StoredObject, precondition_fa
 from localaws.errors import ServiceError
 from localaws.http.answers import error_answer
 from localaws.http.server import Environ
-from localaws.operations import bucket_and_key, s3_operation
+from tests.emulator.operations import bucket_and_key, s3_operation
 
 Headers = list[tuple[str, str]]
 #: Status, headers and body of an answer.

@@ -16,7 +16,7 @@ from urllib.parse import unquote
 
 import uvicorn
 
-from localaws.errors import Disconnect, ServiceError
+from localaws.errors import ServiceError
 from localaws.http.answers import error_answer
 from localaws.http.server import Application, Environ
 
@@ -76,7 +76,7 @@ class _Asgi:
 
         try:
             chunks = self._app(environ, start_response)
-        except Disconnect:
+        except ConnectionResetError:
             error = ServiceError("NotImplemented", "This server drops no connections.", 501)
             chunks = error_answer(error, "s3")(environ, start_response)
         body = b"".join(chunks)

@@ -9,9 +9,10 @@ from benchmarks.emulator.s3 import MemoryS3
 from benchmarks.emulator.store import MemoryStore
 from localaws.errors import ServiceError
 from localaws.http.answers import Answer, error_answer
+from localaws.http.routing import identify
 from localaws.http.server import Application, Environ
-from localaws.operations import form_action, identify
 from localaws.s3.objects import ACCOUNT_ID, ObjectStore
+from tests.emulator.operations import form_action
 
 _IDENTITY = f"""\
 <GetCallerIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/">\
@@ -22,7 +23,7 @@ _IDENTITY = f"""\
 
 
 def in_memory() -> tuple[ObjectStore, Application]:
-    """A Backend of localaws.server."""
+    """A Backend of tests.emulator.server."""
     store = MemoryStore()
     return store, _Services(MemoryS3(store))
 

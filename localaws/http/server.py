@@ -5,28 +5,17 @@ import io
 import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager
-from typing import Any, Protocol
+from contextlib import contextmanager
+from typing import Any
 from urllib.parse import unquote
 
 from cheroot.server import HeaderReader, HTTPConnection, HTTPRequest
 from cheroot.wsgi import Gateway_10, Server
 
-from localaws.errors import Disconnect
-
 Environ = dict[str, Any]
 Application = Callable[[Environ, Any], Iterable[bytes]]
 
-
-class HttpServer(Protocol):
-    """Serves a WSGI application until the block ends; the value is the port."""
-
-    def __call__(
-        self, host: str, port: int, app: Application, *, verbose: bool
-    ) -> AbstractContextManager[int]: ...
-
-
-#: Requests at once. One that a fault delays is one of them.
+#: Requests at once.
 _THREADS = 64
 #: Connections that may stay open between requests.
 _CONNECTIONS = 10_000
@@ -92,7 +81,7 @@ class _Gateway(Gateway_10):
 
 
 class _Application:
-    """Drops connections on request, and reads what the application leaves of a body."""
+    """Reads what the application leaves of a body."""
 
     def __init__(self, app: Application, *, verbose: bool) -> None:
         self._app = app
@@ -106,12 +95,7 @@ class _Application:
                 sys.stderr.write(f"{environ['REQUEST_METHOD']} {environ['REQUEST_URI']} {status}\n")
             return start_response(status, headers, exc_info)
 
-        try:
-            chunks = self._app(environ, start)
-        except Disconnect as end:
-            end.sooner.wait(end.seconds)
-            # cheroot closes the connection without an answer.
-            raise ConnectionResetError(errno.ECONNRESET, "a fault") from end
+        chunks = self._app(environ, start)
         # The rest of a body in chunks would pass for the next request.
         while body.read(_PIECE):
             pass

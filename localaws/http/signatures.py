@@ -1,11 +1,9 @@
 """Authentication: requests must be signed with the key pair of the emulator's environment.
 
 AWS Signature Version 4, in headers or as a presigned link; botocore, which signs for boto3,
-computes the signature to expect. `/_localaws/` wants the same pair by HTTP Basic.
+computes the signature to expect.
 """
 
-import base64
-import binascii
 import hmac
 import io
 import os
@@ -94,16 +92,6 @@ class Authenticator:
         """Check a request to AWS. Raises ServiceError in the words of the service."""
         if wrong := self._wrong(environ, service):
             raise _refusal(wrong, service)
-
-    def is_admin(self, environ: Environ) -> bool:
-        """Whether a request to `/_localaws/` has the key pair by HTTP Basic."""
-        kind, _, text = environ.get("HTTP_AUTHORIZATION", "").partition(" ")
-        try:
-            pair = base64.b64decode(text, validate=True)
-        except (binascii.Error, ValueError):
-            return False
-        expected = f"{self._credentials.access_key_id}:{self._credentials.secret_access_key}"
-        return kind.lower() == "basic" and hmac.compare_digest(pair, expected.encode())
 
     def presign(self, url: str) -> str:
         """An address with which anybody can read an object for a quarter of an hour."""

@@ -1,4 +1,4 @@
-"""The recognisers `fixed` and `random`: they end a job after some time and recognise nothing.
+"""The recogniser `fixed`: it ends a job after some time and recognises nothing.
 
 Thousands of jobs cost one thread and no process, for tests of everything around recognition.
 """
@@ -7,14 +7,33 @@ import heapq
 import itertools
 import threading
 import time
+from collections.abc import Callable
 
-from localaws.recognition.delays import Delay
+from localaws.errors import UsageError
 from localaws.transcribe.jobs import Job
 from localaws.transcribe.lifecycle import OnEnd
 from localaws.transcribe.speech import Recognition, Utterance, Word
 
 #: A word that redaction hides, and one that a vocabulary filter finds.
 PERSONAL_WORD, FILTERED_WORD = "[personal]", "[filtered]"
+
+#: Seconds that the job of this name runs.
+Delay = Callable[[str], float]
+
+
+def fixed(text: str) -> Delay:
+    """Read `fixed:SECONDS`. Raises UsageError."""
+    kind, _, number = text.partition(":")
+    try:
+        seconds = float(number)
+    except ValueError:
+        seconds = -1.0
+    if kind != "fixed" or not 0 <= seconds < threading.TIMEOUT_MAX:
+        raise UsageError(
+            f"The recogniser {text!r} is unknown: use pocketsphinx or fixed:SECONDS, as in "
+            "fixed:2.5."
+        )
+    return lambda _name: seconds
 
 
 class FixedRecogniser:
@@ -40,10 +59,6 @@ class FixedRecogniser:
             due = job.clock + self._delay(job.name)
             heapq.heappush(self._due, (due, next(self._order), job))
             self._changed.notify()
-
-    def processes(self) -> dict[int, int]:
-        """Empty: it has no processes."""
-        return {}
 
     def close(self) -> None:
         """Stop; jobs that have not ended stay as they are."""

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 from localaws.errors import ServiceError, bad_request
-from localaws.s3.objects import SERVICE_BUCKET, ObjectStore
+from localaws.s3.objects import SERVICE_BUCKET
 from localaws.transcribe import media_uri, outputs, records, validation
-from localaws.transcribe.jobs import Job, JobTable, Location
+from localaws.transcribe.jobs import Job, Location
 from localaws.transcribe.lifecycle import Lifecycle
 
 Json = dict[str, Any]
@@ -19,18 +19,12 @@ _DEFAULT_PAGE = 5  # the API reference of ListTranscriptionJobs
 class TranscribeApi:
     """The operations. `base_url` is how the caller reaches this endpoint."""
 
-    def __init__(
-        self,
-        table: JobTable,
-        store: ObjectStore,
-        lifecycle: Lifecycle,
-        presign: Callable[[str], str] = str,
-    ) -> None:
+    def __init__(self, lifecycle: Lifecycle, presign: Callable[[str], str] = str) -> None:
         """`presign` signs the address of an object in the service bucket."""
-        self._table = table
-        self._presign = presign
-        self._store = store
+        self._table = lifecycle.table
+        self._store = lifecycle.store
         self._lifecycle = lifecycle
+        self._presign = presign
         self._operations: dict[str, Callable[[Json, str, str], Json]] = {
             "StartTranscriptionJob": self._start,
             "GetTranscriptionJob": self._get,

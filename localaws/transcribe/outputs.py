@@ -1,10 +1,8 @@
 """A job's result files in S3: their keys, access, writing."""
 
 import json
-from threading import Timer
 from typing import Any
 
-from localaws.faults import Fault
 from localaws.s3.objects import SERVICE_BUCKET, ObjectStore
 from localaws.transcribe import document
 from localaws.transcribe.jobs import Job
@@ -56,13 +54,10 @@ def check_access(store: ObjectStore, bucket: str, key: str) -> None:
     store.write(bucket, path, b"", "binary/octet-stream")
 
 
-def write(
-    store: ObjectStore, job: Job, recognition: Recognition, fault: Fault | None = None
-) -> list[str]:
+def write(store: ObjectStore, job: Job, recognition: Recognition) -> list[str]:
     """Write every document and the requested subtitles. Returns the subtitles' URIs.
 
-    A fault corrupts the documents, for its seconds or for good. Raises LookupError where the
-    bucket is missing.
+    Raises LookupError where the bucket is missing.
     """
     documents = {
         key: document.build(job.name, job.request, recognition, redacted=name == _REDACTED)
@@ -73,7 +68,8 @@ def write(
     ]
     # Last: once the document is there, so is everything else.
     for key, each in documents.items():
-        _write_document(store, job, key, each, fault)
+        body = json.dumps(each, ensure_ascii=False).encode()
+        store.write(job.location.bucket, key, body, "application/json", _kms_key(job))
     return uris
 
 
@@ -93,25 +89,5 @@ def _write_subtitles(store: ObjectStore, job: Job, key: str, document_: Json) ->
     return uris
 
 
-def _write_document(
-    store: ObjectStore, job: Job, key: str, document_: Json, fault: Fault | None
-) -> None:
-    bucket, kms_key = job.location.bucket, _kms_key(job)
-    body = json.dumps(document_, ensure_ascii=False).encode()
-    content = _corrupted(body, fault.kind) if fault else body
-    if content is not None:
-        store.write(bucket, key, content, "application/json", kms_key)
-    if fault and fault.seconds:
-        repair = Timer(fault.seconds, store.write, (bucket, key, body, "application/json", kms_key))
-        repair.daemon = True
-        repair.start()
-
-
 def _kms_key(job: Job) -> str | None:
     return job.request.get("OutputEncryptionKMSKeyId")
-
-
-def _corrupted(body: bytes, kind: str) -> bytes | None:
-    if kind == "truncated_result":
-        return body[: len(body) // 2]
-    return b"<html>This is no transcript.</html>" if kind == "not_json" else None

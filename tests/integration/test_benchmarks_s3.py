@@ -19,7 +19,8 @@ from botocore.exceptions import ClientError
 
 from benchmarks.emulator.server import serving_in_loop
 from benchmarks.emulator.services import in_memory
-from localaws.server import Endpoint, serve
+from localaws.server import Endpoint
+from tests.emulator.server import serve
 from tests.support.account import Account, client
 from tests.support.waiting import DEADLINE
 

@@ -12,7 +12,7 @@ from dataclasses import fields
 import psutil
 import pytest
 
-from localaws.faults import KINDS, Fault
+from tests.emulator.faults import KINDS, Fault
 from tests.support.account import client
 from tests.support.recordings import wav
 from tests.support.waiting import DEADLINE, until
@@ -39,7 +39,12 @@ def running(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
 
 
 def test_its_help_names_every_fault_and_each_of_its_fields() -> None:
-    text = subprocess.run([*COMMAND, "--help"], capture_output=True, text=True, check=True).stdout
+    text = subprocess.run(
+        [sys.executable, "-m", "tests.emulator", "--help"],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
     for name in (*KINDS, *(field.name for field in fields(Fault))):
         assert re.search(rf"\b{name}\b", text), name
 
@@ -108,7 +113,7 @@ def test_every_option_reaches_the_endpoint() -> None:
         (["--port", "ninety"], "--port"),
         (["--port", "99999"], "99999"),
         (["--port", "0", "--recogniser", "whisper"], "whisper"),
-        (["--port", "0", "--recogniser", "random:"], "random:MEAN"),
+        (["--port", "0", "--recogniser", "fixed:x"], "fixed:SECONDS"),
         (["--port", "0", "--quota", "jobs=lots"], "lots"),
         (["--port", "{in_use}"], ": Address already in use."),
     ],

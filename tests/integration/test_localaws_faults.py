@@ -17,11 +17,12 @@ import pytest
 from boto3.s3.transfer import TransferConfig
 from botocore.exceptions import ClientError, ConnectionClosedError, ReadTimeoutError
 
-from localaws.faults import Fault
 from localaws.http.server import Application
 from localaws.s3.moto_objects import MotoStore
 from localaws.s3.objects import ObjectStore
-from localaws.server import Endpoint, moto, serve
+from localaws.server import Endpoint, moto
+from tests.emulator.faults import Fault
+from tests.emulator.server import serve
 from tests.support.account import UNLIMITED, client
 from tests.support.waiting import until
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from localaws.server import serve
+from tests.emulator.server import serve
 from tests.support.account import UNLIMITED, Account, client
 from tests.support.waiting import until
 

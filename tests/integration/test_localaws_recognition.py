@@ -17,7 +17,8 @@ from urllib.request import urlopen
 import psutil
 import pytest
 
-from localaws.server import Endpoint, serve
+from localaws.server import Endpoint
+from tests.emulator.server import serve
 from tests.support.account import UNLIMITED, client
 from tests.support.waiting import until
 

@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from localaws.server import Endpoint, serve
+from localaws.server import Endpoint
+from tests.emulator.server import serve
 from tests.support.account import client
 from tests.support.waiting import DEADLINE, until
 

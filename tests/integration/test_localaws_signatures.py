@@ -19,7 +19,8 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from localaws.http.signatures import Credentials
-from localaws.server import Endpoint, serve
+from localaws.server import Endpoint
+from tests.emulator.server import serve
 from tests.support.waiting import until
 
 OURS = Credentials("LOCALAWSKEY", "a+secret/of=ours")

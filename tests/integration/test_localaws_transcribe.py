@@ -15,7 +15,7 @@ import psutil
 import pytest
 from botocore.exceptions import ClientError
 
-from localaws.server import serve
+from tests.emulator.server import serve
 from tests.support.account import UNLIMITED, Account, client
 from tests.support.waiting import until
 
@@ -240,7 +240,7 @@ def test_deferred_jobs_wait_until_others_end(account: Account) -> None:
     assert account.admin()["max_running"] == 1
 
 
-@pytest.mark.parametrize("account", [{"quota": None}], indirect=True)
+@pytest.mark.parametrize("account", [{"quota": ""}], indirect=True)
 def test_by_default_the_rates_are_a_new_accounts(account: Account) -> None:
     codes = []
     for _ in range(12):

@@ -11,7 +11,6 @@ import os
 import signal
 import subprocess
 import sys
-import urllib.request
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -28,6 +27,7 @@ from producer.contract.job import Job, JobState
 from producer.contract.stages import Stage
 from producer.errors import BrokerUnavailable
 from producer.settings import ProducerSettings
+from tests.emulator.process import administer, start_emulator
 from tests.support.waiting import DEADLINE, until
 
 ROOT = Path(__file__).parents[2]
@@ -98,8 +98,8 @@ class Stack:
             return False
 
     def start_aws(self, *options: str) -> None:
-        """Start localaws in a process of its own."""
-        self.endpoint = self.sandbox.start_localaws(BUCKET, *options)
+        """Start the emulator in a process of its own."""
+        self.endpoint = start_emulator(self.sandbox, BUCKET, *options)
         self.environment |= {
             "AWS_ENDPOINT_URL": self.endpoint,
             **self.sandbox.aws_keys,
@@ -215,11 +215,7 @@ class Stack:
         self._admin("DELETE", "faults")
 
     def _admin(self, method: str, path: str, body: bytes | None = None) -> Any:
-        url = f"{self.endpoint}/_localaws/{path}"
-        headers = self.sandbox.admin_headers
-        request = urllib.request.Request(url, body, headers, method=method)  # noqa: S310 - our own
-        with urllib.request.urlopen(request) as answer:  # noqa: S310
-            return json.load(answer)
+        return administer(self.sandbox, self.endpoint, path, method, body)
 
     def account(self) -> dict[str, Any]:
         """What the endpoint saw: jobs started, most at once, calls by operation."""

@@ -77,7 +77,7 @@ def test_what_cannot_be_checked_is_not_implemented() -> None:
 
 def test_it_loads_no_moto() -> None:
     code = (
-        "import sys; from localaws.server import serve;"
+        "import sys; from tests.emulator.server import serve;"
         "from benchmarks.emulator.server import serving_in_loop as loop;"
         "from benchmarks.emulator.services import in_memory;"
         "serving = serve(recogniser='fixed:0', backend=in_memory, server=loop);"

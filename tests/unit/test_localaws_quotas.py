@@ -5,9 +5,10 @@ from typing import Any
 import pytest
 
 from localaws.errors import UsageError
-from localaws.faults import Fault, FaultInjector
-from localaws.operations import identify
+from localaws.http import routing
 from localaws.quotas import Quotas, RateLimiter
+from tests.emulator.faults import Fault, FaultInjector
+from tests.emulator.operations import identify
 
 
 def test_the_defaults_are_those_of_a_new_account() -> None:
@@ -135,6 +136,8 @@ def test_a_host_may_name_the_bucket() -> None:
 
 def test_the_region_and_service_come_from_the_signature() -> None:
     signature = "AWS4-HMAC-SHA256 Credential=AKIA/20260101/eu-west-1/transcribe/aws4_request, x"
-    call = identify({"HTTP_AUTHORIZATION": signature, "HTTP_X_AMZ_TARGET": "Transcribe.GetX"})
+    call = routing.identify(
+        {"HTTP_AUTHORIZATION": signature, "HTTP_X_AMZ_TARGET": "Transcribe.GetX"}
+    )
 
     assert (call.service, call.operation, call.region) == ("transcribe", "GetX", "eu-west-1")

@@ -3,7 +3,6 @@
 import ctypes
 import os
 import secrets
-import select
 import shutil
 import signal
 import socket
@@ -11,7 +10,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from base64 import b64encode
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from importlib.util import find_spec
@@ -97,17 +95,9 @@ class Sandbox:
         """
         command = [sys.executable, "-m", "localaws", "--port", "0", "--bucket", bucket, *options]
         keys = {name.replace("AWS_", "LOCALAWS_", 1): key for name, key in self.aws_keys.items()}
-        child = self._spawn("localaws", command, keys, stdout=subprocess.PIPE)
-        line = _first_line(child, time.monotonic() + _START_SECONDS)
-        if "http://" not in line:
-            raise self.failed("localaws")
-        return line[line.index("http://") :].strip()
-
-    @property
-    def admin_headers(self) -> dict[str, str]:
-        """The headers that requests to `/_localaws/` of the emulator need."""
-        pair = ":".join(self.aws_keys.values())
-        return {"Authorization": f"Basic {b64encode(pair.encode()).decode()}"}
+        log = self.log("localaws")
+        self.start("localaws", command, keys, lambda: "http://" in log.read_text())
+        return log.read_text().partition("listening on ")[2].split()[0]
 
     def start_worker(
         self,
@@ -136,7 +126,7 @@ class Sandbox:
         Raises:
             SandboxFailed: if it ends, or does not become ready in time.
         """
-        child = self._spawn(name, command, environment, stdout=None)
+        child = self._spawn(name, command, environment)
         deadline = time.monotonic() + _START_SECONDS
         while not ready():
             if child.poll() is not None or time.monotonic() > deadline:
@@ -163,7 +153,7 @@ class Sandbox:
         return self.folder / f"{name}.log"
 
     def _spawn(
-        self, name: str, command: Sequence[str], environment: Mapping[str, str], stdout: int | None
+        self, name: str, command: Sequence[str], environment: Mapping[str, str]
     ) -> subprocess.Popen[bytes]:
         # Otherwise Ctrl-C could come between the start of a child and its record here.
         with signals_blocked(), self.log(name).open("wb") as log:
@@ -173,7 +163,7 @@ class Sandbox:
                 # A folder `worker` in the user's own folder would shadow ours.
                 cwd=self.folder,
                 stdin=subprocess.DEVNULL,
-                stdout=log if stdout is None else stdout,
+                stdout=log,
                 stderr=log,
                 # Ctrl-C signals us alone, and we stop the children in order.
                 start_new_session=True,
@@ -215,8 +205,6 @@ def _stop(child: subprocess.Popen[bytes]) -> None:
         except subprocess.TimeoutExpired:
             child.kill()
     child.wait()
-    if child.stdout is not None:
-        child.stdout.close()
 
 
 def _prepare_child() -> None:
@@ -237,10 +225,3 @@ def _answers(broker: Broker) -> bool:
         return bool(broker.command("PING"))
     except BrokerUnavailable:
         return False
-
-
-def _first_line(child: subprocess.Popen[bytes], deadline: float) -> str:
-    assert child.stdout is not None  # noqa: S101 - started with a pipe
-    left = deadline - time.monotonic()
-    readable, _, _ = select.select([child.stdout], [], [], max(0.0, left))
-    return child.stdout.readline().decode(errors="replace") if readable else ""

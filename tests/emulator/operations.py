@@ -1,6 +1,6 @@
 """The AWS operation of a request, for counting calls and for faults."""
 
-import re
+import io
 from collections import defaultdict
 from dataclasses import dataclass
 from functools import cache
@@ -9,37 +9,55 @@ from urllib.parse import parse_qs, parse_qsl
 
 import botocore.session
 
-_SCOPE = re.compile(r"Credential=[^/]*/\d+/(?P<region>[^/]+)/(?P<service>[^/]+)/aws4_request")
-_TARGET = "Transcribe."
+from localaws.errors import ServiceError
+from localaws.http import routing
+from localaws.http.server import Environ
+from localaws.transcribe.api import decode
 
 #: Of an S3 operation: its name, and the query and header names that its requests have.
 _Rule = tuple[str, frozenset[str], frozenset[str]]
 
 
+_FORM = "application/x-www-form-urlencoded"
+
+
 @dataclass(frozen=True, slots=True)
-class Call:
+class NamedCall:
     """One request. A fault's `match` searches `name`: in S3 the key, or a list's prefix."""
 
     service: str
     operation: str
-    region: str
     name: str = ""
 
 
-def identify(environ: dict[str, Any]) -> Call:
+def identify(environ: Environ) -> NamedCall:
     """The call of a WSGI request; for services other than S3 and Transcribe a guess."""
-    scope = _SCOPE.search(environ.get("HTTP_AUTHORIZATION", ""))
-    region = scope["region"] if scope else "us-east-1"
-    target = environ.get("HTTP_X_AMZ_TARGET", "")
-    if target.startswith(_TARGET):
-        return Call("transcribe", target.removeprefix(_TARGET), region)
-    service = scope["service"] if scope else "s3"
-    if service != "s3":
-        return Call(service, target.rpartition(".")[2], region)
+    call = routing.identify(environ)
+    if call.service == "transcribe":
+        return NamedCall(call.service, call.operation, _job_name(read_body(environ)))
+    if call.service != "s3":
+        is_form = environ.get("CONTENT_TYPE", "").startswith(_FORM)
+        action = form_action(read_body(environ)) if is_form else ""
+        return NamedCall(call.service, action or call.operation)
     bucket, key = bucket_and_key(environ)
     query = dict(parse_qsl(environ.get("QUERY_STRING", ""), keep_blank_values=True))
     operation = s3_operation(environ, bucket, key, query)
-    return Call("s3", operation, region, key or query.get("prefix", ""))
+    return NamedCall("s3", operation, key or query.get("prefix", ""))
+
+
+def read_body(environ: Environ) -> bytes:
+    """The body of a request, which the application can read once more."""
+    body: bytes = environ["wsgi.input"].read()
+    environ["wsgi.input"] = io.BytesIO(body)
+    return body
+
+
+def _job_name(body: bytes) -> str:
+    try:
+        params = decode(body)
+    except ServiceError:
+        return ""
+    return str(params.get("TranscriptionJobName") or params.get("JobNameContains") or "")
 
 
 def form_action(body: bytes) -> str:

@@ -1,11 +1,11 @@
-"""How long jobs of `fixed` and `random` run."""
+"""How long jobs of `random` run."""
 
 import statistics
 
 import pytest
 
+from benchmarks import delays
 from localaws.errors import UsageError
-from localaws.recognition import delays
 
 
 def test_a_jobs_length_depends_on_its_name_and_the_seed_alone() -> None:
@@ -26,13 +26,7 @@ def test_lengths_are_exponentially_distributed_and_clipped() -> None:
     assert lengths.count(1) / 20000 == pytest.approx(0.0392, rel=0.1)
 
 
-def test_fixed_is_always_the_same() -> None:
-    assert {delays.parse("fixed:2.5")(name) for name in "abc"} == {2.5}
-
-
-@pytest.mark.parametrize(
-    "text", ["random", "random:0", "random:-1", "random:nan", "fixed:1:seed", "fixed:x", "other:1"]
-)
+@pytest.mark.parametrize("text", ["random", "random:0", "random:-1", "random:nan", "fixed:1"])
 def test_a_length_that_makes_no_sense_is_refused(text: str) -> None:
     with pytest.raises(UsageError):
         delays.parse(text)

@@ -1,0 +1,1 @@
+"""The local AWS emulator as tests and benchmarks need it: it counts calls, and fails on request."""
