@@ -91,11 +91,7 @@ class Leases:
                 self._guards.discard(guard)
 
     def release_all(self) -> int:
-        """Release all leases, so that other workers continue at once; returns how many.
-
-        Raises:
-            BrokerUnavailable: if Redis does not answer.
-        """
+        """Release all leases, so that other workers continue at once; returns how many."""
         with self._lock:
             guards = list(self._guards)
         for guard in guards:
@@ -104,11 +100,7 @@ class Leases:
         return len(guards)
 
     def extend(self) -> None:
-        """Extend all leases, and mark those that are lost.
-
-        Raises:
-            BrokerUnavailable: if Redis does not answer.
-        """
+        """Extend all leases, and mark those that are lost."""
         with self._lock:
             guards = list(self._guards)
         expires_at = clock() + self._schedule.lease

@@ -114,7 +114,7 @@ class Storage:
 
         Raises:
             Transient: also if the bucket is gone, or the file changes meanwhile.
-            Permanent: as AWS's error is classified; or what `progress` raised.
+            Exception: what `progress` raised.
         """
         only_new = only_new and self.has_conditional_put
         metadata = {OWNER: owner} | ({REQUEST: stored_request} if stored_request else {})
@@ -199,7 +199,7 @@ class Storage:
         """The region of the bucket of an object or folder.
 
         Raises:
-            Transient, Permanent: as AWS's error is classified; also if the bucket does not exist.
+            NoBucket: if the bucket does not exist.
         """
         try:
             with errors_classified("HeadBucket"):

@@ -141,7 +141,7 @@ class Transcribe:
         """Delete a job; one that does not exist is fine.
 
         Raises:
-            Transient, Permanent: as `errors` classifies AWS's error; Transient while it runs.
+            Transient: also while it runs.
         """
         with (
             suppress(NotFound),

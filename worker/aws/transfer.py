@@ -66,8 +66,8 @@ class Sender:
         Returns whether it was sent; False if something is there.
 
         Raises:
-            Transient: if the file changes meanwhile; S3 keeps nothing of it.
-            Transient, Permanent: as `errors` classifies AWS's error; also if `progress` raised.
+            Transient: also if the file changes meanwhile, of which S3 keeps nothing.
+            Transient, Permanent: also if `progress` raised.
         """
         to: dict[str, Any] = {"Bucket": uri.bucket, "Key": uri.key}
         on: dict[str, Any] = {"IfNoneMatch": "*"} if only_new else {}

@@ -39,9 +39,6 @@ class Assessor:
             attempt: its number.
             name: of its Transcribe job.
             listed: that job, if the account has it.
-
-        Raises:
-            Transient, Permanent: as AWS's error is classified.
         """
         result = artifacts.results.get(attempt)
         if listed is not None:

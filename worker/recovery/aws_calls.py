@@ -35,7 +35,6 @@ class RetriedCalls:
 
         Raises:
             Transient: if it failed many times in a row.
-            Permanent: as AWS's error is classified.
             LeaseLost, ShuttingDown: if the recovery is to stop.
         """
         for wait in IN_LEASE:

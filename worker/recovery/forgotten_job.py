@@ -32,7 +32,6 @@ def record_leftovers(work: Work) -> bool:
 
     Raises:
         Snooze: if no token to ask Transcribe is free in time.
-        Transient, Permanent: as AWS's error is classified.
         LeaseLost: if the job is not ours to clean any more.
     """
     job, settings = work.job, work.worker.settings

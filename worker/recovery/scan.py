@@ -76,7 +76,6 @@ class Scan:
         """Find one job by its name, or with '' all jobs.
 
         Raises:
-            Transient, Permanent: as AWS's error is classified.
             LeaseLost: if another worker has the recovery by now.
         """
         # The account first: what ends between the two has its result in the bucket then.

@@ -141,11 +141,7 @@ class Dispatcher(threading.Thread):
 
 
 def _do_if_due(duty: Duty) -> None:
-    """Do what is due; an unexpected error delays nothing but this duty.
-
-    Raises:
-        BrokerUnavailable: if Redis does not answer.
-    """
+    """Do what is due; an unexpected error delays nothing but this duty."""
     if time.monotonic() < duty.due:
         return
     wait = duty.every

@@ -25,11 +25,7 @@ class Memory:
         self._lost_at = 0.0
 
     def check(self) -> tuple[Check, ...]:
-        """A finding for a while after a loss, which is logged once.
-
-        Raises:
-            BrokerUnavailable: if Redis does not answer.
-        """
+        """A finding for a while after a loss, which is logged once."""
         epoch = self._fleet.epoch()
         if self._epoch not in {"", epoch}:
             self._lost_at = time.monotonic()

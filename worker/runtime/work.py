@@ -31,8 +31,9 @@ class Work:
     """One stage's work on one entry, while its lease lasts.
 
     A handler ends it in one of four ways: `advance` (the job moves on), `snooze` (nothing went
-    wrong, but it is not time yet), `complete`, or an error of `worker.errors`. What counts as large
-    does so until the end of a `with` of the work.
+    wrong, but it is not time yet), `complete`, or an error of `worker.errors`. What moves or fails
+    a job raises LeaseLost if the job is not ours to move any more. What counts as large does so
+    until the end of a `with` of the work.
     """
 
     def __init__(
@@ -63,19 +64,11 @@ class Work:
         return self._job
 
     def advance(self, to: JobState, follows: Follows = "", **fields: Argument) -> None:
-        """Move the job on, and queue it for what follows.
-
-        Raises:
-            LeaseLost: if the job is not ours to move any more.
-        """
+        """Move the job on, and queue it for what follows."""
         self.advance_other(self.job, to, follows, **fields)
 
     def enter(self, to: JobState, **fields: str) -> None:
-        """Move the job on, and go on with it under the same lease.
-
-        Raises:
-            LeaseLost: if the job is not ours to move any more.
-        """
+        """Move the job on, and go on with it under the same lease."""
         self.advance(to, "stays", **fields)
         moved = {"state": to.value, f"at.{to}": str(self.lease.acquired_at)} | fields
         self.lease = replace(self.lease, record=self.lease.record | moved)
@@ -91,11 +84,7 @@ class Work:
         log.info("job.moved", job_id=job.id, state=to.value)
 
     def fail(self, job: Job, code: str, message: str) -> None:
-        """Fail a job: whatever stage fails one does it here.
-
-        Raises:
-            LeaseLost: if the job is not ours to move any more.
-        """
+        """Fail a job: whatever stage fails one does it here."""
         fields = error_fields(code, message, self.lease.stage.value)
         if not self.worker.store.advance(
             self.lease, job.id, _ACTIVE_STATES, JobState.FAILED, "", fields
@@ -163,11 +152,7 @@ class Handler(ABC):
         """
 
     def abandon(self, work: Work, error: Permanent) -> None:
-        """End work that can never succeed: the job fails, unless a stage says otherwise.
-
-        Raises:
-            LeaseLost: if the job is not ours to move any more.
-        """
+        """End work that can never succeed: the job fails, unless a stage says otherwise."""
         work.fail(work.job, error.code, error.message)
 
     def max_large(self, concurrency: int) -> int:

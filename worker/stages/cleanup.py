@@ -64,11 +64,7 @@ def deletes_transcription(job: Job) -> bool:
 
 
 def abort_leftover_uploads(work: Work) -> None:
-    """Abort what a worker that was killed, or the job's end, left half uploaded.
-
-    Raises:
-        Transient: as AWS's error is classified.
-    """
+    """Abort what a worker that was killed, or the job's end, left half uploaded."""
     job, settings = work.job, work.worker.settings
     if job.request.is_on_s3 or job.state.has_result or not _was_uploaded(job):
         return

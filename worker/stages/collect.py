@@ -74,11 +74,7 @@ class Collect(Handler):
 
 
 def leave_to_poll(work: Work, error: StageError) -> None:
-    """Leave a missing job, whose result cannot be read, or not yet, to the poll.
-
-    Raises:
-        LeaseLost: if the job is not ours to move any more.
-    """
+    """Leave a missing job, whose result cannot be read, or not yet, to the poll."""
     log.info("collect.left_to_poll", code=error.code, reason=error.message)
     if not work.worker.running.record_missed(work.lease):
         raise LeaseLost
@@ -181,9 +177,7 @@ def advance_without_result(work: Work) -> None:
     without one a new attempt begins.
 
     Raises:
-        Transient: if the result may be about to come, or as AWS's error is classified.
-        Permanent: as AWS's error is classified.
-        LeaseLost: if the job is not ours to move any more.
+        Transient: if the result may be about to come.
     """
     job = work.job
     status = status_if_ours(work, job)
@@ -206,9 +200,6 @@ def complete(work: Work, files: dict[str, Path], not_written: Sequence[str] = ()
         work: at the job.
         files: where everything was written, by kind.
         not_written: kinds that the request asks for, and that Transcribe did not write.
-
-    Raises:
-        LeaseLost: if the job is not ours to move any more.
     """
     fields: dict[str, Argument] = {
         "files": json.dumps({kind: str(path) for kind, path in files.items()})

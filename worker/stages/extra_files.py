@@ -35,8 +35,8 @@ def fetch_extra_files(work: Work) -> ExtraFiles:
     """Write to disk, piece by piece, what Transcribe wrote for the request beside its document.
 
     Raises:
-        Transient: if something is not there, and may yet be; or as AWS's error is classified.
-        Permanent: as AWS's error is classified, or if it can never be written.
+        Transient: if something is not there, and may yet be.
+        Permanent: if it can never be written.
     """
     job, settings = work.job, work.worker.settings
     output = s3_keys.output_of(job, S3Uri(job.result_uri or ""))

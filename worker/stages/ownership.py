@@ -67,8 +67,8 @@ def check_free(work: Work, output: S3Uri) -> bool:
     Returns whether a write check file of AWS is there already.
 
     Raises:
-        Permanent: if something else is where the job would write, or as AWS's error says.
-        Transient: as AWS's error is classified; or if another job has the key.
+        Permanent: if something else is where the job would write.
+        Transient: if another job has the key.
     """
     if work.job.request.key is None:
         return False
@@ -90,11 +90,7 @@ def may_replace(work: Work) -> bool:
 
 
 def ours(work: Work, uris: Iterable[S3Uri]) -> list[S3Uri]:
-    """Of these objects, those that a job may delete; documents, which show whose all are, last.
-
-    Raises:
-        Permanent, Transient: as AWS's error is classified.
-    """
+    """Of these objects, those that a job may delete; documents, which show whose all are, last."""
     job, settings = work.job, work.worker.settings
     folder = s3_keys.own_folder(job.id, settings)
     uris = list(dict.fromkeys(uris))
@@ -105,11 +101,7 @@ def ours(work: Work, uris: Iterable[S3Uri]) -> list[S3Uri]:
 
 
 def delete_audio(work: Work, uri: S3Uri) -> None:
-    """Delete audio if this job has uploaded it.
-
-    Raises:
-        Permanent, Transient: as AWS's error is classified.
-    """
+    """Delete audio if this job has uploaded it."""
     there = work.worker.storage.head(uri)
     if there is not None and there.owner == work.job.id:
         work.worker.storage.delete(uri)

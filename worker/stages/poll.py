@@ -70,20 +70,12 @@ class Poll(Handler):
 
 
 def ended_jobs(work: Work, snapshot: Snapshot) -> Iterator[tuple[Job, Status | None]]:
-    """The running jobs that AWS says are no longer at work, each with how it ended (None: gone).
-
-    Raises:
-        Transient, Permanent: as AWS's error is classified.
-    """
+    """The running jobs that AWS says are no longer at work, each with how it ended (None: gone)."""
     yield from _asked(work, suspects(work, snapshot))
 
 
 def suspects(work: Work, snapshot: Snapshot) -> list[Job]:
-    """The running jobs to ask for by name; others that may have ended it has collected.
-
-    Raises:
-        Transient, Permanent: as AWS's error is classified.
-    """
+    """The running jobs to ask for by name; others that may have ended it has collected."""
     worker = work.worker
     if ask_by_name(snapshot):
         return _records(work, list(snapshot.jobs))

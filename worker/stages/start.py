@@ -55,7 +55,6 @@ def start_or_adopt(work: Work) -> dict[str, str]:
 
     Raises:
         Permanent: if AWS will never run it, or the name belongs to other audio.
-        Transient, SlotsFull: as AWS's error is classified.
         Snooze: if no token to start it is free in time.
     """
     job, settings = work.job, work.worker.settings
@@ -84,11 +83,7 @@ def start_or_adopt(work: Work) -> dict[str, str]:
 
 
 def advance_started(work: Work, fields: dict[str, str]) -> None:
-    """Record that Transcribe has the job; if it was stopped meanwhile, keep its slot until it ends.
-
-    Raises:
-        LeaseLost: if the job is not ours to move any more.
-    """
+    """Record that Transcribe has the job; if it was stopped meanwhile, keep its slot to its end."""
     try:
         work.advance(JobState.TRANSCRIBING, "running", **fields)
     except LeaseLost:
@@ -98,11 +93,7 @@ def advance_started(work: Work, fields: dict[str, str]) -> None:
 
 
 def settle(work: Work) -> None:
-    """Record of a job that was stopped before it was started whether it runs at AWS all the same.
-
-    Raises:
-        Transient, Permanent: as AWS's error is classified.
-    """
+    """Record whether a job that was stopped before its start runs at AWS all the same."""
     status = status_if_ours(work, work.job)
     if status is None:
         work.worker.store.settle(work.lease, work.job.id, "ended")

@@ -45,7 +45,6 @@ def upload_audio(work: Work) -> S3Uri:
         Permanent: if Transcribe cannot use it, or its key has other content.
         LimitReached: if it is large, and enough such are being uploaded.
         Snooze: if somebody may still be writing to it.
-        Transient: as AWS's error is classified.
     """
     request, settings = work.job.request, work.worker.settings
     results_folder(work.job, settings.results_dir)  # a bad one fails now, not once it is paid for
@@ -164,9 +163,6 @@ def abort_uploads(work: Work, uri: S3Uri, *, beneath: bool = False) -> None:
         work: at the job.
         uri: where its audio goes.
         beneath: `uri` is the job's own folder.
-
-    Raises:
-        Transient: as AWS's error is classified.
     """
     only = None if work.job.request.key is None else work.worker.store.uploads(work.job.id)
     try:
