@@ -11,7 +11,7 @@ from typing import Any
 
 import botocore.session
 from botocore.model import ServiceModel, Shape
-from botocore.validate import ParamValidator
+from botocore.validate import ParamValidator, ValidationErrors
 
 from localaws.errors import bad_request
 from localaws.transcribe import media_uri
@@ -35,48 +35,36 @@ def check_shape(operation: str, params: Params) -> None:
     Raises ServiceError (BadRequestException) naming every violation.
     """
     shape: Any = service_model().operation_model(operation).input_shape
-    # botocore checks types, required fields and minima, and no enum, pattern or maximum.
-    report = ParamValidator().validate(params, shape)
+    validator = _Validator()
+    report = validator.validate(params, shape)
     if report.has_errors():
         raise bad_request("The request is not valid: " + report.generate_report())
-    violations = list(_violations(shape, params, ""))
-    if violations:
-        raise bad_request("The request is not valid: " + "; ".join(violations) + ".")
+    if validator.violations:
+        raise bad_request("The request is not valid: " + "; ".join(validator.violations) + ".")
 
 
-def _violations(shape: Shape | None, value: Any, path: str) -> Iterator[str]:
-    if shape is None:
-        return
-    if shape.type_name == "structure":
-        for name, member in value.items():
-            inner = shape.members[name]  # type: ignore[attr-defined]
-            yield from _violations(inner, member, f"{path}.{name}" if path else name)
-        return
-    yield from _size_violations(shape, value, path)
-    if shape.type_name == "list":
-        for index, member in enumerate(value):
-            yield from _violations(shape.member, member, f"{path}[{index}]")  # type: ignore[attr-defined]
-    elif shape.type_name == "map":
-        for key, member in value.items():
-            yield from _violations(shape.key, key, f"{path} key {key!r}")  # type: ignore[attr-defined]
-            yield from _violations(shape.value, member, f"{path}[{key!r}]")  # type: ignore[attr-defined]
-    elif shape.type_name == "string":
-        yield from _text_violations(shape, value, path)
+class _Validator(ParamValidator):
+    """botocore's, which checks types, required fields and minima; this one checks all."""
+
+    def __init__(self) -> None:
+        # For these it looks at each member of a list.
+        self.VALIDATED_METADATA_ATTRS = {*self.VALIDATED_METADATA_ATTRS, "enum", "max", "pattern"}
+        self.violations: list[str] = []
+
+    def _validate(self, params: Any, shape: Shape, errors: ValidationErrors, name: str) -> None:
+        super()._validate(params, shape, errors, name)  # type: ignore[misc]
+        if not errors.has_errors():
+            self.violations += _violations(shape, params, name.removeprefix("."))
 
 
-def _size_violations(shape: Shape, value: Any, path: str) -> Iterator[str]:
-    number = isinstance(value, int | float)
-    if isinstance(value, bool):
-        return
-    size = value if number else len(value)
-    what = path if number else f"the length of {path}"
+def _violations(shape: Shape, value: Any, path: str) -> Iterator[str]:
+    is_number = isinstance(value, int | float)
+    size = value if is_number else len(value)
     high = shape.metadata.get("max")
     if high is not None and size > high:
+        what = path if is_number else f"the length of {path}"
         yield f"{what} is {size} and must be at most {high}"
-
-
-def _text_violations(shape: Shape, value: str, path: str) -> Iterator[str]:
-    allowed = getattr(shape, "enum", None)
+    allowed = shape.metadata.get("enum")
     if allowed and value not in allowed:
         yield f"{path} is {value!r} and must be one of {', '.join(allowed)}"
     pattern = shape.metadata.get("pattern")

@@ -34,9 +34,7 @@ from producer.contract.submission import ANY_AUDIO
 LUA = resources.files("producer.backend") / "lua"
 _INCLUDE = re.compile(r"^--- @include (\w+)$", re.MULTILINE)
 _ARGUMENT = re.compile(r"^--- @arg (\w+) \w+(?:\[\])?: \S.*$", re.MULTILINE)
-_ARGUMENT_USED = re.compile(r"\bargs\.(\w+)")
 _COMMENT = re.compile(r"--.*$", re.MULTILINE)
-_DEFINED = re.compile(r"^local (?:function )?(\w+)", re.MULTILINE)
 _CALL = re.compile(r"redis\.p?call\('([A-Z]+)'")
 #: Without a line of its own, so that errors name the lines of the file.
 _PARSE = "local args = cjson.decode(ARGV[1]) "
@@ -97,45 +95,33 @@ def load(name: str, folder: Traversable = LUA) -> Script:
     """Put a command together.
 
     Raises:
-        ScriptError: if an include is missing, circular or unused, or a name comes from an include
-            that is not named; or if the head and the body disagree about the arguments.
+        ScriptError: if an include is missing or circular.
     """
     body = _read(folder, "commands", name)
     included: dict[str, str] = {}
     _include(folder, f"commands/{name}", body, included, ())
     arguments = frozenset(_ARGUMENT.findall(body))
-    used = frozenset(_ARGUMENT_USED.findall(without_comments(body)))
-    if arguments != used:
-        raise ScriptError(
-            f"commands/{name}.lua: its head has the arguments {sorted(arguments)}, "
-            f"its body reads {sorted(used)}."
-        )
     files = [(f"includes/{each}.lua", text) for each, text in included.items()]
     files.append((f"commands/{name}.lua", f"{_PARSE if arguments else ''}{body}"))
     constants_used = _rendered("".join(text for _, text in files))
     return Script(name, (("constants", constants_used), *files), arguments)
 
 
+def includes_of(source: str) -> list[str]:
+    """The includes that the head of a file names."""
+    return _INCLUDE.findall(source)
+
+
 def _include(
     folder: Traversable, file: str, source: str, included: dict[str, str], path: tuple[str, ...]
 ) -> None:
-    wanted = _INCLUDE.findall(source)
-    code = without_comments(source)
-    for name in wanted:
+    for name in includes_of(source):
         if name in path:
             raise ScriptError(f"{file}.lua: includes run in a circle: {' > '.join([*path, name])}.")
-        text = _read(folder, "includes", name)
-        defined = _DEFINED.findall(text)
-        if not any(re.search(rf"\b{each}\b", code) for each in defined):
-            raise ScriptError(f"{file}.lua includes {name} and uses nothing of it.")
         if name not in included:
+            text = _read(folder, "includes", name)
             _include(folder, f"includes/{name}", text, included, (*path, name))
             included[name] = text
-    own = set(_DEFINED.findall(source))
-    for name in set(included) - set(wanted) - {file.removeprefix("includes/")}:
-        for each in set(_DEFINED.findall(included[name])) - own:
-            if re.search(rf"(?<![\w.]){each}\(", code):
-                raise ScriptError(f"{file}.lua uses {each} and does not include {name}.")
 
 
 def commands_of(script: Script) -> frozenset[str]:

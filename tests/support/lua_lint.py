@@ -2,11 +2,13 @@
 
 luacheck itself comes from LuaRocks only. This checks each script as Redis gets it: syntax, names
 that nobody declared (Redis ends a script that meets one), declarations that nobody reads, and names
-that hide another. A declaration of a shared file must be read by one script at least.
+that hide another. A declaration of a shared file must be read by one script at least. And the head
+of each file must say what its body uses: of includes, and of arguments.
 """
 
 from __future__ import annotations
 
+import re
 import sys
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
@@ -18,6 +20,8 @@ from tree_sitter import Language, Node, Parser
 
 from producer.backend import scripts
 
+_DEFINED = re.compile(r"^local (?:function )?(\w+)", re.MULTILINE)
+_ARGUMENT_USED = re.compile(r"\bargs\.(\w+)")
 _PARSER = Parser(Language(tree_sitter_lua.language()))
 #: The globals that Redis gives a script, and what each library has in all versions we run on.
 #: https://redis.io/docs/latest/develop/programmability/lua-api/
@@ -252,6 +256,31 @@ def check(scripts: Iterable[Script]) -> list[Finding]:
     return sorted(findings | {unused for unused, anywhere in is_read.items() if not anywhere})
 
 
+def check_heads(script: scripts.Script) -> list[Finding]:
+    """What is to be mended in the heads of the files of a script."""
+    (_, *includes), (command, body) = script.parts[:-1], script.parts[-1]
+    defined = {
+        file.removeprefix("includes/").removesuffix(".lua"): set(_DEFINED.findall(text))
+        for file, text in includes
+    }
+    found = []
+    for file, text in (*includes, (command, body)):
+        code, named = scripts.without_comments(text), scripts.includes_of(text)
+        own = set(_DEFINED.findall(text))
+        for name, words in defined.items():
+            used = {word for word in words - own if re.search(rf"(?<![\w.]){word}\b", code)}
+            called = {word for word in used if re.search(rf"(?<![\w.]){word}\(", code)}
+            if name in named and not used:
+                found.append(Finding(file, 1, f"includes {name} and uses nothing of it"))
+            if name not in named and not file.endswith(f"/{name}.lua") and called:
+                found.append(Finding(file, 1, f"uses {min(called)} and does not include {name}"))
+    read = frozenset(_ARGUMENT_USED.findall(scripts.without_comments(body)))
+    if read != script.arguments:
+        said = f"the head has the arguments {sorted(script.arguments)}, the body {sorted(read)}"
+        found.append(Finding(command, 1, said))
+    return found
+
+
 def ours() -> list[Script]:
     """Every script of the producer."""
     return [Script(list(scripts.load(name).parts)) for name in scripts.names()]
@@ -259,5 +288,6 @@ def ours() -> list[Script]:
 
 if __name__ == "__main__":
     found = check(ours())
+    found += [each for name in scripts.names() for each in check_heads(scripts.load(name))]
     sys.stdout.writelines(f"{each}\n" for each in found)
     sys.exit(1 if found else 0)
