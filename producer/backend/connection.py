@@ -36,6 +36,8 @@ class Broker:
         self._redis = redis.Redis.from_url(
             self._address.url,
             decode_responses=True,
+            # Some answers have other shapes in version 2, the default of older redis-py.
+            protocol=3,
             socket_timeout=timeout,
             socket_connect_timeout=min(timeout, 5.0),
             # A PING before a command would be tried twice within each of two tries to connect,
@@ -90,10 +92,11 @@ class Broker:
         block = max(1, int(min(seconds, self._timeout / 2) * 1000))
         with self._reachable():
             answer: Any = self._redis.xread({stream: after}, count=1000, block=block)
-        if not answer:
-            return []
-        entries = answer[0][1] if isinstance(answer, list) else next(iter(answer.values()))[0]
-        return [(str(entry), dict(fields)) for entry, fields in entries]
+        return [
+            (str(entry), dict(fields))
+            for (entries,) in answer.values()
+            for entry, fields in entries
+        ]
 
     def subscribe_once(self, suffix: str) -> None:
         """Subscribe to this database's channel of kombu that ends in `suffix`, and leave."""

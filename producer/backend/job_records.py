@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from producer.backend import keys
 from producer.backend.connection import Broker
@@ -47,7 +46,7 @@ class JobRecords:
             batch = job_ids[start : start + _BATCH]
             records = self.broker.commands(("HGETALL", keys.JOB(i)) for i in batch)
             for job_id, record in zip(batch, records, strict=True):
-                jobs[job_id] = Job.from_record(job_id, _mapping(record)) if record else None
+                jobs[job_id] = Job.from_record(job_id, record) if record else None
         return jobs
 
     def newest(self, states: Iterable[JobState], limit: int) -> list[Job]:
@@ -55,7 +54,7 @@ class JobRecords:
         calls = [("ZREVRANGE", keys.STATE(s), 0, limit - 1, "WITHSCORES") for s in states]
         found: list[tuple[float, str]] = []
         for answer in self.broker.commands(calls):
-            found.extend((float(score), job_id) for job_id, score in _pairs(answer))
+            found += [(float(score), job_id) for job_id, score in answer]
         ids = [job_id for _, job_id in sorted(found, reverse=True)[:limit]]
         return [job for job in self.get_many(ids).values() if job is not None]
 
@@ -86,17 +85,3 @@ class JobRecords:
         return frozenset(
             name.removeprefix("upload.") for name in fields if name.startswith("upload.")
         )
-
-
-def _mapping(answer: Any) -> dict[str, str]:
-    """A hash as a dict, flat (RESP2) or as a map (RESP3)."""
-    if isinstance(answer, dict):
-        return answer
-    return dict(zip(answer[::2], answer[1::2], strict=True))
-
-
-def _pairs(answer: list[Any]) -> list[tuple[str, float]]:
-    """Members and scores, flat (RESP2) or as pairs (RESP3)."""
-    if not (answer and isinstance(answer[0], (list, tuple))):
-        answer = list(zip(answer[::2], answer[1::2], strict=True))
-    return [(str(entry_id), float(score)) for entry_id, score in answer]
