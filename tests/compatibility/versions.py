@@ -7,7 +7,11 @@ from pathlib import Path
 from typing import Any
 
 FOLDER = Path(__file__).parent
-VERSIONS = sorted(path.name for path in FOLDER.glob("[0-9]*"))
+#: The newest last.
+VERSIONS = sorted(
+    (path.name for path in FOLDER.glob("[0-9]*")),
+    key=lambda name: [int(number) for number in name.split(".")],
+)
 
 
 def frozen(version: str, part: str) -> Any:
