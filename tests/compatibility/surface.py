@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import click
+from pydantic import BaseModel
 
 import producer
 from producer.backend import keys
@@ -50,7 +51,6 @@ def _commands(command: click.Command, title: str) -> Iterator[tuple[str, list[st
 
 def outputs() -> dict[str, Any]:
     """The JSON Schema of a line of `--json`, by commands."""
-    job = Job.model_json_schema(mode="serialization")
     finding = {
         "type": "object",
         "properties": {
@@ -58,17 +58,26 @@ def outputs() -> dict[str, Any]:
             "ok": {"type": "boolean"},
             "message": {"type": "string"},
             # Of the check `account` only.
-            "account": Account.model_json_schema(mode="serialization"),
+            "account": _whole(Account),
         },
         "required": ["check", "ok", "message"],
     }
     finding["$defs"] = finding["properties"]["account"].pop("$defs")  # type: ignore[index]
     return {
-        "status, list, wait": job,
+        "status, list, wait": _whole(Job),
         "doctor": finding,
-        "dead list": DeadLetter.model_json_schema(mode="serialization"),
-        "recover": FoundJob.model_json_schema(mode="serialization"),
+        "dead list": _whole(DeadLetter),
+        "recover": _whole(FoundJob),
     }
+
+
+def _whole(kind: type[BaseModel]) -> dict[str, Any]:
+    """The JSON Schema of a line that shows every field, whether it is the default or not."""
+    schema = kind.model_json_schema(mode="serialization")
+    for each in (schema, *schema.get("$defs", {}).values()):
+        if "properties" in each:
+            each["required"] = sorted(each["properties"])
+    return schema
 
 
 def names() -> dict[str, Any]:
