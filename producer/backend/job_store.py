@@ -7,11 +7,10 @@ from typing import Literal
 from producer.backend import keys
 from producer.backend.connection import Argument, Broker
 from producer.backend.job_records import JobRecords
-from producer.backend.next_step import CLEANUP_AFTER, Follows, next_step
 from producer.backend.schedule import Lease
 from producer.contract.job import REFUSED, TERMINAL_STATES, JobState
 from producer.contract.request import TranscriptionRequest
-from producer.contract.stages import STAGE_OF, Stage
+from producer.contract.stages import CLEANUP_AFTER, STAGE_OF, Stage, Steps
 from producer.contract.submission import Submission
 from producer.errors import JobExists, JobNotFound, WrongState
 
@@ -99,10 +98,13 @@ class JobStore(JobRecords):
         job_id: str,
         states: Iterable[JobState],
         to: JobState,
-        follows: Follows = "",
+        steps: Steps | None = None,
         fields: Mapping[str, Argument] | None = None,
     ) -> bool:
-        """Move a job and queue it for what follows; False if the lease or the state was lost."""
+        """Move a job, with what follows by `FOLLOWS`; False if the lease or the state was lost.
+
+        Of the stages in `steps` the job waits as that says.
+        """
         return bool(
             self.broker.run(
                 "advance_job",
@@ -112,7 +114,7 @@ class JobStore(JobRecords):
                 id=job_id,
                 **{"from": list(states)},
                 to=to,
-                next_step=next_step(follows),
+                steps=dict(steps or {}),
                 lease=self._lease,
                 retention=self._retention,
                 fields=dict(fields or {}),
@@ -154,7 +156,8 @@ class JobStore(JobRecords):
                 token=lease.token,
                 id=job_id,
                 is_running=what == "running",
-                next_step={"stage": Stage.CLEANUP, "delay": _SETTLED_AFTER},
+                cleanup=Stage.CLEANUP,
+                cleanup_after=_SETTLED_AFTER,
                 fields=dict(fields or {}),
             )
         )

@@ -13,16 +13,11 @@ from pydantic import BaseModel
 from producer.backend import keys
 from producer.backend.connection import Argument, Broker
 from producer.backend.job_store import KEY_REMEMBERED
-from producer.backend.next_step import Follows, next_step
 from producer.backend.schedule import Lease
 from producer.contract.job import JobState
 from producer.contract.stages import Stage
 from producer.errors import RecoveryFailed, WaitTimeout
 
-_FOLLOWS: dict[JobState, Follows] = {
-    JobState.TRANSCRIBING: "running",
-    JobState.COLLECTING: Stage.COLLECT,
-}
 #: Seconds between two looks at how a recovery stands.
 _POLL_EVERY = 0.2
 
@@ -198,11 +193,8 @@ class Recoveries:
             fields: of its record.
         """
         state = found.outcome.state if fields is not None else None
-        follows: Follows = _FOLLOWS.get(state, "") if state else ""
-        step = next_step(follows)
-        if "stage" in step:
-            # Thousands may come back at once: they wait as entries, not as messages.
-            step |= {"delay": 0}
+        # Thousands may come back at once: they wait as entries, not as messages.
+        steps = {Stage.COLLECT: 0} if state is JobState.COLLECTING else {}
         return self._broker.run(  # type: ignore[no-any-return]
             "recover_job",
             token=lease.token,
@@ -210,7 +202,7 @@ class Recoveries:
             found=found.model_dump_json(),
             is_known=found.outcome is Outcome.KNOWN,
             state=state or "",
-            next_step=step,
+            steps=steps,
             lease=self._lease,
             retention=self._retention,
             deadline=deadline,

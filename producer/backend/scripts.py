@@ -28,7 +28,7 @@ from producer.contract.job import (
     TRANSITIONS,
 )
 from producer.contract.request import DEFAULT_PRIORITY
-from producer.contract.stages import FLEET, INBOX_LISTS, STAGE_OF, Stage
+from producer.contract.stages import FLEET, FOLLOWS, INBOX_LISTS, STAGE_OF, Stage
 from producer.contract.submission import ANY_AUDIO
 
 LUA = resources.files("producer.backend") / "lua"
@@ -75,6 +75,7 @@ def constants() -> Mapping[str, object]:
         "QUEUES": {stage: stage.queue for stage in Stage},
         "LISTS": {stage: stage.list for stage in Stage},
         "INBOX_LISTS": INBOX_LISTS,
+        "FOLLOWS": dict(FOLLOWS),
         "STAGE_OF": dict(STAGE_OF),
         "FLEET": FLEET,
         "ANY_AUDIO": ANY_AUDIO,

@@ -1,11 +1,12 @@
-"""The stages of the pipeline: the names of their Celery tasks and of the queues in Redis.
+"""The stages of the pipeline: the names of their tasks and queues, and which follows a state.
 
-Lua gets the names from here; tests check that docs and compose have the same.
+Lua gets all of that from here; tests check that docs and compose have the same.
 """
 
 from collections.abc import Mapping
 from enum import StrEnum
 from types import MappingProxyType
+from typing import Literal
 
 from producer.contract.job import JobState
 
@@ -67,14 +68,32 @@ _QUEUE_OF: Mapping[Stage, str] = MappingProxyType(
 #: Each queue once, the control queue first.
 QUEUES = tuple(dict.fromkeys(_QUEUE_OF.values()))
 
+#: How a job waits for a stage:
+#:   "turn"     in the fair queue of its state, for its tenant's turn; "first" before all tenants
+#:   "message"  for the worker that gets the message, which is sent at once
+#:   "running"  among the running jobs, all of which the poll watches
+#:   "none"     not at all: the caller goes on under its lease, or the stage is not wanted
+#:   a number   as an entry that is due in so many seconds; after an end there is no other way
+Wait = Literal["turn", "first", "message", "running", "none"] | float
+Steps = Mapping[Stage, Wait]
+
+#: Seconds from a job's completion to its cleanup. Redis writes to its disk every second or two:
+#: should it lose what came after, the result must still be there to be fetched again.
+CLEANUP_AFTER = 2.0
+#: What follows as a job enters a state, by whatever way: the stages and how it waits for each. Who
+#: moves the job may say otherwise of a stage.
+FOLLOWS: Mapping[JobState, Steps] = MappingProxyType(
+    {
+        JobState.QUEUED: {Stage.UPLOAD: "turn"},
+        JobState.UPLOADING: {Stage.UPLOAD: "none"},
+        JobState.READY: {Stage.START: "turn"},
+        JobState.STARTING: {Stage.START: "message"},
+        JobState.TRANSCRIBING: {Stage.POLL: "running"},
+        JobState.COLLECTING: {Stage.COLLECT: "message"},
+        JobState.COMPLETED: {Stage.CLEANUP: CLEANUP_AFTER},
+    }
+)
 #: The stage that a job waits for, or is at, in each state that is not terminal.
 STAGE_OF: Mapping[JobState, Stage] = MappingProxyType(
-    {
-        JobState.QUEUED: Stage.UPLOAD,
-        JobState.UPLOADING: Stage.UPLOAD,
-        JobState.READY: Stage.START,
-        JobState.STARTING: Stage.START,
-        JobState.TRANSCRIBING: Stage.POLL,
-        JobState.COLLECTING: Stage.COLLECT,
-    }
+    {state: next(iter(steps)) for state, steps in FOLLOWS.items() if not state.is_terminal}
 )

@@ -81,7 +81,7 @@ def test_large_work_beyond_the_limit_is_due_by_itself_before_long(
         run_leased(offline, HANDLERS[Stage.UPLOAD], lease, limit_of(offline, Stage.UPLOAD))
     assert stack.scheduled() == ["upload:one"]
     # Another worker may have it then; within a minute, for this waits until it is due.
-    acquired_work(offline, Stage.UPLOAD, "one").advance(JobState.READY, "ready")
+    acquired_work(offline, Stage.UPLOAD, "one").advance(JobState.READY)
     assert stack.scheduled() == []
 
 

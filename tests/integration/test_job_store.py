@@ -60,7 +60,7 @@ def bring_to(stack: Stack, schedule: Schedule, name: str, state: JobState) -> Le
     lease = acquire(schedule, Stage.UPLOAD, name)
     if state is JobState.UPLOADING:
         return lease
-    assert stack.store.advance(lease, name, [JobState.UPLOADING], JobState.READY, "ready")
+    assert stack.store.advance(lease, name, [JobState.UPLOADING], JobState.READY)
     if state is JobState.READY:
         return lease
     assert stack.broker.run(
@@ -75,15 +75,12 @@ def bring_to(stack: Stack, schedule: Schedule, name: str, state: JobState) -> Le
         name,
         [JobState.STARTING],
         JobState.TRANSCRIBING,
-        "running",
-        {"result_uri": "s3://b/k"},
+        fields={"result_uri": "s3://b/k"},
     )
     poll = acquire(schedule, Stage.POLL, FLEET)
     if state is JobState.TRANSCRIBING:
         return poll
-    assert stack.store.advance(
-        poll, name, [JobState.TRANSCRIBING], JobState.COLLECTING, Stage.COLLECT
-    )
+    assert stack.store.advance(poll, name, [JobState.TRANSCRIBING], JobState.COLLECTING)
     collect = schedule.acquire(Stage.COLLECT, name)
     assert collect is not None
     return collect
@@ -147,10 +144,10 @@ def test_a_stalled_entry_goes_to_another_worker_which_fences_off_the_first(
     assert current.stalled_count == 1
     # The first one wakes up late: nothing it does has an effect.
     assert schedule.extend([lost, current]) == [False, True]
-    assert not stack.store.advance(lost, "one", [JobState.UPLOADING], JobState.READY, "ready")
+    assert not stack.store.advance(lost, "one", [JobState.UPLOADING], JobState.READY)
     assert not schedule.release(lost, 0)
     assert stack.client.get("one").state is JobState.UPLOADING
-    assert stack.store.advance(current, "one", [JobState.UPLOADING], JobState.READY, "ready")
+    assert stack.store.advance(current, "one", [JobState.UPLOADING], JobState.READY)
 
 
 def test_an_entry_whose_lease_is_extended_is_not_dispatched(
@@ -223,7 +220,7 @@ def test_the_poll_is_one_entry_and_stays_while_something_runs(
     # It believes that nothing runs any more, but something was started meanwhile.
     assert schedule.complete(poll)
     again = acquire(schedule, Stage.POLL, FLEET)
-    assert stack.store.advance(again, "one", [JobState.TRANSCRIBING], JobState.COLLECTING, "")
+    assert stack.store.advance(again, "one", [JobState.TRANSCRIBING], JobState.COLLECTING)
     assert schedule.complete(again)
     assert schedule.dispatch(room=10) == []
 
@@ -327,7 +324,7 @@ def test_retry_is_a_new_attempt_of_what_ended_badly_only(stack: Stack, schedule:
         stack.client.retry("other")
     lease = acquire(schedule, Stage.UPLOAD, "one")
     fields = {"error.code": "Empty", "error.message": "It is empty.", "error.stage": "upload"}
-    assert stack.store.advance(lease, "one", [JobState.UPLOADING], JobState.FAILED, "", fields)
+    assert stack.store.advance(lease, "one", [JobState.UPLOADING], JobState.FAILED, fields=fields)
     failed = stack.client.get("one")
     assert failed.error is not None
     assert failed.error.message == "It is empty."
@@ -460,7 +457,7 @@ def test_a_key_is_reserved_until_its_job_can_write_there_no_more(
     assert stack.store.reserve_key("talk", "one") == ""
     assert stack.store.reserve_key("other", "two") == ""
     assert stack.store.reserve_key("talk", "two") == "one"
-    assert stack.store.advance(upload, "one", [JobState.UPLOADING], JobState.READY, "ready")
+    assert stack.store.advance(upload, "one", [JobState.UPLOADING], JobState.READY)
     stack.client.cancel("one")
     assert stack.store.reserve_key("talk", "two") == "one", "its cleanup may delete there"
     stack.store.record_cleanup(acquire(schedule, Stage.CLEANUP, "one"))

@@ -33,7 +33,7 @@ def upload(worker: Context, stack: Stack, name: str = "one", **options: Any) -> 
 def collecting(worker: Context, stack: Stack, **options: Any) -> Work:
     """The work of a collect, with all objects of its job beside the key."""
     work = upload(worker, stack, **options)
-    work.advance(JobState.READY, "ready", media_uri=uploading.upload_audio(work))
+    work.advance(JobState.READY, media_uri=uploading.upload_audio(work))
     until(lambda: "one" in worker.admission.capacity.admit())
     start = acquired_work(worker, Stage.START, "one")
     fields = starting.start_or_adopt(start)
@@ -46,7 +46,7 @@ def transcribed(worker: Context, stack: Stack, **options: Any) -> Work:
     """The work of a cleanup, with all objects of its job beside the key."""
     collect = collecting(worker, stack, **options)
     files = {"json": "", "aws.srt": "", "aws.vtt": ""}
-    collect.advance(JobState.COMPLETED, Stage.CLEANUP, files=json.dumps(files))
+    collect.advance(JobState.COMPLETED, files=json.dumps(files))
     return acquired_work(worker, Stage.CLEANUP, "one")
 
 
@@ -109,7 +109,7 @@ def test_audio_that_another_job_uses_by_now_is_not_deleted(stack: Stack, worker:
     # The other finds the same bytes at the key, so it uploads nothing.
     uploading.upload_audio(upload(worker, stack, "two"))
     stack.client.retry("one")
-    acquired_work(worker, Stage.COLLECT, "one").advance(JobState.COMPLETED, Stage.CLEANUP)
+    acquired_work(worker, Stage.COLLECT, "one").advance(JobState.COMPLETED)
     with pytest.raises(Transient, match="in use by job two"):
         cleaning.Cleanup().run(acquired_work(worker, Stage.CLEANUP, "one"))
     assert KEY in stack.objects()
@@ -128,7 +128,7 @@ def test_audio_of_others_at_the_key_is_not_deleted(stack: Stack, worker: Context
 
 def test_a_start_whose_answer_was_lost_finds_its_own_objects(stack: Stack, worker: Context) -> None:
     work = upload(worker, stack, subtitles={"formats": ["srt"]})
-    work.advance(JobState.READY, "ready", media_uri=uploading.upload_audio(work))
+    work.advance(JobState.READY, media_uri=uploading.upload_audio(work))
     until(lambda: "one" in worker.admission.capacity.admit())
     start = acquired_work(worker, Stage.START, "one")
     starting.start_or_adopt(start)

@@ -111,11 +111,11 @@ def start(stack: Stack, schedule: Schedule, name: str) -> None:
     assert (Stage.UPLOAD, name) in schedule.dispatch(room=10)
     lease = schedule.acquire(Stage.UPLOAD, name)
     assert lease is not None
-    assert stack.store.advance(lease, name, [JobState.UPLOADING], JobState.READY, "ready")
+    assert stack.store.advance(lease, name, [JobState.UPLOADING], JobState.READY)
     assert FairQueues(stack.broker).admit(1) == [name]
     lease = schedule.acquire(Stage.START, name)
     assert lease is not None
-    assert stack.store.advance(lease, name, [JobState.STARTING], JobState.TRANSCRIBING, "running")
+    assert stack.store.advance(lease, name, [JobState.STARTING], JobState.TRANSCRIBING)
 
 
 def test_a_job_that_starts_while_others_run_is_polled_soon(

@@ -194,7 +194,7 @@ class ScheduleMachine(RuleBasedStateMachine, BothSides):
         lease = lost[pick % len(lost)]
         name = NAMES[what % len(NAMES)] if lease.entry_id == FLEET else lease.entry_id
         before = contents.read(self.redis)
-        to, follows = MOVES.get(lease.stage, FAILS)[0]
+        to, steps = MOVES.get(lease.stage, FAILS)[0]
         for answer in (
             *self.schedule.extend([lease]),
             self.schedule.release(lease, 0, seen="something"),
@@ -207,7 +207,7 @@ class ScheduleMachine(RuleBasedStateMachine, BothSides):
             self.store.start_new_attempt(lease),
             self.store.settle(lease, name, "running"),
             self.store.settle(lease, name, "ended"),
-            self.store.advance(lease, name, [*JobState], to, follows, {"result_uri": "stale"}),
+            self.store.advance(lease, name, [*JobState], to, steps, {"result_uri": "stale"}),
         ):
             assert not answer
             assert contents.read(self.redis) == before

@@ -34,7 +34,7 @@ def completed(queues: FairQueues, names: list[str]) -> None:
     for name in names:
         lease = queues.collect(name)
         states = [JobState.COLLECTING]
-        assert queues.store.advance(lease, name, states, JobState.COMPLETED, Stage.CLEANUP)
+        assert queues.store.advance(lease, name, states, JobState.COMPLETED)
 
 
 def all_are_due(stack: Stack) -> None:
@@ -112,5 +112,5 @@ def test_starts_of_a_worker_that_was_killed_go_before_new_ones(
         lease = queues.schedule.acquire(Stage.START, name)
         assert lease is not None
         states = [JobState.STARTING]
-        assert queues.store.advance(lease, name, states, JobState.TRANSCRIBING, "running")
+        assert queues.store.advance(lease, name, states, JobState.TRANSCRIBING)
     assert admitted() == names[len(first) : 2 * len(first)]

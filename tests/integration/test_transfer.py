@@ -170,7 +170,7 @@ def test_an_upload_whose_answer_was_lost_is_not_sent_again(stack: Stack, worker:
     assert content(worker.storage, uri) == (stack.audio / "silence.wav").read_bytes()
     # S3's client tried once more; S3 said that the object is there, and it is ours.
     assert stack.account()["calls"]["PutObject"]["count"] == 2
-    upload.advance(JobState.READY, "ready", media_uri=uri)
+    upload.advance(JobState.READY, media_uri=uri)
 
 
 class SlowS3(BaseHTTPRequestHandler):

@@ -50,7 +50,7 @@ def test_a_record_has_such_first_states_only_as_the_table_has(stack: Stack) -> N
             found="{}",
             is_known=False,
             state=state,
-            next_step={},
+            steps={},
             lease=LEASE,
             retention=3600,
             deadline=3600,

@@ -89,7 +89,7 @@ WORKERS = (
         "producer/backend/lua/commands/admit_jobs.lua",
         "",
         "redis.call('HLEN', KEY.lease .. stage)",
-        "live_and_stalled(stage, at)",
+        "redis.call('ZCOUNT', KEY.schedule .. stage, text(at), '+inf')",
         _STALLED + "test_starts_of_a_worker_that_was_killed_go_before_new_ones",
     ),
     Protection(
@@ -411,8 +411,8 @@ LOSS = (
         _RECOVER + "test_what_was_paid_for_comes_back_whole",
     ),
     Protection(
-        "producer/backend/lua/includes/next_step.lua",
-        "follow",
+        "producer/backend/lua/includes/states.lua",
+        "wait_for",
         "enter_running(...)",
         "tostring(enter_running)",
         _RECOVER + "test_what_still_runs_is_awaited_and_not_started_again",

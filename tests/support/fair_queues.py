@@ -52,7 +52,7 @@ class FairQueues:
             lease = self.schedule.acquire(Stage.UPLOAD, name)
             assert lease is not None
             states = [JobState.UPLOADING]
-            assert self.store.advance(lease, name, states, JobState.READY, "ready")
+            assert self.store.advance(lease, name, states, JobState.READY)
         return names
 
     def _queued(self) -> int:
@@ -77,21 +77,21 @@ class FairQueues:
         lease = self.schedule.acquire(Stage.START, name)
         assert lease is not None
         states = [JobState.STARTING]
-        assert self.store.advance(lease, name, states, JobState.READY, "ready-first")
+        assert self.store.advance(lease, name, states, JobState.READY, {Stage.START: "first"})
 
     def collect(self, name: str, **fields: str) -> Lease:
         """Let Transcribe do a job that is STARTING; returns the lease of its collect entry."""
         start = self.schedule.acquire(Stage.START, name)
         assert start is not None
         moved = self.store.advance(
-            start, name, [JobState.STARTING], JobState.TRANSCRIBING, "running", fields
+            start, name, [JobState.STARTING], JobState.TRANSCRIBING, fields=fields
         )
         assert moved
         self.schedule.dispatch(1)
         poll = self.schedule.acquire(Stage.POLL, FLEET)
         assert poll is not None
         states = [JobState.TRANSCRIBING]
-        assert self.store.advance(poll, name, states, JobState.COLLECTING, Stage.COLLECT)
+        assert self.store.advance(poll, name, states, JobState.COLLECTING)
         assert self.schedule.complete(poll)
         collect = self.schedule.acquire(Stage.COLLECT, name)
         assert collect is not None

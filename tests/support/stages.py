@@ -64,7 +64,7 @@ def uploaded(worker: Context, stack: Stack, name: str = "one", **options: Any) -
     """The work of an upload that has just been done."""
     stack.client.submit(stack.sample("silence.wav"), name=name, **options)
     upload = acquired_work(worker, Stage.UPLOAD, name)
-    upload.advance(JobState.READY, "ready", media_uri=uploading.upload_audio(upload))
+    upload.advance(JobState.READY, media_uri=uploading.upload_audio(upload))
     return upload
 
 
@@ -102,7 +102,7 @@ def collect_once(worker: Context, name: str) -> None:
 
 def end_transcription(worker: Context, start: Work, **fields: str) -> None:
     """Let the poll see that a job that was just started has ended: it is to be collected."""
-    start.advance(JobState.TRANSCRIBING, "running", **fields)
+    start.advance(JobState.TRANSCRIBING, **fields)
     poll = acquired_work(worker, Stage.POLL, FLEET)
-    poll.advance_other(worker.store.get(start.job.id), JobState.COLLECTING, Stage.COLLECT)
+    poll.advance_other(worker.store.get(start.job.id), JobState.COLLECTING)
     poll.complete()

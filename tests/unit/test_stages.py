@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from producer.contract.job import TERMINAL_STATES, JobState
-from producer.contract.stages import QUEUES, STAGE_OF, Stage
+from producer.contract.stages import FOLLOWS, QUEUES, STAGE_OF, Stage
 
 ROOT = Path(__file__).parents[2]
 NAME = re.compile(r"\btranscription\.[a-z]+")
@@ -31,6 +31,13 @@ def test_task_and_queue_names_stay() -> None:
 
 def test_every_state_that_is_not_terminal_has_a_stage() -> None:
     assert set(STAGE_OF) == set(JobState) - TERMINAL_STATES
+
+
+def test_what_follows_an_end_waits_as_entries() -> None:
+    """No message: a thousand jobs may end at once, as when they are cancelled."""
+    waits = [wait for state in TERMINAL_STATES for wait in FOLLOWS.get(state, {}).values()]
+    assert waits
+    assert all(isinstance(wait, float) for wait in waits)
 
 
 @pytest.mark.parametrize("path", DOCS, ids=lambda path: path.name)

@@ -10,11 +10,10 @@ import structlog
 
 from producer.backend.connection import Argument
 from producer.backend.job_store import error_fields
-from producer.backend.next_step import Follows
 from producer.backend.rate_limiter import Operation
 from producer.backend.schedule import Lease, clock
 from producer.contract.job import Job, JobState
-from producer.contract.stages import Stage
+from producer.contract.stages import Stage, Steps
 from worker.account.calls import rate_limited
 from worker.aws.transcribe import Gate
 from worker.errors import Permanent
@@ -63,22 +62,22 @@ class Work:
             raise LeaseLost
         return self._job
 
-    def advance(self, to: JobState, follows: Follows = "", **fields: Argument) -> None:
-        """Move the job on, and queue it for what follows."""
-        self.advance_other(self.job, to, follows, **fields)
+    def advance(self, to: JobState, steps: Steps | None = None, /, **fields: Argument) -> None:
+        """Move the job on, with what follows by `FOLLOWS`; of the stages in `steps`, by that."""
+        self.advance_other(self.job, to, steps, **fields)
 
     def enter(self, to: JobState, **fields: str) -> None:
         """Move the job on, and go on with it under the same lease."""
-        self.advance(to, "stays", **fields)
+        self.advance(to, {self.lease.stage: "none"}, **fields)
         moved = {"state": to.value, f"at.{to}": str(self.lease.acquired_at)} | fields
         self.lease = replace(self.lease, record=self.lease.record | moved)
         self._job = Job.from_record(self.lease.entry_id, self.lease.record)
 
     def advance_other(
-        self, job: Job, to: JobState, follows: Follows = "", **fields: Argument
+        self, job: Job, to: JobState, steps: Steps | None = None, /, **fields: Argument
     ) -> None:
         """The same for another job than the leased one: the poll moves those that have ended."""
-        moved = self.worker.store.advance(self.lease, job.id, [job.state], to, follows, fields)
+        moved = self.worker.store.advance(self.lease, job.id, [job.state], to, steps, fields)
         if not moved:
             raise LeaseLost
         log.info("job.moved", job_id=job.id, state=to.value)
@@ -87,7 +86,7 @@ class Work:
         """Fail a job: whatever stage fails one does it here."""
         fields = error_fields(code, message, self.lease.stage.value)
         if not self.worker.store.advance(
-            self.lease, job.id, _ACTIVE_STATES, JobState.FAILED, "", fields
+            self.lease, job.id, _ACTIVE_STATES, JobState.FAILED, None, fields
         ):
             raise LeaseLost
         log.warning("job.failed", job_id=job.id, code=code, reason=message)

@@ -8,10 +8,9 @@ from pathlib import Path
 import structlog
 
 from producer.backend.connection import Argument
-from producer.backend.next_step import Follows
 from producer.contract.job import JobState
 from producer.contract.s3_uri import S3Uri
-from producer.contract.stages import Stage
+from producer.contract.stages import Stage, Steps
 from producer.errors import BadTranscript
 from producer.transcript.transcript import Transcript
 from worker.aws.document_head import HEAD_BYTES, job_named_in
@@ -184,7 +183,7 @@ def advance_without_result(work: Work) -> None:
     unrecorded = job.result_uri is None
     if isinstance(status, Running) or (isinstance(status, Done) and unrecorded):
         fields = adopted(work, status)
-        work.advance(JobState.TRANSCRIBING, "running", **fields)
+        work.advance(JobState.TRANSCRIBING, **fields)
     elif isinstance(status, Done) and work.waited < _RESULT_COMES_WITHIN:
         raise ResultMissing("The Transcribe job has just ended.")
     elif work.worker.store.start_new_attempt(work.lease):
@@ -206,5 +205,5 @@ def complete(work: Work, files: dict[str, Path], not_written: Sequence[str] = ()
     }
     if not_written:
         fields["not_written"] = json.dumps(not_written)
-    follows: Follows = Stage.CLEANUP if work.job.request.cleanup else ""
-    work.advance(JobState.COMPLETED, follows, **fields)
+    steps: Steps = {} if work.job.request.cleanup else {Stage.CLEANUP: "none"}
+    work.advance(JobState.COMPLETED, steps, **fields)

@@ -164,7 +164,7 @@ def advance_ended(work: Work, job: Job, outcome: Status | None) -> None:
         else:
             # Somebody may have deleted the job once it had ended; its result was paid for.
             fields = fields if outcome else {"gone": "yes"}
-            work.advance_other(job, JobState.COLLECTING, Stage.COLLECT, **fields)
+            work.advance_other(job, JobState.COLLECTING, **fields)
     except LeaseLost:
         if work.guard.lost.is_set():
             raise
@@ -182,6 +182,6 @@ def _done(work: Work, job: Job, done: Done) -> dict[str, str]:
 def _failed(work: Work, job: Job, outcome: Failed) -> None:
     if outcome.is_internal and job.attempt < MAX_ATTEMPTS:
         log.warning("job.restarted", job_id=job.id, attempt=job.attempt + 1, reason=outcome.reason)
-        work.advance_other(job, JobState.READY, "ready", attempt=job.attempt + 1, **_NEW)
+        work.advance_other(job, JobState.READY, attempt=job.attempt + 1, **_NEW)
     else:
         work.fail(job, TRANSCRIPTION_FAILED, f"Amazon Transcribe: {outcome.reason}")

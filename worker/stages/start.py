@@ -33,7 +33,7 @@ class Start(Handler):
         except SlotsFull as error:
             log.info("account.full", reason=error.message)
             work.worker.admission.full()
-            work.advance(JobState.READY, "ready-first")
+            work.advance(JobState.READY, {Stage.START: "first"})
         else:
             advance_started(work, fields)
 
@@ -85,7 +85,7 @@ def start_or_adopt(work: Work) -> dict[str, str]:
 def advance_started(work: Work, fields: dict[str, str]) -> None:
     """Record that Transcribe has the job; if it was stopped meanwhile, keep its slot to its end."""
     try:
-        work.advance(JobState.TRANSCRIBING, "running", **fields)
+        work.advance(JobState.TRANSCRIBING, **fields)
     except LeaseLost:
         if not work.worker.store.settle(work.lease, work.job.id, "running", fields):
             raise

@@ -80,7 +80,7 @@ def advance_uploaded(work: Work, media_uri: S3Uri) -> None:
             have put into S3 is deleted.
     """
     try:
-        work.advance(JobState.READY, "ready", media_uri=media_uri)
+        work.advance(JobState.READY, media_uri=media_uri)
     except LeaseLost:
         job = work.worker.store.get_many([work.job.id])[work.job.id]
         if not work.job.request.is_on_s3 and job is not None and _is_cleaned(job):

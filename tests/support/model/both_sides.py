@@ -8,12 +8,11 @@ import pytest
 import redis
 
 from producer.backend import keys
-from producer.backend.next_step import Follows
 from producer.backend.running import RunningJobs
 from producer.backend.schedule import Lease, Schedule
 from producer.contract.job import TERMINAL_STATES, JobState
 from producer.contract.request import TranscriptionRequest
-from producer.contract.stages import FLEET, STAGE_OF, Stage
+from producer.contract.stages import FLEET, STAGE_OF, Stage, Steps
 from producer.errors import WrongState
 from tests.support.fair_queues import FairQueues
 from tests.support.model.comparison import Comparison
@@ -26,20 +25,21 @@ LEASE = 600.0
 #: Exact binary fractions, so that virtual time is exact, too.
 WEIGHTS = {"alice": 4.0, "bob": 0.5}
 NAMES = ["one", "two", "three", "four", "five", "six"]
-#: What a worker may do with a job at each stage: the state it enters, and what follows.
-MOVES: dict[Stage, list[tuple[JobState, Follows]]] = {
-    Stage.UPLOAD: [(JobState.READY, "ready")],
-    Stage.START: [(JobState.TRANSCRIBING, "running"), (JobState.READY, "ready-first")],
-    Stage.POLL: [(JobState.COLLECTING, Stage.COLLECT), (JobState.READY, "ready")],
+#: What a worker may do with a job at each stage: the state it enters, and how it waits for stages
+#: other than it would anyhow.
+MOVES: dict[Stage, list[tuple[JobState, Steps]]] = {
+    Stage.UPLOAD: [(JobState.READY, {})],
+    Stage.START: [(JobState.TRANSCRIBING, {}), (JobState.READY, {Stage.START: "first"})],
+    Stage.POLL: [(JobState.COLLECTING, {}), (JobState.READY, {})],
     Stage.COLLECT: [
-        (JobState.COMPLETED, Stage.CLEANUP),
-        (JobState.COMPLETED, ""),
-        (JobState.TRANSCRIBING, "running"),
+        (JobState.COMPLETED, {}),
+        (JobState.COMPLETED, {Stage.CLEANUP: "none"}),
+        (JobState.TRANSCRIBING, {}),
     ],
 }
 #: The same for a collect that searches the result of a missing job.
-FOUND: list[tuple[JobState, Follows]] = [(JobState.COLLECTING, "stays")]
-FAILS: list[tuple[JobState, Follows]] = [(JobState.FAILED, "")]
+FOUND: list[tuple[JobState, Steps]] = [(JobState.COLLECTING, {Stage.COLLECT: "none"})]
+FAILS: list[tuple[JobState, Steps]] = [(JobState.FAILED, {})]
 #: To any state it takes fewer.
 MAX_STEPS = 20
 ACTIVE = [state for state in JobState if not state.is_terminal]
@@ -172,8 +172,8 @@ class BothSides:
                 self.model.record_cleanup(name)
             elif state.is_terminal:
                 # It was stopped while AWS had it, so it goes on no more.
-                to, follows = MOVES[lease.stage][0]
-                assert not self.store.advance(lease, name, ACTIVE, to, follows)
+                to, steps = MOVES[lease.stage][0]
+                assert not self.store.advance(lease, name, ACTIVE, to, steps)
                 runs = lease.stage is Stage.START and way % 2 == 1
                 what: Any = "running" if runs else "ended"
                 assert self.store.settle(lease, name, what)
@@ -181,10 +181,11 @@ class BothSides:
             else:
                 searches = lease.stage is Stage.COLLECT and state is JobState.TRANSCRIBING
                 moves = FOUND if searches else FAILS if fails else MOVES[lease.stage]
-                to, follows = moves[way % len(moves)]
-                fields = {"result_uri": "s3://bucket/key"} if follows == "running" else {}
-                assert self.store.advance(lease, name, [state], to, follows, fields)
-                self.model.advance(lease.stage, name, to, follows)
+                to, steps = moves[way % len(moves)]
+                runs = to is JobState.TRANSCRIBING
+                fields = {"result_uri": "s3://bucket/key"} if runs else {}
+                assert self.store.advance(lease, name, [state], to, steps, fields)
+                self.model.advance(lease.stage, name, to, steps)
 
     def bring(self, pick: int, goal: JobState) -> str:
         """Bring a job to a state, if it gets there; returns which."""

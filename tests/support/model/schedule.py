@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from producer.contract.job import JobState
-from producer.contract.stages import FLEET, Stage
+from producer.contract.stages import FLEET, Stage, Steps
 from tests.support.model.entries import SENT, WAITS, Entries
 from tests.support.model.fair_queue import FairQueue
 
@@ -87,20 +87,21 @@ class ScheduleModel:
         if self.running:
             self.entries.wait(Stage.POLL, FLEET, 0)
 
-    def advance(self, stage: Stage, name: str, to: JobState, follows: str) -> None:
-        goes_on = follows == "stays" or (stage is Stage.POLL and follows == Stage.COLLECT)
+    def advance(self, stage: Stage, name: str, to: JobState, steps: Steps) -> None:
+        goes_on = stage in steps and steps[stage] == "none"
+        goes_on = goes_on or (stage is Stage.POLL and to is JobState.COLLECTING)
         self._leave(stage, name, stays=goes_on)
         self._enter(name, to)
-        if follows == "ready":
-            self.ready.add(*self.jobs[name].request[:2], name)
-        elif follows == "ready-first":
+        if to is JobState.READY and Stage.START in steps:
             self.first.append(name)
-        elif follows == "running":
+        elif to is JobState.READY:
+            self.ready.add(*self.jobs[name].request[:2], name)
+        elif to is JobState.TRANSCRIBING:
             self._enter_running(name)
-        elif follows == Stage.CLEANUP:
+        elif to is JobState.COLLECTING and Stage.COLLECT not in steps:
+            self.entries.send(Stage.COLLECT, name)
+        elif to is JobState.COMPLETED and Stage.CLEANUP not in steps:
             self.entries.wait(Stage.CLEANUP, name, RESULT_LASTS)
-        elif follows and follows != "stays":
-            self.entries.send(Stage(follows), name)
 
     def collect_missing(self, names: list[str]) -> list[str]:
         """Returns those to ask AWS for."""

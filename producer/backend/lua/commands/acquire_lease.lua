@@ -22,7 +22,7 @@ if args.of_job then
     remove(stage, id)
     return nil
   end
-  if args.on_start[state] then move(id, state, args.on_start[state], at) end
+  if args.on_start[state] then move(id, state, args.on_start[state], at, {}) end
   record = redis.call('HGETALL', KEY.job .. id)
 end
 local token = next_token(at)

@@ -3,7 +3,6 @@
 --- @include clock
 --- @include fair_queue
 --- @include limiter
---- @include messages
 --- @include states
 --- @arg slots string: the account's slots, as a limit
 --- @arg start_rate string: starts a second, as a limit
@@ -28,8 +27,7 @@ local admitted = {}
 while #admitted < math.min(free, most) do
   local id = next_waiting('READY', args.weights)
   if not id then break end
-  move(id, 'READY', 'STARTING', at)
-  dispatch(stage, id, at, args.lease)
+  move(id, 'READY', 'STARTING', at, {lease = args.lease})
   admitted[#admitted + 1] = id
 end
 return admitted

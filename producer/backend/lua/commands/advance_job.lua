@@ -1,7 +1,6 @@
 --- Move a job to its next state, with what follows, if the caller still has the lease.
 --- @include clock
 --- @include leases
---- @include next_step
 --- @include running
 --- @include states
 --- @arg stage string: the stage of the caller's lease
@@ -10,7 +9,7 @@
 --- @arg id string: the job
 --- @arg from string[]: the states that the caller expects
 --- @arg to string: the state to enter
---- @arg next_step object: what follows, see `next_step`
+--- @arg steps object: stage -> how to wait for it, other than what follows the state anyway
 --- @arg lease number: seconds
 --- @arg retention number: seconds that an ended job is kept
 --- @arg fields object: fields of the record
@@ -26,8 +25,8 @@ local at = now()
 if args.entry ~= id then
   -- A worker may be looking for the result of a running job. Where that is what follows, it begins anew, and
   -- the workers that it cost still count.
-  if args.next_step.stage ~= STAGE_OF.COLLECTING then remove(STAGE_OF.COLLECTING, id) end
-elseif not args.next_step.stays then
+  if not FOLLOWS[args.to] or not FOLLOWS[args.to][STAGE_OF.COLLECTING] then remove(STAGE_OF.COLLECTING, id) end
+elseif args.steps[args.stage] ~= 'none' then
   remove(args.stage, id)
 end
 if state == 'TRANSCRIBING' then
@@ -35,6 +34,5 @@ if state == 'TRANSCRIBING' then
   leave_running(id)
 end
 set_fields(id, args.fields)
-move(id, state, args.to, at, args.retention)
-follow(id, args.next_step, at, args.lease)
+move(id, state, args.to, at, {lease = args.lease, retention = args.retention, steps = args.steps})
 return 1

@@ -11,5 +11,5 @@ if redis.call('EXISTS', key) == 1 then return 0 end
 local at = now()
 redis.call('HSET', key, 'request', args.request, 'attempt', '1', 'at.QUEUED', text(at))
 set_fields(args.id, args.fields)
-enter_state(args.id, 'FAILED', at, args.retention)
+enter_state(args.id, 'FAILED', at, {retention = args.retention})
 return 1

@@ -1,14 +1,13 @@
 --- Note what was found of a job that Redis has forgotten, and record it, unless it has a record by now.
 --- @include clock
 --- @include leases
---- @include next_step
 --- @include states
 --- @arg token string: the fencing token of the recovery
 --- @arg id string: the job
 --- @arg found string: what was found, as JSON
 --- @arg is_known boolean: note the job because it has a record
 --- @arg state string: the state to record it in, or '' to record nothing
---- @arg next_step object: what follows, see `next_step`
+--- @arg steps object: stage -> how to wait for it, other than what follows the state anyway
 --- @arg lease number: seconds
 --- @arg retention number: seconds that an ended job is kept
 --- @arg deadline number: seconds
@@ -26,7 +25,6 @@ local at = now()
 redis.call('HSET', key, 'attempt', '1', 'at.QUEUED', text(at))
 set_fields(id, args.fields)
 set_deadline(id, at, args.deadline)
-enter_state(id, args.state, at, args.retention)
+enter_state(id, args.state, at, {lease = args.lease, retention = args.retention, steps = args.steps})
 if args.key ~= '' then redis.call('SET', KEY.key .. args.key, id, 'NX', 'EX', args.key_seconds) end
-follow(id, args.next_step, at, args.lease)
 return 'noted'

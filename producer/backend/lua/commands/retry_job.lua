@@ -2,7 +2,6 @@
 --- made nothing, start a new attempt in the same record. A worker that finds nothing to fetch starts one.
 --- @include attempts
 --- @include clock
---- @include leases
 --- @include states
 --- @arg id string: the job
 --- @arg deadline number: seconds
@@ -31,8 +30,7 @@ redis.call('HDEL', key, 'error.code', 'error.message', 'error.stage', 'deadline_
 set_deadline(id, at, args.deadline)
 if is_made then
   redis.call('HDEL', key, 'cleaned_at', 'cleanup_error')
-  move(id, state, 'COLLECTING', at)
-  wait_until(STAGE_OF.COLLECTING, id, at)
+  move(id, state, 'COLLECTING', at, {steps = {[STAGE_OF.COLLECTING] = 0}})
 else
   start_attempt(id, state, at)
 end

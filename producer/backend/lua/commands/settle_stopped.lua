@@ -8,7 +8,8 @@
 --- @arg token string: the fencing token
 --- @arg id string: the job
 --- @arg is_running boolean: whether Transcribe has it still
---- @arg next_step object: `stage` and `delay` of what follows once Transcribe has it no more
+--- @arg cleanup string: the stage that cleans up
+--- @arg cleanup_after number: seconds until that is due, once Transcribe has it no more
 --- @arg fields object: fields of the record
 --- @returns 1, or 0 if the caller lost the lease
 local id = args.id
@@ -20,6 +21,6 @@ if args.is_running then
   enter_running(id, at)
 else
   leave_running(id)
-  wait_until(args.next_step.stage, id, at + args.next_step.delay)
+  wait_until(args.cleanup, id, at + args.cleanup_after)
 end
 return 1

@@ -23,10 +23,7 @@ local at = now()
 dequeue(id)
 for _, stage in ipairs(args.drops) do remove(stage, id) end
 set_fields(id, args.fields)
-move(id, state, to, at, args.retention)
 local delay = args.cleanup_after[state]
-if delay then
-  local is_quick = delay == 0 and not was_at_transcribe(id)
-  wait_until(args.cleanup, id, is_quick and at - AHEAD or at + delay)
-end
+if delay == 0 and not was_at_transcribe(id) then delay = -AHEAD end
+move(id, state, to, at, {retention = args.retention, steps = {[args.cleanup] = delay}})
 return state

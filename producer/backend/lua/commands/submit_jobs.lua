@@ -21,8 +21,7 @@ local function correct(job, known)
     or redis.call('HEXISTS', key, 'cleaned_at') == 1
   if known.state == 'COMPLETED' and not is_cleaned then
     redis.call('PERSIST', key)
-    move(job.id, 'COMPLETED', 'COLLECTING', at)
-    dispatch(STAGE_OF.COLLECTING, job.id, at, args.lease)
+    move(job.id, 'COMPLETED', 'COLLECTING', at, {lease = args.lease})
   elseif known.state == 'COLLECTING' then
     -- A worker that collects it now does so for the earlier request.
     dispatch(STAGE_OF.COLLECTING, job.id, at, args.lease)
@@ -51,14 +50,11 @@ local function submit(job)
   if job.tenant ~= '' then fields[#fields + 1], fields[#fields + 2] = 'tenant', job.tenant end
   redis.call('HSET', key, unpack(fields))
   set_deadline(id, at, job.deadline)
-  enter_state(id, 'QUEUED', at)
   -- A backlog waits as entries, not as messages: so priority still counts and Celery stays small.
-  if args.room > 0 and not is_anything_waiting('QUEUED')
-      and redis.call('LLEN', LISTS[STAGE_OF.QUEUED]) < args.room then
-    dispatch(STAGE_OF.QUEUED, id, at, args.lease)
-  else
-    enqueue('QUEUED', id, at)
-  end
+  local is_quiet = args.room > 0 and not is_anything_waiting('QUEUED')
+    and redis.call('LLEN', LISTS[STAGE_OF.QUEUED]) < args.room
+  local steps = {[STAGE_OF.QUEUED] = is_quiet and 'message' or nil}
+  enter_state(id, 'QUEUED', at, {lease = args.lease, steps = steps})
   return 'created'
 end
 

@@ -1,4 +1,3 @@
---- @include fair_queue
 --- @include states
 -- A further attempt of a job, in the same record.
 
@@ -7,6 +6,5 @@ local function start_attempt(id, from, at)
   redis.call('HINCRBY', key, 'attempt', 1)
   redis.call('HDEL', key, 'media_uri', 'result_uri', 'started_at', 'cleaned_at', 'cleanup_error',
     'adopted', 'keeps_write_check')
-  move(id, from, 'QUEUED', at)
-  enqueue('QUEUED', id, at)
+  move(id, from, 'QUEUED', at, {})
 end

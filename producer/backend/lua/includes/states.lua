@@ -1,5 +1,9 @@
 --- @include clock
--- The states of jobs. The moves are TRANSITIONS of `producer.contract.job`.
+--- @include fair_queue
+--- @include leases
+--- @include messages
+--- @include running
+-- The states of jobs. `producer/contract/job.py` has the moves, `producer/contract/stages.py` what follows.
 
 local EVENTS_KEPT = 100000
 
@@ -21,24 +25,47 @@ local function add_event(id, state)
     'job', id, 'state', state, 'attempt', attempt)
 end
 
--- Seconds of `retention` count from the end of a job.
-local function enter_state(id, to, at, retention)
+-- Let a job that enters a state wait for a stage, in a way that `Wait` of stages.py names.
+local function wait_for(stage, wait, id, state, at, lease)
+  if wait == 'turn' then
+    enqueue(state, id, at)
+  elseif wait == 'first' then
+    requeue_first(id, at)
+  elseif wait == 'message' then
+    dispatch(stage, id, at, lease)
+  elseif wait == 'running' then
+    enter_running(id, at)
+  elseif wait ~= 'none' then
+    wait_until(stage, id, at + wait)
+  end
+end
+
+-- Every job that enters a state passes here, with what follows. `options` has what the state needs:
+--   lease      seconds, where a message is sent
+--   retention  seconds that the record is kept from now on, where the job ends
+--   steps      stage -> how to wait for it, beside those of FOLLOWS or instead of them
+local function enter_state(id, to, at, options)
   local key = KEY.job .. id
   redis.call('ZADD', KEY.state .. to, text(at), id)
   redis.call('HSET', key, 'state', to, 'at.' .. to, text(at))
   add_event(id, to)
   if TERMINAL[to] then
     redis.call('ZREM', KEY.deadlines, id)
-    redis.call('EXPIRE', key, retention)
+    redis.call('EXPIRE', key, options.retention)
     -- A worker that collects it may have kept these already, and none can keep them any more.
     if not HAS_RESULT[to] then redis.call('DEL', KEY.text .. id, KEY.document .. id) end
   end
+  local steps = options.steps or {}
+  for stage, wait in pairs(FOLLOWS[to] or {}) do
+    if not steps[stage] then wait_for(stage, wait, id, to, at, options.lease) end
+  end
+  for stage, wait in pairs(steps) do wait_for(stage, wait, id, to, at, options.lease) end
 end
 
-local function move(id, from, to, at, retention)
+local function move(id, from, to, at, options)
   check_move(id, from, to)
   redis.call('ZREM', KEY.state .. from, id)
-  enter_state(id, to, at, retention)
+  enter_state(id, to, at, options)
 end
 
 local function set_fields(id, fields)
