@@ -162,12 +162,6 @@ class JobStore(JobRecords):
             )
         )
 
-    def record_cleanup(self, lease: Lease, reason: str = "") -> bool:
-        """Say that a job was cleaned, or why it could not be."""
-        return bool(
-            self.broker.run("complete_cleanup", id=lease.entry_id, token=lease.token, reason=reason)
-        )
-
     def cancel(self, job_id: str) -> None:
         """End a job by request; one that is cancelled already stays so.
 
@@ -175,7 +169,7 @@ class JobStore(JobRecords):
             JobNotFound: if there is no such record.
             WrongState: if it has ended otherwise.
         """
-        state = self._stop(job_id, JobState.CANCELLED, {})
+        state = self._move(job_id, JobState.CANCELLED, {})
         if state == "":
             raise JobNotFound(f"There is no job {job_id!r}.")
         if state in TERMINAL_STATES and state != JobState.CANCELLED:
@@ -194,11 +188,15 @@ class JobStore(JobRecords):
                 continue
             message = f"The job was still {job.state} at its deadline."
             error = error_fields("DeadlineExceeded", message, STAGE_OF[job.state])
-            if self._stop(job_id, JobState.FAILED, error) not in {"", *TERMINAL_STATES}:
+            if self._move(job_id, JobState.FAILED, error) not in {"", *TERMINAL_STATES}:
                 failed.append(job_id)
         return failed
 
-    def _stop(self, job_id: str, to: JobState, fields: Mapping[str, str]) -> str:
+    def _move(self, job_id: str, to: JobState, fields: Mapping[str, str]) -> str:
+        """Move a job by nobody's lease, if it may make that move.
+
+        Returns the state that it was in, or '' if there is no such job.
+        """
         cleanup_after = {
             # The worker that uploads it has to notice first that it lost its lease.
             JobState.UPLOADING: self._lease,
@@ -210,7 +208,7 @@ class JobStore(JobRecords):
             cleanup_after[JobState.QUEUED] = 0
         return str(
             self.broker.run(
-                "stop_job",
+                "move_job",
                 id=job_id,
                 to=to,
                 retention=self._retention,
@@ -229,7 +227,10 @@ class JobStore(JobRecords):
             WrongState: if it did not end badly, or is still being stopped.
         """
         answer = self.broker.run(
-            "retry_job", id=job_id, deadline=deadline, busy_in=[Stage.START, Stage.CLEANUP]
+            "retry_job",
+            id=job_id,
+            deadline=deadline,
+            busy_in=[stage for stage in Stage if stage.is_of_job],
         )
         if answer == "":
             raise JobNotFound(f"There is no job {job_id!r}.")

@@ -15,7 +15,7 @@ from producer.backend.connection import Argument, Broker
 from producer.backend.job_store import KEY_REMEMBERED
 from producer.backend.schedule import Lease
 from producer.contract.job import JobState
-from producer.contract.stages import Stage
+from producer.contract.stages import FLEET, Stage
 from producer.errors import RecoveryFailed, WaitTimeout
 
 #: Seconds between two looks at how a recovery stands.
@@ -101,6 +101,8 @@ class Recoveries:
         asked = self._broker.run(
             "ask_recovery",
             lease=self._lease,
+            stage=Stage.RECOVER,
+            entry=FLEET,
             id=secrets.token_hex(8),
             names=wanted,
             dry_run="yes" if dry_run else "",
@@ -197,6 +199,8 @@ class Recoveries:
         steps = {Stage.COLLECT: 0} if state is JobState.COLLECTING else {}
         return self._broker.run(  # type: ignore[no-any-return]
             "recover_job",
+            stage=lease.stage,
+            entry=lease.entry_id,
             token=lease.token,
             id=found.id,
             found=found.model_dump_json(),
@@ -224,7 +228,7 @@ class Recoveries:
         return bool(
             self._broker.run(
                 "end_recovery",
-                token=lease.token,
+                **lease.arguments,
                 seconds=self._retention,
                 known=known,
                 foreign=foreign,

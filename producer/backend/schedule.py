@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from producer.backend.connection import Broker
+from producer.backend.connection import Argument, Broker
 from producer.contract.job import JobState
 from producer.contract.stages import CONTROL_QUEUE, Stage
 
@@ -121,13 +121,17 @@ class Schedule:
             watches_running=lease.stage is Stage.POLL,
         )
 
-    def complete(self, lease: Lease) -> bool:
-        """Complete an entry; the poll's stays while anything runs. False if the lease was lost."""
+    def complete(self, lease: Lease, fields: Mapping[str, Argument] | None = None) -> bool:
+        """Complete an entry; the poll's stays while anything runs. False if the lease was lost.
+
+        The job's record has `fields` from then on.
+        """
         return self._run(
             "complete_lease",
             lease,
             watches_running=lease.stage is Stage.POLL,
             deletes_message=lease.stage is Stage.SUBMIT,
+            fields=dict(fields or {}),
         )
 
     def record_failure(self, lease: Lease, max_failures: int, seconds: float) -> int:

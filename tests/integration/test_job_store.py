@@ -225,7 +225,7 @@ def test_the_poll_is_one_entry_and_stays_while_something_runs(
     assert schedule.dispatch(room=10) == []
 
 
-@pytest.mark.command("stop_job")
+@pytest.mark.command("move_job")
 @pytest.mark.parametrize("state", [JobState.UPLOADING, JobState.STARTING, JobState.COLLECTING])
 def test_a_cancelled_job_is_lost_to_its_worker(
     stack: Stack, schedule: Schedule, state: JobState
@@ -237,7 +237,7 @@ def test_a_cancelled_job_is_lost_to_its_worker(
     assert stack.client.cancel("one").state is JobState.CANCELLED
 
 
-@pytest.mark.command("settle_stopped", "complete_cleanup")
+@pytest.mark.command("settle_stopped", "complete_lease")
 def test_a_job_stopped_while_aws_had_it_keeps_its_slot_until_it_ended(
     stack: Stack, schedule: Schedule
 ) -> None:
@@ -251,7 +251,7 @@ def test_a_job_stopped_while_aws_had_it_keeps_its_slot_until_it_ended(
     until(lambda: (Stage.CLEANUP, "one") in schedule.dispatch(room=10))
     cleanup = schedule.acquire(Stage.CLEANUP, "one")
     assert cleanup is not None
-    assert stack.store.record_cleanup(cleanup)
+    assert schedule.complete(cleanup, {"cleaned_at": stack.now()})
     assert stack.client.get("one").cleaned_at is not None
     again = stack.client.retry("one")
     assert (again.state, again.attempt, again.cleaned_at) == (JobState.COLLECTING, 1, None)
@@ -263,7 +263,7 @@ def test_a_retried_job_that_has_nothing_to_fetch_is_a_new_attempt(
 ) -> None:
     bring_to(stack, schedule, "one", JobState.COLLECTING)
     stack.client.cancel("one")
-    stack.store.record_cleanup(acquire(schedule, Stage.CLEANUP, "one"))
+    schedule.complete(acquire(schedule, Stage.CLEANUP, "one"), {"cleaned_at": stack.now()})
     stack.client.retry("one")
     lost = acquire(schedule, Stage.COLLECT, "one")
     schedule.release(lost, 0)
@@ -352,6 +352,23 @@ def test_ended_records_expire_and_leave_the_lists(stack: Stack) -> None:
     stack.broker.command("ZADD", keys.STATE("CANCELLED"), 1, "one")
     stack.store.prune()
     assert stack.client.counts()[JobState.CANCELLED] == 0
+
+
+def test_a_text_is_kept_as_long_as_the_record(stack: Stack, schedule: Schedule) -> None:
+    collect = bring_to(stack, schedule, "one", JobState.COLLECTING)
+    assert KeptResults(stack.broker, retention=60).keep(collect, "hello", b"{}", most=1000)
+    assert stack.store.advance(collect, "one", [JobState.COLLECTING], JobState.COMPLETED)
+    kinds = (keys.JOB, keys.RESULT_TEXT, keys.RESULT_DOCUMENT)
+    left = [stack.broker.command("TTL", kind("one")) for kind in kinds]
+    assert min(left) > 60
+
+
+@pytest.mark.command("complete_lease")
+def test_work_on_a_job_whose_record_expired_makes_none(stack: Stack, schedule: Schedule) -> None:
+    lease = bring_to(stack, schedule, "one", JobState.UPLOADING)
+    stack.broker.command("DEL", keys.JOB("one"))
+    assert schedule.complete(lease, {"cleaned_at": 1})
+    assert stack.broker.command("EXISTS", keys.JOB("one")) == 0
 
 
 def test_waiting_is_pushed_and_sees_what_ended_before(stack: Stack) -> None:
@@ -460,7 +477,7 @@ def test_a_key_is_reserved_until_its_job_can_write_there_no_more(
     assert stack.store.advance(upload, "one", [JobState.UPLOADING], JobState.READY)
     stack.client.cancel("one")
     assert stack.store.reserve_key("talk", "two") == "one", "its cleanup may delete there"
-    stack.store.record_cleanup(acquire(schedule, Stage.CLEANUP, "one"))
+    schedule.complete(acquire(schedule, Stage.CLEANUP, "one"), {"cleaned_at": stack.now()})
     assert stack.store.reserve_key("talk", "two") == ""
     assert stack.store.reserve_key("talk", "one") == "", "nobody knows a job two"
 

@@ -203,7 +203,7 @@ class ScheduleMachine(RuleBasedStateMachine, BothSides):
             self.running.collect_missing(lease, NAMES, LEASE),
             self.running.record_missed(lease),
             self.store.record_upload(lease, "upload"),
-            self.store.record_cleanup(lease),
+            self.schedule.complete(lease, {"cleaned_at": 1}),
             self.store.start_new_attempt(lease),
             self.store.settle(lease, name, "running"),
             self.store.settle(lease, name, "ended"),

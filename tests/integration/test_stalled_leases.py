@@ -75,7 +75,7 @@ def test_cleanups_go_on_after_their_worker_was_killed(stack: Stack, queues: Fair
         lease = queues.schedule.acquire(Stage.CLEANUP, name)
         assert lease is not None
         assert lease.stalled_count == 1
-        assert queues.store.record_cleanup(lease)
+        assert queues.schedule.complete(lease, {"cleaned_at": 1})
     assert dispatched(queues) == names[AT_WORK : 2 * AT_WORK]
 
 

@@ -45,6 +45,8 @@ def test_a_record_has_such_first_states_only_as_the_table_has(stack: Stack) -> N
     def recover(state: JobState) -> object:
         return stack.broker.run(
             "recover_job",
+            stage=Stage.RECOVER,
+            entry=FLEET,
             token=token,
             id=f"job-{state}",
             found="{}",

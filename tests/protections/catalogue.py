@@ -637,7 +637,7 @@ AWS = (
     Protection(
         "worker/stages/cleanup.py",
         "Cleanup.abandon",
-        "work.worker.store.record_cleanup(...)",
+        "work.complete(...)",
         "super().abandon(work, error)",
         _AWS + "test_cleanup_that_is_forbidden_does_not_uncomplete_a_job",
     ),
@@ -1015,7 +1015,7 @@ LARGE = (
 JOBS = (
     Protection(
         "producer/backend/job_store.py",
-        "JobStore._stop",
+        "JobStore._move",
         "JobState.UPLOADING: self._lease,",
         "",
         _STOPPED + "test_an_upload_in_parts_is_aborted_even_if_its_worker_was_killed",

@@ -101,7 +101,7 @@ class FairQueues:
         """Clean up after a cancelled job, so that it may be retried."""
         lease = self.schedule.acquire(Stage.CLEANUP, name)
         assert lease is not None
-        assert self.store.record_cleanup(lease)
+        assert self.schedule.complete(lease, {"cleaned_at": 1})
 
     def left(self) -> list[str]:
         """The keys of the fair queues in Redis."""

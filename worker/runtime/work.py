@@ -99,9 +99,9 @@ class Work:
         """
         self.worker.schedule.release(self.lease, seconds, seen=seen, has_started=has_started)
 
-    def complete(self) -> None:
-        """Be done with the entry without moving the job."""
-        self.worker.schedule.complete(self.lease)
+    def complete(self, **fields: Argument) -> None:
+        """Be done with the entry without moving the job, whose record has `fields` from then on."""
+        self.worker.schedule.complete(self.lease, fields)
 
     def limit_concurrency(self) -> None:
         """Count the work as large, before it begins.

@@ -39,12 +39,12 @@ class Cleanup(Handler):
         if deletes_transcription(work.job):
             delete_job(work)
         discard_files(work)
-        work.worker.store.record_cleanup(work.lease)
+        work.complete(cleaned_at=f"{work.now():.6f}")
 
     def abandon(self, work: Work, error: Permanent) -> None:
         """Record why something of the job is left; how the job itself ended stays as it is."""
         log.warning("cleanup.failed", code=error.code, reason=error.message)
-        work.worker.store.record_cleanup(work.lease, error.message)
+        work.complete(cleanup_error=error.message)
 
 
 def deletes_audio(job: Job) -> bool:

@@ -2,7 +2,9 @@
 --- @include clock
 --- @include leases
 --- @include states
---- @arg token string: the fencing token of the recovery
+--- @arg stage string: the stage of the caller's lease
+--- @arg entry string: the entry of the caller's lease
+--- @arg token string: the fencing token
 --- @arg id string: the job
 --- @arg found string: what was found, as JSON
 --- @arg is_known boolean: note the job because it has a record
@@ -16,7 +18,7 @@
 --- @arg fields object: fields of the record
 --- @returns 'noted', 'known' if the job has a record, 'lost' if the caller lost the lease
 local id, key = args.id, KEY.job .. args.id
-if not has_lease('recover', FLEET, args.token) then return 'lost' end
+if not has_lease(args.stage, args.entry, args.token) then return 'lost' end
 if not args.is_known and redis.call('EXISTS', key) == 1 then return 'known' end
 if args.state ~= '' then check_first_state(id, args.state) end
 redis.call('HSET', KEY.recovered, id, args.found)

@@ -19,9 +19,9 @@ local function correct(job, known)
   redis.call('HSET', key, 'request', job.request, 'priority', job.priority, 'tenant', job.tenant)
   local is_cleaned = redis.call('ZSCORE', KEY.schedule .. args.cleanup, job.id)
     or redis.call('HEXISTS', key, 'cleaned_at') == 1
-  if known.state == 'COMPLETED' and not is_cleaned then
+  if HAS_RESULT[known.state] and MOVES[known.state].COLLECTING and not is_cleaned then
     redis.call('PERSIST', key)
-    move(job.id, 'COMPLETED', 'COLLECTING', at, {lease = args.lease})
+    move(job.id, known.state, 'COLLECTING', at, {lease = args.lease})
   elseif known.state == 'COLLECTING' then
     -- A worker that collects it now does so for the earlier request.
     dispatch(STAGE_OF.COLLECTING, job.id, at, args.lease)

@@ -51,9 +51,10 @@ local function enter_state(id, to, at, options)
   add_event(id, to)
   if TERMINAL[to] then
     redis.call('ZREM', KEY.deadlines, id)
-    redis.call('EXPIRE', key, options.retention)
+    local texts = {KEY.text .. id, KEY.document .. id}
     -- A worker that collects it may have kept these already, and none can keep them any more.
-    if not HAS_RESULT[to] then redis.call('DEL', KEY.text .. id, KEY.document .. id) end
+    if not HAS_RESULT[to] then redis.call('DEL', unpack(texts)) end
+    for _, each in ipairs({key, unpack(texts)}) do redis.call('EXPIRE', each, options.retention) end
   end
   local steps = options.steps or {}
   for stage, wait in pairs(FOLLOWS[to] or {}) do

@@ -1,4 +1,4 @@
---- End a job from outside its pipeline: cancelled by its owner, or past its deadline.
+--- Move a job from outside its pipeline, if it may make the move: its owner cancels it, or its deadline has passed.
 --- @include clock
 --- @include fair_queue
 --- @include leases
@@ -11,14 +11,13 @@
 --- @arg cleanup string: the stage that cleans up
 --- @arg cleanup_after object: state -> seconds until that is due; after other states it is not, by now
 --- @arg fields object: fields of the record
---- @returns the state it was in, or '' if there is no such job
+--- @returns the state it was in, be it moved or not, or '' if there is no such job
 -- Cleanups that call nobody but S3 go, by so many seconds, before those that wait for Transcribe.
 local AHEAD = 1e8
 local id, to = args.id, args.to
 local state = redis.call('HGET', KEY.job .. id, 'state')
 if not state then return '' end
-if TERMINAL[state] then return state end
-check_move(id, state, to)
+if not MOVES[state][to] then return state end
 local at = now()
 dequeue(id)
 for _, stage in ipairs(args.drops) do remove(stage, id) end
