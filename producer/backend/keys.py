@@ -7,8 +7,14 @@ Nothing else spells a key. Scripts get these names rendered in, see `scripts`;
 from dataclasses import dataclass
 from typing import Literal
 
-#: Before all our keys but the queues, which Celery names.
-PREFIX = "transcribe:"
+
+def prefix() -> str:
+    """What all our keys begin with, but the queues, which Celery names; one for the process.
+
+    It is asked for as Redis is used, never while modules are imported.
+    """
+    return "transcribe:"
+
 
 Type = Literal["string", "hash", "list", "set", "zset", "stream"]
 
@@ -26,7 +32,7 @@ class Key:
     of: str = ""
 
     def __str__(self) -> str:
-        return f"{PREFIX}{self.name}"
+        return f"{prefix()}{self.name}"
 
     def __call__(self, *of: object) -> str:
         """The key of one job, stage, state, ..."""

@@ -8,5 +8,5 @@ from producer.backend.connection import Broker
 
 def present(broker: Broker, *kinds: keys.Key) -> list[str]:
     """Our keys in Redis, sorted; of some kinds only, if there are any."""
-    found = sorted(map(str, broker.command("KEYS", f"{keys.PREFIX}*")))
+    found = sorted(map(str, broker.command("KEYS", f"{keys.prefix()}*")))
     return [name for name in found if not kinds or any(kind.matches(name) for kind in kinds)]

@@ -93,3 +93,22 @@ def test_no_module_is_too_long_to_be_read_at_once() -> None:
         for path in MODULES
     }
     assert {name: lines for name, lines in lengths.items() if lines > MAX_LINES} == {}
+
+
+def test_no_import_spells_a_key_so_that_a_setting_may_have_the_prefix(tmp_path: Path) -> None:
+    modules = [".".join(path.relative_to(ROOT).with_suffix("").parts) for path in MODULES]
+    code = f"""
+import importlib, os
+os.environ.update(TRANSCRIBE_BUCKET="b-1", AWS_DEFAULT_REGION="eu-west-1")
+from producer.backend import keys
+def prefix():
+    raise AssertionError("the prefix is asked for too early")
+keys.prefix = prefix
+for name in {[each for each in modules if not each.startswith("localaws") and "__" not in each]}:
+    importlib.import_module(name)
+try:
+    print(keys.JOB("one"))
+except AssertionError as error:
+    print(error)
+"""
+    assert python(code, tmp_path) == "the prefix is asked for too early"

@@ -19,7 +19,7 @@ local state = redis.call('HGET', KEY.job .. id, 'state')
 if not state then return '' end
 if not MOVES[state][to] then return state end
 local at = now()
-dequeue(id)
+withdraw(id)
 for _, stage in ipairs(args.drops) do remove(stage, id) end
 set_fields(id, args.fields)
 local delay = args.cleanup_after[state]
