@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: demo test soak docs bench chaos protections lint format clean
+.PHONY: demo test coverage soak docs bench chaos protections lint format clean
 
 demo: $(VENV)/.local
 	$(BIN)/transcribe local samples/*.m4a samples/*.mp3 samples/*.wav
@@ -12,6 +12,13 @@ demo: $(VENV)/.local
 # Most tests wait for processes, so a few files at once fit on two cores.
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest -n 3 --dist loadfile
+
+# Five minutes: the code that unit and integration tests execute; fails below the floor of pyproject.toml.
+coverage: $(VENV)/.dev
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest -n 2 --dist loadfile tests/unit tests/integration
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report
 
 # Ten minutes: what `make test` proves, by many more examples.
 soak: $(VENV)/.dev

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from pathlib import Path
 
 import yaml
@@ -30,6 +31,18 @@ def test_every_python_that_the_package_is_for_is_tested() -> None:
     assert pythons == ["3.11", "3.12", "3.13", "3.14"]
     assert f'requires-python = ">={pythons[0]}"' in (ROOT / "pyproject.toml").read_text()
     assert any(step.get("run") == ".ci/run" for step in jobs["all"]["steps"])
+
+
+def test_coverage_has_a_floor_which_the_workflow_checks() -> None:
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["coverage"]
+    assert settings["report"]["fail_under"] >= 82
+    assert settings["run"]["source"] == ["producer", "worker", "localaws"]
+    jobs = yaml.safe_load(WORKFLOW.read_text())["jobs"]
+    assert {"run": "make coverage"} in jobs["coverage"]["steps"]
+    recipe = (ROOT / "Makefile").read_text().partition("\ncoverage:")[2].partition("\n\n")[0]
+    assert [line.split()[1] for line in recipe.splitlines()[1:]] == [
+        *("erase", "run", "combine", "report"),
+    ]
 
 
 def test_what_a_commit_runs_is_what_lint_runs() -> None:
