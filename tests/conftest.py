@@ -12,9 +12,8 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from producer.backend import scripts
-from producer.cli.sandbox.processes import Sandbox
 from tests.support import redis_servers
-from tests.support.stack import Stack
+from tests.support.stack import QuickSandbox, Stack
 
 for _name in [name for name in os.environ if name.startswith(("AWS_", "TRANSCRIBE_", "CELERY_"))]:
     del os.environ[_name]
@@ -90,7 +89,7 @@ def served(tmp_path_factory: pytest.TempPathFactory, redis_server: str) -> Itera
 @contextmanager
 def make_stack(folder: Path) -> Iterator[Stack]:
     """A stack for the time of a `with`."""
-    with Sandbox() as sandbox:
+    with QuickSandbox() as sandbox:
         built = Stack(sandbox, folder)
         try:
             yield built

@@ -28,6 +28,7 @@ from producer.contract.stages import Stage
 from producer.errors import BrokerUnavailable
 from producer.settings import ProducerSettings
 from tests.emulator.process import administer, start_emulator
+from tests.support.fork_server import ForkedPopen
 from tests.support.waiting import DEADLINE, until
 
 ROOT = Path(__file__).parents[2]
@@ -35,6 +36,12 @@ SAMPLES = ROOT / "samples"
 BUCKET = "test-bucket"
 #: Short, so that tests of recovery do not take long.
 LEASE = 2.0
+
+
+class QuickSandbox(Sandbox):
+    """One whose programs of ours start by forking."""
+
+    _popen = ForkedPopen
 
 
 class Stack:
@@ -150,16 +157,23 @@ class Stack:
         self, *arguments: str, stdin: str | None = None, **environment: str
     ) -> subprocess.CompletedProcess[str]:
         """Run the command line as a user does."""
-        return subprocess.run(
-            [str(Path(sys.executable).parent / "transcribe"), *arguments],
+        command = [str(Path(sys.executable).parent / "transcribe"), *arguments]
+        pipe = subprocess.PIPE
+        with ForkedPopen(
+            command,
             env={**os.environ, **self.environment, **environment},
             cwd=self.folder,
-            input=stdin,
-            capture_output=True,
+            stdin=pipe if stdin is not None else None,
+            stdout=pipe,
+            stderr=pipe,
             text=True,
-            timeout=DEADLINE,
-            check=False,
-        )
+        ) as process:
+            try:
+                written, complaints = process.communicate(stdin, timeout=DEADLINE)
+            except BaseException:
+                process.kill()
+                raise
+        return subprocess.CompletedProcess(command, process.returncode, written, complaints)
 
     def job_in(self, job_id: str, *states: JobState, seconds: float = DEADLINE) -> Job:
         """Wait until a job is in one of the states."""

@@ -35,6 +35,9 @@ class SandboxFailed(TranscribeQueueError):
 class Sandbox:
     """Starts child processes; at the end of its block stops all of them, in reverse order."""
 
+    #: our own programs, no shell
+    _popen: type[subprocess.Popen[bytes]] = subprocess.Popen
+
     def __init__(self) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="transcribe-local-"))
         self._children: list[tuple[str, subprocess.Popen[bytes]]] = []
@@ -157,7 +160,7 @@ class Sandbox:
     ) -> subprocess.Popen[bytes]:
         # Otherwise Ctrl-C could come between the start of a child and its record here.
         with signals_blocked(), self.log(name).open("wb") as log:
-            child = subprocess.Popen(  # noqa: S603 - our own programs, no shell
+            child = self._popen(
                 command,
                 env={**os.environ, **environment},
                 # A folder `worker` in the user's own folder would shadow ours.
@@ -167,7 +170,7 @@ class Sandbox:
                 stderr=log,
                 # Ctrl-C signals us alone, and we stop the children in order.
                 start_new_session=True,
-                preexec_fn=_prepare_child,  # noqa: PLW1509 - no thread runs yet
+                preexec_fn=_prepare_child,  # no thread runs yet
             )
             self._children.append((name, child))
         return child
