@@ -8,7 +8,7 @@ from producer.backend import keys
 from producer.backend.connection import Argument, Broker
 from producer.backend.job_records import JobRecords
 from producer.backend.schedule import Lease
-from producer.contract.job import REFUSED, TERMINAL_STATES, JobState
+from producer.contract.job import OVERDUE, REFUSED, TERMINAL_STATES, JobState
 from producer.contract.request import TranscriptionRequest
 from producer.contract.stages import CLEANUP_AFTER, STAGE_OF, Stage, Steps
 from producer.contract.submission import Submission
@@ -187,7 +187,7 @@ class JobStore(JobRecords):
                 self.broker.command("ZREM", str(keys.DEADLINES), job_id)
                 continue
             message = f"The job was still {job.state} at its deadline."
-            error = error_fields("DeadlineExceeded", message, STAGE_OF[job.state])
+            error = error_fields(OVERDUE, message, STAGE_OF[job.state])
             if self._move(job_id, JobState.FAILED, error) not in {"", *TERMINAL_STATES}:
                 failed.append(job_id)
         return failed

@@ -79,10 +79,16 @@ FIRST_STATES = frozenset(
 REFUSED = "InvalidRequest"
 #: of a job that Transcribe could not do,
 TRANSCRIPTION_FAILED = "TranscriptionFailed"
-#: and of one whose name is used at Transcribe by somebody else.
+#: of one whose name is used at Transcribe by somebody else,
 NAME_USED = "NameTaken"
+#: of one that was not done in time,
+OVERDUE = "DeadlineExceeded"
+#: and of one that ended so many processes.
+WORKER_LOST = "WorkerLost"
 #: Of these Transcribe has made nothing, so a retry starts them anew.
 NOTHING_MADE = frozenset({TRANSCRIPTION_FAILED, NAME_USED})
+#: Of these Transcribe may be at work still: nothing can stop a Transcribe job.
+MAY_STILL_RUN = frozenset({OVERDUE, WORKER_LOST})
 
 
 class JobError(BaseModel, frozen=True):

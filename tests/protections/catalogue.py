@@ -580,9 +580,9 @@ AWS = (
     ),
     Protection(
         "worker/stages/collect.py",
-        "_has_no_result",
-        "return work.job.is_retried and error.code in _NO_RESULT",
-        "return False",
+        "Collect.run",
+        "elif work.job.is_retried and ...:",
+        "elif False:",
         _RETRY + "test_a_job_that_has_no_result_is_started_anew[not_json]",
     ),
     Protection(

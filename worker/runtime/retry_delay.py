@@ -2,10 +2,13 @@
 
 import random
 
-#: Seconds; the longest that anything waits after a failure.
+#: Seconds; the longest that anything waits after a transient failure.
 MAX_RETRY_DELAY = 30.0
 #: Seconds from a crash, or the loss of a process, to the next try.
 AFTER_CRASH = 5.0
+#: Seconds until what failed for good is tried again, where it must not end: the poll, and a start
+#: that may have been carried out.
+AFTER_ABANDONED = 30.0
 #: Seconds from a crash of one of the dispatcher's duties to the next try: leases wait for them.
 AFTER_DUTY_CRASH = 1.0
 #: Seconds for which nobody in the fleet calls an operation that AWS has throttled.

@@ -7,6 +7,7 @@ own `run`, here or in a process of its own.
 import structlog
 
 from producer.backend.schedule import Lease
+from producer.contract.job import WORKER_LOST
 from producer.errors import BrokerUnavailable
 from worker.errors import Crashed, LimitReached, Permanent, Snooze, Throttled, Transient
 from worker.leases import LeaseLost, ShuttingDown
@@ -105,7 +106,7 @@ def handle_error(handler: Handler, work: Work, error: Exception) -> None:
             work.snooze(retry_delay(work.waited))
         case IsolatedProcessLost():
             message = f"The {stage} ended its isolated processes ({error})."
-            _count_crash(handler, work, Crashed("WorkerLost", message), MAX_WORKERS_LOST)
+            _count_crash(handler, work, Crashed(WORKER_LOST, message), MAX_WORKERS_LOST)
         case _:
             log.error("stage.crashed", exc_info=error)
             message = f"The {stage} met an unexpected {type(error).__name__}; see the log."

@@ -31,10 +31,12 @@ log = structlog.get_logger()
 LARGE_DOCUMENT = 1024 * 1024
 #: From this size on, in bytes, a document has a process of its own, which needs a second to start.
 HUGE_DOCUMENT = 8 * 1024 * 1024
-#: The errors by which `fetch` says that a job has no result.
-_NO_RESULT = frozenset({"NoResult", "ResultMissing", "ResultBroken"})
 #: Seconds after which a result is there, once Transcribe says that its job has ended.
 _RESULT_COMES_WITHIN = 3.0
+
+
+class NoResult(Permanent):
+    """A job has no result, and none comes any more."""
 
 
 class Collect(Handler):
@@ -56,7 +58,7 @@ class Collect(Handler):
         except StageError as error:
             if work.job.state is JobState.TRANSCRIBING:
                 leave_to_poll(work, error)
-            elif isinstance(error, Permanent) and _has_no_result(work, error):
+            elif work.job.is_retried and isinstance(error, NoResult):
                 advance_without_result(work)
             else:
                 raise
@@ -79,10 +81,6 @@ def leave_to_poll(work: Work, error: StageError) -> None:
         raise LeaseLost
 
 
-def _has_no_result(work: Work, error: Permanent) -> bool:
-    return work.job.is_retried and error.code in _NO_RESULT
-
-
 def fetch(work: Work) -> Transcript:
     """Read the result document; a job that has one is TRANSCRIBING no more.
 
@@ -94,7 +92,7 @@ def fetch(work: Work) -> Transcript:
             retried, of which there may be nothing any more.
     """
     if work.job.result_uri is None:
-        raise Permanent("NoResult", "The record does not say where the result is.")
+        raise NoResult("NoResult", "The record does not say where the result is.")
     try:
         return _read(work, S3Uri(work.job.result_uri))
     except BadTranscript as error:
@@ -105,7 +103,7 @@ def fetch(work: Work) -> Transcript:
             message = "The Transcribe job was deleted by somebody else."
             raise Permanent("JobGone", message) from error
     if work.job.is_retried or work.waited > work.worker.settings.result_patience:
-        raise Permanent(problem.code, problem.message)
+        raise NoResult(problem.code, problem.message)
     raise problem
 
 

@@ -23,7 +23,7 @@ from worker.aws.errors import Unreachable
 from worker.aws.transcribe import MAX_PAGES, Done, Failed, Running, Status
 from worker.errors import Permanent, Snooze, StageError, Throttled
 from worker.leases import LeaseLost
-from worker.runtime.retry_delay import MAX_RETRY_DELAY
+from worker.runtime.retry_delay import AFTER_ABANDONED
 from worker.runtime.work import Handler, Work
 from worker.stages.adoption import ended_with
 
@@ -66,7 +66,7 @@ class Poll(Handler):
     def abandon(self, work: Work, error: Permanent) -> None:
         """Poll again later: somebody may mend it, and no job is at fault."""
         log.error("poll.failed", code=error.code, reason=error.message)
-        work.snooze(MAX_RETRY_DELAY)
+        work.snooze(AFTER_ABANDONED)
 
 
 def ended_jobs(work: Work, snapshot: Snapshot) -> Iterator[tuple[Job, Status | None]]:

@@ -9,7 +9,7 @@ from worker.aws.errors import AlreadyExists
 from worker.aws.parameters import start_parameters
 from worker.errors import Crashed, Permanent, SlotsFull
 from worker.leases import LeaseLost
-from worker.runtime.retry_delay import MAX_RETRY_DELAY
+from worker.runtime.retry_delay import AFTER_ABANDONED
 from worker.runtime.work import Handler, Work
 from worker.stages.adoption import adopted, own_attempt, started, status_if_ours
 from worker.stages.ownership import check_free, name_used
@@ -40,7 +40,7 @@ class Start(Handler):
     def abandon(self, work: Work, error: Permanent) -> None:
         """Fail the job, unless it may run at AWS: only another try can say that."""
         if isinstance(error, Crashed):
-            work.snooze(MAX_RETRY_DELAY)
+            work.snooze(AFTER_ABANDONED)
         elif work.job.state.is_terminal:
             work.complete()
         else:

@@ -8,15 +8,13 @@ from producer.cli import output
 from producer.cli.sandbox.processes import Sandbox
 from producer.cli.signals import signals_blocked
 from producer.client import Client
-from producer.contract.job import Job, JobState
+from producer.contract.job import MAY_STILL_RUN, Job, JobState
 from producer.errors import BrokerUnavailable
 
 #: Minimum and maximum of seconds between two reads of the records. Between these, the pause is a
 #: multiple of the duration of a read, so that 10,000 jobs cost little more than ten.
 _MIN_PAUSE, _MAX_PAUSE = 1.0, 10.0
 _FACTOR = 10
-#: A job that failed for these reasons may still run at AWS: nothing can stop a Transcribe job.
-_MAY_STILL_RUN = frozenset({"DeadlineExceeded", "WorkerLost"})
 
 
 class LeftAtAws:
@@ -115,7 +113,7 @@ class LeftAtAws:
         if job.state is JobState.TRANSCRIBING:
             return "runs"
         may_still_run = job.state is JobState.CANCELLED or (
-            job.error is not None and job.error.code in _MAY_STILL_RUN
+            job.error is not None and job.error.code in MAY_STILL_RUN
         )
         may = job.state is JobState.STARTING or (may_still_run and job.result_uri is not None)
         return "may run" if may or (job.state is JobState.READY and not self._current) else ""
