@@ -4,13 +4,17 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: demo test coverage soak docs bench chaos protections lint format clean
+.PHONY: demo test test-all coverage soak docs bench chaos protections lint format clean
 
 demo: $(VENV)/.local
 	$(BIN)/transcribe local samples/*.m4a samples/*.mp3 samples/*.wav
 
 # Most tests wait for processes, so a few files at once fit on two cores.
 test: $(VENV)/.dev
+	$(BIN)/python -m pytest -n 3 --dist loadfile -m "not soak and not long"
+
+# As long again: the tests marked `long`, too, and each Redis that there is. `.ci/run` runs it.
+test-all: $(VENV)/.dev
 	$(BIN)/python -m pytest -n 3 --dist loadfile
 
 # Five minutes: the code that unit and integration tests execute; fails below the floor of pyproject.toml.

@@ -5,12 +5,16 @@ from __future__ import annotations
 import socket
 import time
 
+import pytest
+
 from producer.backend import keys
 from producer.contract.job import Job, JobState
 from producer.contract.stages import CONTROL_QUEUE, QUEUES
 from tests.support.slow_proxy import slowly
 from tests.support.stack import Stack
 from tests.support.waiting import DEADLINE, until
+
+pytestmark = pytest.mark.long
 
 #: Objects that are deleted of a job: audio, result, and what AWS leaves of its trial.
 _OBJECTS = 3

@@ -10,9 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+import pytest
 
 from tests.support.stack import ROOT
 from tests.support.waiting import DEADLINE
+
+pytestmark = pytest.mark.long
 
 JOBS = 6
 

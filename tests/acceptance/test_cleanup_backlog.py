@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import signal
 
+import pytest
+
 from producer.backend import keys
 from tests.support.stack import Stack
 from tests.support.waiting import until
+
+pytestmark = pytest.mark.long
 
 #: More cleanups than a dispatcher reads to find some that need not wait.
 NUMBER = 230

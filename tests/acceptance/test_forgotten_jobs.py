@@ -12,6 +12,8 @@ from producer.contract.stages import QUEUES, Stage
 from tests.support.stack import BUCKET, Stack
 from tests.support.waiting import until
 
+pytestmark = pytest.mark.long
+
 THEIR_AUDIO = f"s3://{BUCKET}/theirs/talk.wav"
 #: How a job names its audio and its key, and what it may look like when it is forgotten.
 LIVES: dict[str, tuple[dict[str, Any], JobState]] = {

@@ -17,6 +17,8 @@ from tests.conftest import make_stack
 from tests.support.stack import Stack
 from tests.support.waiting import until
 
+pytestmark = pytest.mark.long
+
 TITLE = "\x1b]0;owned\x07"
 NAME = f"{TITLE}\nFORGED  COMPLETED\r\u2028.wav"
 

@@ -5,11 +5,15 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 from producer.contract.job import Job, JobState
 from tests.support.stack import BUCKET, Stack
 from tests.support.waiting import until
 from worker.aws.transfer import PART_BYTES
 from worker.stages.collect import HUGE_DOCUMENT
+
+pytestmark = pytest.mark.long
 
 MB = 1024 * 1024
 LARGE = [f"large-{number}" for number in range(6)]

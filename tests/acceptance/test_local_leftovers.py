@@ -17,6 +17,8 @@ from tests.support.local_command import descendants, in_terminal, running, tempo
 from tests.support.stack import BUCKET, SAMPLES, Stack
 from tests.support.waiting import DEADLINE, until
 
+pytestmark = pytest.mark.long
+
 SEE = "aws transcribe list-transcription-jobs --status IN_PROGRESS"
 REMOVE = ("aws s3 rm ADDRESS", "aws transcribe delete-transcription-job")
 

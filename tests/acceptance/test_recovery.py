@@ -222,6 +222,7 @@ def wait_for_another_worker(stack: Stack, stage: Stage, job_id: str, tokens: set
     tokens.add(until(found))
 
 
+@pytest.mark.long
 def test_workers_that_are_killed_by_others_cost_no_job(stack: Stack) -> None:
     stack.start_aws("--recogniser", "fixed:0.2")
     slow_uploads(stack, 50, None)

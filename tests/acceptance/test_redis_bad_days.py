@@ -18,6 +18,8 @@ from tests.support.slow_proxy import slowly
 from tests.support.stack import Stack
 from tests.support.waiting import DEADLINE, until
 
+pytestmark = pytest.mark.long
+
 #: Seconds until a worker starts jobs again once Redis is back, beyond the usual.
 BACK_WITHIN = 15.0
 

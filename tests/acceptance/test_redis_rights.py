@@ -23,6 +23,8 @@ from tests.support.redis_server import redis_server
 from tests.support.stack import ROOT, Stack
 from tests.support.waiting import DEADLINE, until
 
+pytestmark = pytest.mark.long
+
 DOCUMENTED = re.findall(
     r"^ACL SETUSER (.+)$", (ROOT / "docs/reference/redis.md").read_text(), re.MULTILINE
 )

@@ -7,9 +7,13 @@ import signal
 import subprocess
 import sys
 
+import pytest
+
 from producer.contract.job import JobState
 from tests.support.stack import Stack
 from tests.support.waiting import DEADLINE, until
+
+pytestmark = pytest.mark.long
 
 
 def ping(stack: Stack) -> bool:

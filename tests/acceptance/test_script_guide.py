@@ -20,6 +20,8 @@ from tests.support.guides import blocks, commands_of
 from tests.support.stack import ROOT, SAMPLES, Stack
 from tests.support.waiting import DEADLINE
 
+pytestmark = pytest.mark.long
+
 GUIDE = (ROOT / "docs/guides/coming-from-the-script.md").read_text()
 (SETTINGS,) = blocks("text", GUIDE)
 KEYS = dotenv_values(stream=StringIO(SETTINGS))

@@ -22,6 +22,8 @@ from tests.support.stack import Stack
 from tests.support.waiting import DEADLINE, until
 from worker.settings import WorkerSettings
 
+pytestmark = pytest.mark.long
+
 PASSWORD = "hunter2-of-redis"
 WRONG = "hunter3-of-redis"
 SECRET = "wJalrXUtnFEMI-of-the-script"

@@ -11,6 +11,8 @@ from producer.contract.job import JobState
 from tests.support.stack import BUCKET, Stack
 from tests.support.waiting import DEADLINE, until
 
+pytestmark = pytest.mark.long
+
 
 def submit(stack: Stack, number: int) -> list[str]:
     recording = stack.sample("silence.wav")

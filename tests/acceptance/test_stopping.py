@@ -28,6 +28,7 @@ def started_once(stack: Stack, ids: list[str]) -> None:
     assert sorted(each["name"] for each in stack.account()["jobs"]) == sorted(ids)
 
 
+@pytest.mark.long
 def test_a_rolling_restart_under_load_costs_no_job_a_lease(stack: Stack) -> None:
     # Ten a second at the most, so that there is load whenever a worker stops.
     stack.start_aws("--recogniser", "fixed:1", "--quota", "jobs=10")

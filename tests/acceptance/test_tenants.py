@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
+
 from producer.contract.job import Job, JobState
 from tests.support.stack import Stack
 from tests.support.waiting import DEADLINE
+
+pytestmark = pytest.mark.long
 
 
 def started(jobs: list[Job]) -> list[Job]:

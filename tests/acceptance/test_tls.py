@@ -22,6 +22,8 @@ from tests.support.certificates import Authority
 from tests.support.stack import Stack
 from tests.support.waiting import DEADLINE, until
 
+pytestmark = pytest.mark.long
+
 PASSWORD = "p@ss:w/rd #1"
 USER = "queue"
 

@@ -20,7 +20,7 @@ def test_a_seed_decides_everything() -> None:
 @pytest.mark.parametrize(
     ("seed", "jobs"),
     [
-        (1, 150),
+        pytest.param(1, 150, marks=pytest.mark.long),
         pytest.param(2, 300, marks=pytest.mark.soak),
         pytest.param(3, 300, marks=pytest.mark.soak),
     ],

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.support.fork_server import ForkedPopen
 from tests.support.waiting import until
 
 TRANSCRIBE = str(Path(sys.executable).parent / "transcribe")
@@ -27,7 +28,7 @@ def local(folder: Path, *arguments: str, **environment: str) -> Iterator[subproc
     """
     (folder / "tmp").mkdir()
     with (folder / "stdout").open("w") as stdout, (folder / "stderr").open("w") as stderr:
-        process = subprocess.Popen(
+        process = ForkedPopen(
             [TRANSCRIBE, "local", *arguments],
             cwd=folder,
             env={**os.environ, "TMPDIR": str(folder / "tmp"), **environment},

