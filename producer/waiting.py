@@ -80,7 +80,7 @@ def _left(
         waiting = sorted(pending)
         raise WaitTimeout(
             f"{len(waiting)} of the jobs had not ended after {timeout:g} s, such as "
-            f"{waiting[0]!r}. They go on; wait again to see them end."
+            f"{waiting[0]!r}. They continue; wait again to see them end."
         )
     return min(left, limit - time.monotonic())
 

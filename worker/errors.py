@@ -33,7 +33,7 @@ class Crashed(Permanent):
 
 
 class Transient(StageError):
-    """May work later, so the job is due again after a delay."""
+    """Another try may succeed, so the job is due again after a delay."""
 
 
 class ResultMissing(Transient):

@@ -55,7 +55,7 @@ def configure(log_format: Format, level: str, file: str | None = None) -> None:
 
 
 class _Flood(logging.Filter):
-    """Of the same complaint of a library, made several times a second, one line in a while."""
+    """Logs a warning that a library repeats many times a second once in a while."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -123,7 +123,7 @@ def requested_key(job: Job, settings: WorkerSettings) -> str | None:
     holds for each of those objects.
 
     Raises:
-        Permanent: if it lies beneath our own prefix, where every job has a folder of its own.
+        Permanent: if it is beneath our own prefix, where every job has a folder of its own.
     """
     key = job.request.key
     if key is not None and key.rpartition("/")[2] == WRITE_CHECK:
@@ -135,7 +135,7 @@ def requested_key(job: Job, settings: WorkerSettings) -> str | None:
     if key is not None and is_beneath(key, settings.prefix):
         raise Permanent(
             "KeyReserved",
-            f"The key {key} lies beneath {settings.prefix}, where each job has a folder of its own "
+            f"The key {key} is beneath {settings.prefix}, where each job has a folder of its own "
             "(TRANSCRIBE_PREFIX): choose a key elsewhere, or leave it out.",
         )
     return key
@@ -167,7 +167,7 @@ def check_audio(job: Job, uri: S3Uri, settings: WorkerSettings, *, rebuilt: bool
         rebuilt: the request is our own guess after a loss of Redis, which names the job's folder.
 
     Raises:
-        Permanent: if it lies in a bucket that the worker does not read, or beneath our own prefix.
+        Permanent: if the worker does not read its bucket, or it is beneath our own prefix.
     """
     if rebuilt and uri.startswith(own_folder(job.id, settings)):
         return
@@ -181,7 +181,7 @@ def check_audio(job: Job, uri: S3Uri, settings: WorkerSettings, *, rebuilt: bool
     if uri.bucket == settings.bucket and is_beneath(uri.key, settings.prefix):
         raise Permanent(
             "AnothersAudio",
-            f"{uri} lies beneath {settings.prefix}, where each job keeps its own audio and "
+            f"{uri} is beneath {settings.prefix}, where each job keeps its own audio and "
             "results (TRANSCRIBE_PREFIX); name the recording itself.",
         )
 
@@ -192,7 +192,7 @@ def in_our_bucket(uri: S3Uri | None, settings: WorkerSettings) -> S3Uri | None:
 
 
 def is_beneath(key: str, folder: str) -> bool:
-    """Whether a key lies beneath a folder, is it, or could be read so by an endpoint.
+    """Whether a key is beneath a folder, is it, or could be read so by an endpoint.
 
     To Amazon S3 `a//b`, `./a/b`, `x/../a/b` and `A/b` are four objects; other endpoints may resolve
     the path, or keep objects on a disk that ignores case.

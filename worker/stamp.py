@@ -41,6 +41,6 @@ def changed() -> Transient:
     """The error for a recording that somebody writes to while it is uploaded."""
     return Transient(
         "FileChanged",
-        "The recording changed while a worker uploaded it; the upload is repeated until nobody "
-        "writes to it any more.",
+        "The recording changed while a worker uploaded it; a worker uploads it again once nobody "
+        "writes to it.",
     )

@@ -1,4 +1,4 @@
-"""Messages that could not be taken, kept with the reason until somebody looks at them."""
+"""Messages that workers refused, kept with the reason until somebody replays or drops them."""
 
 import json
 import secrets
@@ -18,7 +18,7 @@ MAX_CHARACTERS = 16384
 
 
 class DeadLetter(BaseModel, frozen=True):
-    """A message that could not be taken."""
+    """A message that a worker refused."""
 
     id: str
     at: datetime
@@ -32,15 +32,19 @@ class DeadLetter(BaseModel, frozen=True):
         """The message as a request.
 
         Raises:
-            InvalidRequest: if it is none, which is most often why it lies here.
+            InvalidRequest: if it is not a valid request, the usual reason for a dead letter.
         """
         if not self.whole:
-            raise InvalidRequest(f"Dead letter {self.id} was too long to be kept whole; send anew.")
+            raise InvalidRequest(
+                f"Redis kept only the beginning of dead letter {self.id}: let its sender send it "
+                f"again, then type `transcribe dead drop {self.id}`."
+            )
         try:
             fields = json.loads(self.message)
         except (ValueError, RecursionError):
             raise InvalidRequest(
-                f"Dead letter {self.id} is not JSON; it can only be dropped."
+                f"Dead letter {self.id} is not JSON, so it cannot be replayed: type "
+                f"`transcribe dead drop {self.id}`."
             ) from None
         return TranscriptionRequest.parse(fields)
 
@@ -52,7 +56,7 @@ class DeadLetters:
         self._broker = broker
 
     def add(self, message: str, reason: str) -> None:
-        """Keep a message with the reason why it could not be taken."""
+        """Keep a message with the reason why a worker refused it."""
         dead_letter = DeadLetter(
             id=secrets.token_hex(4),
             at=datetime.now(UTC),
@@ -75,15 +79,15 @@ class DeadLetters:
         """One of them.
 
         Raises:
-            DeadLetterNotFound: if there is none of that id.
+            DeadLetterNotFound: if no dead letter has that id.
         """
         return self._entry(dead_letter_id)[1]
 
     def drop(self, dead_letter_id: str) -> None:
-        """Throw one away.
+        """Delete one.
 
         Raises:
-            DeadLetterNotFound: if there is none of that id.
+            DeadLetterNotFound: if no dead letter has that id.
         """
         self._broker.command("LREM", str(keys.DEAD_LETTERS), 1, self._entry(dead_letter_id)[0])
 

@@ -1,4 +1,4 @@
-"""Messages that others left in the control queue and dispatchers took in, to be dealt with."""
+"""The inbox: messages of other languages, from the control queue until a worker accepts them."""
 
 from producer.backend import keys
 from producer.backend.connection import Broker

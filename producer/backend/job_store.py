@@ -14,7 +14,7 @@ from producer.contract.stages import CLEANUP_AFTER, STAGE_OF, Stage, Steps
 from producer.contract.submission import Submission
 from producer.errors import JobExists, JobNotFound, WrongState
 
-#: Up to this many messages lie in the upload queue; further jobs wait as entries.
+#: The upload queue has at most so many messages; further jobs wait as entries.
 SUBMIT_ROOM = 64
 _BATCH = 500
 #: So many jobs are recorded in one step, in which Redis does nothing else for some milliseconds.

@@ -15,7 +15,7 @@ from producer.errors import BrokerUnusable
 
 #: Seconds of silence after which a worker is taken for dead.
 SILENCE = 20.0
-#: Seconds for which work may be due and none of it be claimed: at a low rate it has its turn later.
+#: Seconds for which due work may wait before `doctor` complains: at a low rate some waits long.
 UNDISPATCHED_AFTER = 120.0
 
 Subject = Literal["credentials", "bucket", "region", "results", "audio roots", "redis"]
@@ -47,12 +47,12 @@ class WorkerReport(BaseModel, frozen=True):
 
 
 class Undispatched(BaseModel, frozen=True):
-    """Work that is due, and that nobody takes up though nothing lies in its queue."""
+    """Due work that no worker starts, although no message waits in its queue."""
 
     stage: Stage
     #: entries that are due
     number: int
-    #: seconds for which the first of them has been due, and nothing of the stage was claimed
+    #: seconds for which the first of them has been due while no worker started any of the stage
     seconds: float
 
 
@@ -70,7 +70,7 @@ class Fleet:
         self._broker.command("HSET", str(keys.WORKERS), report.name, stamped.model_dump_json())
 
     def leave(self, name: str) -> None:
-        """Take a worker off the list."""
+        """Remove a worker from the list."""
         self._broker.command("HDEL", str(keys.WORKERS), name)
 
     def alive(self) -> list[WorkerReport]:
@@ -86,7 +86,7 @@ class Fleet:
         return sorted(alive, key=lambda report: report.name)
 
     def queue_lengths(self) -> dict[str, int]:
-        """How many messages lie in each queue."""
+        """How many messages wait in each queue."""
         lists = (*QUEUES, CONTROL_LIST)
         lengths = self._broker.commands(("LLEN", name) for name in lists)
         found = {name: int(length) for name, length in zip(lists, lengths, strict=True)}
@@ -94,7 +94,7 @@ class Fleet:
         return found
 
     def undispatched(self) -> list[Undispatched]:
-        """The stages whose work has been due for long, and of which nobody has claimed any."""
+        """The stages whose work has been due for long without a worker that started any."""
         now, queued = self._now(), self.queue_lengths()
         found = []
         for stage in Stage:

@@ -1,6 +1,6 @@
 """The files of a job's results: the output formats, the other kinds, how each is named.
 
-Results lie in a folder of the job, beneath `output` beneath a worker's results root. Any request
+Results are in a folder of the job, beneath `output` beneath a worker's results root. Any request
 may name a folder beneath another job's, so no folder may have the name of a file of results: then
 no job can occupy a path that another one writes.
 """

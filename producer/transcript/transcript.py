@@ -50,7 +50,7 @@ class Transcript:
                 names none.
 
         Raises:
-            BadTranscript: if it is no whole document.
+            BadTranscript: if it is not a whole document.
         """
         try:
             source = data.decode() if isinstance(data, bytes) else data

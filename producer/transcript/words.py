@@ -43,7 +43,7 @@ class Word:
 
     @property
     def ends_sentence(self) -> bool:
-        """Whether this is a mark such as a full stop. A dot inside a word ("Dr.") is none."""
+        """Whether this is a mark such as a full stop. A dot inside a word ("Dr.") is not."""
         return self.kind == "punctuation" and self.content.strip()[-1:] in SENTENCE_ENDS
 
     @property

@@ -97,7 +97,7 @@ def test_a_strange_answer_of_sts_is_a_line_in_the_log_and_in_doctor(
         monkeypatch.setenv("AWS_ENDPOINT_URL_STS", url)
         health = Health(offline_worker(shared, monkeypatch))
         found = credentials(until(health.checks))
-    assert found.message.startswith("(it is not known whose: ")
+    assert found.message.startswith("(AWS STS does not say whose: ")
     assert [line["event"] for line in logged].count("health.identity_unknown") == 1
     assert "background.crashed" not in [line["event"] for line in logged]
 

@@ -201,7 +201,7 @@ def test_throttling_says_of_which_operation() -> None:
 
 def test_the_words_of_the_service_are_passed_on() -> None:
     assert classify(client_error("BadRequestException", " Bad. "), "X").message == "Bad."
-    assert classify(client_error("NewError", ""), "X").message == "X was refused."
+    assert classify(client_error("NewError", ""), "X").message == "AWS refused X."
 
 
 def test_start_hands_its_parameters_over(service: Service) -> None:

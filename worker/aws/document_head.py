@@ -9,6 +9,6 @@ _HEAD = re.compile(rb'\s*\{\s*"jobName"\s*:\s*"([0-9a-zA-Z._-]{1,200})"')
 
 
 def job_named_in(head: bytes) -> str:
-    """The Transcribe job that a document names at its beginning; '' if it is no such document."""
+    """The Transcribe job that a document names at its beginning; '' if it names none."""
     match = _HEAD.match(head)
     return match[1].decode() if match else ""

@@ -17,7 +17,7 @@ from worker.errors import Permanent, SlotsFull, StageError, Throttled, Transient
 _TOO_MANY_JOBS = re.compile(r"too many (jobs|transcription)|concurrent", re.IGNORECASE)
 _UNKNOWN_JOB = re.compile(r"couldn't be found|not found|do(es not|esn't) exist", re.IGNORECASE)
 _TOO_LARGE = re.compile(r"too large|file size|maximum size", re.IGNORECASE)
-#: botocore could not find or renew credentials, which often mends itself: a role's.
+#: botocore could not find or renew credentials; those of a role often come back by themselves.
 _NO_CREDENTIALS = (
     boto.CredentialRetrievalError,
     boto.MetadataRetrievalError,
@@ -32,7 +32,7 @@ _NO_ANSWER = (
     boto.FlexibleChecksumError,
     boto.HTTPClientError,
     boto.IncompleteReadError,
-    # No AWS service answers like that, but what stands between may.
+    # No AWS service answers like that, but a proxy may.
     ResponseParserError,
 )
 
@@ -73,7 +73,7 @@ class Refusal:
     """An error as AWS answers it."""
 
     operation: str
-    #: what tells errors apart; the HTTP status does not, but for that it is the server's fault
+    #: what distinguishes errors; the HTTP status says only whether the server is at fault
     code: str
     #: AWS's own sentence
     text: str
@@ -81,7 +81,7 @@ class Refusal:
 
 
 def _permanent(error: Refusal) -> StageError:
-    text = error.text or f"{error.operation} was refused."
+    text = error.text or f"AWS refused {error.operation}."
     return Permanent(error.code or "AwsError", text)
 
 
@@ -91,7 +91,7 @@ def _transient(error: Refusal) -> StageError:
 
 
 def _throttled(error: Refusal) -> StageError:
-    return Throttled(error.code, f"{error.operation} was throttled.", error.operation)
+    return Throttled(error.code, f"AWS throttled {error.operation}.", error.operation)
 
 
 def _limit_exceeded(error: Refusal) -> StageError:
@@ -104,7 +104,7 @@ def _limit_exceeded(error: Refusal) -> StageError:
 
 
 def _bad_request(error: Refusal) -> StageError:
-    """The code by which the service also says what has a code of its own in its model."""
+    """The service uses this code also for errors that have a code of their own in its model."""
     if error.operation == "StartTranscriptionJob":
         is_full = _TOO_MANY_JOBS.search(error.text)
         return _limit_exceeded(error) if is_full else _permanent(error)
@@ -138,7 +138,9 @@ def _no_first_byte(error: Refusal) -> StageError:
 
 
 def _already_exists(error: Refusal) -> StageError:
-    return AlreadyExists(error.code, error.text or f"{error.operation} found it there already.")
+    return AlreadyExists(
+        error.code, error.text or f"{error.operation}: something of that name exists already."
+    )
 
 
 def _upload_ended(error: Refusal) -> StageError:
@@ -163,14 +165,15 @@ def _not_implemented(error: Refusal) -> StageError:
 def _denied(error: Refusal) -> StageError:
     return Denied(
         "AccessDenied",
-        f"The worker may not call {error.operation}; `transcribe policy` prints what it needs.",
+        f"The worker may not call {error.operation}: add the rights that `transcribe policy` "
+        "prints to its role.",
     )
 
 
 def _credentials_rejected(error: Refusal) -> StageError:
     return NoCredentials(
         "CredentialsRejected",
-        f"AWS rejects the worker's credentials ({error.code}); the job waits for new ones.",
+        f"AWS rejects the worker's credentials ({error.code}): renew them; jobs wait until then.",
     )
 
 
@@ -206,8 +209,8 @@ def errors_classified(operation: str, *, awaits_bucket: bool = False) -> Iterato
 
     Args:
         operation: the name of the AWS operation.
-        awaits_bucket: a bucket that is gone is waited for: what it is to take, or holds, must not
-            be given up with it.
+        awaits_bucket: a missing bucket is a transient error: a job whose recording or result
+            belongs there waits for it and does not fail.
     """
     try:
         yield
@@ -216,8 +219,8 @@ def errors_classified(operation: str, *, awaits_bucket: bool = False) -> Iterato
         if awaits_bucket and isinstance(classified, NoBucket):
             classified = Transient(
                 classified.code,
-                "The S3 bucket does not exist; the job waits until it is created, or "
-                "TRANSCRIBE_BUCKET corrected.",
+                "The S3 bucket does not exist: create it or correct TRANSCRIBE_BUCKET; jobs wait "
+                "until then.",
             )
         raise classified from error
 
@@ -228,16 +231,20 @@ def classify(error: Exception, operation: str) -> StageError:
         return _classify_refusal(error, operation)
     if isinstance(error, _NO_CREDENTIALS):
         return NoCredentials(
-            "CredentialsMissing", "The worker has no AWS credentials; the job waits for them."
+            "CredentialsMissing",
+            "The worker has no AWS credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, "
+            "AWS_PROFILE or a role; jobs wait until then.",
         )
     if isinstance(error, ResponseParserError):
         return Unreachable(
-            f"The worker does not understand the answer to {operation}; a proxy may stand in "
-            "between."
+            f"The worker cannot read the answer to {operation}: check whether a proxy answers "
+            "instead of AWS."
         )
     if isinstance(error, _NO_ANSWER):
-        return Unreachable(f"AWS could not be reached for {operation}.")
-    return Permanent("BadCall", f"{operation} cannot be called like this: {error}")
+        return Unreachable(
+            f"AWS does not answer {operation}: check the network and AWS_ENDPOINT_URL."
+        )
+    return Permanent("BadCall", f"boto3 refuses to call {operation}: {error}")
 
 
 def _classify_refusal(error: boto.ClientError, operation: str) -> StageError:

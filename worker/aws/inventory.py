@@ -100,7 +100,7 @@ class Inventory:
         return listed, page.get("NextToken") or ""
 
     def describe(self, name: str) -> Description | None:
-        """All that Transcribe says of a job; None if there is none of that name."""
+        """All that Transcribe says of a job; None if no job has that name."""
         try:
             with errors_classified("GetTranscriptionJob"):
                 answer = self._transcribe.get_transcription_job(TranscriptionJobName=name)

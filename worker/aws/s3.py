@@ -108,7 +108,7 @@ class Storage:
             stored_request: the owner's request, stored likewise; '' for none.
             started: called with the id of an upload in parts as it begins; as for `progress`.
             only_new: leave alone what is there already. Without `has_conditional_put` it is
-                overwritten all the same, so call `head` first.
+                overwritten anyway, so call `head` first.
 
         Returns whether the file was put; False if something was there.
 

@@ -50,7 +50,10 @@ class Aws:
                 region_name=region,
             )
         except BotoCoreError as error:
-            raise Permanent("NoSession", f"AWS cannot be used: {error}") from error
+            raise Permanent(
+                "NoSession",
+                f"boto3 cannot start a session ({error}): correct AWS_PROFILE or ~/.aws.",
+            ) from error
         if self.session.region_name is None:
             raise Permanent("NoRegion", "No AWS region is set: set AWS_DEFAULT_REGION.")
         self.region: str = self.session.region_name
@@ -91,7 +94,8 @@ class Aws:
         if not (whose := answer.get("Arn") or answer.get("Account")):
             raise Transient(
                 "StrangeAnswer",
-                "The answer to GetCallerIdentity names nobody; a proxy may stand in between.",
+                "The answer to GetCallerIdentity names nobody: check whether a proxy answers "
+                "instead of AWS.",
             )
         return str(whose)
 

@@ -105,7 +105,7 @@ class Transcribe:
         return answer.get("TranscriptionJob", {}).get("CreationTime")
 
     def status(self, name: str, gate: Gate) -> Status | None:
-        """The status of a job; None if there is none of that name."""
+        """The status of a job; None if no job has that name."""
         try:
             with errors_classified("GetTranscriptionJob"), self._sent_by(gate):
                 answer = self._client.get_transcription_job(TranscriptionJobName=name)

@@ -113,7 +113,7 @@ class Transport(redis.Transport):
 
 
 def _received(answer: list[bytes] | None, **_options: Any) -> tuple[bytes, bytes] | None:
-    """What kombu gets of Redis's answer to BRPOP; None if it is no message for us."""
+    """What kombu gets of Redis's answer to BRPOP; None if it is not a message for us."""
     if not answer:
         return None
     popped, entry = answer

@@ -78,7 +78,7 @@ class Assessor:
         return Assessment(outcome, attempt, uri, description=description)
 
     def describe(self, name: str) -> Description | None:
-        """All that Transcribe says of a job; None if there is none of that name."""
+        """All that Transcribe says of a job; None if no job has that name."""
         describe = partial(self._worker.inventory.describe, name)
         return self._calls.call(describe, "GetTranscriptionJob")
 

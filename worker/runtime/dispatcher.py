@@ -28,7 +28,7 @@ from worker.runtime.shutdown import Shutdown
 
 log = structlog.get_logger()
 
-#: Messages that may lie in each queue, for each stage that this worker can run at once.
+#: Messages that may wait in each queue, for each stage that this worker can run at once.
 _MESSAGES_A_THREAD = 4
 
 

@@ -69,7 +69,10 @@ class Health:
             return check()
         except Exception as error:
             log.exception("health.crashed", subject=subject)
-            reason = f"It cannot be checked ({type(error).__name__}); the worker's log says more."
+            reason = (
+                f"The check failed ({type(error).__name__}): report it, with the traceback in the "
+                "worker's log."
+            )
             return (Check(subject=subject, ok=False, message=reason),)
 
     def _redis(self) -> tuple[Check, ...]:
@@ -87,9 +90,9 @@ class Health:
         except NoCredentials as error:
             return (Check(subject="credentials", ok=False, message=error.message),)
         except StageError as error:
-            # S3 and Transcribe may answer all the same, as emulators of AWS do; they say what is
+            # S3 and Transcribe may answer anyway, as emulators of AWS do; they say what is
             # wrong with the credentials.
-            known = f"(it is not known whose: {error.message})"
+            known = f"(AWS STS does not say whose: {error.message})"
             if error.message != self._logged:
                 log.warning("health.identity_unknown", code=error.code, reason=error.message)
             self._logged = error.message

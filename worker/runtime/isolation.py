@@ -1,4 +1,4 @@
-"""Isolation: a stage that workers died of runs in a process of its own, so that no more die.
+"""Isolation: a stage at which workers died runs in a process of its own, and kills no more of them.
 
 So does work that would keep the others waiting, for Python runs one thread at a time.
 

@@ -113,12 +113,17 @@ def _open(path: str, roots: tuple[Path, ...], name: str) -> BufferedReader:
     except FileNotFoundError:
         raise Permanent("NoSuchFile", f"The worker finds no file {name} at that path.") from None
     except PermissionError:
-        raise Permanent("Unreadable", f"The worker may not read {name}.") from None
+        raise Permanent(
+            "Unreadable",
+            f"The worker may not read {name}: allow its user to read the file, then retry the job.",
+        ) from None
     except OSError as error:
         if error.errno in _TRANSIENT_ERRNOS:
-            message = f"{name} cannot be opened now: {error.strerror}; the job waits."
+            message = f"The worker cannot open {name} now ({error.strerror}); the job waits."
             raise Transient("Unreadable", message) from None
-        raise Permanent("Unreadable", f"{name} cannot be read: {error.strerror}.") from None
+        raise Permanent(
+            "Unreadable", f"The worker cannot read {name} ({error.strerror})."
+        ) from None
     try:
         file = os.fdopen(descriptor, "rb")
     except IsADirectoryError:
@@ -158,7 +163,7 @@ def check_size(size: int, name: str) -> None:
 def _format(file: BufferedReader, name: str, requested: MediaFormat | None) -> MediaFormat:
     if requested is not None:
         # Transcribe checks it, too, and the request's author may know better than our check. But
-        # no message has us upload the settings or transcripts that lie beneath the audio roots.
+        # no message has us upload the settings or transcripts beneath the audio roots.
         if is_text(file):
             raise Permanent(
                 "NotAudio", f"{name} is text, not a recording, whatever media_format says."

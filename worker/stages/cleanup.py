@@ -131,7 +131,7 @@ def discard_files(work: Work) -> None:
 
     Raises:
         LeaseLost: if the job may have been retried meanwhile.
-        Transient: if the disk does not let go of them.
+        Transient: if the disk refuses to delete them.
         Permanent: the same, for good.
     """
     job = work.job

@@ -46,7 +46,7 @@ def write_results(job: Job, transcript: Transcript, root: Path) -> dict[str, Pat
     Each file is written under a temporary name and renamed, so that a reader finds it whole.
 
     Raises:
-        Permanent: if the job's `output` is outside the results root, or is no folder for results.
+        Permanent: if the job's `output` is outside the results root, or cannot be a results folder.
         Transient: if the disk does not accept them, and may once somebody has mended it.
     """
     folder = results_folder(job, root)
@@ -153,7 +153,7 @@ def _disk_errors_classified(root: Path) -> Iterator[None]:
 
 def disk_error(error: OSError, root: Path) -> StageError:
     """What it means for a job that the disk does not accept its results."""
-    # Where the root itself is no folder, it is for the operator to set another.
+    # Where the root itself is not a folder, the operator must set another.
     if error.errno in _PERMANENT_ERRNOS and os.path.isdir(root):  # noqa: PTH112 - Path's may raise
         return Permanent(
             _NOT_WRITTEN,

@@ -70,7 +70,11 @@ def _findings(client: Client) -> Iterator[Finding]:
     for queue, length in client.fleet.queue_lengths().items():
         # Without any worker, one line says so.
         ok = not workers or queue in served
-        advice = "" if ok else f"; no worker serves it: start one with `-Q {queue}`"
+        advice = (
+            ""
+            if ok
+            else f"; no worker serves it: start one with `celery -A worker worker -Q {queue}`"
+        )
         yield f"queue {queue}", ok, f"{length} messages{advice}"
     for each in client.fleet.undispatched() if workers else []:
         message = (

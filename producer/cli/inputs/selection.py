@@ -37,7 +37,7 @@ class Selection:
 
 @dataclass(frozen=True)
 class _Found:
-    """Something that a person named, or that lies beneath a folder that a person named."""
+    """A file or address that a person named, or a file beneath a folder that a person named."""
 
     audio: str
     #: a file to check

@@ -1,4 +1,4 @@
-"""What the command skips of all that a person named, or that lies beneath a folder: by reason."""
+"""The recordings and files that the command skips, by reason."""
 
 import os
 from collections.abc import Iterator

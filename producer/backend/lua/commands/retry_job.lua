@@ -22,7 +22,7 @@ for _, stage in ipairs(args.busy_in) do
 end
 local at = now()
 local known = redis.call('HMGET', key, 'error.code', 'result_uri', 'at.STARTING', 'at.QUEUED')
--- A start that failed may have been carried out all the same.
+-- AWS may have carried out a start that failed.
 local was_started = (known[2] or '') ~= '' or tonumber(known[3] or '0') > tonumber(known[4])
 local is_made = was_started and not NOTHING_MADE[known[1] or '']
 redis.call('PERSIST', key)

@@ -12,7 +12,7 @@ local function quota(name, limit)
 end
 
 -- The backoff factor (AIMD) of a rate, or of `slots`: the part of the quota, `all`, that the fleet uses.
--- A refusal reduces it, and it recovers by and by. It is kept as it was at the last refusal.
+-- A refusal reduces it, and it recovers gradually. It is kept as it was at the last refusal.
 local function backoff_factor(what, all, at)
   local kept = redis.call('HMGET', KEY.backoff .. what, 'factor', 'at')
   if not kept[1] then return 1 end

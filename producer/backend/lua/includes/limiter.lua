@@ -5,7 +5,7 @@
 -- for a second then. AWS meets the call in between, so of N + 1 calls the last reaches it more than a
 -- second after the first, however long each is on its way. A token may be acquired while it still cools:
 -- then the caller waits for its turn, which is when it has cooled.
--- After a refusal there are fewer tokens for a while, and more again by and by: `usable` of capacity.
+-- After a refusal there are fewer tokens for a while, and gradually more again: `usable` of capacity.
 --   tokens:used:<operation>     token -> when it counts as released, should its worker have died
 --   tokens:cooling:<operation>  token -> when it may be used again
 --   tokens:paused:<operation>   nobody calls before that time
