@@ -42,20 +42,12 @@ def own_folder(job_id: str, settings: WorkerSettings) -> S3Uri:
 
 
 def audio_uri(job: Job, settings: WorkerSettings, media_format: MediaFormat) -> S3Uri:
-    """Where the audio goes: the key that the request names, else one in the job's own folder.
-
-    Raises:
-        Permanent: if no request may name that key.
-    """
+    """Where the audio goes: the key that the request names, else one in the job's own folder."""
     return _uri(job, settings, f"audio.{media_format}")
 
 
 def output_uri(job: Job, settings: WorkerSettings) -> S3Uri:
-    """Where Transcribe is asked to write the result; each attempt has its own.
-
-    Raises:
-        Permanent: if no request may name the request's key.
-    """
+    """Where Transcribe is asked to write the result; each attempt has its own."""
     # The first attempt's beside a key is where the original script has it, so that a job can be
     # adopted which that started.
     return S3Uri(f"{attempt_name(_uri(job, settings, job.id), job.attempt)}.json")

@@ -10,8 +10,8 @@ from pydantic import Field, PrivateAttr, SecretStr, field_validator
 from pydantic_settings import NoDecode, SettingsConfigDict
 
 from producer.errors import InvalidSettings
+from producer.legacy_env_file import LegacySettings, read_settings
 from producer.settings import ProducerSettings
-from worker.legacy_env_file import LegacySettings, read_settings
 
 #: Source: the pattern of OutputBucketName in the API reference of Amazon Transcribe.
 _BUCKET = re.compile(r"[a-z0-9][.\-a-z0-9]{1,61}[a-z0-9]")
@@ -222,7 +222,10 @@ class WorkerSettings(ProducerSettings):
         """
         settings = super().load()
         if settings.env_file is not None:
-            settings._legacy = legacy = read_settings(settings.env_file)
+            try:
+                settings._legacy = legacy = read_settings(settings.env_file)
+            except InvalidSettings as error:
+                raise InvalidSettings(f"TRANSCRIBE_ENV_FILE: {error}") from None
             settings.bucket = legacy.bucket or settings.bucket
             settings.poll_interval = legacy.poll_interval or settings.poll_interval
         if not settings.bucket:

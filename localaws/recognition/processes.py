@@ -30,7 +30,8 @@ class ProcessRecogniser:
         self._store = store
         self._end = end
         self._lock = threading.Lock()
-        self._running: dict[int, subprocess.Popen[str]] = {}
+        #: The process of every job that has one now, by the job's sequence number.
+        self.running: dict[int, subprocess.Popen[str]] = {}
         self._closed = False
         # A thread waits for each process.
         self._threads = ThreadPoolExecutor(workers, "localaws-recogniser")
@@ -43,16 +44,11 @@ class ProcessRecogniser:
         """Recognise this job once fewer than `workers` run."""
         self._threads.submit(self._recognise, job)
 
-    def processes(self) -> dict[int, int]:
-        """The process of every job that has one now, by the job's sequence number."""
-        with self._lock:
-            return {sequence: child.pid for sequence, child in self._running.items()}
-
     def close(self) -> None:
         """Kill every process; jobs that have not ended stay as they are."""
         with self._lock:
             self._closed = True
-            for child in self._running.values():
+            for child in self.running.values():
                 child.kill()
         self._threads.shutdown(cancel_futures=True)
 
@@ -89,7 +85,7 @@ class ProcessRecogniser:
         with self._lock:
             if self._closed:
                 return Failure("The emulator has stopped.")
-            child = self._running[job.sequence] = subprocess.Popen(  # noqa: S603 - our own program, no shell
+            child = self.running[job.sequence] = subprocess.Popen(  # noqa: S603 - our own program, no shell
                 [sys.executable, "-m", "localaws.recognition.program", json.dumps(asdict(task))],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
@@ -99,7 +95,7 @@ class ProcessRecogniser:
             )
         answer, _ = child.communicate()
         with self._lock:
-            del self._running[job.sequence]
+            del self.running[job.sequence]
         if child.returncode:
             how = f"was killed by signal {-child.returncode}" if child.returncode < 0 else "crashed"
             return Failure(f"Internal error: the recogniser {how}.")

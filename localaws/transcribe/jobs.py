@@ -3,6 +3,7 @@
 QUEUED (deferred only) -> IN_PROGRESS -> COMPLETED | FAILED
 """
 
+import itertools
 import threading
 import time
 from collections import defaultdict
@@ -53,7 +54,6 @@ class Job:
     subtitle_uris: list[str] = field(default_factory=list)
     #: What the recogniser found out, in the service's fields.
     found: Json = field(default_factory=dict)
-    deleted: bool = False
     #: The monotonic clock at the start: how long it ran does not depend on clock changes.
     clock: float = 0.0
 
@@ -78,15 +78,7 @@ class JobTable:
         self.lock = threading.RLock()
         self._limit = limit
         self._regions: defaultdict[str, _Region] = defaultdict(_Region)
-        #: Every job ever accepted, in order, deleted ones too.
-        self.history: list[Job] = []
-        self.max_running = 0
-
-    @property
-    def running(self) -> int:
-        """How many jobs run, in all regions."""
-        with self.lock:
-            return sum(len(each.running) for each in self._regions.values())
+        self._numbers = itertools.count()
 
     def start(self, name: str, region: str, request: Json, location: Location) -> Job:
         """Add a job: it runs at once, or waits if it is deferrable and the limit is reached.
@@ -104,13 +96,12 @@ class JobTable:
                     f"The account runs {len(here.running)} transcription jobs, which is its "
                     "limit: wait until one has ended and try again.",
                 )
-            job = Job(len(self.history), name, region, request, location, time.time())
-            self.history.append(job)
+            job = Job(next(self._numbers), name, region, request, location, time.time())
             here.jobs[name] = job
             if full:
                 here.waiting[name] = job
             else:
-                self._run(job)
+                self.run(job)
             return job
 
     def check_name_unused(self, region: str, name: str) -> None:
@@ -164,7 +155,6 @@ class JobTable:
                     f"The job {name} is {job.status}: only a job that is COMPLETED or FAILED can "
                     "be deleted."
                 )
-            job.deleted = True
             del self._regions[region].jobs[name]
 
     def complete(self, job: Job, found: Json, subtitle_uris: list[str]) -> list[Job]:
@@ -179,12 +169,12 @@ class JobTable:
             job.failure_reason = reason
             return self._end(job, "FAILED")
 
-    def _run(self, job: Job) -> None:
+    def run(self, job: Job) -> None:
+        """A job, under the lock, that has waited or not, is IN_PROGRESS."""
         job.status = "IN_PROGRESS"
         job.started = time.time()
         job.clock = time.monotonic()
         self._regions[job.region].running[job.name] = job
-        self.max_running = max(self.max_running, self.running)
 
     def _end(self, job: Job, status: str) -> list[Job]:
         here = self._regions[job.region]
@@ -194,6 +184,6 @@ class JobTable:
         promoted: list[Job] = []
         while here.waiting and (self._limit is None or len(here.running) < self._limit):
             following = here.waiting.pop(next(iter(here.waiting)))
-            self._run(following)
+            self.run(following)
             promoted.append(following)
         return promoted

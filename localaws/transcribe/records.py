@@ -1,45 +1,20 @@
 """Jobs as the answers of Start, Get and List describe them. Call under the job table's lock."""
 
+from functools import cache
 from typing import Any
 
-from localaws.transcribe import outputs
+from localaws.transcribe import outputs, validation
 from localaws.transcribe.jobs import Job
 
 Json = dict[str, Any]
 
-_ECHOED = (
-    "LanguageCode",
-    "MediaSampleRateHertz",
-    "MediaFormat",
-    "Media",
-    "Settings",
-    "ModelSettings",
-    "JobExecutionSettings",
-    "ContentRedaction",
-    "IdentifyLanguage",
-    "IdentifyMultipleLanguages",
-    "LanguageOptions",
-    "LanguageIdSettings",
-    "ToxicityDetection",
-    "Tags",
-)
-_ECHOED_IN_LISTS = (
-    "LanguageCode",
-    "ContentRedaction",
-    "ModelSettings",
-    "IdentifyLanguage",
-    "IdentifyMultipleLanguages",
-    "ToxicityDetection",
-)
 _DEFAULT_SETTINGS = {"ChannelIdentification": False, "ShowAlternatives": False}
-_FOUND_IN_LISTS = ("LanguageCode", "LanguageCodes", "IdentifiedLanguageScore")
 
 
 def for_start(job: Job) -> Json:
     """A TranscriptionJob, as Start answers it."""
     record = _state(job)
-    record.update((name, job.request[name]) for name in _ECHOED if name in job.request)
-    record.update(job.found)
+    record.update(_known_to("TranscriptionJob", job.request | job.found))
     if job.status == "COMPLETED":
         record["Transcript"] = {
             name: job.location.uri(key) for name, key in outputs.document_keys(job).items()
@@ -63,12 +38,21 @@ def for_get(job: Job) -> Json:
 def for_list(job: Job) -> Json:
     """A TranscriptionJobSummary, as List answers it: without the transcript's address."""
     record = _state(job)
-    record.update((name, job.request[name]) for name in _ECHOED_IN_LISTS if name in job.request)
-    record.update((name, job.found[name]) for name in _FOUND_IN_LISTS if name in job.found)
+    record.update(_known_to("TranscriptionJobSummary", job.request | job.found))
     record["OutputLocationType"] = (
         "SERVICE_BUCKET" if job.location.service_bucket else "CUSTOMER_BUCKET"
     )
     return record
+
+
+def _known_to(shape: str, values: Json) -> Json:
+    """Those of the values that AWS's model has in a shape."""
+    return {name: value for name, value in values.items() if name in _members(shape)}
+
+
+@cache
+def _members(shape: str) -> frozenset[str]:
+    return frozenset(validation.service_model().shape_for(shape).members)  # type: ignore[attr-defined]
 
 
 def _state(job: Job) -> Json:

@@ -9,7 +9,6 @@ from producer.backend.connection import Argument, Broker
 from producer.backend.job_records import JobRecords
 from producer.backend.schedule import Lease
 from producer.contract.job import OVERDUE, REFUSED, TERMINAL_STATES, JobState
-from producer.contract.request import TranscriptionRequest
 from producer.contract.stages import CLEANUP_AFTER, STAGE_OF, Stage, Steps
 from producer.contract.submission import Submission
 from producer.errors import JobExists, JobNotFound, WrongState
@@ -38,18 +37,6 @@ class JobStore(JobRecords):
         self._lease = lease
 
     # -- creating -------------------------------------------------------------------------------
-
-    def create(
-        self,
-        requests: Iterable[tuple[str, TranscriptionRequest]],
-        *,
-        deadline: float,
-        at_once: bool,
-    ) -> Iterator[tuple[str, Answer]]:
-        """Record jobs (id, request); the rest is as `record` does it, job by job."""
-        submissions = (Submission.of(request, job_id) for job_id, request in requests)
-        for batch in self.record(submissions, deadline=deadline, at_once=at_once):
-            yield from batch
 
     def record(
         self, submissions: Iterable[Submission], *, deadline: float, at_once: bool

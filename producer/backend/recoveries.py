@@ -95,7 +95,6 @@ class Recoveries:
 
         Raises:
             RecoveryFailed: if one that answers another question is under way.
-            BrokerUnavailable: if Redis does not answer.
         """
         wanted = json.dumps(sorted(set(names)))
         asked = self._broker.run(

@@ -1,4 +1,7 @@
-"""Which container a file is, by its content: names of files are not reliable."""
+"""Which container a file is, by its content: names of files are not reliable.
+
+What reads a file raises OSError if that fails.
+"""
 
 import codecs
 import re
@@ -82,9 +85,6 @@ def detect_container(file: BinaryIO) -> Container | None:
 
     Skips tags (ID3v2, APEv2) and NUL bytes before the sound. Reads 64 KiB, and as much again after
     each tag; the position in the file afterwards is undefined.
-
-    Raises:
-        OSError: of reading.
     """
     offset, data, is_tagged = 0, b"", False
     for _ in range(_MAX_TAGS):
@@ -110,9 +110,6 @@ def is_text(file: BinaryIO) -> bool:
     """Whether a file is text, as settings, keys and transcripts are, and recordings are not.
 
     Reads 64 KiB; the position in the file afterwards is undefined.
-
-    Raises:
-        OSError: of reading.
     """
     file.seek(0)
     try:

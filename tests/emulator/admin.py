@@ -5,6 +5,7 @@ import binascii
 import hmac
 import json
 from collections.abc import Callable
+from subprocess import Popen
 from typing import Any
 
 from localaws.errors import UsageError
@@ -76,9 +77,24 @@ class Admin:
 
     def _jobs(self) -> dict[str, Any]:
         recogniser = self._lifecycle.recogniser
-        processes = recogniser.processes() if isinstance(recogniser, ProcessRecogniser) else {}
+        running = recogniser.running.copy() if isinstance(recogniser, ProcessRecogniser) else {}
         with self._table.lock:
-            return {"jobs": [_job(job, processes) for job in self._table.history]}
+            return {"jobs": [self._job(job, running) for job in self._table.history]}
+
+    def _job(self, job: Job, running: dict[int, Popen[str]]) -> dict[str, Any]:
+        child = None if job.ended else running.get(job.sequence)
+        return {
+            "name": job.name,
+            "region": job.region,
+            "status": job.status,
+            "media": job.request["Media"]["MediaFileUri"],
+            "created": job.created,
+            "started": job.started,
+            "completed": job.completed,
+            "failure_reason": job.failure_reason,
+            "deleted": job.sequence in self._table.deleted,
+            "pid": child and child.pid,
+        }
 
 
 def _has_pair(environ: Environ, credentials: Credentials) -> bool:
@@ -93,18 +109,3 @@ def _has_pair(environ: Environ, credentials: Credentials) -> bool:
 
 def _json(value: Any, status: int = 200) -> Answer:
     return Answer(status, "application/json", json.dumps(value, indent=1).encode())
-
-
-def _job(job: Job, processes: dict[int, int]) -> dict[str, Any]:
-    return {
-        "name": job.name,
-        "region": job.region,
-        "status": job.status,
-        "media": job.request["Media"]["MediaFileUri"],
-        "created": job.created,
-        "started": job.started,
-        "completed": job.completed,
-        "failure_reason": job.failure_reason,
-        "deleted": job.deleted,
-        "pid": None if job.ended else processes.get(job.sequence),
-    }

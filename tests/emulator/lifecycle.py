@@ -7,18 +7,56 @@ from threading import Timer
 from typing import Any, cast
 
 from localaws.s3.objects import ObjectStore
-from localaws.transcribe.jobs import Job, JobTable
+from localaws.transcribe.jobs import Job, JobTable, Location
 from localaws.transcribe.lifecycle import Failure, Lifecycle, OnEnd, Recogniser
 from localaws.transcribe.speech import Recognition
 from tests.emulator.faults import RESULT_KINDS, FaultInjector
 
 
+class WatchedTable(JobTable):
+    """Remembers the jobs of all regions."""
+
+    def __init__(self, limit: int | None) -> None:
+        super().__init__(limit)
+        #: Every job ever accepted, in order, deleted ones too.
+        self.history: list[Job] = []
+        self.deleted: set[int] = set()
+        self.max_running = 0
+
+    @property
+    def running(self) -> int:
+        """How many jobs run."""
+        with self.lock:
+            return sum(len(each.running) for each in self._regions.values())
+
+    def start(self, name: str, region: str, request: dict[str, Any], location: Location) -> Job:
+        """Add a job."""
+        with self.lock:
+            job = super().start(name, region, request, location)
+            self.history.append(job)
+        return job
+
+    def run(self, job: Job) -> None:
+        """See how many run."""
+        super().run(job)
+        self.max_running = max(self.max_running, self.running)
+
+    def delete(self, region: str, name: str) -> None:
+        """Note that a job is deleted."""
+        with self.lock:
+            job = self.get(region, name)
+            super().delete(region, name)
+            self.deleted.add(job.sequence)
+
+
 class FaultyLifecycle(Lifecycle):
     """Ends jobs as the faults say."""
 
+    table: WatchedTable
+
     def __init__(
         self,
-        table: JobTable,
+        table: WatchedTable,
         store: ObjectStore,
         make_recogniser: Callable[[ObjectStore, OnEnd], Recogniser],
         faults: FaultInjector,

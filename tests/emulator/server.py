@@ -10,11 +10,10 @@ from localaws.quotas import Quotas
 from localaws.recognition.fixed import Delay, fixed
 from localaws.s3.objects import ObjectStore
 from localaws.server import Endpoint, application, moto, recogniser_maker, running
-from localaws.transcribe.jobs import JobTable
 from tests.emulator.admin import Admin
 from tests.emulator.calls import CallCounts
 from tests.emulator.faults import Fault, FaultInjector
-from tests.emulator.lifecycle import FaultyLifecycle
+from tests.emulator.lifecycle import FaultyLifecycle, WatchedTable
 from tests.emulator.watch import Watch
 
 #: Makes S3 as Transcribe uses it, and the application for all services but Transcribe.
@@ -50,7 +49,7 @@ def serve(
     make_recogniser = recogniser_maker(recogniser, workers, delay)
     store, other = backend()
     injector, calls = FaultInjector(faults), CallCounts()
-    lifecycle = FaultyLifecycle(JobTable(quotas.jobs), store, make_recogniser, injector)
+    lifecycle = FaultyLifecycle(WatchedTable(quotas.jobs), store, make_recogniser, injector)
     with running(lifecycle, buckets):
         app = application(lifecycle, other, quotas, credentials)
         watch = Watch(app, Admin(lifecycle, calls, credentials), injector, calls)

@@ -13,6 +13,7 @@ from producer.backend.schedule import Lease, Schedule
 from producer.contract.job import JobState
 from producer.contract.request import TranscriptionRequest
 from producer.contract.stages import FLEET, Stage
+from producer.contract.submission import Submission
 from producer.errors import JobExists, JobNotFound, WaitTimeout, WrongState
 from tests.support.redis_keys import present
 from tests.support.stack import Stack
@@ -39,11 +40,13 @@ def brief(stack: Stack) -> Schedule:
 
 def queue(stack: Stack, *names: str, priority: int = 5) -> None:
     """Record jobs, without messages."""
-    requests = [
-        (name, TranscriptionRequest(audio=f"/audio/{name}.wav", name=name, priority=priority))
+    submissions = [
+        Submission.of(
+            TranscriptionRequest(audio=f"/audio/{name}.wav", name=name, priority=priority)
+        )
         for name in names
     ]
-    list(stack.store.create(requests, deadline=3600, at_once=False))
+    list(stack.store.record(submissions, deadline=3600, at_once=False))
 
 
 def acquire(schedule: Schedule, stage: Stage, name: str) -> Lease:

@@ -11,6 +11,7 @@ from producer.contract.attempts import attempt_name
 from producer.contract.job import JobState
 from producer.contract.request import TranscriptionRequest
 from producer.contract.stages import FLEET, Stage
+from producer.contract.submission import Submission
 from tests.support.fair_queues import FairQueues
 from tests.support.stack import Stack
 from tests.support.stages import offline_worker
@@ -31,7 +32,7 @@ def run(stack: Stack, *names: str, ago: float = 0) -> None:
     """Have jobs run that were started so many seconds ago."""
     for name in names:
         request = TranscriptionRequest(audio=f"/audio/{name}.wav", name=name)
-        list(stack.store.create([(name, request)], deadline=3600, at_once=False))
+        list(stack.store.record([Submission.of(request)], deadline=3600, at_once=False))
         stack.broker.command("HSET", keys.JOB(name), "state", JobState.TRANSCRIBING)
         stack.broker.command("ZADD", str(keys.RUNNING), stack.now() - ago, name)
     stack.broker.command("ZADD", keys.SCHEDULE("poll"), stack.now(), FLEET)
@@ -107,7 +108,7 @@ def poll_due_in(stack: Stack) -> float:
 def start(stack: Stack, schedule: Schedule, name: str) -> None:
     """What a start does with a job that Transcribe has accepted."""
     request = TranscriptionRequest(audio=f"/audio/{name}.wav", name=name)
-    list(stack.store.create([(name, request)], deadline=3600, at_once=False))
+    list(stack.store.record([Submission.of(request)], deadline=3600, at_once=False))
     assert (Stage.UPLOAD, name) in schedule.dispatch(room=10)
     lease = schedule.acquire(Stage.UPLOAD, name)
     assert lease is not None

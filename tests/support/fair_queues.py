@@ -11,6 +11,7 @@ from producer.backend.schedule import Lease, Schedule
 from producer.contract.job import JobState
 from producer.contract.request import TranscriptionRequest
 from producer.contract.stages import FLEET, Stage
+from producer.contract.submission import Submission
 from tests.support.redis_keys import present
 from tests.support.stack import LEASE
 
@@ -32,16 +33,15 @@ class FairQueues:
 
     def submit(self, tenant: str, *names: str, priority: int = 5) -> None:
         metadata = {"tenant": tenant} if tenant else {}
-        requests = [
-            (
-                name,
+        submissions = [
+            Submission.of(
                 TranscriptionRequest(
                     audio="s3://recordings/a.wav", name=name, priority=priority, metadata=metadata
-                ),
+                )
             )
             for name in names
         ]
-        list(self.store.create(requests, deadline=3600, at_once=False))
+        list(self.store.record(submissions, deadline=3600, at_once=False))
 
     def upload(self, number: int) -> list[str]:
         """Upload the next so many jobs, which are READY then; returns their names in order."""

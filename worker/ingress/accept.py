@@ -7,6 +7,7 @@ import structlog
 from producer.contract.request import TranscriptionRequest, is_name
 from producer.contract.s3_uri import without_signature
 from producer.contract.stages import Stage
+from producer.contract.submission import Submission
 from producer.errors import InvalidRequest
 from worker.errors import Permanent
 from worker.ingress.envelope import Envelope, NotForUs
@@ -79,14 +80,9 @@ def accept_request(worker: Context, request: object, message_id: str) -> None:
     except InvalidRequest as error:
         _refuse_request(worker, request, str(error))
         return
-    job_id, answer = next(
-        iter(
-            worker.store.create(
-                [(checked.new_job_id(message_id), checked)],
-                deadline=worker.settings.deadline,
-                at_once=True,
-            )
-        )
+    submission = Submission.of(checked, checked.new_job_id(message_id))
+    ((job_id, answer),) = next(
+        worker.store.record([submission], deadline=worker.settings.deadline, at_once=True)
     )
     if answer == "different":
         _refuse_request(worker, request, f"The name {job_id} is taken by a different request.")

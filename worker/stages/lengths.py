@@ -29,7 +29,6 @@ def check_length(file: BinaryIO, size: int, name: str) -> None:
 
     Raises:
         Permanent: with the figure, which shows on which side of the bound it is.
-        OSError: of reading.
     """
     seconds = wav_seconds(file, size)
     if seconds is None:
@@ -50,11 +49,7 @@ def check_length(file: BinaryIO, size: int, name: str) -> None:
 
 
 def wav_seconds(file: BinaryIO, size: int) -> float | None:
-    """How long a WAV of `size` bytes is; None if it is not a WAV, or its header is not certain.
-
-    Raises:
-        OSError: of reading.
-    """
+    """How long a WAV of `size` bytes is; None if it is not a WAV, or its header is not certain."""
     file.seek(0)
     riff = file.read(12)
     if riff[:4] != b"RIFF" or riff[8:] != b"WAVE" or _end(0, riff[4:8]) not in {size, size + 1}:

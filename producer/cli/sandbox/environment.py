@@ -68,7 +68,6 @@ def own_redis(sandbox: Sandbox) -> str:
 
     Raises:
         InvalidSettings: if other workers or jobs use the configured Redis.
-        SandboxFailed: if a new one does not start.
     """
     url = os.environ.get("TRANSCRIBE_REDIS_URL") or _dotenv().get("TRANSCRIBE_REDIS_URL")
     if not url:
@@ -87,11 +86,7 @@ def own_redis(sandbox: Sandbox) -> str:
 
 
 def local_aws(sandbox: Sandbox) -> dict[str, str]:
-    """Start the local AWS emulator; return what points a worker at it, and at nothing else.
-
-    Raises:
-        SandboxFailed: if it does not start.
-    """
+    """Start the local AWS emulator; return what points a worker at it, and at nothing else."""
     output.chatter("starting the local AWS emulator ...")
     for name in list(os.environ):
         if name in _AWS_VARIABLES or name.startswith(("AWS_ENDPOINT_URL", "AWS_USE_")):

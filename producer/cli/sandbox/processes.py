@@ -33,7 +33,10 @@ class SandboxFailed(TranscribeQueueError):
 
 
 class Sandbox:
-    """Starts child processes; at the end of its block stops all of them, in reverse order."""
+    """Starts child processes; at the end of its block stops all of them, in reverse order.
+
+    What starts one raises SandboxFailed if it ends, or does not become ready in time.
+    """
 
     #: our own programs, no shell
     _popen: type[subprocess.Popen[bytes]] = subprocess.Popen
@@ -72,7 +75,6 @@ class Sandbox:
 
         Raises:
             InvalidSettings: if no redis-server is installed.
-            SandboxFailed: if it does not start.
         """
         program = redis_program()
         (self.folder / "redis").mkdir()
@@ -92,9 +94,6 @@ class Sandbox:
         """Start the AWS emulator with a bucket and further options; return its URL.
 
         It answers only requests that are signed with `aws_keys`.
-
-        Raises:
-            SandboxFailed: if it does not start.
         """
         command = [sys.executable, "-m", "localaws", "--port", "0", "--bucket", bucket, *options]
         keys = {name.replace("AWS_", "LOCALAWS_", 1): key for name, key in self.aws_keys.items()}
@@ -109,11 +108,7 @@ class Sandbox:
         name: str = "worker",
         options: Sequence[str] = (),
     ) -> subprocess.Popen[bytes]:
-        """Start a worker under a name, with options of Celery; return its process.
-
-        Raises:
-            SandboxFailed: if it does not start.
-        """
+        """Start a worker under a name, with options of Celery; return its process."""
         celery = [sys.executable, "-m", "celery", "-A", "worker", "worker", "-n", f"{name}@%h"]
         return self.start(name, [*celery, *options], environment, ready)
 
@@ -124,11 +119,7 @@ class Sandbox:
         environment: Mapping[str, str],
         ready: Callable[[], bool],
     ) -> subprocess.Popen[bytes]:
-        """Start a child and wait until it is ready; return its process.
-
-        Raises:
-            SandboxFailed: if it ends, or does not become ready in time.
-        """
+        """Start a child and wait until it is ready; return its process."""
         child = self._spawn(name, command, environment)
         deadline = time.monotonic() + _START_SECONDS
         while not ready():

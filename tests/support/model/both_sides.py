@@ -13,6 +13,7 @@ from producer.backend.schedule import Lease, Schedule
 from producer.contract.job import TERMINAL_STATES, JobState
 from producer.contract.request import TranscriptionRequest
 from producer.contract.stages import FLEET, STAGE_OF, Stage, Steps
+from producer.contract.submission import Submission
 from producer.errors import WrongState
 from tests.support.fair_queues import FairQueues
 from tests.support.model.comparison import Comparison
@@ -76,10 +77,9 @@ class BothSides:
             metadata={"tenant": tenant} if tenant else {},
         )
         with self.compared():
-            answers = dict(self.store.create([(name, request)], deadline=3600, at_once=at_once))
-            assert answers[name] == self.model.submit(
-                name, (tenant, priority, audio), at_once=at_once
-            )
+            submission = Submission.of(request)
+            (((_, answer),),) = self.store.record([submission], deadline=3600, at_once=at_once)
+            assert answer == self.model.submit(name, (tenant, priority, audio), at_once=at_once)
 
     def dispatch(self, room: int) -> None:
         if any(entry.is_due for entry in self.entries.by_key.values()):
