@@ -42,7 +42,8 @@ def offline(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Context:
 
 def limit_of(worker: Context, stage: Stage) -> ConcurrencyLimit:
     """The limit of this process."""
-    return worker.limits.limit(stage, HANDLERS[stage].max_large(worker.settings.concurrency))
+    most = HANDLERS[stage].max_large(worker.settings.concurrency)
+    return worker.limits.setdefault(stage, ConcurrencyLimit(most))
 
 
 @contextmanager

@@ -8,7 +8,7 @@ import pytest
 
 from producer.contract.attempts import attempt_of
 from producer.contract.s3_uri import S3Uri
-from worker.aws.inventory import ListedObject
+from worker.aws.objects import ListedObject
 from worker.recovery.artifacts import Artifacts, artifacts_by_job
 
 PREFIX = S3Uri("s3://bucket/ours/")

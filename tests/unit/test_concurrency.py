@@ -11,7 +11,7 @@ import pytest
 
 from producer.contract.stages import Stage
 from worker.errors import LimitReached
-from worker.runtime.concurrency import ConcurrencyLimit, ConcurrencyLimits, NextTries
+from worker.runtime.concurrency import ConcurrencyLimit, NextTries
 from worker.tasks import HANDLERS
 
 #: Tries a second of all that wait for a limit of one process, as docs/scaling.md has it.
@@ -83,18 +83,14 @@ def test_who_waits_no_more_delays_nobody() -> None:
 
 @pytest.mark.parametrize(("concurrency", "most"), [(1, 1), (4, 1), (16, 4)])
 def test_large_uploads_have_a_quarter_of_the_threads(concurrency: int, most: int) -> None:
-    upload, limits = HANDLERS[Stage.UPLOAD], ConcurrencyLimits()
-    assert upload.max_large(concurrency) == most
-    limit = limits.limit(Stage.UPLOAD, most)
+    assert HANDLERS[Stage.UPLOAD].max_large(concurrency) == most
+    limit = ConcurrencyLimit(most)
     with ExitStack() as works:
         for _ in range(most):
             works.enter_context(limit.acquired("", 5))
         with pytest.raises(LimitReached) as error, limit.acquired("", 5):
             pass
         assert error.value.seconds > 0
-        assert limits.limit(Stage.UPLOAD, most) is limit
-        with limits.limit(Stage.COLLECT, 1).acquired("", 5):
-            pass
     with limit.acquired("", 5):
         pass
 

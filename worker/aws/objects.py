@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from producer.contract.s3_uri import S3Uri
+
 if TYPE_CHECKING:
     from mypy_boto3_s3.type_defs import GetObjectOutputTypeDef, HeadObjectOutputTypeDef
 
@@ -27,6 +29,15 @@ class StoredObject:
     owner: str | None
     #: the owner's request, as `stored_request` encodes it, if it was stored with the object
     stored_request: str | None = None
+
+
+@dataclass(frozen=True)
+class ListedObject:
+    """An object, as ListObjectsV2 shows it."""
+
+    uri: S3Uri
+    #: when it was put there, by S3's clock, to the second
+    modified_at: datetime
 
 
 @dataclass(frozen=True)

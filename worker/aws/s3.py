@@ -13,7 +13,7 @@ from botocore.exceptions import BotoCoreError
 from producer.contract.s3_uri import S3Uri
 from worker.aws.errors import EmptyObject, NoBucket, NotFound, errors_classified
 from worker.aws.etag import content_etag
-from worker.aws.objects import OWNER, REQUEST, OpenObject, StoredObject, stored_object
+from worker.aws.objects import OWNER, REQUEST, ListedObject, OpenObject, StoredObject, stored_object
 from worker.aws.payload import Progress
 from worker.aws.transfer import Sender, UploadStarted
 from worker.errors import Permanent, ResultMissing, StageError
@@ -189,6 +189,22 @@ class Storage:
                 body.read,
                 lambda: body.iter_chunks(_CHUNK),
             )
+
+    def objects(self, folder: S3Uri, after: S3Uri | None = None) -> list[ListedObject]:
+        """The next objects in a folder and its folders, in order; none if there are no more.
+
+        Args:
+            folder: ends in `/`.
+            after: the last object of the page before; None for the first page.
+        """
+        with errors_classified("ListObjectsV2"):
+            page = self._client.list_objects_v2(
+                Bucket=folder.bucket, Prefix=folder.key, StartAfter=after.key if after else ""
+            )
+        return [
+            ListedObject(S3Uri(f"s3://{folder.bucket}/{each['Key']}"), each["LastModified"])
+            for each in page.get("Contents", [])
+        ]
 
     def delete(self, uri: S3Uri) -> None:
         """Delete an object; one that does not exist is fine."""

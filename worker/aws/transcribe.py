@@ -11,6 +11,7 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
 from producer.contract.s3_uri import S3Uri
+from worker.aws.description import options_of
 from worker.aws.errors import NotFound, errors_classified
 
 if TYPE_CHECKING:
@@ -74,6 +75,26 @@ class Failed:
 Status = Running | Done | Failed
 
 
+@dataclass(frozen=True)
+class ListedJob:
+    """A job, as ListTranscriptionJobs shows it."""
+
+    name: str
+    completed: bool
+    created_at: datetime | None
+    #: whether its result went to a bucket that its owner named, as ours always do
+    names_bucket: bool
+
+
+@dataclass(frozen=True)
+class Description:
+    """All that the service says of a job."""
+
+    status: Status
+    #: its options, as fields of a request
+    options: dict[str, object]
+
+
 #: Makes what a call is sent and answered within: as it begins it waits for the moment to send the
 #: call, and what it raises then ends the call unsent.
 Gate = Callable[[], AbstractContextManager[None]]
@@ -82,7 +103,8 @@ Gate = Callable[[], AbstractContextManager[None]]
 class Transcribe:
     """Transcription jobs of the account.
 
-    Calls raise Transient or Permanent, as `errors` classifies AWS's errors.
+    Calls raise Transient or Permanent, as `errors` classifies AWS's errors. Callers
+    without a gate keep to the account's rates by themselves.
     """
 
     def __init__(self, client: TranscribeServiceClient) -> None:
@@ -136,6 +158,42 @@ class Transcribe:
                 return Listed(frozenset(names), number + 1)
             which["NextToken"] = token
         return None
+
+    def jobs(self, contains: str, token: str) -> tuple[list[ListedJob], str]:
+        """A page of the account's jobs, and the token of the next; '' if that was the last.
+
+        Args:
+            contains: a part of their names, in upper or lower case; '' for all jobs.
+            token: what the page before came with; '' for the first page.
+        """
+        parameters: ListTranscriptionJobsRequestTypeDef = {"MaxResults": 100}
+        if contains:
+            parameters["JobNameContains"] = contains
+        if token:
+            parameters["NextToken"] = token
+        with errors_classified("ListTranscriptionJobs"):
+            page = self._client.list_transcription_jobs(**parameters)
+        listed = [
+            ListedJob(
+                each["TranscriptionJobName"],
+                each.get("TranscriptionJobStatus") == "COMPLETED",
+                each.get("CreationTime"),
+                each.get("OutputLocationType") != "SERVICE_BUCKET",
+            )
+            for each in page.get("TranscriptionJobSummaries", [])
+            if "TranscriptionJobName" in each
+        ]
+        return listed, page.get("NextToken") or ""
+
+    def describe(self, name: str) -> Description | None:
+        """All that the service says of a job; None if no job has that name."""
+        try:
+            with errors_classified("GetTranscriptionJob"):
+                answer = self._client.get_transcription_job(TranscriptionJobName=name)
+        except NotFound:
+            return None
+        job = answer["TranscriptionJob"]
+        return Description(status_of(job), options_of(job))
 
     def delete(self, name: str, gate: Gate) -> None:
         """Delete a job; one that does not exist is fine.

@@ -11,8 +11,7 @@ from producer.contract.attempts import attempt_of
 from producer.contract.options import MediaFormat
 from producer.contract.request import is_name
 from producer.contract.s3_uri import S3Uri
-from worker.aws.inventory import ListedObject
-from worker.aws.objects import StoredObject
+from worker.aws.objects import ListedObject, StoredObject
 from worker.s3_keys import REDACTED, WRITE_CHECK
 
 #: S3 tells times to the second, and its clock and Transcribe's may differ a little.

@@ -8,9 +8,8 @@ from producer.backend.recoveries import Outcome
 from producer.contract.s3_uri import S3Uri
 from worker import s3_keys
 from worker.aws.document_head import HEAD_BYTES, job_named_in
-from worker.aws.inventory import Description, ListedJob, ListedObject
-from worker.aws.objects import StoredObject
-from worker.aws.transcribe import Failed, Running
+from worker.aws.objects import ListedObject, StoredObject
+from worker.aws.transcribe import Description, Failed, ListedJob, Running
 from worker.errors import Permanent
 from worker.recovery.artifacts import Artifacts
 from worker.recovery.aws_calls import RetriedCalls
@@ -79,7 +78,7 @@ class Assessor:
 
     def describe(self, name: str) -> Description | None:
         """All that Transcribe says of a job; None if no job has that name."""
-        describe = partial(self._worker.inventory.describe, name)
+        describe = partial(self._worker.transcribe.describe, name)
         return self._calls.call(describe, "GetTranscriptionJob")
 
     def head(self, uri: S3Uri) -> StoredObject | None:

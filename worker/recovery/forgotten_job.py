@@ -62,7 +62,7 @@ def _artifacts(work: Work) -> Artifacts | None:
     """What S3 has of the job: its folder, or with a key the audio, if that is this job's."""
     job, settings, worker = work.job, work.worker.settings, work.worker
     if job.request.key is None:
-        objects = worker.inventory.objects(s3_keys.own_folder(job.id, settings))
+        objects = worker.storage.objects(s3_keys.own_folder(job.id, settings))
         return next(artifacts_by_job(objects, s3_keys.jobs_folder(settings)), None)
     if job.request.is_on_s3:
         return None  # What others put there looks like what we had Transcribe write.

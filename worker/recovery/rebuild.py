@@ -13,7 +13,7 @@ from producer.contract.stages import Stage
 from producer.contract.submission import ANY_AUDIO
 from producer.errors import InvalidRequest
 from worker import s3_keys, stored_request
-from worker.aws.inventory import Description
+from worker.aws.transcribe import Description
 from worker.recovery.artifacts import Artifacts
 from worker.settings import WorkerSettings
 

@@ -16,7 +16,8 @@ from producer.contract.s3_uri import S3Uri
 from producer.contract.stages import Stage
 from producer.errors import RecoveryFailed
 from worker import s3_keys
-from worker.aws.inventory import ListedJob, ListedObject
+from worker.aws.objects import ListedObject
+from worker.aws.transcribe import ListedJob
 from worker.errors import Permanent
 from worker.leases import LeaseLost
 from worker.recovery.artifacts import Artifacts, artifacts_by_job
@@ -192,7 +193,7 @@ class Scan:
         found: dict[str, ListedJob] = {}
         token = ""
         while True:
-            page = partial(self._worker.inventory.jobs, name, token)
+            page = partial(self._worker.transcribe.jobs, name, token)
             listed, token = self._calls.call(page, "ListTranscriptionJobs")
             for each in listed:
                 if not name or attempt_of(each.name, name) is not None:
@@ -203,6 +204,6 @@ class Scan:
     def _objects(self, folder: S3Uri) -> Iterator[ListedObject]:
         """All objects in a folder and its folders, in S3's order."""
         last: S3Uri | None = None
-        while page := self._calls.call(partial(self._worker.inventory.objects, folder, last)):
+        while page := self._calls.call(partial(self._worker.storage.objects, folder, last)):
             yield from page
             last = page[-1].uri

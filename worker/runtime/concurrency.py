@@ -11,7 +11,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from producer.contract.stages import Stage
 from worker.errors import LimitReached
 
 #: Seconds between two tries, of all that wait for a limit of this process.
@@ -63,14 +62,3 @@ class ConcurrencyLimit:
             yield
         finally:
             self._free.release()
-
-
-class ConcurrencyLimits:
-    """The limits of a process, one a stage."""
-
-    def __init__(self) -> None:
-        self._limits: dict[Stage, ConcurrencyLimit] = {}
-
-    def limit(self, stage: Stage, most: int) -> ConcurrencyLimit:
-        """The limit of a stage, of whose large works a process does `most` at once."""
-        return self._limits.setdefault(stage, ConcurrencyLimit(most))

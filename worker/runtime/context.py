@@ -13,13 +13,13 @@ from producer.backend.recoveries import Recoveries
 from producer.backend.running import RunningJobs
 from producer.backend.schedule import Schedule
 from producer.backend.workers import Fleet
+from producer.contract.stages import Stage
 from worker.account.admission import Admission
-from worker.aws.inventory import Inventory
 from worker.aws.s3 import Storage
 from worker.aws.session import Aws
 from worker.aws.transcribe import Transcribe
 from worker.leases import Leases
-from worker.runtime.concurrency import ConcurrencyLimits
+from worker.runtime.concurrency import ConcurrencyLimit
 from worker.runtime.unwritable import UnwritableFolders
 from worker.settings import WorkerSettings
 
@@ -43,15 +43,14 @@ class Context:
         self.recoveries = Recoveries(broker, retention=settings.retention, lease=settings.lease)
         self.admission = Admission(broker, settings)
         self.leases = Leases(self.schedule)
-        self.limits = ConcurrencyLimits()
+        #: the concurrency limits of this process
+        self.limits: dict[Stage, ConcurrencyLimit] = {}
         self.unwritable = UnwritableFolders()
         #: whether this process runs one isolated stage and nothing else
         self.isolated = False
         self.aws = Aws(settings)
-        s3, transcribe = self.aws.s3(), self.aws.transcribe()
-        self.storage = Storage(s3, settings.conditional_put)
-        self.transcribe = Transcribe(transcribe)
-        self.inventory = Inventory(s3, transcribe)
+        self.storage = Storage(self.aws.s3(), settings.conditional_put)
+        self.transcribe = Transcribe(self.aws.transcribe())
         #: the same for the poll, which comes again soon rather than wait for an answer
         self.quick_transcribe = Transcribe(self.aws.transcribe(quick=True))
 

@@ -29,7 +29,8 @@ MAX_CRASHES = 5
 def run(handler: Handler, entry_id: str) -> None:
     """Run a stage on an entry, if it is due and no other worker's."""
     worker = context()
-    limit = worker.limits.limit(handler.stage, handler.max_large(worker.settings.concurrency))
+    most = handler.max_large(worker.settings.concurrency)
+    limit = worker.limits.setdefault(handler.stage, ConcurrencyLimit(most))
     names = {"task": handler.stage.task, handler.entry: entry_id}
     with structlog.contextvars.bound_contextvars(**names):
         try:
