@@ -1,13 +1,8 @@
-"""The errors of the local AWS emulator.
-
-ServiceError   an error answer of AWS: AWS's code, our sentence
-AudioError     the recording cannot be transcribed; its text becomes the job's FailureReason
-UsageError     a setting or argument makes no sense; the command prints it
-"""
+"""The errors of the local AWS emulator."""
 
 
 class ServiceError(Exception):
-    """An error answer on the wire. `status` is the HTTP status: 400, or 500 for our own fault.
+    """An error answer: the code of AWS, our sentence, the HTTP status (500 for our own fault).
 
     The service model writes 409, 429 and 404 for some codes; AWS JSON 1.1 sends them as 400, and
     clients read the code.

@@ -23,12 +23,15 @@ class LegacySettings:
 
 
 def read_settings(path: Path) -> LegacySettings:
-    """The file as settings of a worker.
+    """The file as settings of a worker, which TRANSCRIBE_ENV_FILE names.
 
     Raises:
         InvalidSettings: if it cannot be read, or with what is wrong in it.
     """
-    values = _read(path)
+    try:
+        values = _read(path)
+    except InvalidSettings as error:
+        raise InvalidSettings(f"TRANSCRIBE_ENV_FILE: {error}") from None
     key, secret = values.get("AWS_ACCESS_KEY"), values.get("AWS_SECRET_KEY")
     if (key is None) != (secret is None):
         raise InvalidSettings(

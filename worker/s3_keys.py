@@ -2,6 +2,7 @@
 
 Each job has a folder of its own beneath TRANSCRIBE_PREFIX, and no request names anything there. A
 request may name a key elsewhere in the bucket: the audio goes to it, and the results beside it.
+What says where an object goes raises Permanent if no request may name its key.
 """
 
 import posixpath

@@ -222,10 +222,7 @@ class WorkerSettings(ProducerSettings):
         """
         settings = super().load()
         if settings.env_file is not None:
-            try:
-                settings._legacy = legacy = read_settings(settings.env_file)
-            except InvalidSettings as error:
-                raise InvalidSettings(f"TRANSCRIBE_ENV_FILE: {error}") from None
+            settings._legacy = legacy = read_settings(settings.env_file)
             settings.bucket = legacy.bucket or settings.bucket
             settings.poll_interval = legacy.poll_interval or settings.poll_interval
         if not settings.bucket:

@@ -37,20 +37,14 @@ def identify(environ: Environ) -> Call:
     return Call(scope["service"] if scope else "s3", target.rpartition(".")[2], region)
 
 
+@dataclass(frozen=True, slots=True)
 class Router:
     """Applies authentication and quotas, then routes the request to its service."""
 
-    def __init__(
-        self,
-        api: TranscribeApi,
-        limiter: RateLimiter,
-        other: Application,
-        authenticator: Authenticator | None = None,
-    ) -> None:
-        self._api = api
-        self._limiter = limiter
-        self._other = other
-        self._authenticator = authenticator
+    api: TranscribeApi
+    limiter: RateLimiter
+    other: Application
+    authenticator: Authenticator | None = None
 
     def __call__(self, environ: Environ, start_response: Any) -> Iterable[bytes]:
         if environ["PATH_INFO"] == HEALTH:
@@ -58,20 +52,20 @@ class Router:
             return healthy(environ, start_response)
         call = identify(environ)
         try:
-            if self._authenticator is not None:
-                self._authenticator.check(environ, call.service)
+            if self.authenticator is not None:
+                self.authenticator.check(environ, call.service)
             if call.service == "transcribe":
                 return self._transcribe(call, environ)(environ, start_response)
         except ServiceError as error:
             return error_answer(error, call.service)(environ, start_response)
         if call.operation == "ListServiceQuotas":
-            return aws_json(self._limiter.quotas.listed())(environ, start_response)
-        return self._other(environ, start_response)
+            return aws_json(self.limiter.quotas.listed())(environ, start_response)
+        return self.other(environ, start_response)
 
     def _transcribe(self, call: Call, environ: Environ) -> Answer:
         params = decode(environ["wsgi.input"].read())
-        if not self._limiter.acquire(call.operation):
+        if not self.limiter.acquire(call.operation):
             # The model of Transcribe does not list it.
             raise ServiceError("ThrottlingException", "Rate exceeded")
         base_url = f"{environ['wsgi.url_scheme']}://{environ['HTTP_HOST']}"
-        return aws_json(self._api.call(call.operation, params, call.region, base_url))
+        return aws_json(self.api.call(call.operation, params, call.region, base_url))

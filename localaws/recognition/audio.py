@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import av
@@ -37,29 +36,18 @@ _DEMUXERS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class AudioInfo:
-    """What was detected. `formats` are the service's names for it, the likeliest first."""
-
-    formats: tuple[str, ...]
-    sample_rate: int
-    channels: int
-    #: Seconds, as the container claims, or less; None if it does not.
-    duration: float | None
-
-
 class Audio:
     """An opened recording. `pcm` may be read once."""
 
     def __init__(self, container: InputContainer, stream: AudioStream) -> None:
         self._container = container
         self._stream = stream
-        self.info = AudioInfo(
-            formats=_formats(container),
-            sample_rate=stream.rate,
-            channels=stream.channels,
-            duration=_duration(container),
-        )
+        #: the service's names for the format that was detected, the likeliest first
+        self.formats = _formats(container)
+        self.sample_rate = stream.rate
+        self.channels = stream.channels
+        #: seconds, as the container claims, or less; None if it does not
+        self.duration = _duration(container)
 
     def check(self, media_format: str | None = None, sample_rate: int | None = None) -> None:
         """Compare with the service's limits and with what the request said of the recording.
@@ -67,29 +55,28 @@ class Audio:
         Raises AudioError with a reason that begins as the service's does (FailureReason in the
         API reference of TranscriptionJob).
         """
-        info = self.info
-        if media_format and media_format not in info.formats:
+        if media_format and media_format not in self.formats:
             raise AudioError(
                 "The media format provided does not match the detected media format. "
-                f"MediaFormat is {media_format}; the file is {info.formats[0]}."
+                f"MediaFormat is {media_format}; the file is {self.formats[0]}."
             )
-        if not MIN_RATE <= info.sample_rate <= MAX_RATE:
+        if not MIN_RATE <= self.sample_rate <= MAX_RATE:
             raise AudioError(
-                f"Invalid sample rate for audio file. It is {info.sample_rate} Hz and must be "
+                f"Invalid sample rate for audio file. It is {self.sample_rate} Hz and must be "
                 f"{MIN_RATE} to {MAX_RATE}."
             )
-        if sample_rate and sample_rate != info.sample_rate:
+        if sample_rate and sample_rate != self.sample_rate:
             raise AudioError(
                 "The sample rate provided does not match the detected sample rate. "
-                f"MediaSampleRateHertz is {sample_rate}; the file has {info.sample_rate}."
+                f"MediaSampleRateHertz is {sample_rate}; the file has {self.sample_rate}."
             )
-        if info.channels > MAX_CHANNELS:
+        if self.channels > MAX_CHANNELS:
             raise AudioError(
                 "Invalid number of channels: number of channels too large. "
-                f"The file has {info.channels}; at most {MAX_CHANNELS} can be processed."
+                f"The file has {self.channels}; at most {MAX_CHANNELS} can be processed."
             )
-        if info.duration:
-            check_not_too_long(info.duration)
+        if self.duration:
+            check_not_too_long(self.duration)
 
     def pcm(self, channels: int = 1) -> Iterator[bytes]:
         """Little-endian 16-bit samples at 16 kHz, interleaved; one channel is a mix of all.

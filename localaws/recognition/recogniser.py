@@ -35,7 +35,7 @@ class Recogniser:
         """Raises AudioError where the recording cannot be transcribed."""
         with open_audio(Path(task.path)) as audio:
             audio.check(task.media_format, task.sample_rate)
-            channels = audio.info.channels if task.separate_channels else 1
+            channels = audio.channels if task.separate_channels else 1
             segmenters = [Segmenter() for _ in range(channels)]
             utterances = [
                 self._utterance(segment, channel, task.readings)
@@ -47,8 +47,8 @@ class Recogniser:
                 utterances=tuple(
                     sorted(filter(None, utterances), key=lambda each: (each.start, each.channel))
                 ),
-                media_format=task.media_format or audio.info.formats[0],
-                sample_rate=audio.info.sample_rate,
+                media_format=task.media_format or audio.formats[0],
+                sample_rate=audio.sample_rate,
                 channels=channels,
             )
 

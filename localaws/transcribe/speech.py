@@ -67,14 +67,9 @@ class Recognition:
 
 
 def _utterance(fields: dict[str, Any]) -> Utterance:
-    return Utterance(
-        start=fields["start"],
-        end=fields["end"],
-        words=_words(fields["words"]),
-        alternatives=tuple(_words(each) for each in fields["alternatives"]),
-        channel=fields["channel"],
-        verbatim=fields["verbatim"],
-    )
+    fields["words"] = _words(fields["words"])
+    fields["alternatives"] = tuple(map(_words, fields["alternatives"]))
+    return Utterance(**fields)
 
 
 def _words(items: list[dict[str, Any]]) -> tuple[Word, ...]:

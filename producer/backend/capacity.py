@@ -1,6 +1,7 @@
 """What the fleet may use of the AWS account, where other software may use it, too."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import KW_ONLY, dataclass
 
 from pydantic import BaseModel
 
@@ -48,51 +49,35 @@ class Account(BaseModel, frozen=True):
     rates: tuple[Rate, ...]
 
 
-def account(broker: Broker) -> Account | None:
-    """What the fleet may use of the AWS account; None while no worker is at work."""
-    text = broker.command("GET", str(keys.CAPACITY))
-    return None if text is None else Account.model_validate_json(text)
-
-
+@dataclass(frozen=True)
 class Capacity:
-    """The slots of the account: admits jobs to them, and adapts to what AWS and others do."""
+    """The slots of the account: admits jobs to them, and adapts to what AWS and others do.
 
-    def __init__(
-        self,
-        broker: Broker,
-        *,
-        slots: str,
-        rates: Mapping[Operation, str],
-        weights: Mapping[str, float],
-        lease: float,
-        others_expire: float,
-    ) -> None:
-        """Keep to the limits of this worker's settings.
+    It keeps to the limits of this worker's settings.
+    """
 
-        Args:
-            broker: Redis.
-            slots: jobs at once; with a `!` if the operator said so, as `rates`.
-            rates: calls a second of each operation.
-            weights: of tenants, 1 where none is named.
-            lease: seconds.
-            others_expire: seconds for which other software's jobs count as running once seen.
-        """
-        self._broker = broker
-        self._slots = slots
-        self._rates = rates
-        self._weights = dict(weights)
-        self._lease = lease
-        self._others_expire = others_expire
+    broker: Broker
+    _: KW_ONLY
+    #: jobs at once; with a `!` if the operator said so, as `rates`
+    slots: str
+    #: calls a second of each operation
+    rates: Mapping[Operation, str]
+    #: of tenants, 1 where none is named
+    weights: Mapping[str, float]
+    #: in seconds
+    lease: float
+    #: seconds for which other software's jobs count as running once seen
+    others_expire: float
 
     def admit(self) -> list[str]:
         """Give free slots to the jobs whose turn it is; returns their ids, to be started now."""
         return list(
-            self._broker.run(
+            self.broker.run(
                 "admit_jobs",
-                slots=self._slots,
-                start_rate=self._rates["StartTranscriptionJob"],
-                lease=self._lease,
-                weights=self._weights,
+                slots=self.slots,
+                start_rate=self.rates["StartTranscriptionJob"],
+                lease=self.lease,
+                weights=dict(self.weights),
             )
         )
 
@@ -103,7 +88,7 @@ class Capacity:
         """
         return any(
             self._record_refusal(known, known, limit, _RATE_KEPT, seconds)
-            for known, limit in self._rates.items()
+            for known, limit in self.rates.items()
             if known == operation
         )
 
@@ -113,14 +98,14 @@ class Capacity:
         Returns whether the fleet was not slowed before.
         """
         return self._record_refusal(
-            "slots", "StartTranscriptionJob", self._slots, _SLOTS_KEPT, _FULL_FOR
+            "slots", "StartTranscriptionJob", self.slots, _SLOTS_KEPT, _FULL_FOR
         )
 
     def _record_refusal(
         self, what: str, operation: Operation, limit: str, kept: float, seconds: float
     ) -> bool:
         return bool(
-            self._broker.run(
+            self.broker.run(
                 "record_refusal",
                 what=what,
                 operation=operation,
@@ -138,9 +123,9 @@ class Capacity:
 
         Returns how many are others', and whether that slows the fleet and it was not slowed before.
         """
-        others, is_new = self._broker.run(
+        others, is_new = self.broker.run(
             "record_other_jobs",
-            seconds=self._others_expire,
+            seconds=self.others_expire,
             jobs=[split_attempt(name)[0] for name in names],
         )
         return int(others), bool(is_new)
@@ -149,13 +134,13 @@ class Capacity:
         """Keep what Service Quotas says: calls a second by operation, and `slots`."""
         key = str(keys.QUOTAS)
         words = [word for pair in quotas.items() for word in pair]
-        self._broker.commands([("HSET", key, *words), ("EXPIRE", key, _QUOTAS_EXPIRE)])
+        self.broker.commands([("HSET", key, *words), ("EXPIRE", key, _QUOTAS_EXPIRE)])
 
     def report(self) -> list[str]:
         """Report what the fleet may use now; returns what it may use in full again."""
-        rates = [{"operation": each, "limit": limit} for each, limit in self._rates.items()]
+        rates = [{"operation": each, "limit": limit} for each, limit in self.rates.items()]
         return list(
-            self._broker.run(
-                "report_capacity", seconds=_REPORT_EXPIRES, slots=self._slots, rates=rates
+            self.broker.run(
+                "report_capacity", seconds=_REPORT_EXPIRES, slots=self.slots, rates=rates
             )
         )

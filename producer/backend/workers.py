@@ -8,7 +8,7 @@ from pydantic import BaseModel
 
 from producer.backend import keys
 from producer.backend.access import check_access
-from producer.backend.capacity import Account, account
+from producer.backend.capacity import Account
 from producer.backend.connection import Broker
 from producer.contract.stages import CONTROL_LIST, CONTROL_QUEUE, QUEUES, Stage
 from producer.errors import BrokerUnusable
@@ -115,7 +115,8 @@ class Fleet:
 
     def account(self) -> Account | None:
         """What the fleet may use of the AWS account; None while no worker is at work."""
-        return account(self._broker)
+        text = self._broker.command("GET", str(keys.CAPACITY))
+        return None if text is None else Account.model_validate_json(text)
 
     def epoch(self) -> str:
         """A mark that stays the same for as long as Redis keeps its data."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from producer.backend import keys
-from producer.backend.capacity import Account, Capacity, account
+from producer.backend.capacity import Account, Capacity
 from producer.backend.rate_limiter import Operation
+from producer.backend.workers import Fleet
 from tests.support.stack import LEASE, Stack
 
 pytestmark = pytest.mark.redis
@@ -28,7 +29,7 @@ def capacity_of(stack: Stack, slots: str) -> Capacity:
 def report(stack: Stack, capacity: Capacity) -> tuple[list[str], Account]:
     """What may be used in full again, and the report."""
     recovered = capacity.report()
-    found = account(stack.broker)
+    found = Fleet(stack.broker).account()
     assert found is not None
     return recovered, found
 

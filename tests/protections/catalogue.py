@@ -1440,7 +1440,7 @@ SECURITY = (
     Protection(
         "localaws/http/routing.py",
         "Router.__call__",
-        "if self._authenticator is not None:",
+        "if self.authenticator is not None:",
         "if False:",
         "tests/acceptance/test_local.py::test_nobody_else_reaches_the_sandbox",
     ),

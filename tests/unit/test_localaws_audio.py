@@ -76,8 +76,8 @@ def test_every_format_becomes_16_khz(
     tmp_path: Path, name: str, codec: str, rate: int, formats: tuple[str, ...]
 ) -> None:
     with open_audio(encode(tmp_path / name, codec, rate)) as audio:
-        assert audio.info.formats == formats
-        assert audio.info.sample_rate == rate
+        assert audio.formats == formats
+        assert audio.sample_rate == rate
         audio.check(formats[0], rate)
         pcm = b"".join(audio.pcm())
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import suppress
+from dataclasses import dataclass, field
 from io import BufferedReader
 from typing import TYPE_CHECKING, Any
 
@@ -117,24 +118,17 @@ class Sender:
             raise
 
 
+@dataclass(frozen=True)
 class _Parts:
     """The parts of one upload."""
 
-    def __init__(
-        self,
-        client: S3Client,
-        threads: ThreadPoolExecutor,
-        budget: Budget,
-        upload: dict[str, Any],
-        progress: Progress,
-    ) -> None:
-        self._client = client
-        self._threads = threads
-        self._budget = budget
-        self._upload = upload
-        self._progress = progress
-        #: the errors of its parts, the cause first
-        self._failed: list[BaseException] = []
+    client: S3Client
+    threads: ThreadPoolExecutor
+    budget: Budget
+    upload: dict[str, Any]
+    progress: Progress
+    #: the errors of its parts, the cause first
+    failed: list[BaseException] = field(default_factory=list)
 
     def send(self, reading: Reading) -> list[CompletedPartTypeDef]:
         """Send all of a file; returns the parts as CompleteMultipartUpload needs them."""
@@ -144,37 +138,37 @@ class _Parts:
                 while len(sent) * PART_BYTES < reading.size:
                     sent.append(self._start_part(reading, len(sent) + 1))
         except BaseException as error:
-            self._failed.append(error)
+            self.failed.append(error)
             raise
         finally:
             # S3 would keep, for ever, a part that comes after the end of its upload.
             wait(sent)
-        if self._failed:
-            raise self._failed[0]
+        if self.failed:
+            raise self.failed[0]
         return [part.result() for part in sent]
 
     def _start_part(self, reading: Reading, number: int) -> Future[CompletedPartTypeDef]:
-        self._budget.acquire(PART_BYTES, lambda: self._check(0))
+        self.budget.acquire(PART_BYTES, lambda: self._check(0))
         try:
-            return self._threads.submit(self._send_one, number, reading.next(PART_BYTES))
+            return self.threads.submit(self._send_one, number, reading.next(PART_BYTES))
         except BaseException:
-            self._budget.release(PART_BYTES)
+            self.budget.release(PART_BYTES)
             raise
 
     def _send_one(self, number: int, data: bytes) -> CompletedPartTypeDef:
         try:
             crc = checksum(data)
-            answer = self._client.upload_part(
-                Body=body(data, self._check), PartNumber=number, ChecksumCRC32=crc, **self._upload
+            answer = self.client.upload_part(
+                Body=body(data, self._check), PartNumber=number, ChecksumCRC32=crc, **self.upload
             )
         except BaseException as error:
-            self._failed.append(error)
+            self.failed.append(error)
             raise
         finally:
-            self._budget.release(PART_BYTES)
+            self.budget.release(PART_BYTES)
         return {"PartNumber": number, "ETag": answer["ETag"], "ChecksumCRC32": crc}
 
     def _check(self, count: int) -> None:
-        if self._failed:
+        if self.failed:
             raise _Stopped
-        self._progress(count)
+        self.progress(count)

@@ -2,6 +2,7 @@
 
 import time
 from contextlib import suppress
+from functools import partial
 
 import structlog
 
@@ -56,10 +57,8 @@ def upload_audio(work: Work) -> S3Uri:
         _check_object(work, uri)
         return uri
 
-    def stamped(stamp: Stamp) -> None:
-        _wait_until_quiet(work, stamp)
-
     roots, kind = settings.audio_roots, request.media_format
+    stamped = partial(_wait_until_quiet, work)
     with open_audio(request.audio, roots, kind, stamped=stamped) as audio:
         if audio.size >= PART_BYTES:
             work.limit_concurrency()

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import NoReturn
 
 import click
-from dotenv import dotenv_values
 
 from producer.cli import bulk, output
 from producer.cli.commands.submit import print_as_they_end
@@ -23,6 +22,7 @@ from producer.cli.signals import interruptible
 from producer.client import Client
 from producer.contract.request import TranscriptionRequest
 from producer.errors import InvalidSettings, WaitTimeout
+from producer.legacy_env_file import read_settings
 
 _MODULES = ("worker", "boto3", "structlog")
 _EMULATOR_MODULES = ("localaws", "moto")
@@ -88,7 +88,9 @@ def local(
             if not requests:
                 _keep_running(sandbox, environment)
             named = bulk.with_names(requests)
-            left = LeftAtAws(client, [str(each.name) for each in named], _region(env_file))
+            # The worker finds the region in the settings file, and the AWS CLI does not.
+            region = read_settings(env_file).region if env_file is not None else None
+            left = LeftAtAws(client, [str(each.name) for each in named], region)
             listed = left.listed_on_failure(sandbox) if aws else nullcontext()
             with selection.skipped.listed_at_the_end(len(requests)), listed:
                 all_good = _transcribe(client, sandbox, named, left, timeout, as_json=as_json)
@@ -161,8 +163,3 @@ def _keep_running(sandbox: Sandbox, environment: Mapping[str, str]) -> NoReturn:
     while True:
         sandbox.check()
         time.sleep(0.5)
-
-
-def _region(env_file: Path | None) -> str | None:
-    """The region that the worker finds in the settings file, and the AWS CLI does not."""
-    return dotenv_values(env_file).get("AWS_REGION") if env_file is not None else None
