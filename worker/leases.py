@@ -48,7 +48,7 @@ class LeaseGuard:
         A process that was paused may wake up here long after another has finished its work.
 
         Raises:
-            LeaseLost: if the lease may have expired, though perhaps nobody has noticed yet.
+            LeaseLost: if the lease may have expired, even if no other worker has acquired it yet.
             ShuttingDown: if the worker is shutting down.
         """
         self.check()

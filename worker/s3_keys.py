@@ -1,6 +1,6 @@
 """Where a job's objects are in S3, and which keys and audio a request may name.
 
-Each job has a folder of its own beneath TRANSCRIBE_PREFIX, and no request names anything there. A
+Each job has a folder of its own beneath TRANSCRIBE_PREFIX, where no request may name anything. A
 request may name a key elsewhere in the bucket: the audio goes to it, and the results beside it.
 What says where an object goes raises Permanent if no request may name its key.
 """

@@ -247,7 +247,7 @@ class JobStore(JobRecords):
     # -- housekeeping ---------------------------------------------------------------------------
 
     def prune(self) -> None:
-        """Take jobs whose records have expired out of the lists by state."""
+        """Remove jobs whose records have expired from the lists by state."""
         seconds, _ = self.broker.command("TIME")
         horizon = float(seconds) - self._retention
         self.broker.commands(

@@ -32,7 +32,7 @@ _FIRST_WORDS = {
     redis.exceptions.MaxConnectionsError: "max number of clients reached",
     redis.exceptions.InvalidResponse: "INVALIDRESPONSE",
 }
-#: What errors mean that stay until a setting changes, by a pattern: the sentence, or what follows
+#: Errors that stay until a setting changes: a pattern -> the sentence, or what follows
 #: "Redis at <address>". Sources: the error strings of Redis 6.2 and 7.2.
 _UNUSABLE = {
     # What ACLs forbid inside of a script has other words: those of 6.2, and those of 7.
@@ -82,7 +82,7 @@ def explained(
         address: where.
         met_by: the commands or keys that it was met by, where the error does not say.
     """
-    # The command that an error was met by comes with it: the whole request, which may say anything.
+    # redis-py adds the command to its error: the whole request, which may say anything.
     text = str(error).rpartition(" of pipeline caused error: ")[2].partition(", with args")[0]
     # The first that fits: for redis-py, MASTERDOWN is a kind of CLUSTERDOWN.
     word = next((word for each, word in _FIRST_WORDS.items() if isinstance(error, each)), "")

@@ -159,7 +159,7 @@ def _dispatched(stage: Stage, room: int, delete_rate: str) -> dict[str, object]:
     """How work of a stage is dispatched, as `dispatch_due` has it."""
     match stage:
         case Stage.SUBMIT:
-            # No flood of messages delays what runs already: it leaves room for that.
+            # A flood of messages does not delay jobs that run already.
             return {"stage": stage, "room": room, "inbox": True}
         case Stage.UPLOAD:
             return {"stage": stage, "room": room, "queue": JobState.QUEUED}

@@ -153,7 +153,7 @@ class Job(BaseModel, frozen=True):
     def is_retried(self) -> bool:
         """Whether it is COLLECTING because it ended badly and was retried.
 
-        What Transcribe made of it is fetched then, if it can be, rather than paid for again.
+        A worker then fetches what Transcribe made of it, if it can, and nobody pays for it again.
         """
         before = {each: at for each, at in self.times.items() if each is not JobState.COLLECTING}
         last = max(before, key=before.__getitem__)

@@ -130,7 +130,7 @@ def test_another_recording_does_not_get_the_text_of_the_first(folder: Stack) -> 
     (folder.folder / "hello-world.m4a").write_bytes((SAMPLES / "weather-report.mp3").read_bytes())
     ran = run(folder, *LOCAL)
     assert (ran.returncode, ran.stdout) == (1, ""), ran
-    assert "left alone" in ran.stderr
+    assert "left it alone" in ran.stderr
     assert started(folder) == 1
 
 

@@ -24,6 +24,23 @@ def test_requests_are_still_accepted(released: str) -> None:
 
 
 @each_version
+def test_defaults_of_a_request_stay(released: str) -> None:
+    """Requests are compared without the fields that have their default."""
+    before, present = _defaults(frozen(released, "request")), _defaults(surface.request())
+    assert {name: present.get(name) for name in before} == before
+
+
+def _defaults(schema: dict[str, Any]) -> dict[str, Any]:
+    parts = {"": schema, **schema["$defs"]}
+    return {
+        f"{part}.{name}": field["default"]
+        for part, fields in parts.items()
+        for name, field in fields.get("properties", {}).items()
+        if "default" in field
+    }
+
+
+@each_version
 def test_settings_are_still_accepted(released: str) -> None:
     # Else a setting that is gone would be ignored, as all variables of other programs are.
     schema = surface.settings() | {"additionalProperties": False}

@@ -394,7 +394,7 @@ def test_a_job_of_another_is_named_and_left_alone() -> None:
     error = name_used("talk-1")
     assert isinstance(error, Permanent)
     assert "talk-1" in error.message
-    assert "left alone" in error.message
+    assert "left it alone" in error.message
 
 
 class Refusing(ThreadingHTTPServer):

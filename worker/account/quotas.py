@@ -39,7 +39,7 @@ class QuotaReader:
         self._last: object = None
 
     def refresh(self) -> None:
-        """Begin to read them, unless that is still going on; returns at once."""
+        """Start to read the quotas in the background, unless a thread does; return at once."""
         if self._reading is None or not self._reading.is_alive():
             self._reading = run_in_background("quotas", self._read)
 

@@ -31,7 +31,7 @@ class Listed:
     """What runs in the account, ours or not."""
 
     names: frozenset[str]
-    #: calls that it took to see
+    #: calls that the list needed
     pages: int
 
 

@@ -4,6 +4,7 @@ import json
 
 import structlog
 
+from producer.backend.inbox import MAX_BYTES
 from producer.contract.request import TranscriptionRequest, is_name
 from producer.contract.s3_uri import without_signature
 from producer.contract.stages import Stage
@@ -55,7 +56,7 @@ def accept(worker: Context, number: str) -> None:
 
 def _parse(message: bytes, length: int) -> Envelope:
     if length > len(message):  # the inbox reads no more of it
-        raise NotForUs(f"it is {length} bytes long; a request has far less")
+        raise NotForUs(f"it is {length} bytes long, and a message has at most {MAX_BYTES}")
     envelope = Envelope.from_bytes(message)
     if envelope.headers.task != Stage.SUBMIT.task:
         envelope.entry()

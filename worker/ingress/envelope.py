@@ -138,7 +138,7 @@ def parse_json(message: bytes) -> Any:
             kombu would make something else of it.
     """
     if len(message) > MAX_BYTES:
-        raise NotForUs(f"it is {len(message)} bytes long; a request has far less")
+        raise NotForUs(f"it is {len(message)} bytes long, and a message has at most {MAX_BYTES}")
     try:
         return json.loads(message.decode(), object_hook=_plain)
     except UnicodeDecodeError:

@@ -79,7 +79,7 @@ class Scan:
         Raises:
             LeaseLost: if another worker has the recovery by now.
         """
-        # The account first: what ends between the two has its result in the bucket then.
+        # List the account first: a job that ends before the bucket is listed has its result there.
         jobs = self._jobs(name)
         attempts: dict[str, set[int]] = {}
         for each in jobs:

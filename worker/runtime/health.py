@@ -1,4 +1,4 @@
-"""What a worker finds of its surroundings, for `transcribe doctor`; checked in the background."""
+"""Checks what a worker depends on, in the background, for `transcribe doctor`."""
 
 import os
 import threading
@@ -23,10 +23,10 @@ _CHECK_AGAIN = 5.0
 
 
 class Health:
-    """The latest findings; AWS is asked by a thread of its own, for it may be slow to answer."""
+    """The latest findings. A thread of its own asks AWS, which may be slow to answer."""
 
     def __init__(self, worker: Context) -> None:
-        """Find out about `worker`'s surroundings."""
+        """Check what `worker` depends on."""
         self._worker = worker
         self._checks: tuple[Check, ...] = ()
         self._due = 0.0
@@ -64,7 +64,7 @@ class Health:
     def _findings(
         self, subject: Subject, check: Callable[[], tuple[Check, ...]]
     ) -> tuple[Check, ...]:
-        """What one check finds; an error that nobody expects is a finding, and ends no other."""
+        """What one check finds; an unexpected error is a finding, too, and ends no other check."""
         try:
             return check()
         except Exception as error:

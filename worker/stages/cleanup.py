@@ -22,7 +22,7 @@ log = structlog.get_logger()
 
 
 class Cleanup(Handler):
-    """The end of a job that asked for it, or was stopped: nothing of ours is left at AWS."""
+    """Deletes at AWS what is ours of a job whose request asks for it, or that was stopped."""
 
     stage = Stage.CLEANUP
 

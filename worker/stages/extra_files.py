@@ -97,7 +97,7 @@ def _check_ended(work: Work) -> None:
 def _missing(absent: list[str], files: dict[str, Path]) -> tuple[str, ...]:
     """What was asked for and is not there.
 
-    With redaction, AWS does not document under which of two names subtitles are; one will do.
+    AWS does not document under which of two names it writes redacted subtitles; one is enough.
     """
     other = {AWS_SUBTITLES[each]: UNREDACTED_SUBTITLES[each] for each in AWS_SUBTITLES}
     return tuple(

@@ -147,8 +147,8 @@ def name_used(name: str) -> Permanent:
     """The error for a name that a Transcribe job with other media has."""
     return Permanent(
         NAME_USED,
-        f"A Transcribe job named {name} exists in this account for other audio, or for what was "
-        "there before. It was left alone; submit under another name.",
+        f"A Transcribe job named {name} exists in this account for other audio, or for audio "
+        "that was there before. The worker left it alone: submit the job under another name.",
     )
 
 

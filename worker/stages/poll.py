@@ -104,8 +104,8 @@ def _records(work: Work, job_ids: Sequence[str]) -> list[Job]:
 def _is_known_by_result(job: Job) -> bool:
     """Whether a job's result, once it is there, shows that the job has ended.
 
-    Where AWS writes several objects, one can be there before the others; and of a job that was
-    stopped nothing is collected.
+    Where AWS writes several objects, one can be there before the others; and nothing of a stopped
+    job is collected.
     """
     if job.state is not JobState.TRANSCRIBING or job.result_uri is None:
         return False

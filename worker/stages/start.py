@@ -66,7 +66,7 @@ def start_or_adopt(work: Work) -> dict[str, str]:
     try:
         keeps_write_check = check_free(work, output)
     except Permanent:
-        # What lies there may be of this very job, if an earlier call has started it.
+        # An object there may be this job's own, if an earlier call has started it.
         if (status := status_if_ours(work, job)) is not None:
             return adopted(work, status)
         raise

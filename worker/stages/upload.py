@@ -124,14 +124,14 @@ def _upload(work: Work, audio: LocalAudio, uri: S3Uri) -> None:
             if not key_is_ours and there.owner != work.job.id and not may_replace(work):
                 raise Permanent(
                     "KeyTaken",
-                    f"{uri} holds something else than {audio.path.name}. It was left alone; choose "
+                    f"The object at {uri} is not {audio.path.name}. The worker left it alone: choose "
                     "another key, or, where the key is of a settings file (--env-file), transcribe "
-                    "what lies there with --use-existing, or overwrite it with --replace.",
+                    "that object with --use-existing, or overwrite it with --replace.",
                 )
         # What has come meanwhile may be ours, of a call whose answer was lost: see once more.
         if _put(work, audio, uri, only_new=there is None):
             return
-    raise Transient("KeyTaken", f"Somebody has just put something at {uri}.")
+    raise Transient("KeyTaken", f"Another program has just put an object at {uri}.")
 
 
 def _put(work: Work, audio: LocalAudio, uri: S3Uri, *, only_new: bool) -> bool:
@@ -152,11 +152,11 @@ def _put(work: Work, audio: LocalAudio, uri: S3Uri, *, only_new: bool) -> bool:
 
 
 def abort_uploads(work: Work, uri: S3Uri, *, beneath: bool = False) -> None:
-    """Abort uploads in parts of the job that a worker left unended: killed, or without an answer.
+    """Abort uploads in parts that a worker of the job did not end: it was killed, or got no answer.
 
-    In the job's own folder nobody else has any. At a key that a request names other software may
-    have one under way, so the record names those of the job before a part is sent. What was killed
-    before that has no parts, which costs nothing.
+    In the job's own folder all uploads are the job's. At a key that a request names, other
+    software may have one under way, so the record lists those of the job before their first part.
+    An upload whose worker was killed before that has no parts, which costs nothing.
 
     Args:
         work: at the job.

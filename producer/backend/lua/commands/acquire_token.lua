@@ -14,7 +14,7 @@ local number, rest = tokens(args.operation, args.limit, at)
 local turn, instead_of = math.max(at, paused_until(args.operation)), nil
 local missing = redis.call('ZCARD', used) + redis.call('ZCARD', cooling) + 1 - number
 if missing > 0 then
-  -- The token that is free by the time that so many are is the caller's from now on.
+  -- No token is free now. The caller reserves the one that will be free at its turn.
   local next_free = redis.call('ZRANGE', cooling, missing - 1, missing - 1, 'WITHSCORES')
   if #next_free == 0 then return {'', text(rest), ''} end
   instead_of, turn = next_free[1], math.max(turn, tonumber(next_free[2]))

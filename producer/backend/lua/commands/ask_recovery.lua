@@ -1,4 +1,4 @@
---- Ask the workers to look for what Redis has forgotten; one asks at a time.
+--- Ask the workers for a recovery, unless one is under way.
 --- @include clock
 --- @include messages
 --- @arg lease number: seconds

@@ -7,7 +7,7 @@
 --- @arg seconds number: for which the answer is kept
 --- @arg known number: jobs that had a record
 --- @arg foreign number: Transcribe jobs of others
---- @arg error string: why it was given up, or ''
+--- @arg error string: why the recovery ended early, or ''
 --- @returns 1, or 0 if the caller lost the lease
 if not has_lease(args.stage, args.id, args.token) then return 0 end
 remove(args.stage, args.id)

@@ -11,7 +11,7 @@ local function try(what, ...)
   return said or ''
 end
 local function try_command(name)
-  -- A command for another type than this key has changes nothing, but is checked for its rights.
+  -- On a key of another type a command changes nothing, but Redis checks the right to call it.
   redis.pcall('SET', key, '', 'EX', '60')
   local words = {name}
   for _ = 0, 5 do
