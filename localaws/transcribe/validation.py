@@ -85,8 +85,7 @@ def check_start(params: Params) -> None:
 def _broken_rules(params: Params) -> Iterator[str]:
     yield from _language_rules(params)
     yield from _settings_rules(params)
-    yield from _output_rules(params)
-    yield from _media_rules(params)
+    yield from _address_rules(params)
     yield from _tag_rules(params.get("Tags", []))
 
 
@@ -134,12 +133,9 @@ def _settings_rules(params: Params) -> Iterator[str]:
         yield "JobExecutionSettings needs both AllowDeferredExecution and DataAccessRoleArn."
 
 
-def _output_rules(params: Params) -> Iterator[str]:
+def _address_rules(params: Params) -> Iterator[str]:
     if "OutputKey" in params and "OutputBucketName" not in params:
         yield "OutputKey needs OutputBucketName."
-
-
-def _media_rules(params: Params) -> Iterator[str]:
     media = params["Media"]
     if "MediaFileUri" not in media:
         yield "Media.MediaFileUri is missing."

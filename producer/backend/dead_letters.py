@@ -50,7 +50,10 @@ class DeadLetter(BaseModel, frozen=True):
 
 
 class DeadLetters:
-    """The list of dead letters in Redis, the latest first."""
+    """The list of dead letters in Redis, the latest first.
+
+    What asks for an id that no dead letter has raises DeadLetterNotFound.
+    """
 
     def __init__(self, broker: Broker) -> None:
         self._broker = broker
@@ -76,19 +79,11 @@ class DeadLetters:
         return [dead_letter for _, dead_letter in self._entries()]
 
     def get(self, dead_letter_id: str) -> DeadLetter:
-        """One of them.
-
-        Raises:
-            DeadLetterNotFound: if no dead letter has that id.
-        """
+        """One of them, if any has that id."""
         return self._entry(dead_letter_id)[1]
 
     def drop(self, dead_letter_id: str) -> None:
-        """Delete one.
-
-        Raises:
-            DeadLetterNotFound: if no dead letter has that id.
-        """
+        """Delete one, if any has that id."""
         self._broker.command("LREM", str(keys.DEAD_LETTERS), 1, self._entry(dead_letter_id)[0])
 
     def _entry(self, dead_letter_id: str) -> tuple[str, DeadLetter]:

@@ -78,8 +78,7 @@ class RateLimiter:
     def release(self, token: Token, *, used: bool = True, rest: float = 0.0) -> None:
         """Release a token; if it was used it cools for a second, and for `rest` seconds more.
 
-        Raises:
-            BrokerUnavailable: if Redis does not answer; it then comes back by itself.
+        If Redis does not answer, it comes back by itself.
         """
         with self._lock:
             self._used.pop(token.id, None)

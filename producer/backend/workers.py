@@ -134,12 +134,7 @@ class Fleet:
         return str(info["redis_version"])
 
     def check_access(self, *, worker: bool = False) -> None:
-        """See that Redis lets a producer, or a worker, do all that it needs.
-
-        Raises:
-            BrokerUnusable: if not; its sentence says what to change.
-            BrokerUnavailable: if Redis does not answer, or cannot work now.
-        """
+        """See that Redis lets a producer, or a worker, do all that it needs, as in `access`."""
         check_access(self._broker, worker=worker)
 
     def check_writes(self) -> None:

@@ -100,11 +100,7 @@ class Aws:
         return str(whose)
 
     def _client(self, service: Any, read_timeout: int, attempts: int = 1) -> Any:
-        """A client of what boto3 found in the environment and in ~/.aws.
-
-        Raises:
-            Permanent: if an endpoint or a region there is not valid.
-        """
+        """A client of what boto3 found in the environment and in ~/.aws, if that is valid."""
         config = Config(
             retries={"mode": "standard", "total_max_attempts": attempts},
             connect_timeout=5,

@@ -58,11 +58,7 @@ class Envelope(BaseModel):
 
     @classmethod
     def parse(cls, message: object) -> Self:
-        """Check a message that is JSON.
-
-        Raises:
-            NotForUs: if it is not for our tasks.
-        """
+        """Check a message that is JSON; raises NotForUs if it is not for our tasks."""
         try:
             return cls.model_validate(message)
         except ValidationError as error:
@@ -73,11 +69,7 @@ class Envelope(BaseModel):
 
     @classmethod
     def from_bytes(cls, message: bytes) -> Self:
-        """Check a message as it was in the queue.
-
-        Raises:
-            NotForUs: if it is not for our tasks.
-        """
+        """Check a message as it was in the queue; raises NotForUs if it is not for our tasks."""
         return cls.parse(parse_json(message))
 
     def argument(self) -> Any:

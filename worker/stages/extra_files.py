@@ -84,11 +84,7 @@ def _pieces(work: Work, each: WrittenObject, found: OpenObject) -> Iterator[byte
 
 
 def _check_ended(work: Work) -> None:
-    """The document can be there before the rest; what is missing once the job has ended stays so.
-
-    Raises:
-        Transient: if it is still at work.
-    """
+    """Wait while the job runs: its document can be there before the rest, which may yet come."""
     gate = work.rate_limited("GetTranscriptionJob")
     if isinstance(work.worker.transcribe.status(work.job.aws_name, gate), Running):
         raise ResultMissing("Transcribe is still writing what goes with the result.")

@@ -142,12 +142,7 @@ def _check_aws(client: Client) -> None:
 
 
 def _keep_running(sandbox: Sandbox, environment: Mapping[str, str]) -> NoReturn:
-    """Keep running until a signal comes, or a child ends.
-
-    Raises:
-        KeyboardInterrupt: as a signal does.
-        SandboxFailed: if a child has ended.
-    """
+    """Keep running until a signal interrupts it, or SandboxFailed says that a child has ended."""
     for text in ("", "The sandbox runs; Ctrl-C stops it. In another terminal:", ""):
         output.chatter(text)
     for name, value in environment.items():
