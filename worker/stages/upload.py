@@ -124,9 +124,9 @@ def _upload(work: Work, audio: LocalAudio, uri: S3Uri) -> None:
             if not key_is_ours and there.owner != work.job.id and not may_replace(work):
                 raise Permanent(
                     "KeyTaken",
-                    f"The object at {uri} is not {audio.path.name}. The worker left it alone: choose "
-                    "another key, or, where the key is of a settings file (--env-file), transcribe "
-                    "that object with --use-existing, or overwrite it with --replace.",
+                    f"The object at {uri} is not {audio.path.name}. The worker left it alone: "
+                    "choose another key, or, where the key is of a settings file (--env-file), "
+                    "transcribe that object with --use-existing, or overwrite it with --replace.",
                 )
         # What has come meanwhile may be ours, of a call whose answer was lost: see once more.
         if _put(work, audio, uri, only_new=there is None):
