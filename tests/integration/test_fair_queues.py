@@ -87,6 +87,25 @@ def test_a_tenant_with_one_job_at_a_time_gains_nothing(queues: FairQueues) -> No
     assert 18 <= Counter(owners(served))["alice"] <= 21
 
 
+def test_a_tenant_that_was_passed_over_gains_one_job_and_delays_no_newcomer(
+    queues: FairQueues,
+) -> None:
+    for tenant in ("alice", "bob"):
+        queues.submit(tenant, *numbered(tenant, 30))
+    queues.upload(40)
+
+    def last() -> float:
+        return float(queues.broker.command("GET", keys.VIRTUAL_TIME("QUEUED")))
+
+    before = last()
+    # As if it had been passed over while bob's jobs were served.
+    queues.broker.command("ZADD", keys.TENANTS("QUEUED"), 1, "alice")
+    assert owners(queues.upload(1)) == ["alice"]
+    assert last() >= before
+    queues.submit("zoe", *numbered("zoe", 5))
+    assert Counter(owners(queues.upload(9))) == {"alice": 3, "bob": 3, "zoe": 3}
+
+
 def test_no_number_of_new_tenants_delays_one_that_waits(queues: FairQueues) -> None:
     queues.submit("zoe", *numbered("zoe", 5))
     served: list[str] = []

@@ -89,7 +89,7 @@ WORKERS = (
         "producer/backend/lua/commands/admit_jobs.lua",
         "",
         "redis.call('HLEN', KEY.lease .. stage)",
-        "redis.call('ZCOUNT', KEY.schedule .. stage, text(at), '+inf')",
+        "redis.call('ZCOUNT', KEY.schedule .. stage, decimal(at), '+inf')",
         _STALLED + "test_starts_of_a_worker_that_was_killed_go_before_new_ones",
     ),
     Protection(
@@ -303,8 +303,8 @@ REDIS = (
     ),
     Protection(
         "producer/backend/lua/includes/fair_queue.lua",
-        "next_waiting",
-        "or tenants_removed == MAX_REMOVED",
+        "pop_next",
+        "or removed_in_this_run == MAX_REMOVED",
         "",
         "tests/integration/test_fair_queues.py::test_many_tenants_without_jobs_delay_no_call",
     ),

@@ -41,7 +41,8 @@ class FairQueue:
                 # It was remembered until its turn, so that nobody gains by coming and going.
                 del self.turns[tenant]
                 continue
-            self.now = self.turns[tenant]
+            # A tenant that was passed over may be behind the others.
+            self.now = max(self.now, self.turns[tenant])
             self.turns[tenant] = round(self.now + 1 / self.weights.get(tenant, 1), 6)
             first = min(self.waiting[tenant])
             self.waiting[tenant].remove(first)

@@ -26,6 +26,6 @@ if args.of_job then
   record = redis.call('HGETALL', KEY.job .. id)
 end
 local token = next_token(at)
-redis.call('ZADD', KEY.schedule .. stage, text(at + args.lease), id)
+redis.call('ZADD', KEY.schedule .. stage, decimal(at + args.lease), id)
 redis.call('HSET', KEY.lease .. stage, id, token)
-return {token, tonumber(redis.call('HGET', KEY.stalled .. stage, id) or '0'), record, text(at)}
+return {token, tonumber(redis.call('HGET', KEY.stalled .. stage, id) or '0'), record, decimal(at)}

@@ -16,11 +16,11 @@ local missing = redis.call('ZCARD', used) + redis.call('ZCARD', cooling) + 1 - n
 if missing > 0 then
   -- No token is free now. The caller reserves the one that will be free at its turn.
   local next_free = redis.call('ZRANGE', cooling, missing - 1, missing - 1, 'WITHSCORES')
-  if #next_free == 0 then return {'', text(rest), ''} end
+  if #next_free == 0 then return {'', decimal(rest), ''} end
   instead_of, turn = next_free[1], math.max(turn, tonumber(next_free[2]))
 end
-if turn - at > args.max_wait then return {'', text(turn - at), ''} end
+if turn - at > args.max_wait then return {'', decimal(turn - at), ''} end
 if instead_of then redis.call('ZREM', cooling, instead_of) end
 local token = redis.call('INCR', KEY.tokens_last)
-redis.call('ZADD', used, text(turn + args.lasts), token)
-return {tostring(token), text(turn - at), text(turn)}
+redis.call('ZADD', used, decimal(turn + args.lasts), token)
+return {tostring(token), decimal(turn - at), decimal(turn)}

@@ -25,7 +25,7 @@ local dispatched = redis.call('HLEN', KEY.lease .. stage)
 local most = inflow('StartTranscriptionJob', dispatched, args.start_rate, AHEAD_OF_START, at)
 local admitted = {}
 while #admitted < math.min(free, most) do
-  local id = next_waiting('READY', args.weights)
+  local id = pop_next('READY', args.weights)
   if not id then break end
   move(id, 'READY', 'STARTING', at, {lease = args.lease})
   admitted[#admitted + 1] = id

@@ -15,6 +15,6 @@ end
 local at = now()
 redis.call('DEL', KEY.recovery, KEY.recovered)
 redis.call('HSET', KEY.recovery, 'id', args.id, 'names', args.names, 'dry_run', args.dry_run,
-  'asked_at', text(at))
+  'asked_at', decimal(at))
 dispatch(args.stage, args.entry, at, args.lease)
 return args.id

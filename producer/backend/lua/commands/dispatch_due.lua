@@ -18,7 +18,7 @@ local at = now()
 local dispatched = {}
 local function dispatch_entry(stage, id)
   dispatch(stage, id, at, args.lease)
-  redis.call('HSET', KEY.dispatched, stage, text(at))
+  redis.call('HSET', KEY.dispatched, stage, decimal(at))
   dispatched[#dispatched + 1] = stage
   dispatched[#dispatched + 1] = id
 end
@@ -27,7 +27,7 @@ end
 local function what_is_due(each, room)
   local stage = each.stage
   local limit = each.operation and MAX_CHECKED or room
-  local due = redis.call('ZRANGEBYSCORE', KEY.schedule .. stage, '-inf', text(at), 'LIMIT', 0, limit)
+  local due = redis.call('ZRANGEBYSCORE', KEY.schedule .. stage, '-inf', decimal(at), 'LIMIT', 0, limit)
   if not each.operation or #due == 0 then return due end
   local live, stalled = live_and_stalled(stage, at)
   local most = inflow(each.operation, live, each.limit, each.ahead, at)
@@ -62,7 +62,7 @@ for _, each in ipairs(args.stages) do
   end
   if new then
     for _ = 1, room do
-      local id = next_waiting(each.queue, args.weights)
+      local id = pop_next(each.queue, args.weights)
       if not id then break end
       dispatch_entry(stage, id)
     end

@@ -11,7 +11,7 @@
 --- @returns 1, or 0 if the caller lost the lease
 if not has_lease(args.stage, args.id, args.token) then return 0 end
 remove(args.stage, args.id)
-redis.call('HSET', KEY.recovery, 'finished_at', text(now()), 'known', args.known,
+redis.call('HSET', KEY.recovery, 'finished_at', decimal(now()), 'known', args.known,
   'foreign', args.foreign, 'error', args.error, 'trouble', '')
 redis.call('EXPIRE', KEY.recovery, args.seconds)
 redis.call('EXPIRE', KEY.recovered, args.seconds)

@@ -7,6 +7,6 @@ for _, each in ipairs(args.tokens) do
   local key = KEY.tokens_used .. each.operation
   local counts_until = redis.call('ZSCORE', key, each.token)
   if counts_until and tonumber(counts_until) < lasts_until then
-    redis.call('ZADD', key, text(lasts_until), each.token)
+    redis.call('ZADD', key, decimal(lasts_until), each.token)
   end
 end

@@ -17,7 +17,7 @@ if at - tonumber(redis.call('HGET', key, 'refused_at') or '0') > 1 then
   -- Of the slots, others may have those that ours do not fill.
   if what == 'slots' then used = math.min(slots(args.limit, at), redis.call('ZCARD', KEY.running)) end
   local factor = math.max(1, args.kept * used) / all
-  redis.call('HSET', key, 'factor', text(factor), 'at', text(at + args.seconds), 'refused_at', text(at))
+  redis.call('HSET', key, 'factor', decimal(factor), 'at', decimal(at + args.seconds), 'refused_at', decimal(at))
 end
 pause(args.operation, args.seconds, at)
 return slow(what)

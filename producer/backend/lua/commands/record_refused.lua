@@ -9,7 +9,7 @@
 local key = KEY.job .. args.id
 if redis.call('EXISTS', key) == 1 then return 0 end
 local at = now()
-redis.call('HSET', key, 'request', args.request, 'attempt', '1', 'at.QUEUED', text(at))
+redis.call('HSET', key, 'request', args.request, 'attempt', '1', 'at.QUEUED', decimal(at))
 set_fields(args.id, args.fields)
 enter_state(args.id, 'FAILED', at, {retention = args.retention})
 return 1

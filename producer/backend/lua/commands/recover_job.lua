@@ -24,7 +24,7 @@ if args.state ~= '' then check_first_state(id, args.state) end
 redis.call('HSET', KEY.recovered, id, args.found)
 if args.state == '' then return 'noted' end
 local at = now()
-redis.call('HSET', key, 'attempt', '1', 'at.QUEUED', text(at))
+redis.call('HSET', key, 'attempt', '1', 'at.QUEUED', decimal(at))
 set_fields(id, args.fields)
 set_deadline(id, at, args.deadline)
 enter_state(id, args.state, at, {lease = args.lease, retention = args.retention, steps = args.steps})

@@ -20,7 +20,7 @@ if args.watches_running then
   if due then delay = math.min(delay, due - at) end
 end
 if args.seen ~= '' then
-  redis.call('HSET', KEY.job .. id, 'seen', args.seen, 'seen_at', text(at))
+  redis.call('HSET', KEY.job .. id, 'seen', args.seen, 'seen_at', decimal(at))
 end
 if args.has_started then release(stage, id, at + delay) else wait_until(stage, id, at + delay) end
 return 1

@@ -11,4 +11,4 @@ local _, rest = tokens(args.operation, args.limit, at)
 redis.call('ZREM', KEY.tokens_used .. args.operation, args.token)
 -- An unused one not before the one that it replaced has cooled.
 local free = args.usable_at ~= '' and tonumber(args.usable_at) or at + rest + args.cools_longer
-if free > at then redis.call('ZADD', KEY.tokens_cooling .. args.operation, text(free), args.token) end
+if free > at then redis.call('ZADD', KEY.tokens_cooling .. args.operation, decimal(free), args.token) end

@@ -23,5 +23,5 @@ for i = 1, #entries, 2 do
 end
 local pages = redis.call('GET', KEY.list_pages) or '1'
 local is_shared = redis.call('SISMEMBER', KEY.slowed, 'slots') == 1 and is_anything_waiting('READY')
-return {text(math.max(0, youngest)), text(quickest()), pages,
-  text(quota('ListTranscriptionJobs', args.list_rate)), is_shared and 1 or 0, jobs}
+return {decimal(math.max(0, youngest)), decimal(quickest()), pages,
+  decimal(quota('ListTranscriptionJobs', args.list_rate)), is_shared and 1 or 0, jobs}

@@ -5,4 +5,4 @@ local function now()
   return tonumber(time[1]) + tonumber(time[2]) / 1e6
 end
 
-local function text(number) return string.format('%.6f', number) end
+local function decimal(number) return string.format('%.6f', number) end

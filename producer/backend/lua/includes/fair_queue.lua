@@ -1,86 +1,97 @@
 --- @include clock
 --- @include tenants
--- Fair queues: jobs that wait to be uploaded (QUEUED) or started (READY), one queue a state.
--- A tenant's jobs wait in a set of their own, the one with the lowest rank first: by age and priority, of which
--- 0 is the most urgent. Of the tenants that with the lowest virtual time is next: a job costs its tenant
--- 1 / weight, and weights are from 0.01 to 100. A tenant whose jobs have run out stays in the queue until its
--- virtual time has come, so nobody gains by submitting one job at a time.
+-- The fair queues. A job waits in the queue of its state: QUEUED for its upload, READY for its start.
+-- Each tenant's jobs are sorted by rank, the lowest first: the time at which a job came, and PRIORITY_STEP
+-- more for each step of its priority, of which 0 is the most urgent.
+-- The tenants are sorted by virtual time, the lowest first. The first tenant's first job is served, which adds
+-- 1 / weight to the tenant's virtual time; weights are from 0.01 to 100. A tenant whose jobs have run out
+-- stays until it is first again: if it left at once, it could come anew without having paid for its last job.
+-- KEY.virtual_time is that of the job served last. It never falls while the queue has tenants.
 
--- One step of priority is worth ten minutes of waiting, so that nothing starves.
+-- Seconds: one step of priority is worth ten minutes of waiting, so that nothing starves.
 local PRIORITY_STEP = 600
--- A tenant that comes anew is served after all that wait already, for each of those is less than a job of
--- weight 1 behind the one served last; but before these are served once more.
+-- A tenant that comes anew has so much more virtual time than the job served last. With weight 1 that is
+-- after every tenant that waits, but before the one that was just served, whose virtual time is 1 more.
 local JUST_UNDER_ONE_JOB = 0.999
--- So many tenants without jobs one script removes at most, for Redis serves nobody meanwhile.
+-- One run of a script removes at most so many tenants, for Redis serves nobody else meanwhile. It may pop many
+-- jobs, so it counts here over all of them; each run starts at 0.
 local MAX_REMOVED = 100
-local tenants_removed = 0
+local removed_in_this_run = 0
 
-local function key_of(queue, tenant)
-  return KEY.waiting .. queue .. (tenant == '' and '' or ':' .. tenant)
+local function waiting_key(state, tenant)
+  return KEY.waiting .. state .. (tenant == '' and '' or ':' .. tenant)
 end
 
-local function enqueue(queue, id, at)
+local function last_virtual_time(state)
+  return tonumber(redis.call('GET', KEY.virtual_time .. state) or '0')
+end
+
+local function enqueue(state, id, at)
   local known = redis.call('HMGET', KEY.job .. id, 'priority', 'tenant')
   local tenant = known[2] or ''
-  local rank = text(at + (known[1] or DEFAULT_PRIORITY) * PRIORITY_STEP)
-  redis.call('ZADD', key_of(queue, tenant), rank, id)
-  local last = tonumber(redis.call('GET', KEY.virtual_time .. queue) or '0')
-  redis.call('ZADD', KEY.tenants .. queue, 'NX', text(last + JUST_UNDER_ONE_JOB), tenant)
+  local rank = decimal(at + (known[1] or DEFAULT_PRIORITY) * PRIORITY_STEP)
+  redis.call('ZADD', waiting_key(state, tenant), rank, id)
+  local virtual_time = decimal(last_virtual_time(state) + JUST_UNDER_ONE_JOB)
+  redis.call('ZADD', KEY.tenants .. state, 'NX', virtual_time, tenant)
 end
 
--- Put a job that was served before all tenants: AWS had no slot for it.
-local function requeue_first(id, at)
-  redis.call('ZADD', KEY.requeued, text(at), id)
+-- Let a READY job wait before those of all tenants: it was served already, but AWS had no slot for it.
+local function enqueue_first(id, at)
+  redis.call('ZADD', KEY.requeued, decimal(at), id)
 end
 
 -- Withdraw a job that is not to be served any more from whichever queue it waits in.
 local function withdraw(id)
   local tenant = tenant_of(id)
-  redis.call('ZREM', key_of('QUEUED', tenant), id)
-  redis.call('ZREM', key_of('READY', tenant), id)
+  redis.call('ZREM', waiting_key('QUEUED', tenant), id)
+  redis.call('ZREM', waiting_key('READY', tenant), id)
   redis.call('ZREM', KEY.requeued, id)
 end
 
-local function is_anything_waiting(queue)
-  return redis.call('EXISTS', KEY.tenants .. queue) == 1
-    or queue == 'READY' and redis.call('EXISTS', KEY.requeued) == 1
+-- Whether a job may be waiting: also true while the queue has only tenants whose jobs have run out.
+local function is_anything_waiting(state)
+  return redis.call('EXISTS', KEY.tenants .. state) == 1
+    or state == 'READY' and redis.call('EXISTS', KEY.requeued) == 1
 end
 
--- The tenant that is served next, and its virtual time; nil if there is none. To pass over a tenant, return
--- the next one: it keeps its virtual time, so it is served first once it is passed over no more.
-local function next_tenant(queue)
-  return unpack(redis.call('ZRANGE', KEY.tenants .. queue, 0, 0, 'WITHSCORES'))
+-- The tenant that is served next, and its virtual time; nil if the queue has none. Nothing is removed. To pass
+-- over a tenant, return the one after it: it stays the first meanwhile, and that earns it one job only.
+local function first_tenant(state)
+  return unpack(redis.call('ZRANGE', KEY.tenants .. state, 0, 0, 'WITHSCORES'))
 end
 
--- Remove a tenant that has no jobs. The last one ends the queue, and the next begins its virtual time at 0.
-local function remove_tenant(queue, tenant)
-  redis.call('ZREM', KEY.tenants .. queue, tenant)
-  if redis.call('EXISTS', KEY.tenants .. queue) == 0 then redis.call('DEL', KEY.virtual_time .. queue) end
-  tenants_removed = tenants_removed + 1
+-- Remove a tenant that has no jobs. Once the queue has no tenant, its virtual time starts at 0 again.
+local function remove_tenant(state, tenant)
+  redis.call('ZREM', KEY.tenants .. state, tenant)
+  if redis.call('EXISTS', KEY.tenants .. state) == 0 then redis.call('DEL', KEY.virtual_time .. state) end
+  removed_in_this_run = removed_in_this_run + 1
 end
 
--- Remove and return the job that has the lowest rank beneath a key. Those whose record is gone, or in another
--- state, are dropped; that costs no tenant anything, and each is met once.
-local function pop_job(queue, key)
+-- Remove and return the first job of a sorted set; nil if it has none. A job whose record is gone or in another
+-- state is removed, too, and passed over at no cost to its tenant.
+local function pop_job(state, key)
   while true do
     local id = redis.call('ZPOPMIN', key)[1]
-    if not id or redis.call('HGET', KEY.job .. id, 'state') == queue then return id end
+    if not id or redis.call('HGET', KEY.job .. id, 'state') == state then return id end
   end
 end
 
--- Remove and return the job that is served next. Returns nil if this script can serve no more: none waits, or
--- it has removed MAX_REMOVED tenants, and the next script goes on.
-local function next_waiting(queue, weights)
-  local id = queue == 'READY' and pop_job(queue, KEY.requeued)
+-- Remove and return the job that is served next. Returns nil if none waits, or if this run of the script has
+-- removed MAX_REMOVED tenants: the next run goes on.
+local function pop_next(state, weights)
+  local id
+  if state == 'READY' then id = pop_job(state, KEY.requeued) end
   while not id do
-    local tenant, virtual_time = next_tenant(queue)
-    if not tenant or tenants_removed == MAX_REMOVED then return nil end
-    id = pop_job(queue, key_of(queue, tenant))
+    local tenant, virtual_time = first_tenant(state)
+    if not tenant or removed_in_this_run == MAX_REMOVED then return nil end
+    id = pop_job(state, waiting_key(state, tenant))
     if id then
-      redis.call('SET', KEY.virtual_time .. queue, virtual_time)
-      redis.call('ZADD', KEY.tenants .. queue, text(virtual_time + 1 / (weights[tenant] or 1)), tenant)
+      -- A tenant that was passed over may be behind: it pays as the others do by now, lest it be served alone.
+      local served_at = math.max(last_virtual_time(state), tonumber(virtual_time))
+      redis.call('SET', KEY.virtual_time .. state, decimal(served_at))
+      redis.call('ZADD', KEY.tenants .. state, decimal(served_at + 1 / (weights[tenant] or 1)), tenant)
     else
-      remove_tenant(queue, tenant)
+      remove_tenant(state, tenant)
     end
   end
   return id

@@ -21,7 +21,7 @@ end
 
 -- Let an entry wait until it is due.
 local function wait_until(stage, id, due)
-  redis.call('ZADD', KEY.schedule .. stage, text(due), id)
+  redis.call('ZADD', KEY.schedule .. stage, decimal(due), id)
   redis.call('HDEL', KEY.lease .. stage, id)
 end
 

@@ -22,8 +22,8 @@ end
 
 -- Forget tokens that have cooled, and those that dead workers used: these counted for long enough.
 local function drop_cooled(operation, at)
-  redis.call('ZREMRANGEBYSCORE', KEY.tokens_cooling .. operation, '-inf', text(at))
-  redis.call('ZREMRANGEBYSCORE', KEY.tokens_used .. operation, '-inf', text(at))
+  redis.call('ZREMRANGEBYSCORE', KEY.tokens_cooling .. operation, '-inf', decimal(at))
+  redis.call('ZREMRANGEBYSCORE', KEY.tokens_used .. operation, '-inf', decimal(at))
 end
 
 local function paused_until(operation)
@@ -32,7 +32,7 @@ end
 
 local function pause(operation, seconds, at)
   local resume = math.max(paused_until(operation), at + seconds)
-  redis.call('SET', KEY.tokens_paused .. operation, text(resume),
+  redis.call('SET', KEY.tokens_paused .. operation, decimal(resume),
     'PX', math.ceil((resume - at) * 1000) + 1000)
 end
 
@@ -46,7 +46,7 @@ local function inflow(operation, dispatched, limit, ahead, at)
   local number = tokens(operation, limit, at)
   local used = redis.call('ZCARD', KEY.tokens_used .. operation)
   local free = number - used - redis.call('ZCARD', KEY.tokens_cooling .. operation)
-  local soon = redis.call('ZCOUNT', KEY.tokens_cooling .. operation, '-inf', text(at + ahead))
+  local soon = redis.call('ZCOUNT', KEY.tokens_cooling .. operation, '-inf', decimal(at + ahead))
   local on_their_way = dispatched - used
   return math.max(0,
     free + math.min(soon, math.ceil(number * ahead)) - math.max(0, on_their_way))

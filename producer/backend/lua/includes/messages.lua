@@ -8,9 +8,9 @@ local MESSAGE_EXPIRES_AFTER = 5
 -- Dispatch an entry to whichever worker comes first. Should the message get lost, the entry is due
 -- again before long.
 local function dispatch(stage, id, at, lease)
-  redis.call('ZADD', KEY.schedule .. stage, text(at + math.min(lease, MESSAGE_EXPIRES_AFTER)), id)
+  redis.call('ZADD', KEY.schedule .. stage, decimal(at + math.min(lease, MESSAGE_EXPIRES_AFTER)), id)
   redis.call('HSET', KEY.lease .. stage, id, '0')
-  local tag = stage .. ':' .. id .. ':' .. text(at)
+  local tag = stage .. ':' .. id .. ':' .. decimal(at)
   local message = cjson.encode({
     body = '[["' .. id .. '"],{},{}]',
     ['content-type'] = 'application/json',

@@ -34,14 +34,14 @@ local function expedite_poll(at)
   local stage = STAGE_OF.TRANSCRIBING
   local due = first_poll(at)
   if due and redis.call('HEXISTS', KEY.lease .. stage, FLEET) == 0 then
-    redis.call('ZADD', KEY.schedule .. stage, 'LT', text(due), FLEET)
+    redis.call('ZADD', KEY.schedule .. stage, 'LT', decimal(due), FLEET)
   end
 end
 
 -- Transcribe has a job: there is something to poll for.
 local function enter_running(id, at)
-  redis.call('ZADD', KEY.running, text(at), id)
-  redis.call('ZADD', KEY.schedule .. STAGE_OF.TRANSCRIBING, 'NX', text(at), FLEET)
+  redis.call('ZADD', KEY.running, decimal(at), id)
+  redis.call('ZADD', KEY.schedule .. STAGE_OF.TRANSCRIBING, 'NX', decimal(at), FLEET)
   -- The next poll may be far off, for what has been running may take long.
   expedite_poll(at)
 end
@@ -62,7 +62,7 @@ end
 local function record_duration(id, at)
   local since = redis.call('ZSCORE', KEY.running, id)
   if not since then return end
-  redis.call('LPUSH', KEY.durations, text(at - tonumber(since)))
+  redis.call('LPUSH', KEY.durations, decimal(at - tonumber(since)))
   redis.call('LTRIM', KEY.durations, 0, DURATIONS_KEPT - 1)
   redis.call('EXPIRE', KEY.durations, DURATIONS_EXPIRE)
 end

@@ -30,7 +30,7 @@ local function wait_for(stage, wait, id, state, at, lease)
   if wait == 'turn' then
     enqueue(state, id, at)
   elseif wait == 'first' then
-    requeue_first(id, at)
+    enqueue_first(id, at)
   elseif wait == 'message' then
     dispatch(stage, id, at, lease)
   elseif wait == 'running' then
@@ -46,8 +46,8 @@ end
 --   steps      stage -> how to wait for it, beside those of FOLLOWS or instead of them
 local function enter_state(id, to, at, options)
   local key = KEY.job .. id
-  redis.call('ZADD', KEY.state .. to, text(at), id)
-  redis.call('HSET', key, 'state', to, 'at.' .. to, text(at))
+  redis.call('ZADD', KEY.state .. to, decimal(at), id)
+  redis.call('HSET', key, 'state', to, 'at.' .. to, decimal(at))
   add_event(id, to)
   if TERMINAL[to] then
     redis.call('ZREM', KEY.deadlines, id)
@@ -74,7 +74,7 @@ local function set_fields(id, fields)
 end
 
 local function set_deadline(id, at, seconds)
-  local due = text(at + seconds)
+  local due = decimal(at + seconds)
   redis.call('HSET', KEY.job .. id, 'deadline_at', due)
   redis.call('ZADD', KEY.deadlines, due, id)
 end
