@@ -1,6 +1,7 @@
 """The changes of a job in Redis: it is created, moves, and ends, each by one script."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from itertools import chain, islice
 from typing import Literal
 
@@ -8,7 +9,7 @@ from producer.backend import keys
 from producer.backend.connection import Argument, Broker
 from producer.backend.job_records import JobRecords
 from producer.backend.schedule import Lease
-from producer.contract.job import OVERDUE, REFUSED, TERMINAL_STATES, JobState
+from producer.contract.job import OVERDUE, REFUSED, JobState
 from producer.contract.stages import CLEANUP_AFTER, STAGE_OF, Stage, Steps
 from producer.contract.submission import Submission
 from producer.errors import JobExists, JobNotFound, WrongState
@@ -156,11 +157,7 @@ class JobStore(JobRecords):
             JobNotFound: if there is no such record.
             WrongState: if it has ended otherwise.
         """
-        state = self._move(job_id, JobState.CANCELLED, {})
-        if state == "":
-            raise JobNotFound(f"There is no job {job_id!r}.")
-        if state in TERMINAL_STATES and state != JobState.CANCELLED:
-            raise WrongState(f"Job {job_id!r} is {state} already, so it cannot be cancelled.")
+        self._move(job_id, JobState.CANCELLED, {})
 
     def fail_overdue(self) -> list[str]:
         """Fail the jobs that are past their deadline; returns the ids of those that it failed."""
@@ -175,14 +172,18 @@ class JobStore(JobRecords):
                 continue
             message = f"The job was still {job.state} at its deadline."
             error = error_fields(OVERDUE, message, STAGE_OF[job.state])
-            if self._move(job_id, JobState.FAILED, error) not in {"", *TERMINAL_STATES}:
-                failed.append(job_id)
+            # It may have ended meanwhile.
+            with suppress(JobNotFound, WrongState):
+                if self._move(job_id, JobState.FAILED, error):
+                    failed.append(job_id)
         return failed
 
-    def _move(self, job_id: str, to: JobState, fields: Mapping[str, str]) -> str:
-        """Move a job by nobody's lease, if it may make that move.
+    def _move(self, job_id: str, to: JobState, fields: Mapping[str, str]) -> bool:
+        """Move a job by nobody's lease; False if it is in that state already.
 
-        Returns the state that it was in, or '' if there is no such job.
+        Raises:
+            JobNotFound: if there is no such record.
+            WrongState: if it may not make that move.
         """
         cleanup_after = {
             # The worker that uploads it has to notice first that it lost its lease.
@@ -193,18 +194,21 @@ class JobStore(JobRecords):
         if to is JobState.CANCELLED:
             # A job of the same name, which Redis has forgotten, may have left something.
             cleanup_after[JobState.QUEUED] = 0
-        return str(
-            self.broker.run(
-                "move_job",
-                id=job_id,
-                to=to,
-                retention=self._retention,
-                drops=[Stage.UPLOAD, Stage.COLLECT],
-                cleanup=Stage.CLEANUP,
-                cleanup_after=cleanup_after,
-                fields=dict(fields),
-            )
+        answer = self.broker.run(
+            "move_job",
+            id=job_id,
+            to=to,
+            retention=self._retention,
+            drops=[Stage.UPLOAD, Stage.COLLECT],
+            cleanup=Stage.CLEANUP,
+            cleanup_after=cleanup_after,
+            fields=dict(fields),
         )
+        if answer == "":
+            raise JobNotFound(f"There is no job {job_id!r}.")
+        if answer not in {"ok", to}:
+            raise WrongState(f"Job {job_id!r} is {answer}, so it cannot become {to}.")
+        return bool(answer == "ok")
 
     def retry(self, job_id: str, deadline: float) -> None:
         """Fetch what was paid for of a job that ended badly, or start a new attempt.

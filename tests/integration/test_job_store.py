@@ -240,6 +240,22 @@ def test_a_cancelled_job_is_lost_to_its_worker(
     assert stack.client.cancel("one").state is JobState.CANCELLED
 
 
+def test_a_move_that_a_job_may_not_make_is_an_error_and_changes_nothing(
+    stack: Stack, schedule: Schedule
+) -> None:
+    """The owner learns of it, whatever the states: a command copied from `cancel`, too."""
+    lease = bring_to(stack, schedule, "one", JobState.COLLECTING)
+    with pytest.raises(WrongState, match="'one' is COLLECTING, so it cannot become UPLOADING"):
+        stack.store._move("one", JobState.UPLOADING, {})
+    assert stack.store.advance(lease, "one", [JobState.COLLECTING], JobState.COMPLETED)
+    record = stack.broker.command("HGETALL", keys.JOB("one"))
+    with pytest.raises(WrongState, match="'one' is COMPLETED, so it cannot become CANCELLED"):
+        stack.client.cancel("one")
+    assert stack.broker.command("HGETALL", keys.JOB("one")) == record
+    with pytest.raises(JobNotFound, match="no job 'two'"):
+        stack.client.cancel("two")
+
+
 @pytest.mark.command("settle_stopped", "complete_lease")
 def test_a_job_stopped_while_aws_had_it_keeps_its_slot_until_it_ended(
     stack: Stack, schedule: Schedule

@@ -13,6 +13,11 @@ def test_the_diagram_is_drawn_from_the_code() -> None:
     assert with_diagram(page) == page
 
 
+def test_every_state_has_a_row_of_moves() -> None:
+    """An empty one will do: a script that finds none for a job's state breaks off."""
+    assert list(TRANSITIONS) == list(JobState)
+
+
 def test_every_state_is_explained() -> None:
     rows = table(PAGE.read_text(), "state")
     assert [code(name)[0] for name, _ in rows] == list(JobState)

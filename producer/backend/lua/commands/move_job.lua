@@ -11,7 +11,7 @@
 --- @arg cleanup string: the stage that cleans up
 --- @arg cleanup_after object: state -> seconds until that is due; after other states it is not, by now
 --- @arg fields object: fields of the record
---- @returns the state it was in, be it moved or not, or '' if there is no such job
+--- @returns 'ok', '' if there is no such job, else the state that forbids it
 -- Cleanups that call nobody but S3 go, by so many seconds, before those that wait for Transcribe.
 local AHEAD = 1e8
 local id, to = args.id, args.to
@@ -25,4 +25,4 @@ set_fields(id, args.fields)
 local delay = args.cleanup_after[state]
 if delay == 0 and not was_at_transcribe(id) then delay = -AHEAD end
 move(id, state, to, at, {retention = args.retention, steps = {[args.cleanup] = delay}})
-return state
+return 'ok'
