@@ -111,6 +111,7 @@ def client_error(code: str, text: str = "It says why.", status: int = 400) -> Cl
         (client_error("TooManyRequestsException", status=429), Throttled, "TooManyRequests"),
         (client_error("SlowDown", status=503), Throttled, "SlowDown"),
         (client_error("LimitExceededException"), Throttled, "LimitExceededException"),
+        (client_error("ServiceQuotaExceededException"), Throttled, "ServiceQuotaExceeded"),
         (client_error("InternalFailureException", status=500), Transient, "AwsFailure"),
         (client_error("InternalFailureException", status=200), Transient, "AwsFailure"),
         (client_error("RequestTimeout"), Transient, "AwsFailure"),
@@ -224,6 +225,8 @@ def test_a_name_that_exists_is_for_the_caller_to_inspect(service: Service) -> No
         ),
         ("LimitExceededException", "Either you have sent too many requests or your input file"),
         ("LimitExceededException", ""),
+        # A code that cannot mean a file is not read as one, whatever its text says.
+        ("ServiceQuotaExceededException", "The maximum size of the job queue is reached."),
         ("BadRequestException", "Your account has too many jobs running."),
         ("BadRequestException", "You have too many concurrent jobs; try again later."),
     ],

@@ -94,20 +94,24 @@ def _throttled(error: Refusal) -> StageError:
     return Throttled(error.code, f"AWS throttled {error.operation}.", error.operation)
 
 
-def _limit_exceeded(error: Refusal) -> StageError:
-    """Too many calls, or where a job is to be started too many jobs, or too large a file."""
+def _too_many(error: Refusal) -> StageError:
+    """Too many calls, or where a job is to be started, too many jobs."""
     if error.operation != "StartTranscriptionJob":
         return _throttled(error)
-    if _TOO_LARGE.search(error.text):
-        return _permanent(error)
     return SlotsFull(error.code, f"The account is full: {error.text}", error.operation)
+
+
+def _limit_exceeded(error: Refusal) -> StageError:
+    """The same, or too large a file: the service has one code for both."""
+    is_start = error.operation == "StartTranscriptionJob"
+    return _permanent(error) if is_start and _TOO_LARGE.search(error.text) else _too_many(error)
 
 
 def _bad_request(error: Refusal) -> StageError:
     """The service uses this code also for errors that have a code of their own in its model."""
     if error.operation == "StartTranscriptionJob":
         is_full = _TOO_MANY_JOBS.search(error.text)
-        return _limit_exceeded(error) if is_full else _permanent(error)
+        return _too_many(error) if is_full else _permanent(error)
     if _UNKNOWN_JOB.search(error.text):
         return _not_found(error)
     if error.operation == "DeleteTranscriptionJob":
@@ -181,6 +185,8 @@ def _credentials_rejected(error: Refusal) -> StageError:
 #: and Permanent with any other.
 CODES: dict[Callable[[Refusal], StageError], str] = {
     _limit_exceeded: "LimitExceededException",
+    # Other services of AWS have this code, which means no file.
+    _too_many: "ServiceQuotaExceededException",
     _throttled: "SlowDown Throttling ThrottlingException TooManyRequestsException",
     _credentials_rejected: """
         ExpiredToken ExpiredTokenException InvalidAccessKeyId InvalidClientTokenId
