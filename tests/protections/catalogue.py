@@ -46,6 +46,7 @@ _STOPPING = "tests/acceptance/test_stopping.py::"
 _STOPPED = "tests/acceptance/test_stopped_jobs.py::"
 _RATES = "tests/acceptance/test_account_rates.py::"
 _SHARED = "tests/acceptance/test_shared_account.py::"
+_PROPERTIES = "tests/integration/test_schedule_properties.py::"
 _RATE_LIMITED = "tests/integration/test_rate_limited_calls.py::"
 _MESSAGES = "tests/acceptance/test_messages.py::"
 _EVERY_CALL = "tests/acceptance/test_aws_every_call.py::"
@@ -756,6 +757,13 @@ AWS = (
         "if missing > 0 then",
         "if false then",
         _RATE_LIMITED + "test_there_are_as_many_tokens_as_calls_a_second_and_no_more",
+    ),
+    Protection(
+        "producer/backend/lua/includes/limiter.lua",
+        "tokens",
+        "COOLING * math.max(...)",
+        "0.5",
+        _PROPERTIES + "test_no_second_ever_has_more_calls_than_the_rate",
     ),
     Protection(
         "worker/aws/transcribe.py",
