@@ -12,7 +12,7 @@ from producer.contract.job import JobState
 from producer.contract.s3_uri import S3Uri
 from producer.contract.stages import Stage
 from tests.support.stack import BUCKET, Stack
-from tests.support.stages import acquired_work, end_transcription, worker_of
+from tests.support.stages import acquired_work, end_transcription, expire_lease, worker_of
 from tests.support.waiting import until
 from worker.errors import Transient
 from worker.leases import LeaseLost
@@ -51,6 +51,7 @@ def test_what_is_missing_while_the_job_runs_is_awaited(
         extra_files.fetch_extra_files(work)
     stack.clear_faults()
     ended(worker, work)
+    expire_lease(work)
     extra = extra_files.fetch_extra_files(acquired_work(worker, Stage.COLLECT, "one"))
     assert set(extra.files) == {"aws.srt", "aws.vtt"}
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from producer.backend import keys
@@ -10,8 +12,8 @@ from producer.contract.job import JobState
 from producer.contract.s3_uri import S3Uri
 from producer.contract.stages import Stage
 from tests.support.redis_keys import present
-from tests.support.stack import LEASE, Stack
-from tests.support.stages import acquired_work, end_transcription, uploaded
+from tests.support.stack import Stack
+from tests.support.stages import acquired_work, end_transcription, expire_lease, uploaded
 from tests.support.waiting import until
 from worker.leases import LeaseLost
 from worker.runtime.context import Context
@@ -22,16 +24,11 @@ from worker.stages import collect as collecting
 from worker.stages import start as starting
 
 
-def paused(work: Work) -> None:
-    """As by SIGSTOP, for a little longer than the lease."""
-    until(lambda: clock() > work.lease.expires_at, LEASE + 10)
-
-
 def test_a_start_that_wakes_up_late_is_not_sent(stack: Stack, worker: Context) -> None:
     uploaded(worker, stack)
     assert worker.admission.capacity.admit() == ["one"]
     late = acquired_work(worker, Stage.START, "one")
-    paused(late)
+    expire_lease(late)
     with pytest.raises(LeaseLost):
         starting.start_or_adopt(late)
     assert stack.account()["accepted"] == 0
@@ -46,9 +43,7 @@ def test_a_process_of_its_own_that_starts_slowly_does_its_work(
     worker.admission.capacity.admit()
     start = acquired_work(worker, Stage.START, "one")
     # While it waited for its process, the worker extended its lease.
-    paused(start)
-    assert worker.schedule.extend([start.lease]) == [True]
-    run_isolated(start.lease, start.guard)
+    run_isolated(replace(start.lease, expires_at=clock()), start.guard)
     assert stack.account()["accepted"] == 1
     assert stack.client.get("one").state is JobState.TRANSCRIBING
 
@@ -57,7 +52,7 @@ def test_a_cleanup_that_wakes_up_late_deletes_nothing(stack: Stack, worker: Cont
     uploaded(worker, stack)
     stack.client.cancel("one")
     late = acquired_work(worker, Stage.CLEANUP, "one")
-    paused(late)
+    expire_lease(late)
     # It may be a later attempt's audio by now.
     with pytest.raises(LeaseLost):
         cleanup.delete_audio(late)
@@ -115,7 +110,7 @@ def test_a_result_that_a_dead_worker_wrote_for_a_job_that_was_stopped_is_deleted
     assert kept_of(stack)
     stack.client.cancel("one")
     late = acquired_work(worker, Stage.CLEANUP, "one")
-    paused(late)
+    expire_lease(late)
     # It may be a later attempt's result by now.
     with pytest.raises(LeaseLost):
         cleanup.discard_files(late)
@@ -129,7 +124,9 @@ def test_audio_that_is_put_again_by_a_late_upload_does_not_make_a_job_anothers(
 ) -> None:
     late = uploaded(worker, stack)
     worker.admission.capacity.admit()
-    starting.start_or_adopt(acquired_work(worker, Stage.START, "one"))
+    start = acquired_work(worker, Stage.START, "one")
+    starting.start_or_adopt(start)
+    expire_lease(start)
     # S3 has times to the second.
     started_at = stack.now()
     until(lambda: stack.now() > started_at + 4)

@@ -11,7 +11,7 @@ import pytest
 from producer.contract.job import JobState
 from producer.contract.stages import Stage
 from tests.support.stack import BUCKET, Stack
-from tests.support.stages import acquired_work, end_transcription
+from tests.support.stages import acquired_work, end_transcription, expire_lease
 from tests.support.waiting import until
 from worker.errors import Snooze, Transient
 from worker.leases import LeaseLost
@@ -83,7 +83,7 @@ def test_a_document_of_others_that_has_come_since_is_not_deleted(
 def test_subtitles_of_others_that_have_come_since_are_not_deleted(
     stack: Stack, worker: Context, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    transcribed(worker, stack, subtitles={"formats": ["srt", "vtt"]})
+    expire_lease(transcribed(worker, stack, subtitles={"formats": ["srt", "vtt"]}))
     put(stack, "calls/.write_access_check_file.temp", b"theirs")
     monkeypatch.setattr(ownership, "_TOGETHER", timedelta(seconds=3))
     ended_at = stack.now()

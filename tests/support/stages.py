@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from producer.backend import keys
+from producer.backend.schedule import clock
 from producer.contract.job import JobState
 from producer.contract.s3_uri import S3Uri
 from producer.contract.stages import FLEET, Stage
@@ -22,6 +24,9 @@ from worker.stages import start as starting
 from worker.stages import upload as uploading
 from worker.stages.collect import Collect
 
+#: Seconds, longer than any test under any load: a lease ends when a test calls `expire_lease`.
+LEASE = 600.0
+
 
 def worker_of(
     stack: Stack, monkeypatch: pytest.MonkeyPatch, recogniser: str = "fixed:0.1"
@@ -33,7 +38,8 @@ def worker_of(
 
 def offline_worker(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Context:
     """The same for tests that need Redis only: AWS runs if the test has started it."""
-    for name, value in {"AWS_DEFAULT_REGION": "us-east-1", **stack.environment}.items():
+    own = {"AWS_DEFAULT_REGION": "us-east-1", "TRANSCRIBE_LEASE": str(LEASE)}
+    for name, value in {**stack.environment, **own}.items():
         monkeypatch.setenv(name, value)
     return Context(WorkerSettings.load())
 
@@ -52,6 +58,14 @@ def acquired_work(worker: Context, stage: Stage, name: str) -> Work:
     work = until(acquire)
     assert isinstance(work, Work)
     return work
+
+
+def expire_lease(work: Work) -> None:
+    """Let its lease expire, as if the worker had been paused for a little longer than that."""
+    work.guard.expires_at = clock()
+    schedule = keys.SCHEDULE(work.lease.stage)
+    entry = (work.now(), work.lease.entry_id)
+    assert work.worker.store.broker.command("ZADD", schedule, "XX", "CH", *entry)
 
 
 def content(storage: Storage, uri: S3Uri) -> bytes:
