@@ -32,6 +32,7 @@ TENANT = st.sampled_from(["alice", "bob", ""])
 PRIORITY = st.sampled_from([5, 1])
 GOAL = st.sampled_from([JobState.TRANSCRIBING, *ACTIVE[1:], JobState.COMPLETED])
 DELAY = st.sampled_from([0.0, 60.0])
+QUEUES = [JobState.QUEUED, JobState.READY]
 
 
 class ScheduleMachine(RuleBasedStateMachine, BothSides):
@@ -62,6 +63,13 @@ class ScheduleMachine(RuleBasedStateMachine, BothSides):
     admit = precondition(lambda self: self.model.ready.turns or self.model.first)(
         rule(slots=st.integers(1, 3))(BothSides.admit)
     )
+
+    @precondition(lambda self: any(map(self.passed_over, QUEUES)))
+    @rule(pick=PICK)
+    def limit_ends(self, pick: int) -> None:
+        """A tenant that was passed over is served."""
+        waiting = [(state, tenant) for state in QUEUES for tenant in self.passed_over(state)]
+        self.serve_passed_over(*waiting[pick % len(waiting)])
 
     @rule(stage=st.sampled_from(Stage), name=st.sampled_from([*NAMES, FLEET]))
     def late_message(self, stage: Stage, name: str) -> None:

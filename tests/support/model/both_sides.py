@@ -94,6 +94,21 @@ class BothSides:
         with self.compared():
             assert self.queues.admit(slots) == self.model.admit(slots)
 
+    def passed_over(self, state: JobState) -> list[str]:
+        """The tenants that wait in a queue that has served a job."""
+        queue = self.model.queued if state is JobState.QUEUED else self.model.ready
+        return sorted(each for each in queue.turns if queue.now and queue.waiting[each])
+
+    def serve_passed_over(self, state: JobState, tenant: str) -> None:
+        """Serve a tenant as if a limit had kept it from that since its queue was empty."""
+        queue = self.model.queued if state is JobState.QUEUED else self.model.ready
+        queue.turns[tenant] = 0.0
+        self.redis.zadd(keys.TENANTS(state), {tenant: 0.0})
+        if state is JobState.QUEUED:
+            self.dispatch(1)
+        else:
+            self.admit(1)
+
     def acquire(self, stage: Stage, entry_id: str) -> None:
         with self.compared():
             lease = self.schedule.acquire(stage, entry_id)

@@ -1,20 +1,19 @@
 --- @include clock
 --- @include tenants
 -- The fair queues. A job waits in the queue of its state: QUEUED for its upload, READY for its start.
--- Each tenant's jobs are sorted by rank, the lowest first: the time at which a job came, and PRIORITY_STEP
--- more for each step of its priority, of which 0 is the most urgent.
+-- A tenant's jobs are sorted by rank, the lowest first: when a job came, plus PRIORITY_STEP x priority.
 -- The tenants are sorted by virtual time, the lowest first. The first tenant's first job is served, which adds
 -- 1 / weight to the tenant's virtual time; weights are from 0.01 to 100. A tenant whose jobs have run out
 -- stays until it is first again: if it left at once, it could come anew without having paid for its last job.
 -- KEY.virtual_time is that of the job served last. It never falls while the queue has tenants.
 
--- Seconds: one step of priority is worth ten minutes of waiting, so that nothing starves.
+-- Seconds: priority 0 is the most urgent, and each step from it costs ten minutes, so that nothing starves.
 local PRIORITY_STEP = 600
--- A tenant that comes anew has so much more virtual time than the job served last. With weight 1 that is
--- after every tenant that waits, but before the one that was just served, whose virtual time is 1 more.
+-- A tenant that comes anew has so much more virtual time than the job served last. Among tenants of weight 1
+-- that is after all that wait, but before the one that was just served, which has 1 more.
 local JUST_UNDER_ONE_JOB = 0.999
--- One run of a script removes at most so many tenants, for Redis serves nobody else meanwhile. It may pop many
--- jobs, so it counts here over all of them; each run starts at 0.
+-- A run of a script, which may serve many jobs, removes at most so many tenants, for Redis serves nobody else
+-- meanwhile. Each run counts from 0.
 local MAX_REMOVED = 100
 local removed_in_this_run = 0
 
