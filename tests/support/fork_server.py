@@ -165,6 +165,8 @@ def _become(what: dict[str, Any], streams: Sequence[int]) -> None:
         if os.getppid() == 1:
             os._exit(1)
         time.sleep(0.0005)
+    # The server may have been started while its parent blocked some.
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
     if what["new_session"]:
         os.setsid()
     if what["dies_with_parent"]:
