@@ -158,5 +158,7 @@ def test_what_transcribe_could_not_do_is_started_anew_at_once(served: Stack) -> 
     served.fault(kind="fail", match="^parse$", reason="Failed to parse audio file.")
     submit(served, "parse")
     served.job_in("parse", JobState.FAILED)
-    assert served.client.retry("parse").state is JobState.QUEUED
+    retried = served.client.retry("parse")
+    # A worker may have gone on with it already.
+    assert retried.times[JobState.QUEUED] > retried.times[JobState.FAILED]
     started_anew(served, served.client.wait("parse", timeout=DEADLINE)["parse"])
