@@ -62,9 +62,8 @@ def test_slots_that_others_have_are_left_to_them_until_they_are_gone(stack: Stac
     start_others(stack, 7)
     ids = submit(stack, 9)
     until(lambda: account(stack).others == 7)
-    stack.clear_faults()
     # Those of ours that have no slot yet.
-    stack.fault(kind="stuck", match="^job-")
+    stack.replace_faults({"kind": "stuck", "match": "^job-"})
     seen: list[Account] = []
 
     def others_are_gone() -> bool:

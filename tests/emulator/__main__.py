@@ -18,7 +18,8 @@ examples:
       http://127.0.0.1:5005/_localaws/faults
 
 faults while it runs: POST a JSON list of them to /_localaws/faults, GET those that remain, DELETE
-all, which ends timeouts and jobs that are stuck. A fault has a `kind`, and may have
+all, which ends timeouts and jobs that are stuck; PUT a list in the stead of all, so that nothing
+happens in between. A fault has a `kind`, and may have
   operation         of S3 or Transcribe, with * and ? as in file names (default: all)
   times             how often it happens (default: always)
   match             a regular expression, found in the job's name or the object's key

@@ -23,7 +23,7 @@ PREFIX = "/_localaws/"
 
 
 class Admin:
-    """GET jobs, account (jobs without the list), faults; POST and DELETE faults.
+    """GET jobs, account (jobs without the list), faults; POST, PUT and DELETE faults.
 
     With credentials it wants the pair by HTTP Basic.
     """
@@ -49,13 +49,15 @@ class Admin:
         if method == "GET" and path in self._answers:
             return _json(self._answers[path]())
         if (method, path) == ("POST", "faults"):
-            return self._set_faults(read_body(environ))
+            return self._set_faults(read_body(environ), self._lifecycle.faults.add)
+        if (method, path) == ("PUT", "faults"):
+            return self._set_faults(read_body(environ), self._lifecycle.replace_faults)
         if (method, path) == ("DELETE", "faults"):
-            self._lifecycle.clear_faults()
+            self._lifecycle.replace_faults([])
             return _json({"faults": 0})
         return _json({"error": f"localaws has no {method} {PREFIX}{path}."}, 404)
 
-    def _set_faults(self, body: bytes) -> Answer:
+    def _set_faults(self, body: bytes, set_: Callable[[list[Fault]], None]) -> Answer:
         try:
             values = json.loads(body)
             if not isinstance(values, list):
@@ -63,7 +65,7 @@ class Admin:
             faults = [Fault.from_dict(value) for value in values]
         except (ValueError, TypeError) as error:
             return _json({"error": str(error)}, 400)
-        self._lifecycle.faults.add(faults)
+        set_(faults)
         return _json({"faults": len(faults)})
 
     def _account(self) -> dict[str, Any]:

@@ -96,7 +96,7 @@ class FaultInjector:
     def __init__(self, faults: Iterable[Fault] = ()) -> None:
         self._lock = threading.Lock()
         self._remaining: list[tuple[Fault, int | None]] = []
-        #: Set when the faults of now are cleared.
+        #: Set when others replace the faults of now, or none.
         self.cleared = threading.Event()
         self.add(faults)
 
@@ -104,10 +104,10 @@ class FaultInjector:
         with self._lock:
             self._remaining.extend((fault, fault.times) for fault in faults)
 
-    def clear(self) -> None:
-        """Forget all faults, and end those that last."""
+    def replace(self, faults: Iterable[Fault]) -> None:
+        """Have these faults instead of all others, and end those that last."""
         with self._lock:
-            self._remaining.clear()
+            self._remaining = [(fault, fault.times) for fault in faults]
             self.cleared.set()
             self.cleared = threading.Event()
 

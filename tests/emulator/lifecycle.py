@@ -2,7 +2,7 @@
 
 import json
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from threading import Timer
 from typing import Any, cast
 
@@ -10,7 +10,7 @@ from localaws.s3.objects import ObjectStore
 from localaws.transcribe.jobs import Job, JobTable, Location
 from localaws.transcribe.lifecycle import Failure, Lifecycle, OnEnd, Recogniser
 from localaws.transcribe.speech import Recognition
-from tests.emulator.faults import RESULT_KINDS, FaultInjector
+from tests.emulator.faults import RESULT_KINDS, Fault, FaultInjector
 
 
 class WatchedTable(JobTable):
@@ -75,10 +75,10 @@ class FaultyLifecycle(Lifecycle):
                 return
         super().end(job, outcome)
 
-    def clear_faults(self) -> None:
-        """Clear all faults; jobs that are stuck end now."""
+    def replace_faults(self, faults: Iterable[Fault]) -> None:
+        """Have these faults instead of all others; jobs that were stuck end as these say."""
         with self._lock:
-            self.faults.clear()
+            self.faults.replace(faults)
             stuck, self._stuck = self._stuck, []
         for job, outcome in stuck:
             self.end(job, outcome)

@@ -224,6 +224,16 @@ def test_cleared_faults_happen_no_more(account: Account) -> None:
     account.start("one")
 
 
+def test_faults_are_replaced_by_others(account: Account) -> None:
+    account.fault(kind="error500")
+    account.admin("PUT", "faults", [{"kind": "access_denied", "operation": "Start*"}])
+
+    with pytest.raises(ClientError) as caught:
+        account.start("one")
+
+    assert code_of(caught)[0] == "AccessDeniedException"
+
+
 def test_a_call_that_a_fault_delays_ends_with_the_faults(account: Account) -> None:
     account.fault(operation="GetTranscriptionJob", kind="timeout", seconds=600)
     account.start("one")
@@ -379,6 +389,18 @@ def test_the_document_of_a_job_can_be_spoilt_for_good_or_for_a_while(
         assert json.loads(document(quick, name) or b"")["jobName"] == name
     answer = quick.transcribe.get_transcription_job(TranscriptionJobName="bad")
     assert answer["TranscriptionJob"]["TranscriptionJobStatus"] == "COMPLETED"
+
+
+def test_jobs_that_were_stuck_end_as_the_faults_say_that_come_instead(quick: Account) -> None:
+    quick.fault(kind="stuck")
+    quick.start("one")
+    quick.start("two")
+    fail = {"kind": "fail", "match": "^two$"}
+    quick.admin("PUT", "faults", [{"kind": "stuck", "match": "^one$"}, fail])
+    ended(quick, "two")
+
+    jobs = quick.admin("GET", "jobs")["jobs"]
+    assert {job["name"]: job["status"] for job in jobs} == {"one": "IN_PROGRESS", "two": "FAILED"}
 
 
 def test_a_fault_deletes_a_job_as_it_ends(quick: Account) -> None:

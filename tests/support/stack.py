@@ -11,6 +11,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -214,6 +215,10 @@ class Stack:
     def fault(self, **fields: object) -> None:
         """Tell the endpoint to misbehave; the fields are those of a localaws fault."""
         self._admin("POST", "faults", json.dumps([fields]).encode())
+
+    def replace_faults(self, *faults: Mapping[str, object]) -> None:
+        """Clear all faults and set these at once: no call and no job is without a fault between."""
+        self._admin("PUT", "faults", json.dumps(faults).encode())
 
     def block(self, **fields: object) -> None:
         """Delay calls until `clear_faults`, as far as their client waits; fields as of a fault."""

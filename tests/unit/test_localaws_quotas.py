@@ -66,7 +66,7 @@ def test_a_failure_is_no_refusal() -> None:
 
 def test_cleared_faults_are_gone() -> None:
     faults = FaultInjector([Fault("throttle")])
-    faults.clear()
+    faults.replace([])
 
     assert faults.for_call("GetObject", "") is None
 
