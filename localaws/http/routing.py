@@ -10,6 +10,7 @@ from localaws.http.answers import Answer, aws_json, error_answer
 from localaws.http.server import Application, Environ
 from localaws.http.signatures import Authenticator
 from localaws.quotas import RateLimiter
+from localaws.s3.checksums import with_type
 from localaws.transcribe.api import TranscribeApi, decode
 
 #: Where anybody may ask whether the emulator is up.
@@ -60,6 +61,8 @@ class Router:
             return error_answer(error, call.service)(environ, start_response)
         if call.operation == "ListServiceQuotas":
             return aws_json(self.limiter.quotas.listed())(environ, start_response)
+        if environ["REQUEST_METHOD"] == "HEAD":
+            start_response = with_type(start_response)
         return self.other(environ, start_response)
 
     def _transcribe(self, call: Call, environ: Environ) -> Answer:

@@ -10,6 +10,7 @@ from localaws.s3.objects import SERVICE_BUCKET
 from localaws.transcribe import media_uri, outputs, records, validation
 from localaws.transcribe.jobs import Job, Location
 from localaws.transcribe.lifecycle import Lifecycle
+from localaws.transcribe.resources import Resources
 
 Json = dict[str, Any]
 
@@ -25,6 +26,7 @@ class TranscribeApi:
         self._store = lifecycle.store
         self._lifecycle = lifecycle
         self._presign = presign
+        self._resources = Resources()
         self._operations: dict[str, Callable[[Json, str, str], Json]] = {
             "StartTranscriptionJob": self._start,
             "GetTranscriptionJob": self._get,
@@ -34,7 +36,8 @@ class TranscribeApi:
 
     def call(self, operation: str, params: Json, region: str, base_url: str) -> Json:
         """Answer one call. Raises ServiceError."""
-        if operation not in self._operations:
+        resource = self._resources.operations.get(operation)
+        if resource is None and operation not in self._operations:
             known = operation in validation.service_model().operation_names
             raise ServiceError(
                 "UnknownOperationException",
@@ -43,6 +46,8 @@ class TranscribeApi:
                 else f"Amazon Transcribe has no operation {operation!r}.",
             )
         validation.check_shape(operation, params)
+        if resource is not None:
+            return resource(params, region)
         return self._operations[operation](params, region, base_url)
 
     def _start(self, params: Json, region: str, base_url: str) -> Json:
