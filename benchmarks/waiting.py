@@ -7,6 +7,7 @@ and wait for it.
 from __future__ import annotations
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from benchmarks.stand import BUCKET, Stand
@@ -21,16 +22,15 @@ _BATCH = 5000
 
 def measure(stand: Stand, jobs: int, workers: int) -> dict[str, Any]:
     """Have so many jobs wait, and compare before and after."""
-    stand.s3().put_object(Bucket=BUCKET, Key="recording.wav", Body=b"not listened to")
     pids = stand.start_workers(PIPELINE, workers)
     with Client(stand.redis_url) as client:
         # The first jobs have what is made once: clients, connections, scripts.
-        _submit(client, 0, 200)
+        _submit(stand, client, 0, 200)
         _wait(client, 200)
         before = _state(stand, pids)
         started_at = time.monotonic()
         for first in range(200, jobs + 200, _BATCH):
-            _submit(client, first, min(first + _BATCH, jobs + 200))
+            _submit(stand, client, first, min(first + _BATCH, jobs + 200))
         queued = _state(stand, pids)
         submitted = time.monotonic() - started_at
         _wait(client, jobs + 200)
@@ -55,10 +55,18 @@ def report(figures: dict[str, Any]) -> str:
     return "\n".join(f"{name:28} {value:>14,.1f}" for name, value in figures.items())
 
 
-def _submit(client: Client, first: int, last: int) -> None:
+def _submit(stand: Stand, client: Client, first: int, last: int) -> None:
+    s3 = stand.s3()
+
+    def put(number: int) -> None:
+        # Each has an object of its own: else all would wait for the first.
+        s3.put_object(Bucket=BUCKET, Key=f"{number:06d}.wav", Body=b"not listened to")
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(put, range(first, last)))
     client.submit_many(
         {
-            "audio": f"s3://{BUCKET}/recording.wav",
+            "audio": f"s3://{BUCKET}/{number:06d}.wav",
             "name": f"waiting-{number:06d}",
             "language": "en-US",
         }

@@ -86,6 +86,15 @@ def served(tmp_path_factory: pytest.TempPathFactory, redis_server: str) -> Itera
         yield built
 
 
+@pytest.fixture(scope="module")
+def reusing(tmp_path_factory: pytest.TempPathFactory, redis_server: str) -> Iterator[Stack]:
+    """The same, with a worker that reuses results."""
+    with make_stack(tmp_path_factory.mktemp("reusing")) as built:
+        built.start_aws("--recogniser", "fixed:0.3")
+        built.start_worker(reuse="tenant")
+        yield built
+
+
 @contextmanager
 def make_stack(folder: Path) -> Iterator[Stack]:
     """A stack for the time of a `with`."""

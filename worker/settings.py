@@ -114,6 +114,17 @@ class WorkerSettings(ProducerSettings):
         ge=0,
         description="Largest compressed text or document, in bytes, that Redis keeps.",
     )
+    reuse: Literal["tenant", "all", "off"] = Field(
+        default="tenant",
+        description="Whose results serve a job with the same audio and options: those of its "
+        "`tenant`, of `all` tenants, or none (`off`). Set it alike on all workers.",
+    )
+    identity_retention: int = Field(
+        default=90 * 86400,
+        ge=1,
+        description="Seconds for which Redis keeps where the result of an audio with its options "
+        "is, so that it can be reused.",
+    )
     log_format: Literal["auto", "json", "console"] = Field(
         default="auto", description="`auto` is JSON unless the log goes to a terminal."
     )

@@ -7,6 +7,7 @@ from typing import Literal
 
 from producer.backend import keys
 from producer.backend.connection import Argument, Broker
+from producer.backend.identities import Offer
 from producer.backend.job_records import JobRecords
 from producer.backend.schedule import Lease
 from producer.contract.job import OVERDUE, REFUSED, JobState
@@ -88,10 +89,12 @@ class JobStore(JobRecords):
         to: JobState,
         steps: Steps | None = None,
         fields: Mapping[str, Argument] | None = None,
+        offer: Offer | None = None,
     ) -> bool:
         """Move a job, with what follows by `FOLLOWS`; False if the lease or the state was lost.
 
-        Of the stages in `steps` the job waits as that says.
+        Of the stages in `steps` the job waits as that says. An `offer` is recorded in the same
+        step.
         """
         return bool(
             self.broker.run(
@@ -106,6 +109,7 @@ class JobStore(JobRecords):
                 lease=self._lease,
                 retention=self._retention,
                 fields=dict(fields or {}),
+                offer=offer.arguments if offer is not None else {},
             )
         )
 

@@ -62,6 +62,21 @@ S3_KEY = Key(
     "key", "string", "the job that has reserved an S3 key", "expires after 100 days", "<S3 key>"
 )
 
+IDENTITY = Key(
+    "identity",
+    "string",
+    "where the result of a fingerprint is, as JSON",
+    "expires `TRANSCRIBE_IDENTITY_RETENTION` after it was written",
+    "<fingerprint>",
+)
+ORIGINALS = Key(
+    "originals",
+    "hash",
+    "beginning of a fingerprint -> the job on its way to its result",
+    "the end of the job",
+)
+TWINS = Key("twins", "set", "jobs that wait for a job's result", "the end of that job", "<job>")
+
 SCHEDULE = Key(
     "schedule", "zset", "entries of a stage, by when they are due", "the end of the work", "<stage>"
 )

@@ -13,6 +13,9 @@ Operation = Literal[
     "GetTranscriptionJob",
     "ListTranscriptionJobs",
     "DeleteTranscriptionJob",
+    "GetVocabulary",
+    "GetVocabularyFilter",
+    "DescribeLanguageModel",
 ]
 #: Seconds after its turn (when it had cooled) at which a token counts as released, for its worker
 #: seems to be dead; a living worker extends the tokens of calls that take longer.

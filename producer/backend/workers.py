@@ -44,6 +44,8 @@ class WorkerReport(BaseModel, frozen=True):
     #: by the clock of Redis
     seen_at: float
     checks: tuple[Check, ...] = ()
+    #: whether it can collect the result of a job's twin, as those of 0.1 cannot
+    can_reuse: bool = False
 
 
 class Undispatched(BaseModel, frozen=True):

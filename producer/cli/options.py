@@ -29,6 +29,11 @@ _RECORDINGS = (
     ),
     click.option("--cleanup", is_flag=True, help="Delete audio, result and job at AWS when done."),
     click.option(
+        "--fresh",
+        is_flag=True,
+        help="Transcribe anew, also where a job with the same audio and options has a result.",
+    ),
+    click.option(
         "--recursive", is_flag=True, help="Submit every recording beneath a directory, by content."
     ),
     click.option(
@@ -60,6 +65,7 @@ class RecordingOptions:
     language: str | None
     formats: str | None
     cleanup: bool
+    fresh: bool
     recursive: bool
     settings: tuple[str, ...]
     env_file: Path | None
@@ -81,6 +87,8 @@ class RecordingOptions:
             fields["formats"] = [kind.strip() for kind in self.formats.split(",") if kind.strip()]
         if self.cleanup:
             fields["cleanup"] = True
+        if self.fresh:
+            fields["fresh"] = True
         if tenant is not None:
             metadata = fields.get("metadata", {})
             if not isinstance(metadata, dict):

@@ -55,14 +55,17 @@ _STOPPED = frozenset({JobState.FAILED, JobState.CANCELLED})
 #: The moves that a job may make. Redis refuses all others.
 TRANSITIONS: dict[JobState, frozenset[JobState]] = {
     JobState.QUEUED: _STOPPED | {JobState.UPLOADING},
-    JobState.UPLOADING: _STOPPED | {JobState.READY},
+    # to COLLECTING if the result of a twin is known
+    JobState.UPLOADING: _STOPPED | {JobState.READY, JobState.COLLECTING},
     JobState.READY: _STOPPED | {JobState.STARTING},
     # back to READY if the account has no slot
     JobState.STARTING: _STOPPED | {JobState.TRANSCRIBING, JobState.READY},
     # back to READY if Transcribe failed internally
     JobState.TRANSCRIBING: _STOPPED | {JobState.COLLECTING, JobState.READY},
-    # of a retried job: back to where its result may come from
-    JobState.COLLECTING: _STOPPED | {JobState.COMPLETED, JobState.TRANSCRIBING, JobState.QUEUED},
+    # of a retried job: back to where its result may come from; of one whose twin's is gone: back
+    # to UPLOADING
+    JobState.COLLECTING: _STOPPED
+    | {JobState.COMPLETED, JobState.TRANSCRIBING, JobState.QUEUED, JobState.UPLOADING},
     # a recovered job whose owner submits its whole request again
     JobState.COMPLETED: frozenset({JobState.COLLECTING}),
     # by retry
@@ -112,6 +115,12 @@ class Job(BaseModel, frozen=True):
     times: dict[JobState, datetime]
     deadline_at: datetime | None = None
     error: JobError | None = None
+    #: of its audio, as a worker read it, and of all options that Transcribe hears
+    fingerprint: str | None = None
+    #: a job with the same fingerprint that is on its way: this one waits for its result
+    waits_for: str | None = None
+    #: the job whose result this one has: nothing was started for it
+    reused_from: str | None = None
     #: s3:// address of the audio, once it is there
     media_uri: str | None = None
     #: s3:// address of the result document, once the job was started
@@ -189,6 +198,9 @@ class Job(BaseModel, frozen=True):
         }
         for name in {"files", "not_written", "own_attempts"} & fields.keys():
             fields[name] = json.loads(fields[name])
+        if "fingerprint" in fields:
+            # A mark of the audio may follow.
+            fields["fingerprint"] = fields["fingerprint"].partition(" ")[0]
         if record.get("error.code"):
             fields["error"] = {
                 part: record.get(f"error.{part}", "") for part in ("code", "message", "stage")

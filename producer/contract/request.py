@@ -70,6 +70,11 @@ class TranscriptionRequest(TranscribeOptions):
     deadline: float | None = Field(
         default=None, gt=0, le=90 * 86400, description="Seconds from submission to give up after."
     )
+    fresh: bool = Field(
+        default=False,
+        description="Transcribe it anew, also where the result of another job with the same audio "
+        "and options could be reused.",
+    )
     metadata: dict[str, JsonValue] = Field(
         default={},
         description="The caller's own, returned untouched; 8 KiB of JSON at most. Jobs of "

@@ -11,7 +11,7 @@ from producer.contract.job import Job, JobState
 from tests.support.stack import BUCKET, Stack
 from tests.support.waiting import until
 from worker.aws.transfer import PART_BYTES
-from worker.stages.collect import HUGE_DOCUMENT
+from worker.stages.document_size import HUGE_DOCUMENT
 
 pytestmark = pytest.mark.long
 

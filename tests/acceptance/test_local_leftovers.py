@@ -12,9 +12,10 @@ import psutil
 import pytest
 import redis
 
+from benchmarks.recordings import make
 from producer.backend import keys
 from tests.support.local_command import descendants, in_terminal, running, temporary
-from tests.support.stack import BUCKET, SAMPLES, Stack
+from tests.support.stack import BUCKET, Stack
 from tests.support.waiting import DEADLINE, until
 
 pytestmark = pytest.mark.long
@@ -35,8 +36,8 @@ def prepared(stack: Stack, *options: str) -> tuple[Path, dict[str, str]]:
 
 
 def recordings(folder: Path, *names: str) -> list[str]:
-    for name in names:
-        (folder / name).write_bytes((SAMPLES / "silence.wav").read_bytes())
+    # Each with sound of its own: the same would be transcribed once.
+    make(folder, [name.removesuffix(".wav") for name in names])
     return [str(folder / name) for name in names]
 
 

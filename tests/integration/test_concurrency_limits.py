@@ -32,6 +32,7 @@ from worker.runtime.work import Work
 from worker.stages import collect
 from worker.stages import start as starting
 from worker.stages import upload as uploading
+from worker.stages.document_size import HUGE_DOCUMENT, LARGE_DOCUMENT
 from worker.tasks import HANDLERS
 
 
@@ -138,12 +139,12 @@ def collected(worker: Context, stack: Stack, size: int) -> Work:
 def test_one_large_document_is_read_at_a_time_and_a_huge_one_elsewhere(
     stack: Stack, worker: Context
 ) -> None:
-    large = collected(worker, stack, collect.LARGE_DOCUMENT)
+    large = collected(worker, stack, LARGE_DOCUMENT)
     with all_at_work(worker, Stage.COLLECT):
         with pytest.raises(LimitReached):
             collect.fetch(large)
         assert collect.fetch(collected(worker, stack, 1000)).words is not None
-    huge = collected(worker, stack, collect.HUGE_DOCUMENT)
+    huge = collected(worker, stack, HUGE_DOCUMENT)
     with large:
         assert collect.fetch(large).render("json").endswith('x"}')
         with pytest.raises(LimitReached):

@@ -30,7 +30,7 @@ def at_transcribe(worker: Context, stack: Stack, **options: Any) -> None:
     """Bring a job to where it is collected, whether Transcribe has ended it or not."""
     stack.client.submit(stack.sample("silence.wav"), name="one", **options)
     upload = acquired_work(worker, Stage.UPLOAD, "one")
-    upload.advance(JobState.READY, media_uri=uploading.upload_audio(upload))
+    upload.advance(JobState.READY, media_uri=uploading.upload_audio(upload).uri)
     until(lambda: "one" in worker.admission.capacity.admit())
     start = acquired_work(worker, Stage.START, "one")
     end_transcription(worker, start, **starting.start_or_adopt(start))

@@ -132,7 +132,7 @@ def test_audio_that_is_put_again_by_a_late_upload_does_not_make_a_job_anothers(
     until(lambda: stack.now() > started_at + 4)
     audio = (stack.audio / "silence.wav").open("rb")
     with audio:
-        worker.storage.put(audio, upload.upload_audio(late), "one", lambda _: None)
+        worker.storage.put(audio, upload.upload_audio(late).uri, "one", lambda _: None)
     again = acquired_work(worker, Stage.START, "one")
     assert starting.start_or_adopt(again)["adopted"] == ""
     assert stack.account()["accepted"] == 1

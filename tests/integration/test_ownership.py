@@ -33,7 +33,7 @@ def upload(worker: Context, stack: Stack, name: str = "one", **options: Any) -> 
 def collecting(worker: Context, stack: Stack, **options: Any) -> Work:
     """The work of a collect, with all objects of its job beside the key."""
     work = upload(worker, stack, **options)
-    work.advance(JobState.READY, media_uri=uploading.upload_audio(work))
+    work.advance(JobState.READY, media_uri=uploading.upload_audio(work).uri)
     until(lambda: "one" in worker.admission.capacity.admit())
     start = acquired_work(worker, Stage.START, "one")
     fields = starting.start_or_adopt(start)
@@ -62,7 +62,7 @@ def test_a_job_whose_recording_is_still_written_keeps_no_key_from_others(
     with pytest.raises(Snooze):
         uploading.upload_audio(waiting)
     worker.settings = worker.settings.model_copy(update={"quiet_period": 0.0})
-    assert uploading.upload_audio(ready) == f"s3://{BUCKET}/{KEY}"
+    assert uploading.upload_audio(ready).uri == f"s3://{BUCKET}/{KEY}"
 
 
 @pytest.mark.parametrize(
@@ -128,7 +128,7 @@ def test_audio_of_others_at_the_key_is_not_deleted(stack: Stack, worker: Context
 
 def test_a_start_whose_answer_was_lost_finds_its_own_objects(stack: Stack, worker: Context) -> None:
     work = upload(worker, stack, subtitles={"formats": ["srt"]})
-    work.advance(JobState.READY, media_uri=uploading.upload_audio(work))
+    work.advance(JobState.READY, media_uri=uploading.upload_audio(work).uri)
     until(lambda: "one" in worker.admission.capacity.admit())
     start = acquired_work(worker, Stage.START, "one")
     starting.start_or_adopt(start)

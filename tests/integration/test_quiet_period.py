@@ -50,7 +50,7 @@ def try_upload(worker: Context) -> S3Uri | Snooze:
     """What the next try of a worker comes to: the address of the audio, or a snooze."""
     work = acquired_work(worker, Stage.UPLOAD, "one")
     try:
-        return upload.upload_audio(work)
+        return upload.upload_audio(work).uri
     except Snooze as error:
         work.snooze(error.seconds, seen=error.seen)
         return error
@@ -179,7 +179,7 @@ def test_what_changes_once_it_is_read_is_uploaded_again(
     assert caught.value.code == "FileChanged"
     assert path.read_bytes() != whole
     aged(path, HOUR)
-    uri = upload.upload_audio(work)
+    uri = upload.upload_audio(work).uri
     assert content(worker.storage, uri) == path.read_bytes()
 
 

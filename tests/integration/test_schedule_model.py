@@ -189,6 +189,27 @@ class ScheduleMachine(RuleBasedStateMachine, BothSides):
                 self.next_step(name, 0)
         self.retry(name)
 
+    @precondition(lambda self: self.model.jobs)
+    @rule(pick=PICK, way=st.sampled_from([1, 3]))
+    def identify(self, pick: int, way: int) -> None:
+        """The audio of a job is in S3, and known, perhaps with the result of another job."""
+        name = self.bring(pick, JobState.UPLOADING)
+        for lease in self.current(Stage.UPLOAD):
+            if lease.entry_id == name:
+                self.finish(lease, name, way)
+
+    @precondition(lambda self: self.model.jobs)
+    @rule(pick=PICK)
+    def complete_with_result(self, pick: int) -> None:
+        """A job is COMPLETED, and its result serves others."""
+        name = self.bring(pick, JobState.COLLECTING)
+        for lease in self.current(Stage.COLLECT):
+            if lease.entry_id == name:
+                self.finish(lease, name, 1)
+
+    forget_result = rule(audio=st.sampled_from(["a.wav", "b.wav"]), name=st.sampled_from(NAMES))(
+        BothSides.forget_result
+    )
     cancel = rule(name=st.sampled_from(NAMES))(BothSides.cancel)
     deadline_passes = rule(name=st.sampled_from(NAMES))(BothSides.deadline_passes)
     retry = rule(name=st.sampled_from(NAMES))(BothSides.retry)
@@ -202,6 +223,8 @@ class ScheduleMachine(RuleBasedStateMachine, BothSides):
         lease = lost[pick % len(lost)]
         name = NAMES[what % len(NAMES)] if lease.entry_id == FLEET else lease.entry_id
         before = contents.read(self.redis)
+        assert self.identities.identify(lease, "a.wav", {}) == ("lost", "")
+        assert contents.read(self.redis) == before
         to, steps = MOVES.get(lease.stage, FAILS)[0]
         for answer in (
             *self.schedule.extend([lease]),

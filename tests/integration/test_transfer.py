@@ -166,7 +166,7 @@ def test_an_upload_whose_answer_was_lost_is_not_sent_again(stack: Stack, worker:
     stack.client.submit(stack.sample("silence.wav"), name="one")
     upload = acquired_work(worker, Stage.UPLOAD, "one")
     stack.fault(operation="PutObject", kind="error500_after", times=1)
-    uri = uploading.upload_audio(upload)
+    uri = uploading.upload_audio(upload).uri
     assert content(worker.storage, uri) == (stack.audio / "silence.wav").read_bytes()
     # S3's client tried once more; S3 said that the object is there, and it is ours.
     assert stack.account()["calls"]["PutObject"]["count"] == 2
@@ -261,7 +261,7 @@ def test_parts_of_all_large_files_are_bounded_and_shared_and_the_small_pass_them
 
     def send(storage: Storage, path: Path, key: str) -> bool:
         with path.open("rb") as file:
-            return storage.put(file, S3Uri(f"s3://{BUCKET}/{key}"), "talk", go_on)
+            return bool(storage.put(file, S3Uri(f"s3://{BUCKET}/{key}"), "talk", go_on))
 
     with slow_s3(monkeypatch) as (server, storage), ThreadPoolExecutor(8) as threads:
         sent = [threads.submit(send, storage, large, "first")]

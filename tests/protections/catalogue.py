@@ -75,6 +75,10 @@ _EXTRA = "tests/integration/test_extra_files.py::"
 _STALLED = "tests/integration/test_stalled_leases.py::"
 _OPTIONS = "tests/acceptance/test_options.py::"
 
+_REUSE = "tests/acceptance/test_reuse.py::"
+_REUSED = "tests/acceptance/test_reused_results.py::"
+_AT_ONCE = "tests/acceptance/test_reuse_at_once.py::"
+_IDENTITIES = "tests/integration/test_identities.py::"
 _RIGHTS = "tests/acceptance/test_redis_rights.py::"
 _STRANGE = "tests/integration/test_strange_answers.py::"
 
@@ -1012,8 +1016,8 @@ LARGE = (
         _TRANSFER + "test_a_file_that_changes_meanwhile_is_refused[1000]",
     ),
     Protection(
-        "worker/stages/collect.py",
-        "_limit",
+        "worker/stages/document_size.py",
+        "limit_document",
         "if size >= HUGE_DOCUMENT ...:",
         "if False:",
         _LARGE + "test_a_huge_result_is_written_and_costs_the_worker_no_memory",
@@ -1253,6 +1257,93 @@ COMMAND_LINE = (
     ),
 )
 
+REUSE = (
+    Protection(
+        "producer/backend/lua/includes/twins.lua",
+        "find_twin",
+        "if other and other ~= id and is_living(other) ...",
+        "if false and redis.call('HGET', KEY.job .. other, 'fingerprint')",
+        _AT_ONCE + "test_two_producers_submit_the_same_at_once_under_other_names",
+    ),
+    Protection(
+        "producer/backend/lua/includes/states.lua",
+        "enter_state",
+        "leave_twins(id, at)",
+        "",
+        _REUSE + "test_if_the_twin_is_stopped_one_of_those_that_wait_is_started[cancelled]",
+    ),
+    Protection(
+        "producer/backend/lua/commands/identify_job.lua",
+        "",
+        "if awaited and not is_living(awaited) then",
+        "if false then",
+        _IDENTITIES + "test_however_many_wait_all_are_woken_by_and_by",
+    ),
+    Protection(
+        "producer/backend/lua/commands/identify_job.lua",
+        "",
+        "if answer ~= 'original' and not fleet_reuses(...) then",
+        "if false and not fleet_reuses(at, args.silence) then",
+        _IDENTITIES + "test_beside_a_worker_that_knows_no_twins_every_job_is_an_original",
+    ),
+    Protection(
+        "worker/stages/reuse.py",
+        "advance_without_twin",
+        "work.worker.identities.forget(...)",
+        "pass",
+        _REUSED + "test_a_result_that_is_nowhere_any_more_is_made_once_more",
+    ),
+    Protection(
+        "worker/stages/reuse.py",
+        "find_result",
+        "if document is None or ...:",
+        "if document is None:",
+        _REUSED + "test_another_jobs_files_in_the_twins_folder_are_not_its_result",
+    ),
+    Protection(
+        "worker/stages/identity.py",
+        "offer",
+        "if job.reused_from is None and ...:",
+        "if False:",
+        _REUSED + "test_what_was_overwritten_before_transcribe_read_it_serves_nobody",
+    ),
+    Protection(
+        "worker/stages/identity.py",
+        "offer",
+        "if job.adopted or ...:",
+        "if False:",
+        _AT_ONCE + "test_a_result_of_an_earlier_life_of_a_job_serves_no_other",
+    ),
+    Protection(
+        "worker/stages/identity.py",
+        "resources_changed_at",
+        "changed[...] = moment.isoformat()",
+        "pass",
+        _REUSE + "test_a_vocabulary_that_was_changed_means_a_new_start",
+    ),
+    Protection(
+        "worker/stages/identity.py",
+        "fingerprint_of",
+        "tenant = request.tenant if ... else None",
+        "tenant = None",
+        _REUSE + "test_another_tenants_result_is_not_reused",
+    ),
+    Protection(
+        "worker/aws/objects.py",
+        "_sha256",
+        'if answer.get("ChecksumType") != "FULL_OBJECT":',
+        "if False:",
+        "tests/unit/test_identity.py::test_any_other_checksum_is_no_identity_across_objects",
+    ),
+    Protection(
+        "worker/stages/identity.py",
+        "is_identified",
+        "and work.job.request.key is None",
+        "",
+        _REUSE + "test_a_request_that_names_a_key_gets_its_objects_there",
+    ),
+)
+
 SECURITY = (
     Protection(
         "worker/stages/upload.py",
@@ -1321,8 +1412,8 @@ SECURITY = (
     Protection(
         "worker/stages/upload.py",
         "upload_audio",
-        "reserve_key(work) _upload(",
-        "_upload(",
+        "reserve_key(work) sha256 = _upload(",
+        "sha256 = _upload(",
         _FOREIGN + "test_a_job_that_waits_for_a_key_aborts_no_upload_there",
     ),
     Protection(
@@ -1631,6 +1722,7 @@ PROTECTIONS = (
     *RECORDINGS,
     *LARGE,
     *JOBS,
+    *REUSE,
     *MESSAGES,
     *COMMAND_LINE,
     *SECURITY,

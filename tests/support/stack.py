@@ -69,6 +69,8 @@ class Stack:
             "TRANSCRIBE_CONDITIONAL_PUT": "on",
             # What tests submit they have written a moment before.
             "TRANSCRIBE_QUIET_PERIOD": "0",
+            # They also submit the same recording again and again, to be transcribed each time.
+            "TRANSCRIBE_REUSE": "off",
         }
         self.client = Client(settings=ProducerSettings(redis_url=self.redis_url, lease=LEASE))
         self.broker = Broker(self.redis_url)

@@ -78,7 +78,7 @@ def uploaded(worker: Context, stack: Stack, name: str = "one", **options: Any) -
     """The work of an upload that has just been done."""
     stack.client.submit(stack.sample("silence.wav"), name=name, **options)
     upload = acquired_work(worker, Stage.UPLOAD, name)
-    upload.advance(JobState.READY, media_uri=uploading.upload_audio(upload))
+    upload.advance(JobState.READY, media_uri=uploading.upload_audio(upload).uri)
     return upload
 
 

@@ -17,7 +17,8 @@ from worker.account.quotas import known_quotas
         ("Transactions per second, StartTranscriptionJob operation", "StartTranscriptionJob"),
         ("Transactions per second, ListTranscriptionJobs operation", "ListTranscriptionJobs"),
         ("Transactions per second, StartMedicalTranscriptionJob operation", None),
-        ("Transactions per second, GetVocabulary operation", None),
+        ("Transactions per second, GetVocabulary operation", "GetVocabulary"),
+        ("Transactions per second, GetMedicalVocabulary operation", None),
         ("Job queue bandwidth ratio", None),
     ],
 )

@@ -13,6 +13,9 @@ from worker.settings import WorkerSettings
 
 log = structlog.get_logger()
 
+#: Calls a second of operations that few jobs need, until Service Quotas says more.
+_OTHER_RATE = "5"
+
 
 class Admission:
     """Which calls may be sent, and which jobs may start."""
@@ -24,6 +27,9 @@ class Admission:
             "GetTranscriptionJob": _limit(settings, "get_rate"),
             "ListTranscriptionJobs": _limit(settings, "list_rate"),
             "DeleteTranscriptionJob": _limit(settings, "delete_rate"),
+            "GetVocabulary": _OTHER_RATE,
+            "GetVocabularyFilter": _OTHER_RATE,
+            "DescribeLanguageModel": _OTHER_RATE,
         }
         self.limiter = RateLimiter(broker, rates)
         self.capacity = Capacity(

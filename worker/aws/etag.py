@@ -1,4 +1,4 @@
-"""The ETag that S3 gives to content."""
+"""What identifies content: the ETag that S3 gives to it, and its SHA-256."""
 
 import hashlib
 from io import BufferedReader
@@ -22,3 +22,9 @@ def content_etag(file: BufferedReader, *, multipart: bool) -> str:
 
 def _md5(data: bytes = b"") -> "hashlib._Hash":
     return hashlib.md5(data, usedforsecurity=False)
+
+
+def content_sha256(file: BufferedReader) -> str:
+    """The SHA-256 of a file's content, in hex."""
+    file.seek(0)
+    return hashlib.file_digest(file, "sha256").hexdigest()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64decode
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -29,6 +30,10 @@ class StoredObject:
     owner: str | None
     #: the owner's request, as `stored_request` encodes it, if it was stored with the object
     stored_request: str | None = None
+    #: its version, where the bucket keeps versions
+    version: str | None = None
+    #: the SHA-256 of its whole content, in hex, if S3 has one and was asked for it
+    sha256: str | None = None
 
 
 @dataclass(frozen=True)
@@ -64,4 +69,17 @@ def stored_object(
         answer["LastModified"],
         answer["Metadata"].get(OWNER),
         answer["Metadata"].get(REQUEST),
+        None if answer.get("VersionId") in {None, "null"} else answer["VersionId"],
+        _sha256(answer),
     )
+
+
+def _sha256(answer: HeadObjectOutputTypeDef | GetObjectOutputTypeDef) -> str | None:
+    # A composite one is of the parts' checksums, and so depends on how the object was uploaded.
+    if answer.get("ChecksumType") != "FULL_OBJECT":
+        return None
+    try:
+        digest = b64decode(answer.get("ChecksumSHA256", ""), validate=True)
+    except ValueError:
+        return None
+    return digest.hex() if len(digest) == 32 else None

@@ -1,6 +1,7 @@
-"""What is sent to S3: the bytes of a file, read from it once, with a checksum of what was read."""
+"""What is sent to S3: the bytes of a file, read from it once, with checksums of what was read."""
 
 import base64
+import hashlib
 import zlib
 from collections.abc import Callable
 from io import BufferedReader, BytesIO
@@ -23,6 +24,7 @@ class Reading:
         self._file = file
         self._before = Stamp.of(file.fileno())
         self.size = self._before.size
+        self._sha256 = hashlib.sha256()
 
     def next(self, max_bytes: int) -> bytes:
         """The next bytes, at most `max_bytes`.
@@ -34,7 +36,13 @@ class Reading:
         data = self._file.read(wanted)
         if len(data) != wanted:
             raise changed()
+        self._sha256.update(data)
         return data
+
+    @property
+    def sha256(self) -> str:
+        """The SHA-256 of all that was read so far, in hex."""
+        return self._sha256.hexdigest()
 
     def check_unchanged(self) -> None:
         """Call this when all is read.

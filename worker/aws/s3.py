@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from contextlib import closing, contextmanager, suppress
 from io import BufferedReader
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from botocore.exceptions import BotoCoreError
@@ -45,11 +45,17 @@ class Storage:
         )
         self._sender = Sender(client)
 
-    def head(self, uri: S3Uri) -> StoredObject | None:
-        """What S3 says of an object; None if it does not exist."""
+    def head(self, uri: S3Uri, *, checksum: bool = False) -> StoredObject | None:
+        """What S3 says of an object; None if it does not exist.
+
+        Args:
+            uri: of the object.
+            checksum: ask for a checksum, too, which needs the right to decrypt the object.
+        """
+        asked: dict[str, Any] = {"ChecksumMode": "ENABLED"} if checksum else {}
         try:
             with errors_classified("HeadObject"):
-                head = self._client.head_object(Bucket=uri.bucket, Key=uri.key)
+                head = self._client.head_object(Bucket=uri.bucket, Key=uri.key, **asked)
         except NotFound:
             return None
         except Permanent:
@@ -96,7 +102,7 @@ class Storage:
         *,
         started: UploadStarted = str,
         only_new: bool = False,
-    ) -> bool:
+    ) -> str | None:
         """Send a file to S3, in parts if it is large; it is read once, and memory stays flat.
 
         Args:
@@ -110,7 +116,7 @@ class Storage:
             only_new: leave alone what is there already. Without `has_conditional_put` it is
                 overwritten anyway, so call `head` first.
 
-        Returns whether the file was put; False if something was there.
+        Returns the SHA-256 of what was put, in hex; None if something was there.
 
         Raises:
             Transient: also if the bucket is gone, or the file changes meanwhile.

@@ -8,11 +8,12 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager, suppre
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from producer.contract.s3_uri import S3Uri
 from worker.aws.description import options_of
 from worker.aws.errors import NotFound, errors_classified
+from worker.errors import Permanent
 
 if TYPE_CHECKING:
     from mypy_boto3_transcribe import TranscribeServiceClient
@@ -95,6 +96,8 @@ class Description:
     options: dict[str, object]
 
 
+#: What a request may name of what the account has at Transcribe.
+Resource = Literal["vocabulary", "vocabulary_filter", "language_model"]
 #: Makes what a call is sent and answered within: as it begins it waits for the moment to send the
 #: call, and what it raises then ends the call unsent.
 Gate = Callable[[], AbstractContextManager[None]]
@@ -207,6 +210,27 @@ class Transcribe:
             self._sent_by(gate),
         ):
             self._client.delete_transcription_job(TranscriptionJobName=name)
+
+    def changed_at(self, kind: Resource, name: str, gate: Gate) -> datetime:
+        """When a vocabulary, a filter or a model was changed last.
+
+        Raises:
+            Transient, Permanent: as `errors` classifies AWS's error; also if it does not say.
+        """
+        answer: Any
+        if kind == "vocabulary":
+            with errors_classified("GetVocabulary"), self._sent_by(gate):
+                answer = self._client.get_vocabulary(VocabularyName=name)
+        elif kind == "vocabulary_filter":
+            with errors_classified("GetVocabularyFilter"), self._sent_by(gate):
+                answer = self._client.get_vocabulary_filter(VocabularyFilterName=name)
+        else:
+            with errors_classified("DescribeLanguageModel"), self._sent_by(gate):
+                answer = self._client.describe_language_model(ModelName=name)["LanguageModel"]
+        moment = answer.get("LastModifiedTime")
+        if not isinstance(moment, datetime):
+            raise Permanent("NotSaid", f"Transcribe does not say when {name} was changed last.")
+        return moment
 
     @contextmanager
     def _sent_by(self, gate: Gate) -> Iterator[None]:

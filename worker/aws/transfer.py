@@ -61,10 +61,10 @@ class Sender:
         started: UploadStarted,
         *,
         only_new: bool,
-    ) -> bool:
+    ) -> str | None:
         """Send a file from its beginning, as `Storage.put` says.
 
-        Returns whether it was sent; False if something is there.
+        Returns the SHA-256 of what was sent, in hex; None if something is there.
 
         Raises:
             Transient: also if the file changes meanwhile, of which S3 keeps nothing.
@@ -80,8 +80,8 @@ class Sender:
                 else:
                     self._send_in_parts(reading, to, metadata, progress, started, on)
         except AlreadyExists:
-            return False
-        return True
+            return None
+        return reading.sha256
 
     def _send_whole(self, reading: Reading, progress: Progress, to: dict[str, Any]) -> None:
         self._whole.acquire(reading.size, lambda: progress(0))

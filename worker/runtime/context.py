@@ -6,6 +6,7 @@ import structlog
 
 from producer.backend.connection import Broker
 from producer.backend.dead_letters import DeadLetters
+from producer.backend.identities import Identities
 from producer.backend.inbox import Inbox
 from producer.backend.job_store import JobStore
 from producer.backend.kept_results import KeptResults
@@ -35,6 +36,7 @@ class Context:
         broker = Broker(settings.redis_url)
         self.store = JobStore(broker, retention=settings.retention, lease=settings.lease)
         self.kept_results = KeptResults(broker, retention=settings.retention)
+        self.identities = Identities(broker, lease=settings.lease)
         self.schedule = Schedule(broker, settings.lease)
         self.running = RunningJobs(broker)
         self.fleet = Fleet(broker)

@@ -125,6 +125,7 @@ class Dispatcher(threading.Thread):
                 started_at=self._started_at,
                 seen_at=0.0,
                 checks=(*self._reported, *self._memory.check()),
+                can_reuse=True,
             )
         )
 

@@ -1,6 +1,7 @@
 """What a stage gets and what it is: `Work`, one entry under a lease, and `Handler`, its rules."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
@@ -9,6 +10,7 @@ from typing import ClassVar, Self
 import structlog
 
 from producer.backend.connection import Argument
+from producer.backend.identities import Offer
 from producer.backend.job_store import error_fields
 from producer.backend.rate_limiter import Operation
 from producer.backend.schedule import Lease, clock
@@ -77,7 +79,23 @@ class Work:
         self, job: Job, to: JobState, steps: Steps | None = None, /, **fields: Argument
     ) -> None:
         """The same for another job than the leased one: the poll moves those that have ended."""
-        moved = self.worker.store.advance(self.lease, job.id, [job.state], to, steps, fields)
+        self._move(job, to, steps, fields)
+
+    def advance_completed(
+        self, steps: Steps, fields: Mapping[str, Argument], offer: Offer | None
+    ) -> None:
+        """Complete the job, and in the same step record the result that it has for its twins."""
+        self._move(self.job, JobState.COMPLETED, steps, fields, offer)
+
+    def _move(
+        self,
+        job: Job,
+        to: JobState,
+        steps: Steps | None,
+        fields: Mapping[str, Argument],
+        offer: Offer | None = None,
+    ) -> None:
+        moved = self.worker.store.advance(self.lease, job.id, [job.state], to, steps, fields, offer)
         if not moved:
             raise LeaseLost
         log.info("job.moved", job_id=job.id, state=to.value)

@@ -15,6 +15,9 @@ from worker.runtime.work import Work
 
 log = structlog.get_logger()
 
+#: A field of the record: the Transcribe job is of an earlier job of the name, which may have had
+#: other options, so that no other job gets its result.
+STARTED_EARLIER = "started_earlier"
 #: S3 and HTTP round times to the second, and AWS's clocks may differ a little.
 _SLACK = timedelta(seconds=2)
 #: By so much AWS's clock and Redis's may differ.
@@ -89,6 +92,8 @@ def adopted(work: Work, status: Status) -> dict[str, str]:
     foreign = is_foreign(work, work.job, status)
     log.info("start.adopted", foreign=foreign)
     whose = {"adopted": "yes"} if foreign else own_attempt(work.job)
+    if status.created_at is None or status.created_at < work.job.created_at:
+        whose[STARTED_EARLIER] = "yes"
     return started(work, status.created_at) | whose
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import structlog
 
 from producer.backend.connection import Argument
+from producer.backend.identities import Offer
 from producer.contract.job import JobState
 from producer.contract.s3_uri import S3Uri
 from producer.contract.stages import Stage, Steps
@@ -18,19 +19,16 @@ from worker.aws.objects import OpenObject
 from worker.aws.transcribe import Done, Running
 from worker.errors import Permanent, ResultMissing, StageError, Transient
 from worker.leases import LeaseLost
-from worker.runtime.isolation import IsolationNeeded
 from worker.runtime.work import Handler, Work
+from worker.stages import identity, reuse
 from worker.stages.adoption import adopted, ended_with, status_if_ours
+from worker.stages.document_size import limit_document
 from worker.stages.extra_files import fetch_extra_files
 from worker.stages.ownership import is_result
 from worker.stages.result_files import discard_results, reported_if_unwritable, write_results
 
 log = structlog.get_logger()
 
-#: Documents from this size on, in bytes, count as large.
-LARGE_DOCUMENT = 1024 * 1024
-#: From this size on, in bytes, a document has a process of its own, which needs a second to start.
-HUGE_DOCUMENT = 8 * 1024 * 1024
 #: Seconds after which a result is there, once Transcribe says that its job has ended.
 _RESULT_COMES_WITHIN = 3.0
 
@@ -53,6 +51,9 @@ class Collect(Handler):
 
     def run(self, work: Work) -> None:
         """Fetch the result, write the files, and keep the text in Redis."""
+        if work.job.reused_from is not None:
+            collect_from_twin(work)
+            return
         try:
             transcript = fetch(work)
         except StageError as error:
@@ -65,13 +66,35 @@ class Collect(Handler):
             return
         with discarded_if_stopped(work):
             extra = fetch_extra_files(work)
-            files = keep(work, transcript)
-            complete(work, files | extra.files, extra.not_written)
+            files = keep(work, transcript) | extra.files
+            uri = work.job.result_uri
+            offer = identity.offer(work, transcript, files, extra.not_written, uri)
+            complete(work, files, extra.not_written, offer=offer)
 
     def abandon(self, work: Work, error: Permanent) -> None:
         """Fail the job, unless it may run at AWS: then the poll asks."""
         if not work.worker.running.record_missed(work.lease):
             super().abandon(work, error)
+
+
+def collect_from_twin(work: Work) -> None:
+    """Complete a job by the result of its twin; without that it starts by itself.
+
+    Raises:
+        LeaseLost: if the job is not ours to move any more.
+        LimitReached, IsolationNeeded: as `limit_document` has it.
+        Transient, Permanent: as AWS's or the disk's error is classified.
+    """
+    twin = reuse.find_result(work)
+    with discarded_if_stopped(work):
+        extra = None if twin is None else reuse.copy_extra_files(work, twin.known)
+        if twin is None or extra is None:
+            reuse.advance_without_twin(work, None if twin is None else twin.known)
+            return
+        files = keep(work, twin.transcript) | extra.files
+        reuse.delete_own_audio(work)
+        offer = identity.offer(work, twin.transcript, files, extra.not_written, twin.known.uri)
+        complete(work, files, extra.not_written, offer=offer, reused_from=twin.known.job)
 
 
 def leave_to_poll(work: Work, error: StageError) -> None:
@@ -114,7 +137,7 @@ def _read(work: Work, uri: S3Uri) -> Transcript:
             head = found.read(HEAD_BYTES)
             _check_result(work, found, uri, job_named_in(head))
             work.enter(JobState.COLLECTING, **ended_with(work.job, uri))
-        _limit(work, found.size)
+        limit_document(work, found.size)
         transcript = Transcript.from_json(head + found.read())
     _check_result(work, found, uri, transcript.job_name)
     return transcript
@@ -126,13 +149,6 @@ def _check_result(work: Work, found: OpenObject, uri: S3Uri, job_name: str) -> N
             f"{uri} is not the result of {work.job.aws_name}: it is of Transcribe job "
             f"{job_name or '(none)'}, of {found.modified_at:%Y-%m-%d %H:%M:%S} UTC.",
         )
-
-
-def _limit(work: Work, size: int) -> None:
-    if size >= LARGE_DOCUMENT:
-        work.limit_concurrency()
-    if size >= HUGE_DOCUMENT and not work.worker.isolated:
-        raise IsolationNeeded
 
 
 def keep(work: Work, transcript: Transcript) -> dict[str, Path]:
@@ -190,18 +206,29 @@ def advance_without_result(work: Work) -> None:
         raise LeaseLost
 
 
-def complete(work: Work, files: dict[str, Path], not_written: Sequence[str] = ()) -> None:
+def complete(
+    work: Work,
+    files: dict[str, Path],
+    not_written: Sequence[str] = (),
+    *,
+    offer: Offer | None = None,
+    reused_from: str = "",
+) -> None:
     """Record that the job has its result.
 
     Args:
         work: at the job.
         files: where everything was written, by kind.
         not_written: kinds that the request asks for, and that Transcribe did not write.
+        offer: the result, for jobs with the same fingerprint.
+        reused_from: the job whose result it is, if another's.
     """
     fields: dict[str, Argument] = {
         "files": json.dumps({kind: str(path) for kind, path in files.items()})
     }
     if not_written:
         fields["not_written"] = json.dumps(not_written)
+    if reused_from:
+        fields["reused_from"] = reused_from
     steps: Steps = {} if work.job.request.cleanup else {Stage.CLEANUP: "none"}
-    work.advance(JobState.COMPLETED, steps, **fields)
+    work.advance_completed(steps, fields, offer)

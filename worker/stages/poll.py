@@ -25,7 +25,7 @@ from worker.errors import Permanent, Snooze, StageError, Throttled
 from worker.leases import LeaseLost
 from worker.runtime.retry_delay import AFTER_ABANDONED
 from worker.runtime.work import Handler, Work
-from worker.stages.adoption import ended_with
+from worker.stages.adoption import STARTED_EARLIER, ended_with
 
 log = structlog.get_logger()
 
@@ -39,7 +39,13 @@ _PATIENCE = 0.5
 #: Attempts of a job that the service itself broke.
 MAX_ATTEMPTS = 3
 #: What a record says of an attempt that another one does not share.
-_NEW = {"result_uri": "", "started_at": "", "adopted": "", "keeps_write_check": ""}
+_NEW = {
+    "result_uri": "",
+    "started_at": "",
+    "adopted": "",
+    "keeps_write_check": "",
+    STARTED_EARLIER: "",
+}
 
 
 class Poll(Handler):

@@ -12,11 +12,15 @@ from producer.contract.s3_uri import S3Uri
 from producer.contract.stages import Stage
 from worker import s3_keys, stored_request
 from worker.aws.errors import Denied
+from worker.aws.etag import content_sha256
+from worker.aws.objects import StoredObject
 from worker.aws.transfer import PART_BYTES
 from worker.errors import Permanent, Snooze, Transient
 from worker.leases import LeaseLost
 from worker.runtime.work import Handler, Work
+from worker.stages import identity
 from worker.stages.audio import LocalAudio, check_size, open_audio
+from worker.stages.identity import StoredAudio
 from worker.stages.ownership import delete_audio, may_replace, reserve_key
 from worker.stages.result_files import results_folder
 from worker.stamp import Stamp
@@ -25,7 +29,7 @@ log = structlog.get_logger()
 
 
 class Upload(Handler):
-    """UPLOADING -> READY, to wait for a slot of the account."""
+    """UPLOADING -> READY, to wait for a slot; COLLECTING if a twin has its result."""
 
     stage = Stage.UPLOAD
 
@@ -35,12 +39,19 @@ class Upload(Handler):
 
     def run(self, work: Work) -> None:
         """Check the audio, see to it that it is in S3, and queue the job for a slot."""
-        advance_uploaded(work, upload_audio(work))
+        if (known := identity.audio_known(work)) is not None:
+            reuses = identity.is_identified(work)
+            advance_uploaded(work, known, work.job.fingerprint if reuses else None)
+        else:
+            # First, for it may have to wait, and then nothing is uploaded twice.
+            changed_at = identity.resources_changed_at(work)
+            audio = upload_audio(work)
+            advance_uploaded(work, audio, identity.fingerprint_of(work, audio, changed_at))
         work.worker.admit()
 
 
-def upload_audio(work: Work) -> S3Uri:
-    """See to it that the audio is in S3; returns where.
+def upload_audio(work: Work) -> StoredAudio:
+    """See to it that the audio is in S3; returns what is there.
 
     Raises:
         Permanent: if Transcribe cannot use it, or its key has other content.
@@ -54,8 +65,7 @@ def upload_audio(work: Work) -> S3Uri:
         rebuilt = "rebuilt" in work.lease.record
         uri = S3Uri(request.audio)
         s3_keys.check_audio(work.job, uri, settings, rebuilt=rebuilt)
-        _check_object(work, uri)
-        return uri
+        return identity.existing(uri, _check_object(work, uri))
 
     roots, kind = settings.audio_roots, request.media_format
     stamped = partial(_wait_until_quiet, work)
@@ -64,27 +74,27 @@ def upload_audio(work: Work) -> S3Uri:
             work.limit_concurrency()
         uri = s3_keys.audio_uri(work.job, settings, audio.format)
         reserve_key(work)  # not while it waits: others may have their recordings ready
-        _upload(work, audio, uri)
+        sha256 = _upload(work, audio, uri)
         audio.check_unchanged()
     if audio.size >= PART_BYTES:
         abort_uploads(work, uri)
-    return uri
+    return identity.uploaded(uri, sha256)
 
 
-def advance_uploaded(work: Work, media_uri: S3Uri) -> None:
-    """Queue the job for a slot of the account.
+def advance_uploaded(work: Work, audio: StoredAudio, fingerprint: str | None = None) -> None:
+    """Queue the job for a slot of the account, unless a twin has its result, or will have it.
 
     Raises:
         LeaseLost: if the job is not ours to move any more; if it was cleaned up meanwhile, what we
             have put into S3 is deleted.
     """
     try:
-        work.advance(JobState.READY, media_uri=media_uri)
+        identity.advance_identified(work, audio, fingerprint)
     except LeaseLost:
         job = work.worker.store.get_many([work.job.id])[work.job.id]
         if not work.job.request.is_on_s3 and job is not None and _is_cleaned(job):
-            log.info("upload.undone", uri=media_uri)
-            delete_audio(work, media_uri)
+            log.info("upload.undone", uri=audio.uri)
+            delete_audio(work, audio.uri)
         raise
 
 
@@ -107,20 +117,21 @@ def _wait_until_quiet(work: Work, stamp: Stamp) -> None:
         raise Snooze("StillWritten", message, seconds, seen=str(stamp) if is_new else "")
 
 
-def _upload(work: Work, audio: LocalAudio, uri: S3Uri) -> None:
+def _upload(work: Work, audio: LocalAudio, uri: S3Uri) -> str:
+    """Upload it, unless the same bytes are there; returns their SHA-256, in hex."""
     storage = work.worker.storage
     key_is_ours = work.job.request.key is None
     # Mostly nothing is there, and S3 says so as it is sent to. To overwrite even what an earlier
     # life of the job has put there would make the job at Transcribe seem another's.
     at_once = audio.size < PART_BYTES and storage.has_conditional_put
-    if at_once and _put(work, audio, uri, only_new=True):
-        return
+    if at_once and (sha256 := _put(work, audio, uri, only_new=True)):
+        return sha256
     for _ in range(2):
         there = storage.head(uri)
         if there is not None:
             if storage.has_content(there, uri, audio.file, audio.size):
                 log.info("upload.skipped", uri=uri, reason="the same bytes are there")
-                return
+                return content_sha256(audio.file)
             if not key_is_ours and there.owner != work.job.id and not may_replace(work):
                 raise Permanent(
                     "KeyTaken",
@@ -129,12 +140,12 @@ def _upload(work: Work, audio: LocalAudio, uri: S3Uri) -> None:
                     "transcribe that object with --use-existing, or overwrite it with --replace.",
                 )
         # What has come meanwhile may be ours, of a call whose answer was lost: see once more.
-        if _put(work, audio, uri, only_new=there is None):
-            return
+        if sha256 := _put(work, audio, uri, only_new=there is None):
+            return sha256
     raise Transient("KeyTaken", f"Another program has just put an object at {uri}.")
 
 
-def _put(work: Work, audio: LocalAudio, uri: S3Uri, *, only_new: bool) -> bool:
+def _put(work: Work, audio: LocalAudio, uri: S3Uri, *, only_new: bool) -> str | None:
     note = stored_request.encode(work.lease.record["request"])
     check = work.guard.check
 
@@ -143,12 +154,12 @@ def _put(work: Work, audio: LocalAudio, uri: S3Uri, *, only_new: bool) -> bool:
             raise LeaseLost
 
     key_is_ours = work.job.request.key is None
-    put = work.worker.storage.put(
+    sha256 = work.worker.storage.put(
         audio.file, uri, work.job.id, check, note, started=started, only_new=only_new
     )
-    if put:
+    if sha256 is not None:
         log.info("upload.done", uri=uri, bytes=audio.size)
-    return put
+    return sha256
 
 
 def abort_uploads(work: Work, uri: S3Uri, *, beneath: bool = False) -> None:
@@ -173,15 +184,27 @@ def abort_uploads(work: Work, uri: S3Uri, *, beneath: bool = False) -> None:
         log.info("upload.uploads_aborted", number=aborted)
 
 
-def _check_object(work: Work, uri: S3Uri) -> None:
+def _check_object(work: Work, uri: S3Uri) -> StoredObject | None:
+    """Check audio that is used in place; returns what S3 says of it, if the worker may see it."""
     try:
-        there = work.worker.storage.head(uri)
+        there = _head(work, uri)
     except Denied:
         # Transcribe reads it with other rights than ours; it will say so if it cannot.
         log.info("upload.object_hidden", uri=uri)
-        return
+        return None
     if there is None:
         with suppress(Denied):
             work.worker.storage.bucket_region(uri)  # says so if it is the whole bucket that is gone
         raise Permanent("NoSuchObject", f"There is no object {uri}.")
     check_size(there.size, uri)
+    return there
+
+
+def _head(work: Work, uri: S3Uri) -> StoredObject | None:
+    storage = work.worker.storage
+    if not identity.is_identified(work):
+        return storage.head(uri)
+    try:
+        return storage.head(uri, checksum=True)
+    except Denied:  # perhaps only decrypting is forbidden, which a checksum needs
+        return storage.head(uri)

@@ -1,6 +1,7 @@
 """`transcribe status | wait | result | list | cancel | retry`: the life of jobs."""
 
 import json
+from collections.abc import Iterator
 from typing import cast
 
 import click
@@ -9,7 +10,7 @@ from producer.cli import output
 from producer.cli.options import json_option, timeout_option
 from producer.client import Client
 from producer.contract.formats import EXTRA_KINDS, FORMATS, Format
-from producer.contract.job import JobState
+from producer.contract.job import Job, JobState
 from producer.errors import WrongState
 
 
@@ -29,22 +30,32 @@ def status(job: str, *, as_json: bool) -> None:
     if as_json:
         output.record(found)
         return
-    output.line(f"{found.id}  {found.state}  (attempt {found.attempt})")
+    for text in _described(found):
+        output.line(text)
+
+
+def _described(found: Job) -> Iterator[str]:
+    """The lines of a person's view of a job."""
+    yield f"{found.id}  {found.state}  (attempt {found.attempt})"
     request = found.request.model_dump(mode="json", exclude_defaults=True, exclude={"name"})
     for field, value in sorted(request.items(), key=lambda pair: pair[0] != "audio"):
-        output.line(f"  {field:<10} {value if isinstance(value, str) else json.dumps(value)}")
+        yield f"  {field:<10} {value if isinstance(value, str) else json.dumps(value)}"
     for state, moment in sorted(found.times.items(), key=lambda pair: pair[1]):
-        output.line(f"  {moment:%Y-%m-%d %H:%M:%S}  {state}")
+        yield f"  {moment:%Y-%m-%d %H:%M:%S}  {state}"
+    if found.waits_for is not None:
+        yield f"  waits for  {found.waits_for}, which has the same audio and options"
+    if found.reused_from is not None:
+        yield f"  reused     {found.reused_from}, which has the same audio and options"
     for kind, path in found.files.items():
-        output.line(f"  {kind:<10} {path}")
+        yield f"  {kind:<10} {path}"
     for kind in found.not_written:
-        output.line(f"  {kind:<10} not written by Amazon Transcribe")
+        yield f"  {kind:<10} not written by Amazon Transcribe"
     if found.error is not None:
-        output.line(f"  error      {found.error.message} ({found.error.code}, {found.error.stage})")
+        yield f"  error      {found.error.message} ({found.error.code}, {found.error.stage})"
     if found.cleaned_at is not None:
-        output.line(f"  cleaned    {found.cleaned_at:%Y-%m-%d %H:%M:%S}")
+        yield f"  cleaned    {found.cleaned_at:%Y-%m-%d %H:%M:%S}"
     if found.cleanup_error is not None:
-        output.line(f"  not cleaned: {found.cleanup_error}")
+        yield f"  not cleaned: {found.cleanup_error}"
 
 
 @click.command()

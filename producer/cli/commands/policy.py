@@ -8,6 +8,9 @@ import click
 
 from producer.cli import output
 
+#: The calls that say when a vocabulary, a filter or a model was changed last.
+_CHANGED_BY = ("GetVocabulary", "GetVocabularyFilter", "DescribeLanguageModel")
+
 
 def worker_policy(bucket: str, audio_buckets: Sequence[str] = ()) -> dict[str, object]:
     """The IAM policy of a worker that uses `bucket`, and reads audio in `audio_buckets`.
@@ -38,6 +41,8 @@ def worker_policy(bucket: str, audio_buckets: Sequence[str] = ()) -> dict[str, o
         ]
     statements += [
         _allow("TranscriptionJobs", "transcribe", [*jobs, "TagResource"], "*"),
+        # Without these no result of a job that names such a thing is reused.
+        _allow("WhatWasChanged", "transcribe", _CHANGED_BY, "*"),
         # Without it the worker uses the quotas of its settings.
         _allow("WhatTheAccountAllows", "servicequotas", ["ListServiceQuotas"], "*"),
     ]

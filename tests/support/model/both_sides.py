@@ -8,6 +8,7 @@ import pytest
 import redis
 
 from producer.backend import keys
+from producer.backend.identities import Identities, KnownResult, Offer
 from producer.backend.running import RunningJobs
 from producer.backend.schedule import Lease, Schedule
 from producer.contract.job import TERMINAL_STATES, JobState
@@ -36,6 +37,7 @@ MOVES: dict[Stage, list[tuple[JobState, Steps]]] = {
         (JobState.COMPLETED, {}),
         (JobState.COMPLETED, {Stage.CLEANUP: "none"}),
         (JobState.TRANSCRIBING, {}),
+        (JobState.UPLOADING, {Stage.UPLOAD: "message"}),
     ],
 }
 #: The same for a collect that searches the result of a missing job.
@@ -55,6 +57,7 @@ class BothSides:
         self.queues = FairQueues(stack.broker, WEIGHTS, LEASE)
         self.store, self.schedule = self.queues.store, Schedule(stack.broker, LEASE)
         self.running = RunningJobs(stack.broker)
+        self.identities = Identities(stack.broker, lease=LEASE)
         self.model = ScheduleModel(WEIGHTS, LEASE)
         #: every lease there ever was, those that were lost, too
         self.leases: list[Lease] = []
@@ -185,6 +188,11 @@ class BothSides:
             if lease.stage is Stage.CLEANUP:
                 assert self.schedule.complete(lease, {"cleaned_at": 1})
                 self.model.record_cleanup(name)
+            elif lease.stage is Stage.UPLOAD and way % 2 == 1 and not fails:
+                # Its audio says what its fingerprint is.
+                fingerprint = self.model.jobs[name].request[2]
+                answer = self.identities.identify(lease, fingerprint, {"media_uri": "s3://a/b"})
+                assert answer == self.model.identify(name, fingerprint)
             elif state.is_terminal:
                 # It was stopped while AWS had it, so it goes on no more.
                 to, steps = MOVES[lease.stage][0]
@@ -199,8 +207,21 @@ class BothSides:
                 to, steps = moves[way % len(moves)]
                 runs = to is JobState.TRANSCRIBING
                 fields = {"result_uri": "s3://bucket/key"} if runs else {}
-                assert self.store.advance(lease, name, [state], to, steps, fields)
+                offer = self._offer(name) if to is JobState.COMPLETED and way % 2 == 1 else None
+                assert self.store.advance(lease, name, [state], to, steps, fields, offer)
+                if offer is not None:
+                    self.model.offer(name)
                 self.model.advance(lease.stage, name, to, steps)
+
+    def _offer(self, name: str) -> Offer | None:
+        """The result of a job that may serve others."""
+        fingerprint = self.model.jobs[name].fingerprint
+        result = KnownResult(job=name, folder=name, digests={"json": "0"})
+        return Offer(fingerprint, result, 3600) if fingerprint else None
+
+    def forget_result(self, audio: str, name: str) -> None:
+        with self.compared():
+            assert self.identities.forget(audio, name) == self.model.forget(audio, name)
 
     def bring(self, pick: int, goal: JobState) -> str:
         """Bring a job to a state, if it gets there; returns which."""

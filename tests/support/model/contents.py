@@ -72,6 +72,8 @@ def seen(contents: Contents) -> Contents:
             found[name] = sorted(member for member, _ in content)
         elif name.startswith(keys.VIRTUAL_TIME("")):
             found[name] = round(float(content), 6)
+        elif name.startswith(keys.IDENTITY("")):
+            found[name] = json.loads(content)["job"]
         elif name.startswith(keys.TENANTS("")):
             found[name] = dict(content)
         elif isinstance(content, list) and name not in _BESIDE:
@@ -98,6 +100,9 @@ def expected(model: ScheduleModel) -> Contents:
     found[str(keys.RUNNING)] = model.running
     found[str(keys.MISSED)] = model.missed
     found[str(keys.REQUEUED)] = model.first
+    found[str(keys.ORIGINALS)] = {key[:12]: name for key, name in model.originals.items()}
+    found |= {keys.IDENTITY(print_): name for print_, name in model.known.items()}
+    found |= {keys.TWINS(name): twins for name, twins in model.twins.items()}
     found |= _queue(JobState.QUEUED, model.queued) | _queue(JobState.READY, model.ready)
     return {name: content for name, content in found.items() if content}
 

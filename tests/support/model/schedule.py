@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from producer.contract.job import JobState
-from producer.contract.stages import FLEET, Stage, Steps
+from producer.contract.stages import FLEET, STAGE_OF, Stage, Steps
 from tests.support.model.entries import SENT, WAITS, Entries
 from tests.support.model.fair_queue import FairQueue
 
@@ -14,6 +14,8 @@ from tests.support.model.fair_queue import FairQueue
 RESULT_LASTS, FIRST_POLL = 2.0, 1.0
 #: Seconds by which a cleanup that does not call Transcribe goes before those that do.
 AHEAD = 1e8
+#: Seconds after which a job that waits for its twin asks by itself.
+TWIN_AWAITED = 300.0
 
 
 @dataclass
@@ -26,6 +28,9 @@ class ModelJob:
     #: whether any attempt, and whether this one, may have been started at Transcribe
     was_at_aws: bool = False
     was_started: bool = False
+    #: of its audio, once an upload has said so; and the job whose result it waits for
+    fingerprint: str = ""
+    waits_for: str = ""
 
 
 @dataclass
@@ -40,6 +45,11 @@ class ScheduleModel:
     #: those of them whose results workers have looked for in vain
     missed: set[str] = field(default_factory=set)
     first: list[str] = field(default_factory=list)
+    #: by fingerprint: the job on its way to its result, and the one that has it
+    originals: dict[str, str] = field(default_factory=dict)
+    known: dict[str, str] = field(default_factory=dict)
+    #: the jobs that wait for one
+    twins: dict[str, set[str]] = field(default_factory=dict)
     #: the events of the latest step
     events: list[tuple[str, JobState]] = field(default_factory=list)
 
@@ -102,6 +112,48 @@ class ScheduleModel:
             self.entries.send(Stage.COLLECT, name)
         elif to is JobState.COMPLETED and Stage.CLEANUP not in steps:
             self.entries.wait(Stage.CLEANUP, name, RESULT_LASTS)
+        elif to is JobState.UPLOADING:
+            self.entries.send(Stage.UPLOAD, name)
+
+    def identify(self, name: str, fingerprint: str) -> tuple[str, str]:
+        """By what is known of the audio of a job that was uploaded: what becomes of it."""
+        job, awaited = self.jobs[name], self.jobs[name].waits_for
+        answer, twin = self._find_twin(name, fingerprint)
+        job.fingerprint = fingerprint
+        if answer == "wait":
+            job.waits_for = twin
+            self.twins.setdefault(twin, set()).add(name)
+            self.entries.release(Stage.UPLOAD, name, TWIN_AWAITED)
+        else:
+            job.waits_for = ""
+            self.entries.forget(Stage.UPLOAD, name)
+            self._enter(name, JobState.READY if answer == "original" else JobState.COLLECTING)
+        if answer == "original":
+            self.originals[fingerprint] = name
+            self.ready.add(*job.request[:2], name)
+        elif answer == "reuse":
+            self.entries.send(Stage.COLLECT, name)
+        if awaited and not self._is_living(awaited):
+            self._wake_twins(awaited)
+        return answer, twin
+
+    def _find_twin(self, name: str, fingerprint: str) -> tuple[str, str]:
+        if fingerprint in self.known:
+            return "reuse", self.known[fingerprint]
+        other = self.originals.get(fingerprint, name)
+        is_other = other != name and self._is_living(other)
+        if is_other and self.jobs[other].fingerprint == fingerprint:
+            return "wait", other
+        return "original", ""
+
+    def forget(self, fingerprint: str, name: str) -> bool:
+        is_theirs = self.known.get(fingerprint) == name
+        if is_theirs:
+            del self.known[fingerprint]
+        return is_theirs
+
+    def offer(self, name: str) -> None:
+        self.known[self.jobs[name].fingerprint] = name
 
     def collect_missing(self, names: list[str]) -> list[str]:
         """Returns those to ask AWS for."""
@@ -164,6 +216,7 @@ class ScheduleModel:
     def start_attempt(self, name: str) -> None:
         job = self.jobs[name]
         job.attempt, job.was_at_aws, job.was_started = job.attempt + 1, True, False
+        job.fingerprint = job.waits_for = ""
         self.entries.forget(Stage.COLLECT, name)
         self._enter(name, JobState.QUEUED)
         self.queued.add(*job.request[:2], name)
@@ -181,6 +234,30 @@ class ScheduleModel:
     def _enter(self, name: str, to: JobState) -> None:
         self.jobs[name].state = to
         self.events.append((name, to))
+        if to.is_terminal:
+            self._leave_twins(name)
+
+    def _is_living(self, name: str) -> bool:
+        return name in self.jobs and not self.jobs[name].state.is_terminal
+
+    def _leave_twins(self, name: str) -> None:
+        job = self.jobs[name]
+        if self.originals.get(job.fingerprint) == name:
+            del self.originals[job.fingerprint]
+        if job.waits_for:
+            self.twins.get(job.waits_for, set()).discard(name)
+            job.waits_for = ""
+        self._wake_twins(name)
+
+    def _wake_twins(self, name: str) -> None:
+        for twin in self.twins.pop(name, set()):
+            job = self.jobs.get(twin)
+            stage = STAGE_OF.get(job.state) if job else None
+            if job is None or stage is None or job.waits_for != name:
+                continue
+            entry = self.entries.by_key.get((stage, twin))
+            if entry is not None and entry.token == WAITS:
+                self.entries.wait(stage, twin, 0)
 
     def _leave(self, stage: Stage, name: str, *, stays: bool = False) -> None:
         if stage is Stage.POLL or stays:

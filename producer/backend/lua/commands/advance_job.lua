@@ -3,6 +3,7 @@
 --- @include leases
 --- @include running
 --- @include states
+--- @include twins
 --- @arg stage string: the stage of the caller's lease
 --- @arg entry string: the entry of the caller's lease
 --- @arg token string: the fencing token
@@ -13,6 +14,7 @@
 --- @arg lease number: seconds
 --- @arg retention number: seconds that an ended job is kept
 --- @arg fields object: fields of the record
+--- @arg offer object: `fingerprint`, `entry` and `seconds` of a result that its twins may have, or nothing
 --- @returns 1 if moved, 0 if the caller lost the lease or the job is in another state
 local id = args.id
 if not has_lease(args.stage, args.entry, args.token) then return 0 end
@@ -34,5 +36,6 @@ if state == 'TRANSCRIBING' then
   leave_running(id)
 end
 set_fields(id, args.fields)
+offer_result(args.offer)
 move(id, state, args.to, at, {lease = args.lease, retention = args.retention, steps = args.steps})
 return 1

@@ -3,6 +3,7 @@
 --- @include leases
 --- @include messages
 --- @include running
+--- @include twins
 -- The states of jobs. `producer/contract/job.py` has the moves, `producer/contract/stages.py` what follows.
 
 local EVENTS_KEPT = 100000
@@ -51,6 +52,7 @@ local function enter_state(id, to, at, options)
   add_event(id, to)
   if TERMINAL[to] then
     redis.call('ZREM', KEY.deadlines, id)
+    leave_twins(id, at)
     local texts = {KEY.text .. id, KEY.document .. id}
     -- A worker that collects it may have kept these already, and none can keep them any more.
     if not HAS_RESULT[to] then redis.call('DEL', unpack(texts)) end
