@@ -5,15 +5,18 @@ import signal
 import sys
 import tempfile
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from types import FrameType
+from types import FrameType, MappingProxyType
 
 from producer.cli import output
 from producer.cli.signals import stop_signals
 from producer.client import Client
 from producer.contract.request import TranscriptionRequest
 from producer.errors import BrokerUnavailable, TranscribeQueueError
+
+#: Records that are read at a time.
+_AT_ONCE = 500
 
 
 class Interrupted(TranscribeQueueError):
@@ -25,14 +28,16 @@ class Interrupted(TranscribeQueueError):
 def submit(
     client: Client, requests: Sequence[TranscriptionRequest], *, as_json: bool, waits: bool
 ) -> list[str]:
-    """Record the jobs and return their ids; print the ids, also after an interruption.
+    """Record jobs that `with_names` has named; print the ids, also after an interruption.
+
+    Returns the ids.
 
     Raises:
         JobExists: if a name is taken by a different request; all others were recorded.
         BrokerUnavailable: if Redis does not answer; says how to submit the others.
         Interrupted: if a signal ended it; says the same.
     """
-    named = with_names(requests)
+    named = list(requests)
     recorded: set[str] = set()
     is_complete = False
     try:
@@ -51,9 +56,43 @@ def submit(
         print_submitted(known, as_json=as_json, waits=waits and is_complete)
 
 
-def with_names(requests: Iterable[TranscriptionRequest]) -> list[TranscriptionRequest]:
-    """Name each job before it is submitted, so that submitting it again is always safe."""
-    return [each.model_copy(update={"name": each.new_job_id()}) for each in requests]
+def with_names(
+    requests: Iterable[TranscriptionRequest], stamps: Mapping[str, str] = MappingProxyType({})
+) -> list[TranscriptionRequest]:
+    """Name each job before it is submitted, so that submitting it again is always safe.
+
+    Args:
+        requests: the jobs'.
+        stamps: size and time of audio that was found in folders. With the same options the same
+            recording has the same name each time, unless it is to be transcribed afresh.
+    """
+
+    def seed(each: TranscriptionRequest) -> str | None:
+        stamp = stamps.get(each.audio)
+        return None if stamp is None or each.fresh else f"{stamp} {each.canonical()}"
+
+    return [each.model_copy(update={"name": each.new_job_id(seed(each))}) for each in requests]
+
+
+def known_before(client: Client, requests: Sequence[TranscriptionRequest]) -> str:
+    """What is known of jobs that are about to be submitted, as a line; '' if all are new."""
+    counts = dict.fromkeys(("done", "on their way", "failed", "cancelled", "new"), 0)
+    for start in range(0, len(requests), _AT_ONCE):
+        names = [str(each.name) for each in requests[start : start + _AT_ONCE]]
+        for job in client.get_many(names).values():
+            if job is None:
+                counts["new"] += 1
+            elif job.state.has_result:
+                counts["done"] += 1
+            else:
+                counts[job.state.lower() if job.state.is_terminal else "on their way"] += 1
+    if counts["new"] == len(requests):
+        return ""
+    parts = ", ".join(
+        f"{number} {what}" for what, number in counts.items() if number or what == "new"
+    )
+    advice = "; `transcribe retry --failed` tries those again" if counts["failed"] else ""
+    return f"{len(requests)} recordings: {parts}{advice}."
 
 
 def print_submitted(

@@ -18,6 +18,33 @@ from tests.support.twins import done, ended, starts, submit, waits_for
 from tests.support.waiting import DEADLINE, until
 
 
+def test_a_folder_that_is_submitted_again_says_what_is_done(stack: Stack) -> None:
+    stack.start_aws("--recogniser", "fixed:0.2")
+    folder = stack.audio / "calls"
+    folder.mkdir()
+    recordings.make(folder, ["one", "two", "three"])
+
+    def submitted() -> tuple[list[str], str]:
+        done = stack.transcribe("submit", str(folder), "--recursive")
+        assert done.returncode == 0
+        return done.stdout.split(), done.stderr
+
+    ids, said = submitted()
+    assert "new" not in said
+    assert submitted() == (ids, "3 recordings: 3 on their way, 0 new.\n")
+    stack.client.cancel(ids[0])
+    stack.start_worker(reuse="tenant")
+    ended(stack, ids[1])
+    ended(stack, ids[2])
+    recordings.make(folder, ["four"])
+    again, said = submitted()
+    assert said == "4 recordings: 2 done, 1 cancelled, 1 new.\n"
+    assert {*ids} < {*again}
+    fresh = stack.transcribe("submit", str(folder), "--recursive", "--fresh").stdout.split()
+    assert len(fresh) == 4
+    assert not {*fresh} & {*again}
+
+
 def test_two_producers_submit_the_same_at_once_under_other_names(stack: Stack) -> None:
     sounds = recordings.names(100)
     folders = [stack.audio / "one", stack.audio / "two"]

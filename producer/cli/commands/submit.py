@@ -68,8 +68,10 @@ def submit(
                     progress.track(found, description="checking") if len(found) > 1 else found
                 )
             )
-    requests, skipped = selection.requests, selection.skipped
-    with skipped.listed_at_the_end(len(requests)), Client() as client:
+    requests = bulk.with_names(selection.requests, selection.stamps)
+    with selection.skipped.listed_at_the_end(len(requests)), Client() as client:
+        if selection.stamps and (known := bulk.known_before(client, requests)):
+            output.chatter(known)
         if len(requests) > 1:
             ids = bulk.submit(client, requests, as_json=as_json, waits=waits)
         else:

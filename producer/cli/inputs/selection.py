@@ -3,7 +3,7 @@
 import os
 import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,8 @@ class Selection:
 
     requests: list[TranscriptionRequest]
     skipped: Skipped
+    #: audio -> size and time, of what was found in folders: the same again is the same job
+    stamps: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -87,11 +89,10 @@ class Named:
         detects_all = "media_format" not in fields
         requests = []
         seen: set[str] = set()
+        stamps: dict[str, str] = {}
         for each in watch(found):
             try:
-                if each.path is not None:
-                    _check(each.path, detect=detects_all or each.folder is not None)
-                request = _request(each, fields)
+                request = _checked(each, fields, stamps, detects_all=detects_all)
             except _NotTranscribable as reason:
                 skipped.add(each.path or each.audio, str(reason), named=each.folder is None)
                 continue
@@ -109,7 +110,7 @@ class Named:
             skipped.add(folder, "has no recording that can be submitted.", named=True)
         if not requests:
             raise skipped.error()
-        return Selection(requests, skipped)
+        return Selection(requests, skipped, stamps)
 
     def _files_and_fields(self) -> tuple[tuple[str, ...], dict[str, object]]:
         if "-" in self.files:
@@ -151,6 +152,17 @@ class _NotTranscribable(Exception):
     """Amazon Transcribe can never transcribe it; says why, in words that follow its name."""
 
 
+def _checked(
+    found: _Found, fields: Mapping[str, object], stamps: dict[str, str], *, detects_all: bool
+) -> TranscriptionRequest:
+    """The request for a recording; notes the stamp of one that was found in a folder."""
+    if found.path is not None:
+        stamp = _check(found.path, detect=detects_all or found.folder is not None)
+        if found.folder is not None:
+            stamps[found.audio] = stamp
+    return _request(found, fields)
+
+
 def _request(found: _Found, fields: Mapping[str, object]) -> TranscriptionRequest:
     try:
         found.audio.encode()
@@ -162,8 +174,11 @@ def _request(found: _Found, fields: Mapping[str, object]) -> TranscriptionReques
         raise _NotTranscribable(f"is refused. {error}") from None
 
 
-def _check(path: Path, *, detect: bool) -> None:
-    """Refuse at once what a worker would refuse later; with `detect`, also by content."""
+def _check(path: Path, *, detect: bool) -> str:
+    """Refuse at once what a worker would refuse later; with `detect`, also by content.
+
+    Returns size and time, which change when somebody writes to it.
+    """
     try:
         status = path.stat()
         if not stat.S_ISREG(status.st_mode):
@@ -184,3 +199,4 @@ def _check(path: Path, *, detect: bool) -> None:
         raise _NotTranscribable("is over 2 GB, the maximum of Amazon Transcribe.")
     if problem is not None:
         raise _NotTranscribable(problem)
+    return f"{status.st_size} {status.st_mtime_ns}"
