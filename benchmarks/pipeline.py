@@ -23,6 +23,7 @@ def main() -> None:
                 {
                     "audio": str(work.recording(name)),
                     "name": name,
+                    "output": "{id}/transcript",
                     "language": "en-US",
                     "cleanup": work.cleanup,
                 }

@@ -100,6 +100,12 @@ def written_objects(job: Job, output: S3Uri) -> tuple[WrittenObject, ...]:
     return tuple(objects)
 
 
+def extra_kinds(job: Job) -> list[str]:
+    """The kinds of what a job's request makes Transcribe write beside the document."""
+    anywhere = S3Uri(f"s3://any/{job.aws_name}.json")
+    return [each.kind for each in written_objects(job, anywhere)[1:]]
+
+
 def write_check_uri(output: S3Uri) -> S3Uri:
     """Where AWS tests its right to write a result, with an empty object that it leaves there."""
     return S3Uri(f"{output.rpartition('/')[0]}/{WRITE_CHECK}")

@@ -24,8 +24,8 @@ class KnownResult(BaseModel, frozen=True):
 
     #: the job that has it
     job: str
-    #: its folder, beneath the results root of the workers
-    folder: str
+    #: where its files are beneath the results root of the workers, without their ending
+    path: str
     #: s3:// address of the document, if a job wrote it there; it may be cleaned up
     uri: str | None = None
     #: kind -> SHA-256 of the document (`json`), and of what Transcribe wrote beside it

@@ -96,8 +96,15 @@ class RecordingOptions:
             fields["metadata"] = {**metadata, "tenant": tenant}
         return fields
 
-    def named(self, files: tuple[str, ...], fields: Mapping[str, object], *, here: bool) -> Named:
-        """The recordings that a person named.
+    def named(
+        self,
+        files: tuple[str, ...],
+        fields: Mapping[str, object],
+        *,
+        here: bool,
+        mirrors: bool = False,
+    ) -> Named:
+        """The recordings that a person named; with `mirrors`, results are named like them.
 
         Raises:
             UsageError: if the options for an object at S3_OBJECT do not go together.
@@ -110,7 +117,7 @@ class RecordingOptions:
                 raise click.UsageError(f"{both} exclude each other")
             if files:
                 raise click.UsageError(f"{both} are about LOCAL_AUDIO; name no files")
-        return Named(files, self.env_file, fields, self.recursive, here, self.use_existing)
+        return Named(files, self.env_file, fields, self.recursive, here, self.use_existing, mirrors)
 
 
 def recording_options(command: Command) -> Command:

@@ -5,6 +5,7 @@ import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
+from pathlib import PurePosixPath
 
 import click
 from pydantic import BaseModel
@@ -91,12 +92,17 @@ def as_they_end(
             progress.start()
 
 
+def recording(job: Job) -> str:
+    """A job as a person knows it: the name of its recording, and its id."""
+    return f"{PurePosixPath(job.request.audio).name} ({job.id})"
+
+
 def report_failure(job: Job) -> bool:
     """Write why a job has no result, or was not cleaned up; return whether it has a result."""
     if job.state.has_result:
         if job.cleanup_error:
-            chatter(f"{job.id}: completed, but not cleaned up: {job.cleanup_error}")
+            chatter(f"{recording(job)}: completed, but not cleaned up: {job.cleanup_error}")
         return True
     reason = f"failed: {job.error.message}" if job.error else "was cancelled"
-    chatter(f"{job.id}: {reason}")
+    chatter(f"{recording(job)}: {reason}")
     return False

@@ -7,6 +7,7 @@ from hashlib import sha256
 from pathlib import PurePosixPath
 from typing import Annotated, Self
 
+from anyascii import anyascii
 from pydantic import (
     Field,
     JsonValue,
@@ -17,9 +18,10 @@ from pydantic import (
 )
 
 from producer.contract.attempts import MAX_NAME, attempt_name, is_further_attempt
-from producer.contract.formats import Format, folder_problem, is_reserved
+from producer.contract.formats import Format
 from producer.contract.languages import LANGUAGE_CODES
 from producer.contract.options import TranscribeOptions
+from producer.contract.output import problem as output_problem
 from producer.contract.s3_uri import S3Uri
 from producer.errors import InvalidRequest
 
@@ -56,10 +58,14 @@ class TranscriptionRequest(TranscribeOptions):
         "codes to choose from.",
     )
     formats: tuple[Format, ...] = Field(
-        default=("txt",), description="Files to write beside transcript.json."
+        default=("txt",),
+        description="Files to write beside Transcribe's document, which is `json`.",
     )
     output: Annotated[str, StringConstraints(min_length=1, max_length=1024)] | None = Field(
-        default=None, description="A folder beneath the workers' results root."
+        default=None,
+        description="A folder beneath the workers' results root, or a template of the files' path "
+        "there without their ending, with {id} {stem} {name} {folder} {tenant} {date} and braces "
+        "doubled otherwise. Default: {id}/{stem}.",
     )
     cleanup: bool = Field(
         default=False,
@@ -88,8 +94,7 @@ class TranscriptionRequest(TranscribeOptions):
         if name is not None and not is_name(name):
             raise ValueError(
                 f"a name has 1 to {MAX_NAME} letters, digits and . _ - and is not dots alone, nor "
-                f"does it end like that of a further attempt (as {attempt_name('talk', 2)} does) "
-                "or name a file of results (as transcript.json does)"
+                f"does it end like that of a further attempt (as {attempt_name('talk', 2)} does)"
             )
         return name
 
@@ -144,9 +149,9 @@ class TranscriptionRequest(TranscribeOptions):
     def _output_is_a_path(cls, output: str | None) -> str | None:
         if output is not None and "\0" in output:
             raise ValueError("a path cannot contain a NUL character")
-        problem = folder_problem(output) if output is not None else None
-        if problem is not None:
-            raise ValueError(problem)
+        wrong = output_problem(output) if output is not None else None
+        if wrong is not None:
+            raise ValueError(wrong)
         return output
 
     @field_validator("metadata")
@@ -221,7 +226,7 @@ class TranscriptionRequest(TranscribeOptions):
         )
 
     def new_job_id(self, seed: str | None = None) -> str:
-        """The id for a new job: the name, or the file's stem made legal plus 50 random bits.
+        """The id for a new job: the name, or the file's stem in ASCII plus 50 random bits.
 
         Args:
             seed: with it, the bits are the same each time.
@@ -229,7 +234,8 @@ class TranscriptionRequest(TranscribeOptions):
         if self.name is not None:
             return self.name
         stem = PurePosixPath(self.audio).stem
-        slug = re.sub(r"[^0-9A-Za-z._]+", "-", stem).strip("-._")[:80] or "audio"
+        ascii_stem = anyascii(stem).replace("'", "")
+        slug = re.sub(r"[^0-9A-Za-z._]+", "-", ascii_stem).strip("-._")[:80] or "audio"
         bits = secrets.token_bytes(10) if seed is None else sha256(seed.encode()).digest()
         unique = "".join(_ALPHABET[byte % len(_ALPHABET)] for byte in bits[:10])
         return f"{slug}-{unique}"
@@ -237,12 +243,7 @@ class TranscriptionRequest(TranscribeOptions):
 
 def is_name(text: str) -> bool:
     """Whether a job may have this name: Transcribe accepts it, and nothing else can have it."""
-    return (
-        _NAME.fullmatch(text) is not None
-        and not is_further_attempt(text)
-        # The job's folder has its name, too.
-        and not is_reserved(text)
-    )
+    return _NAME.fullmatch(text) is not None and not is_further_attempt(text)
 
 
 def _sentence(error: ValidationError) -> str:

@@ -179,7 +179,7 @@ def test_a_failed_job_makes_exit_code_1_and_can_be_retried(served: Stack) -> Non
     served.job_in(job.id, JobState.FAILED)
     waited = served.transcribe("wait", job.id)
     assert waited.returncode == 1
-    assert "to-retry: failed: The worker finds no file" in waited.stderr
+    assert "never-there.wav (to-retry): failed: The worker finds no file" in waited.stderr
     refused(served.transcribe("result", job.id), 1, "failed")
     path.rename(path.with_name("never-there.wav"))
     retried = served.transcribe("retry", "--failed")

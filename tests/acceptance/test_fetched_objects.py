@@ -27,6 +27,7 @@ ALL: dict[str, Any] = {
     "formats": ["txt", "srt", "vtt"],
 }
 KINDS = {
+    "job.json",
     *("json", "txt", "srt", "vtt"),
     *("aws.srt", "aws.vtt", "unredacted.json", "unredacted.srt", "unredacted.vtt"),
 }
@@ -124,7 +125,7 @@ def test_what_was_to_be_redacted_is_in_one_file_and_is_asked_for_by_name(fetchin
 
 def test_redaction_alone_hides_what_it_hides(fetching: Stack) -> None:
     job = done(fetching, "only-redacted", content_redaction={"redaction_output": "redacted"})
-    assert set(job.files) == {"json", "txt"}
+    assert set(job.files) == {"json", "txt", "job.json"}
     assert "[PII]" in fetching.client.text("only-redacted")
     ran = fetching.transcribe("result", "only-redacted", "--format", "unredacted.json")
     assert (ran.returncode, ran.stdout) == (1, "")
@@ -135,21 +136,22 @@ def test_a_document_that_aws_did_not_write_is_awaited_and_then_said_to_be_missin
     fetching: Stack,
 ) -> None:
     # What blocks the first try gives time to make away with the document.
-    in_the_way = fetching.results / "lacking" / "unredacted.json"
-    in_the_way.mkdir(parents=True)
+    in_the_way = fetching.results / "lacking"
+    in_the_way.parent.mkdir(exist_ok=True)
+    in_the_way.write_text("a file where the job's folder goes")
     fetching.client.submit(
         fetching.sample("silence.wav"), name="lacking", cleanup=True, content_redaction=BOTH
     )
     fetching.job_in("lacking", JobState.FAILED)
     key = next(key for key in fetching.objects() if key.endswith("/lacking.json"))
     fetching.aws("s3").delete_object(Bucket=BUCKET, Key=key)
-    in_the_way.rmdir()
+    in_the_way.unlink()
     fetching.fault(kind="error500", operation="DeleteObject", match="lacking")
     fetching.client.retry("lacking")
 
     job = fetching.client.wait("lacking", timeout=DEADLINE)["lacking"]
     assert (job.state, job.error) == (JobState.COMPLETED, None)
-    assert set(job.files) == {"json", "txt"}
+    assert set(job.files) == {"json", "txt", "job.json"}
     assert job.not_written == ("unredacted.json",)
     waited = job.times[JobState.COMPLETED] - job.times[JobState.COLLECTING]
     assert waited.total_seconds() > PATIENCE
@@ -170,7 +172,7 @@ def test_where_nothing_was_said_there_are_no_subtitles_and_nobody_waits_for_them
 ) -> None:
     # "A subtitle file is not created" then, as the developer guide has it.
     job = done(pipeline, "silent", subtitles={"formats": ["srt", "vtt"]}, cleanup=True)
-    assert set(job.files) == {"json", "txt"}
+    assert set(job.files) == {"json", "txt", "job.json"}
     assert job.not_written == ("aws.srt", "aws.vtt")
     waited = job.times[JobState.COMPLETED] - job.times[JobState.COLLECTING]
     assert waited.total_seconds() < WorkerSettings.model_fields["result_patience"].default

@@ -37,7 +37,11 @@ def test_it_transcribes_prints_and_leaves_only_the_results(tmp_path: Path) -> No
     printed = (tmp_path / "stdout").read_text()
     assert "hello world" in printed.lower()
     results = sorted((tmp_path / "transcripts").rglob("*.*"))
-    assert [path.name for path in results] == ["transcript.json", "transcript.srt"] * 2
+    assert [path.name for path in results] == [
+        f"{stem}.{kind}"
+        for stem in ("hello-world", "silence")
+        for kind in ("job.json", "json", "srt")
+    ]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
@@ -106,7 +110,7 @@ def test_with_aws_it_does_what_the_script_did(stack: Stack) -> None:
     assert "hidden" not in ran.stdout + ran.stderr
     assert stack.objects() == []
     assert stack.aws("transcribe").list_transcription_jobs()["TranscriptionJobSummaries"] == []
-    assert (stack.folder / "transcripts" / "hello-world" / "transcript.json").is_file()
+    assert (stack.folder / "transcripts" / "hello-world.json").is_file()
 
 
 def test_with_aws_what_is_missing_is_said_at_once(stack: Stack) -> None:

@@ -61,7 +61,7 @@ def test_the_samples_are_recognised(pipeline: Stack) -> None:
         total += len(expected)
         # Redis, disk and the service's document all say the same.
         files = jobs[job_id].files
-        assert set(files) == {"json", "txt", "srt", "vtt"}
+        assert set(files) == {"job.json", "json", "txt", "srt", "vtt"}
         assert files["txt"].read_text() == pipeline.client.text(job_id) == transcript.render("txt")
         assert json.loads(files["json"].read_text())["jobName"] == job_id
         assert all(stat.S_IMODE(file.stat().st_mode) == 0o640 for file in files.values())

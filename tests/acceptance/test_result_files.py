@@ -27,35 +27,32 @@ def writing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 
 @pytest.mark.parametrize(
-    ("name", "beneath"),
+    "output",
     [
-        ("transcript.json", ""),
-        (".x.part", ""),
-        ("Transcript.TXT", ""),
-        ("deeper", "/transcript.json"),
-        ("deepest", "/.x.part"),
+        "{victim}/{{stem}}",
+        "{victim}/SILENCE",
+        "{victim}/silence.txt/{{id}}",
+        "{victim}/silence.job",
     ],
-    ids=["document", "temporary", "case", "deeper-document", "deeper-temporary"],
+    ids=["file", "case", "folder", "sidecar"],
 )
 def test_no_message_occupies_a_path_that_another_job_needs(
-    writing: Stack, name: str, beneath: str
+    request: pytest.FixtureRequest, writing: Stack, output: str
 ) -> None:
-    victim = f"victim-{name.strip('.')}"
-    output = f"{victim}{beneath}"
+    word = request.node.callspec.id
+    thief, victim = f"thief-{word}", f"victim-{word}"
     audio = str(writing.sample("silence.wav"))
-    fields = {"name": name, "audio": audio, "output": output}
-    writing.broker.command("LPUSH", CONTROL_QUEUE, raw_message(fields))
-    until(
-        lambda: [each for each in writing.client.dead_letters.all() if output in each.message],
-        what="the message is refused",
-    )
-    writing.client.submit(audio, name=victim)
+    fields = {"name": thief, "audio": audio, "output": output.format(victim=victim)}
+    writing.broker.command("LPUSH", CONTROL_QUEUE, raw_message({**fields, "formats": ["json"]}))
+    until(lambda: writing.client.get_many([thief])[thief])
+    writing.job_in(thief, JobState.COMPLETED)
+    stolen = {path: path.read_bytes() for path in writing.client.get(thief).files.values()}
+    writing.client.submit(audio, name=victim, formats=["txt"])
     job = writing.client.wait(victim, timeout=DEADLINE)[victim]
     assert (job.state, job.error) == (JobState.COMPLETED, None)
-    assert sorted(path.name for path in (writing.results / victim).iterdir()) == [
-        "transcript.json",
-        "transcript.txt",
-    ]
+    assert set(job.files) == {"json", "txt", "job.json"}
+    assert not stolen.keys() & set(job.files.values())
+    assert {path: path.read_bytes() for path in stolen} == stolen
 
 
 def test_a_path_that_is_too_long_costs_nothing(writing: Stack) -> None:
@@ -77,15 +74,16 @@ def test_a_path_that_is_too_long_costs_nothing(writing: Stack) -> None:
 def test_what_is_in_the_way_ends_the_job_and_a_retry_fetches_what_was_paid_for(
     writing: Stack,
 ) -> None:
-    in_the_way = writing.results / "blocked" / "transcript.json"
-    in_the_way.mkdir(parents=True)
+    in_the_way = writing.results / "blocked"
+    in_the_way.parent.mkdir(exist_ok=True)
+    in_the_way.write_text("a file where the job's folder goes")
     writing.client.submit(writing.sample("silence.wav"), name="blocked")
     job = writing.client.wait("blocked", timeout=DEADLINE)["blocked"]
     assert job.error is not None
     assert (job.error.code, job.error.stage) == ("ResultsNotWritten", "collect")
-    assert "Is a directory" in job.error.message
+    assert "Not a directory" in job.error.message
 
-    in_the_way.rmdir()
+    in_the_way.unlink()
     writing.client.retry("blocked")
     job = writing.client.wait("blocked", timeout=DEADLINE)["blocked"]
     assert (job.state, job.attempt) == (JobState.COMPLETED, 1)

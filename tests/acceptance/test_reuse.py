@@ -22,8 +22,8 @@ def test_a_recording_is_started_once_and_its_twin_gets_what_it_asks_for(reusing:
     assert starts(reusing) == before + 1
     assert (first.reused_from, second.reused_from) == (None, "sea-1")
     assert first.fingerprint == second.fingerprint
-    assert set(second.files) == {"json", "srt", "vtt"}
-    assert second.files["json"] == reusing.results / "for-me/sea-2/transcript.json"
+    assert set(second.files) == {"job.json", "json", "srt", "vtt"}
+    assert second.files["json"] == reusing.results / "for-me/sea-2/sea.json"
     assert second.files["json"].read_bytes() == first.files["json"].read_bytes()
     assert reusing.client.text("sea-2") == reusing.client.text("sea-1") != ""
     # Nothing of the second stays at AWS, and all of the first.

@@ -94,8 +94,8 @@ def test_the_same_run_twice(folder: Stack) -> None:
         ran = run(folder, *LOCAL)
         assert ran.returncode == 0, ran
         assert "job hello-world" in ran.stdout
-        results = folder.folder / "transcripts/hello-world"
-        assert {each.name for each in results.iterdir()} == {"transcript.json", "transcript.txt"}
+        names = {each.name for each in (folder.folder / "transcripts").iterdir()}
+        assert names == {f"hello-world.{kind}" for kind in ("job.json", "json", "txt")}
         assert objects(folder) == {"path/in/bucket", "path/in/bucket.json"}
     assert started(folder) == 1
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from producer.backend import keys
+from producer.contract.formats import SIDECAR
 from producer.contract.job import Job as Record
 from producer.contract.job import JobState
 from producer.contract.stages import CONTROL_LIST, QUEUES
@@ -127,7 +128,7 @@ class Audit:
 
     def _wrong_with(self, record: Record, job: Job) -> list[str]:
         wrong = []
-        if set(record.files) != {"json", *job.formats}:
+        if set(record.files) != {SIDECAR, "json", *job.formats}:
             wrong.append(f"files {sorted(record.files)}")
         wrong += [
             f"{path.name} is not what it should be"

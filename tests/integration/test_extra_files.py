@@ -48,11 +48,12 @@ def test_what_is_missing_while_the_job_runs_is_awaited(
     at_transcribe(worker, stack, **SUBTITLES)
     work = acquired_work(worker, Stage.COLLECT, "one")
     with pytest.raises(Transient, match="still writing"):
-        extra_files.fetch_extra_files(work)
+        extra_files.fetch_extra_files(work, collect.reserved(work))
     stack.clear_faults()
     ended(worker, work)
     expire_lease(work)
-    extra = extra_files.fetch_extra_files(acquired_work(worker, Stage.COLLECT, "one"))
+    work = acquired_work(worker, Stage.COLLECT, "one")
+    extra = extra_files.fetch_extra_files(work, collect.reserved(work))
     assert set(extra.files) == {"aws.srt", "aws.vtt"}
 
 
@@ -67,7 +68,7 @@ def test_what_lay_there_before_the_job_was_started_is_not_fetched(
     stack.broker.command("HSET", record, "started_at", moment + 3600)
     work = acquired_work(worker, Stage.COLLECT, "one")
     ended(worker, work)
-    extra = extra_files.fetch_extra_files(work)
+    extra = extra_files.fetch_extra_files(work, collect.reserved(work))
     assert (extra.files, extra.not_written) == ({}, ("aws.srt", "aws.vtt"))
 
 
@@ -82,8 +83,8 @@ def test_an_unredacted_document_of_another_job_is_not_fetched(
     key = "transcribe-queue/one/one.json"
     stack.aws("s3").put_object(Bucket=BUCKET, Key=key, Body=planted)
     with pytest.raises(Transient, match="not there yet"):
-        extra_files.fetch_extra_files(work)
-    assert not stack.results.exists() or not list(stack.results.rglob("*.*"))
+        extra_files.fetch_extra_files(work, collect.reserved(work))
+    assert [path.name for path in stack.results.rglob("*.*")] == ["silence.job.json"]
 
 
 def test_nothing_unredacted_stays_of_a_job_that_was_stopped(
@@ -94,8 +95,9 @@ def test_nothing_unredacted_stays_of_a_job_that_was_stopped(
     work = acquired_work(worker, Stage.COLLECT, "one")
     ended(worker, work)
     transcript = collect.fetch(work)
-    extra = extra_files.fetch_extra_files(work)
-    files = collect.keep(work, transcript) | extra.files
+    paths = collect.reserved(work)
+    extra = extra_files.fetch_extra_files(work, paths)
+    files = collect.keep(work, paths, transcript, extra.files)
     assert files["unredacted.json"].is_file()
     stack.client.cancel("one")
     with pytest.raises(LeaseLost), collect.discarded_if_stopped(work):

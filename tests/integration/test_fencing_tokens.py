@@ -90,7 +90,7 @@ def test_a_result_written_for_a_job_that_was_stopped_is_deleted(
 
     def end() -> None:
         with collecting.discarded_if_stopped(collect):
-            files = collecting.keep(collect, transcript)
+            files = collecting.keep(collect, collecting.reserved(collect), transcript, {})
             assert len(kept_of(stack)) == 1 + len(files) + 2, "folder, files, text, document"
             stack.client.cancel("one")
             collecting.complete(collect, files)
@@ -104,8 +104,9 @@ def test_a_result_that_a_dead_worker_wrote_for_a_job_that_was_stopped_is_deleted
     stack: Stack, worker: Context
 ) -> None:
     collect = collecting_one(stack, worker)
-    files = collecting.keep(collect, collecting.fetch(collect))
-    half = files["txt"].with_name(".half.part")
+    transcript = collecting.fetch(collect)
+    files = collecting.keep(collect, collecting.reserved(collect), transcript, {})
+    half = files["txt"].with_name(".one.abcdefgh.part")
     half.touch()
     assert kept_of(stack)
     stack.client.cancel("one")

@@ -42,7 +42,7 @@ def identify(worker: Context, lease: Lease, fingerprint: str = PRINT) -> tuple[s
 
 
 def known(job: str) -> KnownResult:
-    return KnownResult(job=job, folder=job, digests={"json": "0"})
+    return KnownResult(job=job, path=job, digests={"json": "0"})
 
 
 def complete(stack: Stack, worker: Context, name: str, *, offers: bool = True) -> None:

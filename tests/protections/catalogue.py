@@ -70,6 +70,7 @@ _LEFTOVERS = "tests/acceptance/test_local_leftovers.py::"
 _CONCURRENCY = "tests/unit/test_concurrency.py::"
 _DISPATCH = "tests/integration/test_dispatch.py::"
 _FILES = "tests/acceptance/test_result_files.py::"
+_NAMES = "tests/unit/test_result_files.py::"
 _FETCHED = "tests/acceptance/test_fetched_objects.py::"
 _EXTRA = "tests/integration/test_extra_files.py::"
 _STALLED = "tests/integration/test_stalled_leases.py::"
@@ -1601,15 +1602,43 @@ SECURITY = (
         "tests/unit/test_audio.py::test_a_device_is_no_recording",
     ),
     Protection(
-        "producer/contract/formats.py",
-        "",
-        "_RESERVED = re.compile(...)",
-        '_RESERVED = re.compile(r"(?!)")',
-        _FILES + "test_no_message_occupies_a_path_that_another_job_needs[document]",
+        "producer/contract/output.py",
+        "_folder",
+        "if seen.endswith(_ENDINGS)",
+        "if False",
+        _FILES + "test_no_message_occupies_a_path_that_another_job_needs[folder]",
     ),
     Protection(
-        "worker/stages/result_files.py",
-        "results_folder",
+        "worker/stages/result_paths.py",
+        "_reserve",
+        "if {folded(name) for name in (*names, sidecar.name)} & there:",
+        "if False:",
+        _NAMES + "test_what_is_there_stays_and_the_files_get_a_suffix_that_is_always_the_same",
+    ),
+    Protection(
+        "worker/stages/result_paths.py",
+        "ResultPaths.write",
+        "if path.name in self.listed:",
+        "if True:",
+        _NAMES + "test_what_appears_meanwhile_is_not_replaced",
+    ),
+    Protection(
+        "worker/stages/result_paths.py",
+        "_listed",
+        "if (known.get(...), known.get(...)) != (job.id, job.request.audio):",
+        "if False:",
+        _NAMES + "test_two_jobs_of_one_path_replace_nothing_of_each_other",
+    ),
+    Protection(
+        "worker/stages/result_paths.py",
+        "_listed",
+        'and name.startswith(f"{stem}.") and "/" not in name',
+        "",
+        _NAMES + "test_a_sidecar_lets_no_job_replace_or_delete_what_is_not_its_own",
+    ),
+    Protection(
+        "worker/stages/result_paths.py",
+        "results_path",
         "if _is_too_long(...):",
         "if False:",
         _FILES + "test_a_path_that_is_too_long_costs_nothing",
@@ -1685,16 +1714,16 @@ SECURITY = (
         _FETCHED + "test_what_was_to_be_redacted_is_in_one_file_and_is_asked_for_by_name",
     ),
     Protection(
-        "worker/stages/result_files.py",
-        "results_folder",
-        "if folder == root or ...:",
+        "worker/stages/result_paths.py",
+        "results_path",
+        "if not folder.is_relative_to(root):",
         "if False:",
         "tests/unit/test_result_files.py::test_no_output_leaves_the_results_root",
     ),
     Protection(
-        "worker/stages/result_files.py",
-        "_write",
-        "Path(temporary).chmod(...)",
+        "worker/stages/result_paths.py",
+        "ResultPaths.write",
+        "temporary.chmod(...)",
         "pass",
         "tests/unit/test_result_files.py::test_modes_do_not_depend_on_the_umask",
     ),

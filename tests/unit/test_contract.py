@@ -115,14 +115,14 @@ def test_the_public_names_are_exactly_these() -> None:
         ({"audio": AUDIO, "output": "x" * 256}, "output: a folder's name has at most 255 bytes"),
         ({"audio": AUDIO, "output": "a/" + "ä" * 128}, "output: a folder's name has at most 255"),
         ({"audio": AUDIO, "output": ("😀" * 63 + "/") * 16}, "output: it has at most 3840 bytes"),
-        ({"audio": AUDIO, "output": "other/transcript.json"}, "output: a folder cannot have"),
-        ({"audio": AUDIO, "output": "other/TRANSCRIPT.vtt/x"}, "output: a folder cannot have"),
-        ({"audio": AUDIO, "output": "other/unredacted.json. "}, "output: a folder cannot have"),
-        ({"audio": AUDIO, "output": ".x.part"}, "output: a folder cannot have"),
-        ({"audio": AUDIO, "name": "transcript.json"}, "name: a name has 1 to 190"),
-        ({"audio": AUDIO, "name": "Transcript.TXT"}, "name: a name has 1 to 190"),
-        ({"audio": AUDIO, "name": "aws.srt."}, "name: a name has 1 to 190"),
-        ({"audio": AUDIO, "name": ".x.part"}, "name: a name has 1 to 190"),
+        ({"audio": AUDIO, "output": "{stem"}, "output: a brace that is no field is doubled"),
+        ({"audio": AUDIO, "output": "a}"}, "output: a brace that is no field is doubled"),
+        ({"audio": AUDIO, "output": "{audio}"}, "output: it has a field that is none of {id}"),
+        ({"audio": AUDIO, "output": "{stem.x}"}, "output: it has a field that is none of {id}"),
+        ({"audio": AUDIO, "output": "{id!r}"}, "output: it has a field that is none of {id}"),
+        ({"audio": AUDIO, "output": "{id:>9}"}, "output: it has a field that is none of {id}"),
+        ({"audio": AUDIO, "output": "{}"}, "output: it has a field that is none of {id}"),
+        ({"audio": AUDIO, "output": "{folder}/"}, "output: it ends with a name for the files"),
         ({"audio": AUDIO, "cleanup": "perhaps"}, "cleanup: "),
         ({"audio": AUDIO, "priority": 10}, "priority: "),
         ({"audio": AUDIO, "priority": -1}, "priority: "),
@@ -368,6 +368,18 @@ def test_a_new_job_id_is_legal_whatever_the_file_is_called(stem: str) -> None:
     assert job_id[0] not in "-."
     assert 10 < len(job_id) <= 190
     assert request(name=job_id).new_job_id() == job_id
+
+
+@pytest.mark.parametrize(
+    ("stem", "start"),
+    [
+        ("\u00e9t\u00e9 \u2013 na\u00efve \u65e5\u672c\u8a9e", "ete-naive-RiBenYu-"),
+        ("\u0418\u043d\u0442\u0435\u0440\u0432\u044c\u044e", "Intervyu-"),
+        ("!?", "audio-"),
+    ],
+)
+def test_a_new_job_id_says_the_name_of_the_file_in_any_script(stem: str, start: str) -> None:
+    assert request(audio=f"/r/{stem}.wav").new_job_id().startswith(start)
 
 
 def test_a_new_job_id_contains_the_file_name_and_is_unique() -> None:

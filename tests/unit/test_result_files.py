@@ -1,12 +1,14 @@
 """The files of a finished job: beneath the results root, whole, and readable by the group only."""
 
 import errno
+import hashlib
 import json
 import os
 import resource
 import signal
 import stat
 import threading
+import unicodedata
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,8 +17,11 @@ import pytest
 
 from producer import Job, JobState, Transcript, TranscriptionRequest
 from worker.errors import Permanent, Transient
-from worker.stages.result_files import discard_results, disk_error, results_folder, write_results
+from worker.stages import result_files
+from worker.stages.result_files import describe_results, discard_results, disk_error
+from worker.stages.result_paths import results_path
 
+ENDINGS = ("job.json", "json", "txt")
 ITEMS = [
     {
         "type": "pronunciation",
@@ -39,13 +44,23 @@ def transcript(text: str = "Hello world.") -> Transcript:
 
 
 def job(output: str | None = None, **fields: Any) -> Job:
-    request = TranscriptionRequest.parse({"audio": "/a.wav", "name": "talk-1", **fields})
+    request = TranscriptionRequest.parse(
+        {"audio": "/recordings/talk.wav", "name": "talk-1", **fields}
+    )
     # The contract refuses some of these, but a record may contain them.
     request = request.model_copy(update={"output": output})
     record = {"state": "QUEUED", "request": request.canonical(), "at.QUEUED": "1700000000"}
     made = Job.from_record("talk-1", record)
     assert made.state is JobState.QUEUED
     return made
+
+
+def write_results(job: Job, transcript: Transcript, root: Path) -> dict[str, Path]:
+    """Write all files of a job as collect does."""
+    paths = result_files.reserve_results(job, root, ())
+    files = result_files.write_results(paths, transcript, root)
+    describe_results(paths, transcript, files, root)
+    return files
 
 
 @pytest.fixture
@@ -70,9 +85,9 @@ def test_the_document_and_the_formats_asked_for_are_written(root: Path) -> None:
     assert list(files) == ["json", "txt", "srt", "vtt"]
     assert everything(root) == {
         "talk-1",
-        *(f"talk-1/transcript.{kind}" for kind in ("json", "txt", "srt", "vtt")),
+        *(f"talk-1/talk.{kind}" for kind in ("job.json", "json", "txt", "srt", "vtt")),
     }
-    assert all(path == root / "talk-1" / f"transcript.{kind}" for kind, path in files.items())
+    assert all(path == root / "talk-1" / f"talk.{kind}" for kind, path in files.items())
     written = json.loads(files["json"].read_bytes())
     assert written["results"]["transcripts"] == [{"transcript": "Hello world."}]
     assert files["txt"].read_text(encoding="utf-8").strip() == "Hello world."
@@ -121,23 +136,23 @@ def test_no_output_leaves_the_results_root(root: Path, tmp_path: Path, output: s
 
 def test_a_root_is_no_mere_prefix(root: Path) -> None:
     with pytest.raises(Permanent):
-        results_folder(job(output="../results-other"), root)
+        results_path(job(output="../results-other"), root)
 
 
 def test_an_output_that_comes_back_in_and_a_link_that_stays_in_are_fine(root: Path) -> None:
     (root / "b").mkdir(parents=True)
     (root / "a").symlink_to("b")
 
-    assert results_folder(job(output="x/../b"), root) == root / "b" / "talk-1"
+    assert results_path(job(output="x/../b"), root) == root / "b" / "talk-1" / "talk"
     files = write_results(job(output="a"), transcript(), root)
-    assert files["json"] == root / "b" / "talk-1" / "transcript.json"
+    assert files["json"] == root / "b" / "talk-1" / "talk.json"
 
 
 def test_the_root_itself_may_be_a_link(root: Path, tmp_path: Path) -> None:
     (tmp_path / "disk").mkdir()
     root.symlink_to("disk")
     files = write_results(job(), transcript(), root)
-    assert files["json"] == tmp_path / "disk" / "talk-1" / "transcript.json"
+    assert files["json"] == tmp_path / "disk" / "talk-1" / "talk.json"
 
 
 def test_redoing_replaces_the_files(root: Path) -> None:
@@ -145,14 +160,118 @@ def test_redoing_replaces_the_files(root: Path) -> None:
     files = write_results(job(), transcript("New."), root)
 
     assert files["txt"].read_text(encoding="utf-8").strip() == "New."
-    assert everything(root / "talk-1") == {"transcript.json", "transcript.txt"}
+    assert everything(root / "talk-1") == {"talk.job.json", "talk.json", "talk.txt"}
 
 
-def test_a_link_instead_of_a_file_is_replaced_and_not_followed(root: Path, tmp_path: Path) -> None:
+def sidecar_of(files: dict[str, Path]) -> Any:
+    path = files["json"]
+    return json.loads(path.with_name(f"{path.stem}.job.json").read_bytes())
+
+
+def test_the_sidecar_says_whose_the_files_are_and_of_what(root: Path) -> None:
+    files = write_results(job(formats=["srt"], language="de-DE"), transcript(), root)
+    known = sidecar_of(files)
+    assert (known["id"], known["source"]) == ("talk-1", "/recordings/talk.wav")
+    assert known["files"] == ["talk.json", "talk.srt"]
+    assert known["options"] == {"formats": ["srt"], "language": "de-DE"}
+    assert known["times"] == {"QUEUED": "2023-11-14T22:13:20.000000Z"}
+    assert (known["aws_job"], known["seconds"], known["attempt"]) == ("talk-1", 0.5, 1)
+
+
+@pytest.mark.parametrize("name", ["talk.txt", "TALK.TXT", "talk.json", "Talk.Job.Json"])
+def test_what_is_there_stays_and_the_files_get_a_suffix_that_is_always_the_same(
+    root: Path, name: str
+) -> None:
+    mine = root / "talk-1" / name
+    mine.parent.mkdir(parents=True)
+    mine.write_text("mine")
+    first = write_results(job(), transcript("One."), root)
+    again = write_results(job(), transcript("Two."), root)
+    assert first == again
+    suffix = hashlib.sha256(b"/recordings/talk.wav").hexdigest()[:6]
+    assert first["txt"].name == f"talk-{suffix}.txt"
+    assert first["txt"].read_text().strip() == "Two."
+    assert mine.read_text() == "mine"
+
+
+def test_names_are_compared_whatever_form_their_accents_have(root: Path) -> None:
+    folder = root / "talk-1"
+    folder.mkdir(parents=True)
+    (folder / unicodedata.normalize("NFD", "été.txt")).write_text("mine")
+    files = write_results(job(audio="/r/\u00c9T\u00c9.wav"), transcript(), root)
+    assert files["txt"].name.startswith("\u00c9T\u00c9-")
+
+
+def test_two_jobs_of_one_path_replace_nothing_of_each_other(root: Path) -> None:
+    names = ("one", "two", "three")
+    texts = {}
+    for name in (*names, *names):
+        each = job(output="{stem}").model_copy(update={"id": name})
+        texts[name] = write_results(each, transcript(f"{name}."), root)["txt"]
+    assert len(set(texts.values())) == 3
+    assert {name: path.read_text().strip() for name, path in texts.items()} == {
+        name: f"{name}." for name in names
+    }
+    discard_results(job(output="{stem}").model_copy(update={"id": "two"}), root)
+    assert [name for name in names if texts[name].exists()] == ["one", "three"]
+
+
+def test_what_appears_meanwhile_is_not_replaced(root: Path) -> None:
+    paths = result_files.reserve_results(job(), root, ())
+    (paths.folder / "talk.txt").write_text("mine")
+    with pytest.raises(Transient, match=r"talk\.txt"):
+        result_files.write_results(paths, transcript(), root)
+    files = write_results(job(), transcript("Mine, too."), root)
+    assert (paths.folder / "talk.txt").read_text() == "mine"
+    assert files["txt"].read_text().strip() == "Mine, too."
+    assert not paths.path("json").exists(), "nothing is left of the first try"
+
+
+def test_workers_that_repeat_each_other_agree_on_the_names(root: Path) -> None:
+    first = result_files.reserve_results(job(), root, ())
+    second = result_files.reserve_results(job(), root, ())
+    files = result_files.write_results(second, transcript("Two."), root)
+    # It lost its lease, and does not know yet.
+    with pytest.raises(Transient):
+        result_files.write_results(first, transcript("One."), root)
+    describe_results(second, transcript("Two."), files, root)
+    assert write_results(job(), transcript("Three."), root) == files
+
+
+def test_a_sidecar_lets_no_job_replace_or_delete_what_is_not_its_own(root: Path) -> None:
+    folder = root / "talk-1"
+    write_results(job(), transcript(), root)
+    (root / "precious.txt").write_text("mine")
+    (folder / "other.txt").write_text("mine")
+    sidecar = folder / "talk.job.json"
+    known = json.loads(sidecar.read_bytes())
+    known["files"] += ["../precious.txt", "other.txt", "talk./../other.txt", 7]
+    sidecar.write_text(json.dumps(known))
+    discard_results(job(), root)
+    assert (root / "precious.txt").read_text() == (folder / "other.txt").read_text() == "mine"
+    assert everything(folder) == {"other.txt"}
+
+
+def test_no_result_has_the_name_of_a_sidecar(root: Path) -> None:
+    write_results(job(output="{stem}", audio="/r/talk.wav"), transcript(), root)
+    files = write_results(job(output="{stem}", audio="/r/talk.job.wav"), transcript(), root)
+    assert files["json"].name == "talk.job_.json"
+
+
+@pytest.mark.parametrize("broken", [b"", b"[]", b"{", b'{"id": "talk-1", "files": {}}'])
+def test_a_broken_sidecar_is_somebody_elses(root: Path, broken: bytes) -> None:
+    folder = root / "talk-1"
+    folder.mkdir(parents=True)
+    (folder / "talk.job.json").write_bytes(broken)
+    write_results(job(), transcript(), root)
+    assert (folder / "talk.job.json").read_bytes() == broken
+
+
+def test_a_link_in_the_way_is_not_followed(root: Path, tmp_path: Path) -> None:
     precious = tmp_path / "precious"
     precious.write_text("mine")
     (root / "talk-1").mkdir(parents=True)
-    (root / "talk-1" / "transcript.txt").symlink_to(precious)
+    (root / "talk-1" / "talk.txt").symlink_to(precious)
 
     files = write_results(job(), transcript(), root)
 
@@ -185,7 +304,7 @@ def blocked_by_a_file(root: Path) -> None:
 
 
 def blocked_by_a_folder(root: Path) -> None:
-    (root / "talk-1" / "transcript.json" / "in the way").mkdir(parents=True)
+    (root / "talk-1" / "talk.json" / "in the way").mkdir(parents=True)
 
 
 def blocked_by_a_circle(root: Path) -> None:
@@ -196,7 +315,6 @@ def blocked_by_a_circle(root: Path) -> None:
     ("block", "reason"),
     [
         (blocked_by_a_file, "Not a directory"),
-        (blocked_by_a_folder, "Is a directory"),
         (blocked_by_a_circle, "Too many levels of symbolic links"),
     ],
 )
@@ -220,44 +338,32 @@ def test_a_path_that_is_too_long_is_seen_before_anything_is_uploaded(
     root: Path, output: str
 ) -> None:
     with pytest.raises(Permanent) as caught:
-        results_folder(job(output=output), root)
+        results_path(job(output=output), root)
     assert caught.value.code == "PathTooLong"
     assert "shorter" in caught.value.message
 
 
 @pytest.mark.parametrize("spare", [0, 1])
 def test_the_longest_path_that_the_system_accepts_is_used(root: Path, spare: int) -> None:
-    # The longest file name has 15 bytes, and the system counts a byte for the end of the path.
-    room = os.pathconf(root.parent, "PC_PATH_MAX") - 1 - 15 - 1
+    # A suffix has 7 bytes, the longest ending 16; the system counts one for the path's end.
+    longest = os.pathconf(root.parent, "PC_PATH_MAX") - 1
+    room = longest - len("/talk") - 7 - 16
     room -= len(f"{root}/") + len("/talk-1") + spare
     folders = "/".join("x" * 200 for _ in range(room // 201))
     output = f"{folders}/{'x' * (room - len(folders) - 1)}"
 
     files = write_results(job(output=output), transcript(), root)
-    assert len(str(files["json"])) == os.pathconf(root.parent, "PC_PATH_MAX") - 1 - spare
+    assert len(str(files["json"])) == longest - 7 - 16 + len(".json") - spare
 
     with pytest.raises(Permanent, match="too long"):
-        results_folder(job(output=output + "x" * (spare + 1)), root)
+        results_path(job(output=output + "x" * (spare + 1)), root)
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "transcript.json",
-        "Transcript.SRT",
-        "aws.vtt",
-        "unredacted.json",
-        ".x.part",
-        "tranſcript.txt",
-    ],
-)
-def test_no_folder_has_a_name_that_a_file_of_another_job_has(root: Path, name: str) -> None:
-    # The contract refuses these, but a record may contain them.
+@pytest.mark.parametrize("name", ["talk.json", "Talk.SRT", "x.unredacted.json", "x.part"])
+def test_no_folder_has_a_name_that_a_file_of_another_job_may_have(root: Path, name: str) -> None:
     for each in (job(output=f"other/{name}"), job(output="other").model_copy(update={"id": name})):
-        with pytest.raises(Permanent) as caught:
-            write_results(each, transcript(), root)
-        assert caught.value.code == "ReservedName"
-    assert not root.exists()
+        files = write_results(each, transcript(), root)
+        assert f"{name}_" in files["json"].parts
 
 
 def test_a_job_beneath_anothers_folder_and_the_other_do_not_meet(root: Path) -> None:
@@ -267,7 +373,7 @@ def test_a_job_beneath_anothers_folder_and_the_other_do_not_meet(root: Path) -> 
     discard_results(job(), root)
     assert everything(root) == {
         "talk-1",
-        *(f"talk-1/inner{file}" for file in ("", "/transcript.json", "/transcript.txt")),
+        *(f"talk-1/inner{file}" for file in ("", *(f"/talk.{e}" for e in ENDINGS))),
     }
 
 
@@ -289,7 +395,8 @@ def test_nothing_is_left_when_the_disk_is_full(root: Path) -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
         signal.signal(signal.SIGXFSZ, ignored)
 
-    assert everything(root) == {"talk-1"}
+    # The sidecar keeps the names for the next try.
+    assert everything(root) == {"talk-1", "talk-1/talk.job.json"}
 
 
 def test_a_folder_that_somebody_may_make_writable_is_waited_for() -> None:

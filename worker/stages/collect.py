@@ -9,11 +9,13 @@ import structlog
 
 from producer.backend.connection import Argument
 from producer.backend.identities import Offer
+from producer.contract.formats import SIDECAR
 from producer.contract.job import JobState
 from producer.contract.s3_uri import S3Uri
 from producer.contract.stages import Stage, Steps
 from producer.errors import BadTranscript
 from producer.transcript.transcript import Transcript
+from worker import s3_keys
 from worker.aws.document_head import HEAD_BYTES, job_named_in
 from worker.aws.objects import OpenObject
 from worker.aws.transcribe import Done, Running
@@ -25,7 +27,14 @@ from worker.stages.adoption import adopted, ended_with, status_if_ours
 from worker.stages.document_size import limit_document
 from worker.stages.extra_files import fetch_extra_files
 from worker.stages.ownership import is_result
-from worker.stages.result_files import discard_results, reported_if_unwritable, write_results
+from worker.stages.result_files import (
+    describe_results,
+    discard_results,
+    reported_if_unwritable,
+    reserve_results,
+    write_results,
+)
+from worker.stages.result_paths import ResultPaths
 
 log = structlog.get_logger()
 
@@ -65,8 +74,9 @@ class Collect(Handler):
                 raise
             return
         with discarded_if_stopped(work):
-            extra = fetch_extra_files(work)
-            files = keep(work, transcript) | extra.files
+            paths = reserved(work)
+            extra = fetch_extra_files(work, paths)
+            files = keep(work, paths, transcript, extra.files)
             uri = work.job.result_uri
             offer = identity.offer(work, transcript, files, extra.not_written, uri)
             complete(work, files, extra.not_written, offer=offer)
@@ -87,11 +97,12 @@ def collect_from_twin(work: Work) -> None:
     """
     twin = reuse.find_result(work)
     with discarded_if_stopped(work):
-        extra = None if twin is None else reuse.copy_extra_files(work, twin.known)
+        paths = reserved(work)
+        extra = None if twin is None else reuse.copy_extra_files(work, paths, twin.known)
         if twin is None or extra is None:
             reuse.advance_without_twin(work, None if twin is None else twin.known)
             return
-        files = keep(work, twin.transcript) | extra.files
+        files = keep(work, paths, twin.transcript, extra.files)
         reuse.delete_own_audio(work)
         offer = identity.offer(work, twin.transcript, files, extra.not_written, twin.known.uri)
         complete(work, files, extra.not_written, offer=offer, reused_from=twin.known.job)
@@ -151,16 +162,26 @@ def _check_result(work: Work, found: OpenObject, uri: S3Uri, job_name: str) -> N
         )
 
 
-def keep(work: Work, transcript: Transcript) -> dict[str, Path]:
-    """Write the files and keep the text in Redis; returns the files' paths by format.
+def reserved(work: Work) -> ResultPaths:
+    """Reserve the names of the job's files; errors are those of `reserve_results`."""
+    kinds = s3_keys.extra_kinds(work.job)
+    with reported_if_unwritable(work):
+        return reserve_results(work.job, work.worker.settings.results_dir, kinds)
+
+
+def keep(
+    work: Work, paths: ResultPaths, transcript: Transcript, extra: dict[str, Path]
+) -> dict[str, Path]:
+    """Write the files and keep the text in Redis; returns all files' paths by kind.
 
     Raises:
         LeaseLost: if the job is not ours any more: then nothing is kept in Redis.
         Transient, Permanent: as `write_results` has it.
     """
-    job, settings = work.job, work.worker.settings
+    settings = work.worker.settings
     with reported_if_unwritable(work):
-        files = write_results(job, transcript, settings.results_dir)
+        files = write_results(paths, transcript, settings.results_dir) | extra
+        files[SIDECAR] = describe_results(paths, transcript, files, settings.results_dir)
     if not work.worker.kept_results.keep(
         work.lease,
         transcript.render("txt"),

@@ -17,6 +17,7 @@ from worker.runtime.work import Work
 from worker.s3_keys import WrittenObject
 from worker.stages.ownership import is_since_start
 from worker.stages.result_files import reported_if_unwritable, write_fetched
+from worker.stages.result_paths import ResultPaths
 
 log = structlog.get_logger()
 
@@ -31,7 +32,7 @@ class ExtraFiles:
     not_written: tuple[str, ...] = ()
 
 
-def fetch_extra_files(work: Work) -> ExtraFiles:
+def fetch_extra_files(work: Work, paths: ResultPaths) -> ExtraFiles:
     """Write to disk, piece by piece, what Transcribe wrote for the request beside its document.
 
     Raises:
@@ -43,7 +44,7 @@ def fetch_extra_files(work: Work) -> ExtraFiles:
     files: dict[str, Path] = {}
     absent: list[str] = []
     for each in s3_keys.written_objects(job, output)[1:]:
-        path = _fetch(work, each)
+        path = _fetch(work, paths, each)
         if path is None:
             absent.append(each.kind)
         else:
@@ -59,7 +60,7 @@ def fetch_extra_files(work: Work) -> ExtraFiles:
     return ExtraFiles(files, missing)
 
 
-def _fetch(work: Work, each: WrittenObject) -> Path | None:
+def _fetch(work: Work, paths: ResultPaths, each: WrittenObject) -> Path | None:
     """Fetch one object; None if none is there that is of the job's present attempt."""
     job = work.job
     try:
@@ -68,7 +69,7 @@ def _fetch(work: Work, each: WrittenObject) -> Path | None:
                 return None
             pieces = _pieces(work, each, found)
             with reported_if_unwritable(work):
-                return write_fetched(job, each.kind, pieces, work.worker.settings.results_dir)
+                return write_fetched(paths, each.kind, pieces, work.worker.settings.results_dir)
     except ResultMissing:
         return None
 

@@ -28,7 +28,6 @@ from worker.errors import Snooze, StageError, Throttled
 from worker.leases import LeaseLost
 from worker.runtime.work import Work
 from worker.stages.adoption import STARTED_EARLIER
-from worker.stages.result_files import results_folder
 
 log = structlog.get_logger()
 
@@ -215,10 +214,10 @@ def offer(
     if job.reused_from is None and _is_overwritten(work):
         log.info("collect.audio_overwritten", uri=job.media_uri)
         return None
-    folder = results_folder(job, settings.results_dir)
+    path = str(files["json"].relative_to(os.path.realpath(settings.results_dir)))
     result = KnownResult(
         job=job.id,
-        folder=str(folder.relative_to(os.path.realpath(settings.results_dir))),
+        path=path.removesuffix(".json"),
         uri=uri,
         digests={"json": document_digest(transcript)} | dict(_digests(files)),
         not_written=tuple(not_written),

@@ -28,6 +28,7 @@ from worker.stages import ownership
 from worker.stages.document_size import limit_document
 from worker.stages.extra_files import ExtraFiles
 from worker.stages.result_files import reported_if_unwritable, write_fetched
+from worker.stages.result_paths import ResultPaths
 
 log = structlog.get_logger()
 
@@ -99,7 +100,7 @@ def _from_s3(work: Work, known: KnownResult) -> bytes | None:
         return None
 
 
-def copy_extra_files(work: Work, known: KnownResult) -> ExtraFiles | None:
+def copy_extra_files(work: Work, paths: ResultPaths, known: KnownResult) -> ExtraFiles | None:
     """Write what the twin has beside its document; None if some of it is nowhere any more.
 
     Raises:
@@ -107,19 +108,19 @@ def copy_extra_files(work: Work, known: KnownResult) -> ExtraFiles | None:
     """
     files: dict[str, Path] = {}
     for kind in sorted(known.digests.keys() - {"json"}):
-        path = _copy(work, known, kind)
+        path = _copy(work, paths, known, kind)
         if path is None:
             return None
         files[kind] = path
     return ExtraFiles(files, known.not_written)
 
 
-def _copy(work: Work, known: KnownResult, kind: str) -> Path | None:
+def _copy(work: Work, paths: ResultPaths, known: KnownResult, kind: str) -> Path | None:
     for pieces in (_disk_pieces, _s3_pieces):
         try:
             with pieces(work, known, kind) as found, reported_if_unwritable(work):
                 checked = _checked(work, found, known.digests[kind])
-                return write_fetched(work.job, kind, checked, work.worker.settings.results_dir)
+                return write_fetched(paths, kind, checked, work.worker.settings.results_dir)
         except (_OtherContent, ResultMissing):
             continue
     return None
@@ -157,7 +158,7 @@ def _s3_pieces(work: Work, known: KnownResult, kind: str) -> Iterator[Iterator[b
 def _open(work: Work, known: KnownResult, kind: str) -> BufferedReader | None:
     """A file of the twin, beneath this worker's results root; None if it has none there."""
     root = os.path.realpath(work.worker.settings.results_dir)
-    path = Path(os.path.realpath(Path(root, known.folder, file_name(kind))))
+    path = Path(os.path.realpath(Path(root, file_name(known.path, kind))))
     if not path.is_relative_to(root):
         return None
     try:

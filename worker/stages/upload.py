@@ -22,7 +22,7 @@ from worker.stages import identity
 from worker.stages.audio import LocalAudio, check_size, open_audio
 from worker.stages.identity import StoredAudio
 from worker.stages.ownership import delete_audio, may_replace, reserve_key
-from worker.stages.result_files import results_folder
+from worker.stages.result_paths import results_path
 from worker.stamp import Stamp
 
 log = structlog.get_logger()
@@ -59,7 +59,7 @@ def upload_audio(work: Work) -> StoredAudio:
         Snooze: if somebody may still be writing to it.
     """
     request, settings = work.job.request, work.worker.settings
-    results_folder(work.job, settings.results_dir)  # a bad one fails now, not once it is paid for
+    results_path(work.job, settings.results_dir)  # a bad one fails now, not once it is paid for
     if request.is_on_s3:
         reserve_key(work)
         rebuilt = "rebuilt" in work.lease.record

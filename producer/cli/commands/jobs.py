@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from pathlib import PurePosixPath
 from typing import cast
 
 import click
@@ -129,7 +130,8 @@ def list_jobs(states: tuple[JobState, ...], limit: int, *, as_json: bool) -> Non
     with Client() as client:
         for job in client.list([JobState(state) for state in states] or JobState, limit):
             why = f"  {job.error.message}" if job.error else ""
-            text = f"{job.updated_at:%Y-%m-%d %H:%M:%S}  {job.state:<12}  {job.id}{why}"
+            known_as = f"{job.id}  {PurePosixPath(job.request.audio).name}"
+            text = f"{job.updated_at:%Y-%m-%d %H:%M:%S}  {job.state:<12}  {known_as}{why}"
             output.show(job, text, as_json=as_json)
 
 

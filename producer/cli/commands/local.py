@@ -13,6 +13,7 @@ import click
 
 from producer.cli import bulk, output
 from producer.cli.commands.submit import print_as_they_end
+from producer.cli.inputs import result_names
 from producer.cli.options import RecordingOptions, json_option, recording_options, timeout_option
 from producer.cli.sandbox.environment import local_aws, own_redis, worker_settings
 from producer.cli.sandbox.left_at_aws import LeftAtAws
@@ -38,8 +39,9 @@ _EMULATOR_MODULES = ("localaws", "moto")
     type=click.Path(path_type=Path, file_okay=False),
     default=Path("transcripts"),
     show_default=True,
-    help="The folder for the results.",
+    help="The folder for the results: they have the names of the recordings.",
 )
+@click.option("--beside", is_flag=True, help="Write each result next to its recording instead.")
 @timeout_option
 @json_option
 def local(
@@ -49,6 +51,7 @@ def local(
     bucket: str | None,
     recordings: RecordingOptions,
     results: Path,
+    beside: bool,
     timeout: float | None,
     as_json: bool,
 ) -> None:
@@ -62,6 +65,7 @@ def local(
     Examples:
       transcribe local interview.m4a
       transcribe local recordings/ --recursive --format txt,srt
+      transcribe local recordings/ --recursive --beside
       transcribe local
       transcribe local --aws --env-file transcribe.env --cleanup
       transcribe local --aws --bucket my-recordings interview.m4a
@@ -69,10 +73,11 @@ def local(
     env_file = recordings.env_file
     if (env_file or bucket) and not aws:
         raise click.UsageError("--env-file and --bucket go with --aws")
-    selection = recordings.named(files, recordings.fields(), here=True).selection(
-        may_be_none=env_file is None
-    )
-    requests = selection.requests
+    chosen = recordings.named(files, recordings.fields(), here=True, mirrors=True)
+    selection = chosen.selection(may_be_none=env_file is None)
+    requests: Sequence[TranscriptionRequest] = selection.requests
+    if beside:
+        results, requests = _beside(requests)
     check_installed(_MODULES if aws else (*_MODULES, *_EMULATOR_MODULES), "local")
     environment = worker_settings(
         requests, results, env_file=env_file, bucket=bucket, replace=recordings.replace
@@ -94,9 +99,21 @@ def local(
             listed = left.listed_on_failure(sandbox) if aws else nullcontext()
             with selection.skipped.listed_at_the_end(len(requests)), listed:
                 all_good = _transcribe(client, sandbox, named, left, timeout, as_json=as_json)
-                output.chatter(f"results are in {results}/")
+                where = "next to the recordings" if beside else f"in {results}/"
+                output.chatter(f"results are {where}")
                 if not all_good:
                     raise click.exceptions.Exit(1)
+
+
+def _beside(
+    requests: Sequence[TranscriptionRequest],
+) -> tuple[Path, Sequence[TranscriptionRequest]]:
+    if not requests:
+        raise click.UsageError("--beside needs recordings")
+    try:
+        return result_names.beside(requests)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
 
 
 def _transcribe(

@@ -17,7 +17,13 @@ from producer.client import Client
 @click.command()
 @click.argument("files", metavar="[FILE|DIRECTORY|s3://BUCKET/KEY|-]...", nargs=-1)
 @click.option("--name", help="The job's id: the same name and request again is the same job.")
-@click.option("--output", "folder", help="A folder beneath the workers' results root.")
+@click.option(
+    "--output",
+    "template",
+    help="A folder beneath the workers' results root, or a template for the files there, such as "
+    "'{folder}/{stem}'; it may have {id} {stem} {name} {folder} {tenant} {date}.  "
+    "[default: {id}/{stem}]",
+)
 @click.option("--tenant", help="The job's tenant: tenants that share a queue take turns.")
 @click.option("--remote", is_flag=True, help="Only workers can see the files: do not check them.")
 @recording_options
@@ -28,7 +34,7 @@ def submit(
     files: tuple[str, ...],
     *,
     name: str | None,
-    folder: str | None,
+    template: str | None,
     tenant: str | None,
     remote: bool,
     recordings: RecordingOptions,
@@ -50,10 +56,11 @@ def submit(
       transcribe submit recordings/ --recursive --language en-GB --cleanup
       transcribe submit s3://my-bucket/talk.mp3 --name talk-2026 \\
           --set show_speaker_labels=true --set max_speaker_labels=2
+      transcribe submit recordings/ --recursive --output '{folder}/{stem}'
       transcribe submit --env-file transcribe.env --cleanup --wait
       jq -c '{audio: .path}' files.json | transcribe submit -
     """
-    fields = recordings.fields(name=name, output=folder, tenant=tenant)
+    fields = recordings.fields(name=name, output=template, tenant=tenant)
     named = recordings.named(files, fields, here=not remote)
     if recordings.replace and recordings.env_file is not None:
         raise click.UsageError(how_to_replace(recordings.env_file))
@@ -96,8 +103,8 @@ def print_as_they_end(
         if as_json:
             output.record({**job.model_dump(mode="json"), "text": text})
         elif text is not None:
-            # With several jobs, the id above each text says whose it is.
+            # With several jobs, the line above each text says whose it is.
             text = text.rstrip("\n")
-            output.data(f"\n{job.id}:\n{text}" if len(ids) > 1 else text)
+            output.data(f"\n{output.recording(job)}:\n{text}" if len(ids) > 1 else text)
         all_good = output.report_failure(job) and all_good
     return all_good

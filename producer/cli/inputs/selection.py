@@ -11,6 +11,7 @@ import click
 
 from producer.cli.inputs.env_file import audio_of
 from producer.cli.inputs.folders import files_beneath
+from producer.cli.inputs.result_names import kept_apart, mirrored
 from producer.cli.inputs.skipped import Skipped
 from producer.contract.containers import detect_container
 from producer.contract.media import MAX_BYTES, refusal
@@ -62,6 +63,8 @@ class Named:
     here: bool = True
     #: use the object that the settings file names, and ignore local files
     use_existing: bool = False
+    #: name results as the recordings, in the same folders
+    mirrors: bool = False
 
     def selection(self, *, may_be_none: bool = False, watch: Watch = iter) -> Selection:
         """Make a request for each recording; skip what Amazon Transcribe can never transcribe.
@@ -92,7 +95,8 @@ class Named:
         stamps: dict[str, str] = {}
         for each in watch(found):
             try:
-                request = _checked(each, fields, stamps, detects_all=detects_all)
+                more = {"output": mirrored(each.path, each.folder)} if self.mirrors else {}
+                request = _checked(each, {**more, **fields}, stamps, detects_all=detects_all)
             except _NotTranscribable as reason:
                 skipped.add(each.path or each.audio, str(reason), named=each.folder is None)
                 continue
@@ -110,7 +114,7 @@ class Named:
             skipped.add(folder, "has no recording that can be submitted.", named=True)
         if not requests:
             raise skipped.error()
-        return Selection(requests, skipped, stamps)
+        return Selection(kept_apart(requests) if self.mirrors else requests, skipped, stamps)
 
     def _files_and_fields(self) -> tuple[tuple[str, ...], dict[str, object]]:
         if "-" in self.files:

@@ -216,7 +216,7 @@ class BothSides:
     def _offer(self, name: str) -> Offer | None:
         """The result of a job that may serve others."""
         fingerprint = self.model.jobs[name].fingerprint
-        result = KnownResult(job=name, folder=name, digests={"json": "0"})
+        result = KnownResult(job=name, path=name, digests={"json": "0"})
         return Offer(fingerprint, result, 3600) if fingerprint else None
 
     def forget_result(self, audio: str, name: str) -> None:
