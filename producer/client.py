@@ -98,9 +98,9 @@ class Client:
     ) -> list[str]:
         """Record many jobs in few round trips; return their ids in order.
 
-        Checks all requests before it records the first, and keeps little more than the JSON of
-        each meanwhile, so a generator of very many works. The dispatchers of the workers find the
-        jobs: tenants take turns, and a tenant's jobs go by priority.
+        Checks all requests before it records the first. Meanwhile it keeps little more than the
+        JSON of each, so `requests` may be a generator of a million. The dispatchers of the workers
+        find the jobs: tenants take turns, and a tenant's jobs go by priority.
 
         Args:
             requests: each a request, or a mapping of its fields.

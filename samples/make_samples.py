@@ -154,7 +154,7 @@ def main() -> int:
         print(error, file=sys.stderr)
         return 1
     except ImportError:
-        print("PyAV is missing: pip install 'transcribe-queue[local]'", file=sys.stderr)
+        print("PyAV is missing: pip install '.[local]'", file=sys.stderr)
         return 1
     return 0
 

@@ -147,7 +147,9 @@ CAPACITY = Key("capacity", "string", "what the fleet may use now, as JSON", "exp
 
 INBOX = Key("inbox", "string", "a message of others, as it came", "its acceptance", "<number>")
 DEAD_LETTERS = Key("dead_letters", "list", "messages refused, latest first", "`transcribe dead`")
-WORKERS = Key("workers", "hash", "worker -> its last heartbeat", "its end, or long silence")
+WORKERS = Key(
+    "workers", "hash", "worker and its process -> its last heartbeat", "its end, or long silence"
+)
 EPOCH = Key("epoch", "string", "a mark that a Redis that lost its memory lacks", "nobody")
 RECOVERY = Key("recovery", "hash", "the last recovery and how it stands", "expires `retention`")
 RECOVERED = Key("recovered", "hash", "job -> what the last recovery found", "expires `retention`")

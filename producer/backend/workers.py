@@ -69,11 +69,12 @@ class Fleet:
     def report(self, report: WorkerReport) -> None:
         """Leave a heartbeat, stamped with Redis's time."""
         stamped = report.model_copy(update={"seen_at": self._now()})
-        self._broker.command("HSET", str(keys.WORKERS), report.name, stamped.model_dump_json())
+        name = _field(report.name, report.pid)
+        self._broker.command("HSET", str(keys.WORKERS), name, stamped.model_dump_json())
 
-    def leave(self, name: str) -> None:
+    def leave(self, name: str, pid: int) -> None:
         """Remove a worker from the list."""
-        self._broker.command("HDEL", str(keys.WORKERS), name)
+        self._broker.command("HDEL", str(keys.WORKERS), _field(name, pid))
 
     def alive(self) -> list[WorkerReport]:
         """The workers heard from lately, by name; those silent for long are forgotten."""
@@ -84,7 +85,7 @@ class Fleet:
             if now - report.seen_at <= SILENCE:
                 alive.append(report)
             elif now - report.seen_at > 100 * SILENCE:
-                self.leave(report.name)
+                self.leave(report.name, report.pid)
         return sorted(alive, key=lambda report: report.name)
 
     def queue_lengths(self) -> dict[str, int]:
@@ -150,3 +151,8 @@ class Fleet:
     def _now(self) -> float:
         seconds, micros = self._broker.command("TIME")
         return float(seconds) + float(micros) / 1e6
+
+
+def _field(name: str, pid: int) -> str:
+    """Two workers may have one name, as when both were started without -n."""
+    return f"{name} {pid}"

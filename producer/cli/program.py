@@ -73,7 +73,8 @@ def run() -> None:
         sys.exit(error.exit_code)
     except click.UsageError as error:
         hint = f" See `{error.ctx.command_path} --help`." if error.ctx else ""
-        _end(f"{error.format_message().rstrip('.')}.{hint}", 2)
+        message = error.format_message().rstrip(".")
+        _end(f"{message}{'' if message.endswith('?') else '.'}{hint}", 2)
     except click.ClickException as error:
         _end(error.format_message(), 2)
     except (click.Abort, KeyboardInterrupt):

@@ -246,6 +246,14 @@ def is_name(text: str) -> bool:
     return _NAME.fullmatch(text) is not None and not is_further_attempt(text)
 
 
+#: Instead of pydantic's words, which speak of Python.
+_IN_OUR_WORDS = {
+    "extra_forbidden": "there is no such field; `transcribe schema` lists those there are",
+    "missing": "it is missing",
+    "tuple_type": "give a list",
+}
+
+
 def _sentence(error: ValidationError) -> str:
     """Pydantic's errors as one line, without the input's values or links to its manual."""
     parts = []
@@ -256,7 +264,7 @@ def _sentence(error: ValidationError) -> str:
             for step in finding["loc"]
             if not str(step).startswith(("tuple", "str"))
         )
-        what = finding["msg"].removeprefix("Value error, ")
+        what = _IN_OUR_WORDS.get(finding["type"]) or finding["msg"].removeprefix("Value error, ")
         parts.append(f"{where}: {what}" if where else what)
     return "Invalid request: " + "; ".join(dict.fromkeys(parts)) + "."
 

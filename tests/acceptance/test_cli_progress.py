@@ -212,3 +212,13 @@ def test_wait_shows_how_many_have_ended(stack: Stack) -> None:
     assert code == 1
     assert sorted(lines) == [f"{each}\tCANCELLED" for each in ids]
     assert "transcribing" in shown
+
+
+def test_that_no_worker_is_alive_is_said_soon_and_once(stack: Stack) -> None:
+    audio = str(stack.sample("silence.wav"))
+    for command in (("submit", audio, "--name", "alone", "--wait"), ("wait", "alone")):
+        ran = stack.transcribe(*command, "--timeout", "3")
+        assert ran.returncode == 3
+        assert ran.stderr.count("the jobs wait: no worker is alive; start one with") == 1
+    stack.client.cancel("alone")
+    assert "no worker" not in stack.transcribe("wait", "alone").stderr

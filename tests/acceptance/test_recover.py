@@ -139,8 +139,8 @@ def test_what_was_paid_for_comes_back_whole(shared: Stack) -> None:
     assert jobs["all-in-place"].request == requests["all-in-place"]
     assert jobs["all-in-place-done"].request == requests["all-in-place-done"]
     assert jobs["all-done"].files == before["all-done"]
-    assert set(jobs["all-running"].files) == {"json", "txt", "srt"}
-    assert set(jobs["all-keyed"].files) == {"json", "vtt"}
+    assert set(jobs["all-running"].files) == {"job.json", "json", "txt", "srt"}
+    assert set(jobs["all-keyed"].files) == {"job.json", "json", "vtt"}
     for job_id in states:
         assert job_id in shared.client.text(job_id)
     assert jobs["all-clean"].cleaned_at is not None
@@ -301,7 +301,7 @@ def test_who_submits_again_knows_the_request_better_than_a_guess(
     corrected = shared.client.wait(name, timeout=DEADLINE)[name]
     assert corrected.state is JobState.COMPLETED
     assert corrected.request.output == "rich"
-    assert set(corrected.files) == {"json", "txt", "srt"}
+    assert set(corrected.files) == {"job.json", "json", "txt", "srt"}
     assert "rich" in str(corrected.files["srt"])
     assert started(shared, name) == [name]
     # Once: then it is a job like any other.

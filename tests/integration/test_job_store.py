@@ -245,8 +245,8 @@ def test_a_move_that_a_job_may_not_make_is_an_error_and_changes_nothing(
 ) -> None:
     """The owner learns of it, whatever the states: a command copied from `cancel`, too."""
     lease = bring_to(stack, schedule, "one", JobState.COLLECTING)
-    with pytest.raises(WrongState, match="'one' is COLLECTING, so it cannot become UPLOADING"):
-        stack.store._move("one", JobState.UPLOADING, {})
+    with pytest.raises(WrongState, match="'one' is COLLECTING, so it cannot become STARTING"):
+        stack.store._move("one", JobState.STARTING, {})
     assert stack.store.advance(lease, "one", [JobState.COLLECTING], JobState.COMPLETED)
     record = stack.broker.command("HGETALL", keys.JOB("one"))
     with pytest.raises(WrongState, match="'one' is COMPLETED, so it cannot become CANCELLED"):

@@ -39,6 +39,9 @@ _QUOTAS: dict[Operation, int] = {
     "GetTranscriptionJob": 30,
     "ListTranscriptionJobs": 5,
     "DeleteTranscriptionJob": 5,
+    "GetVocabulary": 5,
+    "GetVocabularyFilter": 5,
+    "DescribeLanguageModel": 5,
 }
 _FAR = 1000.0
 _COOLING_GET = keys.TOKENS_COOLING("GetTranscriptionJob")

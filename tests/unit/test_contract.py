@@ -139,7 +139,7 @@ def test_the_public_names_are_exactly_these() -> None:
             "metadata: tenant must be a text",
         ),
         ({"audio": AUDIO, "metadata": {"a": object()}}, "metadata.a: "),
-        ({"audio": AUDIO, "nonsense": 1}, "nonsense: Extra inputs"),
+        ({"audio": AUDIO, "nonsense": 1}, "nonsense: there is no such field"),
         ({"audio": AUDIO, "media_format": "aiff"}, "media_format: "),
         ({"audio": AUDIO, "media_sample_rate_hertz": 7999}, "media_sample_rate_hertz: "),
         ({"audio": AUDIO, "media_sample_rate_hertz": 48001}, "media_sample_rate_hertz: "),

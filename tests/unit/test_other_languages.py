@@ -44,18 +44,19 @@ def test_the_shell_lines_push_that_message(tmp_path: Path) -> None:
     pushed = tmp_path / "pushed"
     stub = tmp_path / "redis-cli"
     stub.write_text(
-        f'#!/bin/sh\nprintf "%s\\n" "$1" "$2" > "{pushed}"; printf %s "$3" >> "{pushed}"\n'
+        f'#!/bin/sh\nprintf "%s\\n" "$1 $2 $3" "$4" > "{pushed}"; printf %s "$5" >> "{pushed}"\n'
     )
     stub.chmod(0o755)
     script = blocks("sh", GUIDE)[0]
+    redis = {"TRANSCRIBE_REDIS_URL": "redis://default:secret@127.0.0.1:1/0"}
     subprocess.run(
         ["/bin/sh", "-eu", "-c", script],
         check=True,
-        env={**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"},
+        env={**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}", **redis},
         timeout=DEADLINE,
     )
     command, queue, message = pushed.read_text().split("\n", 2)
-    assert (command, queue) == ("LPUSH", Stage.START.queue)
+    assert (command, queue) == (f"-u {redis['TRANSCRIBE_REDIS_URL']} LPUSH", Stage.START.queue)
     (block,) = blocks("json", GUIDE)
     # The same message, but for its own UUID.
     shown, sent = json.loads(block), json.loads(message)

@@ -49,7 +49,7 @@ class Envelope(BaseModel):
     @model_validator(mode="after")
     def _is_for_us(self) -> Self:
         if self.headers.task not in _TASKS:
-            raise ValueError("there is no such task here")
+            raise ValueError(f"its task is not {' or '.join(sorted(_TASKS))}")
         argument = self.argument()
         # JSON can write half a character, which neither Redis nor a log takes.
         for text in (self.headers.id, *([argument] if isinstance(argument, str) else [])):

@@ -92,7 +92,7 @@ class Dispatcher(threading.Thread):
         self._stopped.set()
         self.join(timeout=5)
         try:
-            self._worker.fleet.leave(self._name)
+            self._worker.fleet.leave(self._name, os.getpid())
         except BrokerUnavailable as error:
             log.info("worker.sign_off_failed", reason=str(error))
 

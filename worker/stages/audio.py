@@ -102,7 +102,8 @@ def open_audio(
 def _open(path: str, roots: tuple[Path, ...], name: str) -> BufferedReader:
     outside = Permanent(
         "OutsideAudioRoots",
-        f"{name} is not beneath the worker's audio roots (TRANSCRIBE_AUDIO_ROOTS).",
+        f"{name} is not beneath the worker's audio roots (TRANSCRIBE_AUDIO_ROOTS); "
+        "`transcribe doctor` names them.",
     )
     # Before anything is opened, so that the answer does not show what exists elsewhere.
     if not _beneath(Path(os.path.realpath(path)), roots):

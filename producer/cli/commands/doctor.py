@@ -70,11 +70,9 @@ def _findings(client: Client) -> Iterator[Finding]:
     for queue, length in client.fleet.queue_lengths().items():
         # Without any worker, one line says so.
         ok = not workers or queue in served
-        advice = (
-            ""
-            if ok
-            else f"; no worker serves it: start one with `celery -A worker worker -Q {queue}`"
-        )
+        name = queue.rpartition(".")[2]
+        start = f"celery -A worker worker -n {name}@%h -Q {queue}"
+        advice = "" if ok else f"; no worker serves it: start one with `{start}`"
         yield f"queue {queue}", ok, f"{length} messages{advice}"
     for each in client.fleet.undispatched() if workers else []:
         message = (

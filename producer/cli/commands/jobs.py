@@ -9,6 +9,7 @@ import click
 
 from producer.cli import output
 from producer.cli.options import json_option, timeout_option
+from producer.cli.worker_problems import WorkerProblems
 from producer.client import Client
 from producer.contract.formats import EXTRA_KINDS, FORMATS, Format
 from producer.contract.job import Job, JobState
@@ -73,7 +74,8 @@ def wait(jobs: tuple[str, ...], timeout: float | None, *, as_json: bool) -> None
     """
     all_good = True
     with Client() as client:
-        for job in output.as_they_end(client, jobs, timeout, cleaned=False):
+        watch = WorkerProblems(client, known=True).show_new
+        for job in output.as_they_end(client, jobs, timeout, cleaned=False, meanwhile=watch):
             output.show(job, f"{job.id}\t{job.state}", as_json=as_json)
             all_good = output.report_failure(job) and all_good
     raise click.exceptions.Exit(0 if all_good else 1)
@@ -155,7 +157,7 @@ def cancel(jobs: tuple[str, ...]) -> None:
 def retry(jobs: tuple[str, ...], *, failed: bool) -> None:
     """Retry jobs that failed or were cancelled: fetch a result that is paid for, else start anew.
 
-    A job that Amazon Transcribe may have transcribed becomes COLLECTING, any other QUEUED.
+    A job becomes COLLECTING if Amazon Transcribe may have transcribed it, else QUEUED.
 
     \b
     Examples:

@@ -18,8 +18,8 @@ from producer.cli.options import RecordingOptions, json_option, recording_option
 from producer.cli.sandbox.environment import local_aws, own_redis, worker_settings
 from producer.cli.sandbox.left_at_aws import LeftAtAws
 from producer.cli.sandbox.processes import Sandbox, check_installed
-from producer.cli.sandbox.worker_problems import WorkerProblems
 from producer.cli.signals import interruptible
+from producer.cli.worker_problems import WorkerProblems
 from producer.client import Client
 from producer.contract.request import TranscriptionRequest
 from producer.errors import InvalidSettings, WaitTimeout
@@ -169,7 +169,8 @@ def _keep_running(sandbox: Sandbox, environment: Mapping[str, str]) -> NoReturn:
     for text in (
         "",
         "Keep these lines out of logs: until the sandbox stops, its password and keys are secret.",
-        f"Then: transcribe submit FILE --wait. The worker's log: {sandbox.log('worker')}",
+        f"Then, for files beneath {Path.cwd()}: {shlex.quote(sys.argv[0])} submit FILE --wait",
+        f"The worker's log: {sandbox.log('worker')}",
     ):
         output.chatter(text)
     while True:

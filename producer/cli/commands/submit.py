@@ -11,6 +11,7 @@ from producer.cli.inputs.json_lines import json_lines
 from producer.cli.inputs.selection import Selection
 from producer.cli.inputs.skipped import Skipped
 from producer.cli.options import RecordingOptions, json_option, recording_options, timeout_option
+from producer.cli.worker_problems import WorkerProblems
 from producer.client import Client
 
 
@@ -84,7 +85,10 @@ def submit(
         else:
             ids = [client.submit(requests[0]).id]
             bulk.print_submitted(zip(ids, requests, strict=True), as_json=as_json, waits=waits)
-        if waits and not print_as_they_end(client, ids, timeout, as_json=as_json):
+        if not waits:
+            return
+        watch = WorkerProblems(client, known=True).show_new
+        if not print_as_they_end(client, ids, timeout, as_json=as_json, meanwhile=watch):
             raise click.exceptions.Exit(1)
 
 

@@ -85,7 +85,7 @@ class Sandbox:
         # The folder is relative to that of the children: a path of the user may have any character.
         text = configuration(port, password, "redis", admin_commands=admin_commands)
         file.write_text(text, encoding="utf-8")
-        url = f"redis://:{password}@127.0.0.1:{port}/0"
+        url = f"redis://default:{password}@127.0.0.1:{port}/0"
         with closing(Broker(url)) as broker:
             self.start("redis", [program, str(file)], {}, lambda: _answers(broker))
         return url
@@ -175,7 +175,10 @@ class Sandbox:
         else:
             lines = self.log(name).read_text(errors="replace").strip().splitlines()
             why = lines[-1] if lines else "it wrote no log"
-        return SandboxFailed(f"{name} does not run: {why} (log: {self.log(name)})")
+        error = SandboxFailed(f"{name} does not run: {why} (log: {self.log(name)})")
+        # A wrong setting of the child's is one of the command's.
+        error.exit_code = InvalidSettings.exit_code if code == InvalidSettings.exit_code else 1
+        return error
 
 
 def check_installed(modules: Sequence[str], extra: str) -> None:
@@ -187,7 +190,8 @@ def check_installed(modules: Sequence[str], extra: str) -> None:
     missing = [module for module in modules if find_spec(module) is None]
     if missing:
         raise InvalidSettings(
-            f"{', '.join(missing)} cannot be found: pip install 'transcribe-queue[{extra}]'."
+            f"{', '.join(missing)} cannot be found: they come with the extra `{extra}`, as in "
+            f"`pip install '.[{extra}]'` in a checkout."
         )
 
 
