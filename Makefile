@@ -11,11 +11,11 @@ demo: $(VENV)/.local
 
 # Most tests wait for processes, so a few files at once fit on two cores.
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest -n 3 --dist loadfile -m "not soak and not long"
+	$(BIN)/python -m pytest -n 4 --dist loadfile -m "not soak and not long"
 
 # As long again: the tests marked `long`, too, and each Redis that there is. `.ci/run` runs it.
 test-all: $(VENV)/.dev
-	$(BIN)/python -m pytest -n 3 --dist loadfile
+	$(BIN)/python -m pytest -n 4 --dist loadfile
 
 # Five minutes: the code that unit and integration tests execute; fails below the floor of pyproject.toml.
 coverage: $(VENV)/.dev

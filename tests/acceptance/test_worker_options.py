@@ -16,6 +16,8 @@ from tests.conftest import make_stack
 from tests.support.stack import Stack
 from tests.support.waiting import DEADLINE, until
 
+pytestmark = pytest.mark.long
+
 
 def run_worker(stack: Stack, *options: str) -> subprocess.CompletedProcess[str]:
     """A worker that ends by itself."""

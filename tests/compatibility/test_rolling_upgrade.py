@@ -18,6 +18,8 @@ from tests.support.messages import raw_message
 from tests.support.stack import Stack
 from tests.support.waiting import DEADLINE, until
 
+pytestmark = pytest.mark.long
+
 _COMMAND = "from producer.cli.main import main; main()"
 _UPLOADS = (Stage.UPLOAD.queue, Stage.CLEANUP.queue)
 _OTHERS = tuple(queue for queue in QUEUES if queue not in _UPLOADS)

