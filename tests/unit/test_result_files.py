@@ -1,11 +1,13 @@
 """The files of a finished job: beneath the results root, whole, and readable by the group only."""
 
+import contextlib
 import errno
 import hashlib
 import json
 import os
 import resource
 import signal
+import socket
 import stat
 import threading
 import unicodedata
@@ -265,6 +267,46 @@ def test_a_broken_sidecar_is_somebody_elses(root: Path, broken: bytes) -> None:
     (folder / "talk.job.json").write_bytes(broken)
     write_results(job(), transcript(), root)
     assert (folder / "talk.job.json").read_bytes() == broken
+
+
+def as_a_pipe(sidecar: Path) -> None:
+    os.mkfifo(sidecar)
+
+
+def as_a_socket(sidecar: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as listening, contextlib.chdir(sidecar.parent):
+        listening.bind(sidecar.name)
+
+
+def as_a_circle(sidecar: Path) -> None:
+    sidecar.symlink_to(sidecar.name)
+
+
+def as_a_folder(sidecar: Path) -> None:
+    sidecar.mkdir()
+
+
+def as_deep_json(sidecar: Path) -> None:
+    sidecar.write_text("[" * 200_000)
+
+
+@pytest.mark.parametrize("put", [as_a_pipe, as_a_socket, as_a_circle, as_a_folder, as_deep_json])
+def test_whatever_is_in_place_of_a_sidecar_keeps_no_job_from_its_results(
+    root: Path, put: Callable[[Path], None]
+) -> None:
+    folder = root / "talk-1"
+    folder.mkdir(parents=True)
+    put(folder / "talk.job.json")
+    before = (folder / "talk.job.json").lstat()
+    done: list[dict[str, Path]] = []
+    # A daemon, for one that waits for a pipe would keep the tests from their end.
+    thread = threading.Thread(
+        target=lambda: done.append(write_results(job(), transcript(), root)), daemon=True
+    )
+    thread.start()
+    thread.join(10)
+    assert done[0]["txt"].name.startswith("talk-")
+    assert (folder / "talk.job.json").lstat() == before
 
 
 def test_a_link_in_the_way_is_not_followed(root: Path, tmp_path: Path) -> None:

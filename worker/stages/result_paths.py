@@ -22,6 +22,7 @@ from producer.contract.formats import SIDECAR, TEMPORARY, file_name, is_private
 from producer.contract.job import Job
 from producer.contract.output import MAX_ENDING_BYTES, folded, path_of, values_of
 from worker.errors import Permanent, Transient
+from worker.regular_file import open_regular
 from worker.runtime.unwritable import nearest_existing
 
 log = structlog.get_logger()
@@ -31,6 +32,8 @@ _PRIVATE_MODE = 0o600
 _FOLDER_MODE = 0o750
 #: Bytes of what tells a job's files from others of their name.
 _SUFFIX_BYTES = 7
+#: More than any request can make of one.
+_MAX_SIDECAR_BYTES = 1024 * 1024
 _SPARE = _SUFFIX_BYTES + MAX_ENDING_BYTES
 
 
@@ -238,10 +241,14 @@ def _sidecar(job: Job, names: Iterable[str], more: Mapping[str, object]) -> byte
 
 def _read(sidecar: Path) -> dict[str, Any]:
     """What a sidecar says; {} if it is not there, or none."""
-    try:
-        known = json.loads(sidecar.read_bytes())
-    except (FileNotFoundError, NotADirectoryError, IsADirectoryError, ValueError):
+    file = open_regular(sidecar)
+    if file is None:
         return {}
+    with file:
+        try:
+            known = json.loads(file.read(_MAX_SIDECAR_BYTES))
+        except (ValueError, RecursionError):
+            return {}
     return known if isinstance(known, dict) else {}
 
 

@@ -23,6 +23,7 @@ from producer.errors import BadTranscript
 from producer.transcript.transcript import Transcript
 from worker import s3_keys
 from worker.errors import Permanent, ResultMissing
+from worker.regular_file import open_regular
 from worker.runtime.work import Work
 from worker.stages import ownership
 from worker.stages.document_size import limit_document
@@ -162,7 +163,7 @@ def _open(work: Work, known: KnownResult, kind: str) -> BufferedReader | None:
     if not path.is_relative_to(root):
         return None
     try:
-        return path.open("rb")
+        return open_regular(path)
     except OSError:
         return None
 
