@@ -1624,6 +1624,13 @@ SECURITY = (
     ),
     Protection(
         "worker/stages/result_paths.py",
+        "ResultPaths.describe",
+        "only_new=not self._is_reserved()",
+        "only_new=False",
+        _NAMES + "test_a_worker_that_does_not_know_that_its_job_was_stopped_harms_no_other",
+    ),
+    Protection(
+        "worker/stages/result_paths.py",
         "_listed",
         "if (known.get(...), known.get(...)) != (job.id, job.request.audio):",
         "if False:",

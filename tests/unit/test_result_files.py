@@ -229,6 +229,55 @@ def test_what_appears_meanwhile_is_not_replaced(root: Path) -> None:
     assert not paths.path("json").exists(), "nothing is left of the first try"
 
 
+def test_what_appears_between_two_tries_is_not_replaced(root: Path) -> None:
+    paths = result_files.reserve_results(job(), root, ())
+    paths.write("json", [transcript().render("json").encode()])
+    # The worker is killed here.
+    (paths.folder / "talk.txt").write_text("mine")
+    with pytest.raises(Transient, match=r"talk\.txt"):
+        write_results(job(), transcript(), root)
+    files = write_results(job(), transcript(), root)
+    assert (paths.folder / "talk.txt").read_text() == "mine"
+    assert files["txt"].read_text().strip() == "Hello world."
+    assert not paths.path("json").exists(), "nothing is left of the first try"
+
+
+def test_a_try_after_one_that_was_killed_has_the_same_names(root: Path) -> None:
+    first = result_files.write_results(
+        result_files.reserve_results(job(), root, ()), transcript(), root
+    )
+    assert write_results(job(), transcript(), root) == first
+    assert sidecar_of(first)["files"] == ["talk.json", "talk.txt"]
+    result_files.reserve_results(job(), root, ())
+    discard_results(job(), root)
+    assert everything(root) == set()
+
+
+def test_a_worker_that_does_not_know_that_its_job_was_stopped_harms_no_other(root: Path) -> None:
+    stopped, other = (
+        job(output="{stem}").model_copy(update={"id": name}) for name in ("stopped", "other")
+    )
+    paths = result_files.reserve_results(stopped, root, ())
+    files = result_files.write_results(paths, transcript(), root)
+    discard_results(stopped, root)
+    write_results(other, transcript("Other."), root)
+    before = {path.name: path.read_bytes() for path in root.iterdir()}
+    with pytest.raises(Transient, match=r"talk\.job\.json"):
+        describe_results(paths, transcript(), files, root)
+    discard_results(stopped, root)
+    assert {path.name: path.read_bytes() for path in root.iterdir()} == before
+
+
+def test_what_a_worker_writes_for_a_job_that_was_stopped_can_be_deleted(root: Path) -> None:
+    paths = result_files.reserve_results(job(), root, ())
+    discard_results(job(), root)
+    paths.folder.mkdir()
+    files = result_files.write_results(paths, transcript(), root)
+    describe_results(paths, transcript(), files, root)
+    discard_results(job(), root)
+    assert everything(root) == set()
+
+
 def test_workers_that_repeat_each_other_agree_on_the_names(root: Path) -> None:
     first = result_files.reserve_results(job(), root, ())
     second = result_files.reserve_results(job(), root, ())

@@ -32,6 +32,7 @@ _PRIVATE_MODE = 0o600
 _FOLDER_MODE = 0o750
 #: Bytes of what tells a job's files from others of their name.
 _SUFFIX_BYTES = 7
+_PIECE = 1024 * 1024
 #: More than any request can make of one.
 _MAX_SIDECAR_BYTES = 1024 * 1024
 _SPARE = _SUFFIX_BYTES + MAX_ENDING_BYTES
@@ -44,7 +45,7 @@ class ResultPaths:
     folder: Path
     stem: str
     job: Job
-    #: names that the job may replace, because its sidecar listed them before
+    #: names that the job may replace, because it has written them for certain
     listed: frozenset[str]
     #: tells one try from others, in the sidecar until all is there
     number: str = field(default_factory=lambda: secrets.token_hex(8))
@@ -66,29 +67,53 @@ class ResultPaths:
         with _Temporary(self.folder, self.job.id, pieces) as temporary:
             temporary.chmod(_PRIVATE_MODE if is_private(kind) else _FILE_MODE)
             if path.name in self.listed:
+                # Of a job that was stopped the files are deleted; another may have their names.
+                if not self._is_reserved():
+                    raise self._lost()
                 temporary.replace(path)
-            elif not _link(temporary, path):
+            elif not _link(temporary, path) and not _is_equal(temporary, path):
                 # Then the next try chooses another, unless it is another try that wrote this file.
-                if _read(self.path(SIDECAR)).get("try") == self.number:
-                    self._write_sidecar(self.written, {"try": self.number})
+                if self._is_reserved():
+                    self._write_sidecar(self.listed | self.written, {"try": self.number})
                 raise Transient("ResultsNotWritten", f"Something is at {path.name} since just now.")
         self.written.add(path.name)
         return path
 
     def announce(self, names: Iterable[str]) -> None:
-        """List what this try is going to write."""
-        self._write_sidecar({*self.listed, *names}, {"try": self.number})
+        """List what this try is going to write, apart from what the job has written for certain."""
+        planned = sorted({*names} - self.listed)
+        self._write_sidecar(self.listed, {"try": self.number, "planned": planned})
 
     def describe(self, files: Mapping[str, Path], more: Mapping[str, object]) -> Path:
-        """Write the sidecar whole, once everything is there; returns its path."""
-        self._write_sidecar({path.name for path in files.values()}, more)
+        """Write the sidecar whole, once everything is there; returns its path.
+
+        Raises:
+            OSError: if the disk does not accept it.
+            Transient: if the names are not reserved by this try any more.
+        """
+        names = {path.name for path in files.values()}
+        # Without a sidecar the job was stopped, and its files are deleted by what this one lists.
+        if not self._write_sidecar(names, more, only_new=not self._is_reserved()):
+            raise self._lost()
         return self.path(SIDECAR)
 
-    def _write_sidecar(self, names: Iterable[str], more: Mapping[str, object]) -> None:
+    def _is_reserved(self) -> bool:
+        return _read(self.path(SIDECAR)).get("try") == self.number
+
+    def _lost(self) -> Transient:
+        name = self.path(SIDECAR).name
+        return Transient("ResultsNotWritten", f"{name} is another try's since just now.")
+
+    def _write_sidecar(
+        self, names: Iterable[str], more: Mapping[str, object], *, only_new: bool = False
+    ) -> bool:
         content = _sidecar(self.job, names, more)
         with _Temporary(self.folder, self.job.id, [content]) as temporary:
             temporary.chmod(_FILE_MODE)
+            if only_new:
+                return _link(temporary, self.path(SIDECAR))
             temporary.replace(self.path(SIDECAR))
+        return True
 
 
 def results_path(job: Job, root: Path) -> Path:
@@ -172,21 +197,23 @@ def _reserve(folder: Path, stem: str, job: Job, kinds: list[str]) -> ResultPaths
     names = {file_name(stem, kind) for kind in kinds}
     sidecar = folder / file_name(stem, SIDECAR)
     there = {folded(entry.name) for entry in os.scandir(folder)}
-    listed = _listed(sidecar, job)
+    listed = _listed(sidecar, job, "files")
     if listed is None:
         if {folded(name) for name in (*names, sidecar.name)} & there:
             return None
         paths = ResultPaths(folder, stem, job, frozenset())
-        content = _sidecar(job, names, {"try": paths.number})
+        content = _sidecar(job, (), {"try": paths.number, "planned": sorted(names)})
         with _Temporary(folder, job.id, [content]) as temporary:
             temporary.chmod(_FILE_MODE)
             if _link(temporary, sidecar):
                 return paths
         # Another worker may have been faster, with this job or with another.
-        listed = _listed(sidecar, job)
+        listed = _listed(sidecar, job, "files")
         if listed is None:
             return None
-    if {folded(name) for name in names - listed} & there:
+    # What a try before this one has planned it may have written.
+    planned = _listed(sidecar, job, "planned") or frozenset()
+    if {folded(name) for name in names - listed - planned} & there:
         _discard(sidecar, job)
         return None
     paths = ResultPaths(folder, stem, job, listed)
@@ -196,9 +223,10 @@ def _reserve(folder: Path, stem: str, job: Job, kinds: list[str]) -> ResultPaths
 
 def _discard(sidecar: Path, job: Job) -> None:
     """Delete what a sidecar of this job lists, and the sidecar."""
-    for name in _listed(sidecar, job) or ():
-        (sidecar.parent / name).unlink(missing_ok=True)
-    if _listed(sidecar, job) is not None:
+    for part in ("files", "planned"):
+        for name in _listed(sidecar, job, part) or ():
+            (sidecar.parent / name).unlink(missing_ok=True)
+    if _listed(sidecar, job, "files") is not None:
         sidecar.unlink(missing_ok=True)
 
 
@@ -252,19 +280,35 @@ def _read(sidecar: Path) -> dict[str, Any]:
     return known if isinstance(known, dict) else {}
 
 
-def _listed(sidecar: Path, job: Job) -> frozenset[str] | None:
-    """The files that a sidecar lists; None if it is not there, or not of this job."""
+def _listed(sidecar: Path, job: Job, part: str) -> frozenset[str] | None:
+    """The files that a part of a sidecar lists; None if it is not there, or not of this job.
+
+    Args:
+        sidecar: where it would be.
+        job: whose it would be.
+        part: `files`, which the job has written; or `planned`, which a try may have written.
+    """
     known = _read(sidecar)
-    if not isinstance(known.get("files"), list):
+    if not isinstance(known.get(part), list):
         return None
     if (known.get("id"), known.get("source")) != (job.id, job.request.audio):
         return None
     stem = sidecar.name.removesuffix(f".{SIDECAR}")
     return frozenset(
         name
-        for name in known["files"]
+        for name in known[part]
         if isinstance(name, str) and name.startswith(f"{stem}.") and "/" not in name
     )
+
+
+def _is_equal(one: Path, other: Path) -> bool:
+    """Whether another file has the same content: then a try that was killed may have written it."""
+    file = open_regular(other)
+    if file is None:
+        return False
+    with file, one.open("rb") as expected:
+        pieces = iter(lambda: expected.read(_PIECE), b"")
+        return all(file.read(len(piece)) == piece for piece in pieces) and not file.read(1)
 
 
 class _Temporary:
