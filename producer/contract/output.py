@@ -37,6 +37,8 @@ _MAX_STEM_BYTES = 200
 #: Of a value, so that one long name leaves room for the others.
 _MAX_VALUE_BYTES = 190
 _NOT_IN_NAMES = re.compile(r"[/\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+#: With these at its end a stem would make files that another job's stem without them makes.
+_OTHERS_STEMS = tuple(f".{kind.rpartition('.')[0]}" for kind in (*EXTRA_KINDS, SIDECAR))
 _ENDINGS = (*(f".{each}" for each in FORMATS), TEMPORARY)
 
 
@@ -124,8 +126,8 @@ def _folder(name: str) -> str:
 
 def _stem(name: str) -> str:
     name = _cut(name, _MAX_STEM_BYTES)
-    # Its document would have the name of another's sidecar.
-    return f"{name}_" if folded(name).endswith(".job") else name
+    # Its document would have the name of another's sidecar, or of another's unredacted document.
+    return f"{name}_" if folded(name).endswith(_OTHERS_STEMS) else name
 
 
 def _cut(text: str, limit: int) -> str:

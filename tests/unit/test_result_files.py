@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 from producer import Job, JobState, Transcript, TranscriptionRequest
+from producer.contract.formats import EXTRA_KINDS
 from worker.errors import Permanent, Transient
 from worker.stages import result_files
 from worker.stages.result_files import describe_results, discard_results, disk_error
@@ -307,6 +308,18 @@ def test_no_result_has_the_name_of_a_sidecar(root: Path) -> None:
     write_results(job(output="{stem}", audio="/r/talk.wav"), transcript(), root)
     files = write_results(job(output="{stem}", audio="/r/talk.job.wav"), transcript(), root)
     assert files["json"].name == "talk.job_.json"
+
+
+@pytest.mark.parametrize("ending", ["unredacted", "Unredacted", "aws", "job"])
+def test_a_job_that_is_stopped_deletes_no_file_of_one_with_a_similar_name(
+    root: Path, ending: str
+) -> None:
+    stopped = job(output="{stem}").model_copy(update={"id": "stopped"})
+    result_files.reserve_results(stopped, root, EXTRA_KINDS)
+    fields: dict[str, Any] = {"audio": f"/r/talk.{ending}.wav", "formats": ["srt"]}
+    files = write_results(job(output="{stem}", **fields), transcript(), root)
+    discard_results(stopped, root)
+    assert all(path.exists() for path in files.values())
 
 
 @pytest.mark.parametrize("broken", [b"", b"[]", b"{", b'{"id": "talk-1", "files": {}}'])
