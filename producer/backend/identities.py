@@ -42,14 +42,18 @@ class Offer:
     result: KnownResult
     #: for which it is remembered
     seconds: int
+    #: the only job whose result it replaces, '' for none; None for any
+    only_over: str | None = None
 
     @property
     def arguments(self) -> dict[str, object]:
         """As scripts have it."""
+        only_over = {} if self.only_over is None else {"only_over": self.only_over}
         return {
             "fingerprint": self.fingerprint,
             "entry": self.result.model_dump_json(exclude_defaults=True),
             "seconds": self.seconds,
+            **only_over,
         }
 
 

@@ -117,6 +117,16 @@ def test_fresh_is_started_and_serves_those_that_come_later(reusing: Stack) -> No
     assert starts(reusing) == before + 4
 
 
+def test_what_was_started_before_a_fresh_one_does_not_replace_it(reusing: Stack) -> None:
+    reusing.fault(kind="stuck", match="^snow-1$")
+    submit(reusing, "snow", "snow-1")
+    reusing.job_in("snow-1", JobState.TRANSCRIBING)
+    done(reusing, "snow", "snow-2", fresh=True)
+    reusing.clear_faults()
+    ended(reusing, "snow-1")
+    assert done(reusing, "snow", "snow-3").reused_from == "snow-2"
+
+
 def test_another_tenants_result_is_not_reused(reusing: Stack) -> None:
     before = starts(reusing)
     done(reusing, "fog", "fog-1", metadata={"tenant": "alice"})

@@ -183,6 +183,22 @@ def test_a_result_is_forgotten_only_if_it_is_still_that_jobs(
     assert not offline.identities.forget(PRINT, "one")
 
 
+@pytest.mark.parametrize(
+    ("only_over", "expected"), [(None, "two"), ("", "one"), ("one", "two"), ("other", "one")]
+)
+def test_a_result_replaces_no_other_than_it_says(
+    stack: Stack, offline: Context, only_over: str | None, expected: str
+) -> None:
+    identify(offline, uploading(stack, offline, "one"))
+    complete(stack, offline, "one")
+    two = uploading(stack, offline, "two")
+    assert identify(offline, two) == ("reuse", "one")
+    offer = Offer(PRINT, known("two"), 100, only_over)
+    work = acquired_work(offline, Stage.COLLECT, "two")
+    work.advance_completed({Stage.CLEANUP: "none"}, {}, offer)
+    assert offline.identities.find(PRINT) == known(expected)
+
+
 def test_what_a_newer_version_wrote_is_no_result(stack: Stack, offline: Context) -> None:
     stack.broker.command("SET", keys.IDENTITY(PRINT), '{"job": "one", "later": true}')
     assert offline.identities.find(PRINT) is None

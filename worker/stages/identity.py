@@ -24,7 +24,7 @@ from producer.contract.s3_uri import S3Uri
 from producer.transcript.transcript import Transcript
 from worker.aws.objects import StoredObject
 from worker.aws.transcribe import Resource
-from worker.errors import Snooze, StageError, Throttled
+from worker.errors import Permanent, Snooze, StageError, Throttled
 from worker.leases import LeaseLost
 from worker.runtime.work import Work
 from worker.stages.adoption import STARTED_EARLIER
@@ -205,6 +205,9 @@ def offer(
         files: where everything was written, by kind.
         not_written: kinds that the request asks for, and that Transcribe did not write.
         uri: where the document is in S3.
+
+    Raises:
+        Transient: if S3 does not answer.
     """
     job, settings = work.job, work.worker.settings
     if job.fingerprint is None or not is_identified(work):
@@ -222,7 +225,9 @@ def offer(
         digests={"json": document_digest(transcript)} | dict(_digests(files)),
         not_written=tuple(not_written),
     )
-    return Offer(job.fingerprint, result, settings.identity_retention)
+    # Another result that came meanwhile is one that somebody wanted fresh.
+    only_over = None if job.request.fresh else job.reused_from or ""
+    return Offer(job.fingerprint, result, settings.identity_retention, only_over)
 
 
 def _is_overwritten(work: Work) -> bool:
@@ -232,7 +237,7 @@ def _is_overwritten(work: Work) -> bool:
         return False
     try:
         there = work.worker.storage.head(S3Uri(job.request.audio))
-    except StageError:
+    except Permanent:
         return True
     return there is None or _mark(there) != mark_of(work.lease.record)
 

@@ -14,7 +14,8 @@
 --- @arg lease number: seconds
 --- @arg retention number: seconds that an ended job is kept
 --- @arg fields object: fields of the record
---- @arg offer object: `fingerprint`, `entry` and `seconds` of a result that its twins may have, or nothing
+--- @arg offer object: `fingerprint`, `entry` and `seconds` of a result that its twins may have, or nothing; with
+---   `only_over`, nothing but that job's result is replaced by it
 --- @returns 1 if moved, 0 if the caller lost the lease or the job is in another state
 local id = args.id
 if not has_lease(args.stage, args.entry, args.token) then return 0 end

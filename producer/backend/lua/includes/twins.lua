@@ -78,7 +78,9 @@ end
 
 -- Record where a result is, as its job is completed.
 local function offer_result(offer)
-  if offer.fingerprint then
-    redis.call('SET', KEY.identity .. offer.fingerprint, offer.entry, 'EX', offer.seconds)
-  end
+  if not offer.fingerprint then return end
+  local key = KEY.identity .. offer.fingerprint
+  local entry = offer.only_over and redis.call('GET', key)
+  if entry and cjson.decode(entry).job ~= offer.only_over then return end
+  redis.call('SET', key, offer.entry, 'EX', offer.seconds)
 end
