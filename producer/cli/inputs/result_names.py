@@ -22,16 +22,18 @@ def mirrored(path: Path | None, folder: Path | None) -> str:
 def beside(requests: Sequence[TranscriptionRequest]) -> tuple[Path, list[TranscriptionRequest]]:
     """The folder that has all recordings, and requests for results next to each recording.
 
+    Symlinks to folders are resolved, as workers do with what lies beneath the results root.
+
     Raises:
         ValueError: if one is not a local file.
     """
     if any(request.is_on_s3 for request in requests):
         raise ValueError("--beside is for local recordings; use --results for audio on S3")
-    parents = [Path(request.audio).parent for request in requests]
+    parents = [os.path.realpath(Path(request.audio).parent) for request in requests]
     root = Path(os.path.commonpath(parents))
     mirroring = [
-        request.model_copy(update={"output": mirrored(Path(request.audio), root)})
-        for request in requests
+        request.model_copy(update={"output": mirrored(Path(parent, "any"), root)})
+        for parent, request in zip(parents, requests, strict=True)
     ]
     return root, kept_apart(mirroring)
 
