@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import zlib
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -10,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from producer.backend import keys
+from producer.backend.identities import KnownResult
 from producer.backend.schedule import Lease
 from producer.contract.job import JobState
 from producer.contract.s3_uri import S3Uri
@@ -29,7 +32,7 @@ from worker.runtime.context import Context
 from worker.runtime.isolation import IsolationNeeded
 from worker.runtime.runner import run_leased
 from worker.runtime.work import Work
-from worker.stages import collect
+from worker.stages import collect, reuse
 from worker.stages import start as starting
 from worker.stages import upload as uploading
 from worker.stages.document_size import HUGE_DOCUMENT, LARGE_DOCUMENT
@@ -151,3 +154,34 @@ def test_one_large_document_is_read_at_a_time_and_a_huge_one_elsewhere(
             collect.fetch(huge)  # `large` counts until its work ends
     with pytest.raises(IsolationNeeded):
         collect.fetch(huge)
+
+
+@pytest.mark.redis
+def test_a_large_document_of_a_twin_counts_once_wherever_it_is(
+    stack: Stack, offline: Context
+) -> None:
+    def document(text: str) -> bytes:
+        results = {"transcripts": [{"transcript": text}]}
+        return json.dumps({"results": results, "more": "x" * LARGE_DOCUMENT}).encode()
+
+    right, other = document("right"), document("other")
+    known = KnownResult(
+        job="twin", path="twin", digests={"json": hashlib.sha256(right).hexdigest()}
+    )
+    stack.broker.command("SET", keys.IDENTITY("print"), known.model_dump_json())
+    stack.broker.command("SET", keys.RESULT_DOCUMENT("twin"), zlib.compress(other))
+    stack.results.mkdir(exist_ok=True)
+    (stack.results / "twin.json").write_bytes(right)
+    stack.client.submit(stack.audio / "a.wav", name="one")
+    stack.broker.command("HSET", keys.JOB("one"), "fingerprint", "print")
+    lease = acquired_work(offline, Stage.UPLOAD, "one")
+    work = Work(offline, lease.lease, lease.guard, ConcurrencyLimit(1))
+    with work:
+        found = reuse.find_result(work)
+        assert found is not None
+        assert found.transcript.render("json").encode() == right
+        # By now no other may, also where it is in Redis.
+        busy = ConcurrencyLimit(1)
+        stack.broker.command("SET", keys.RESULT_DOCUMENT("twin"), zlib.compress(right))
+        with busy.acquired("", 5), pytest.raises(LimitReached):
+            reuse.find_result(Work(offline, lease.lease, lease.guard, busy))

@@ -49,6 +49,7 @@ class Work:
         self.guard = guard
         self._limit = limit
         self._counts = ExitStack()
+        self._is_large = False
         self._job = Job.from_record(lease.entry_id, lease.record) if lease.record else None
 
     def __enter__(self) -> Self:
@@ -56,6 +57,7 @@ class Work:
 
     def __exit__(self, *_: object) -> None:
         self._counts.close()
+        self._is_large = False
 
     @property
     def job(self) -> Job:
@@ -122,17 +124,18 @@ class Work:
         self.worker.schedule.complete(self.lease, fields)
 
     def limit_concurrency(self) -> None:
-        """Count the work as large, before it begins.
+        """Count the work as large, before it begins; once, however often it turns out to be.
 
         Raises:
             LimitReached: if this process is at work on enough of that kind.
         """
-        if self._limit is not None:
+        if self._limit is not None and not self._is_large:
             request = self.job.request
             weight = self.worker.settings.tenant_weights.get(request.tenant, 1.0)
             self._counts.enter_context(
                 self._limit.acquired(request.tenant, request.priority, weight)
             )
+            self._is_large = True
 
     def rate_limited(self, operation: Operation, patience: float | None = None) -> Gate:
         """What a call to Amazon Transcribe is sent within: see `rate_limited` of account.calls."""

@@ -74,7 +74,10 @@ def _digest(data: bytes) -> str:
 
 
 def _from_redis(work: Work, known: KnownResult) -> bytes | None:
-    return work.worker.kept_results.get(known.job, "document")
+    document = work.worker.kept_results.get(known.job, "document")
+    if document is not None:  # it is compressed there
+        limit_document(work, len(document))
+    return document
 
 
 def _from_disk(work: Work, known: KnownResult) -> bytes | None:
