@@ -118,6 +118,27 @@ def test_a_result_that_is_nowhere_any_more_is_made_once_more(reusing: Stack) -> 
     assert len([job for job in jobs if job.reused_from is None]) == 1
 
 
+def test_a_job_whose_audio_was_deleted_as_its_twins_result_went_uploads_it_again(
+    stack: Stack,
+) -> None:
+    stack.start_aws("--recogniser", "fixed:0.1")
+    stack.start_worker("first", reuse="tenant")
+    first = done(stack, "lost", "lost-1", cleanup=True)
+    stack.sandbox.stop("first")
+    # There nobody can write results, so the job waits with its twin's.
+    stack.start_worker("second", reuse="tenant", results_dir="/sys")
+    submit(stack, "lost", "lost-2")
+    until(lambda: stack.client.get("lost-2").reused_from)
+    stack.sandbox.stop("second")
+    # A worker was killed as it had deleted the audio.
+    key = str(stack.client.get("lost-2").media_uri).removeprefix(f"s3://{BUCKET}/")
+    stack.aws("s3").delete_object(Bucket=BUCKET, Key=key)
+    forget_in_redis(stack, "lost-1")
+    delete_files(stack, first)
+    stack.start_worker("third", reuse="tenant")
+    assert ended(stack, "lost-2").reused_from is None
+
+
 def test_another_jobs_files_in_the_twins_folder_are_not_its_result(reusing: Stack) -> None:
     before = starts(reusing)
     first = done(reusing, "dawn", "same-name", cleanup=True)

@@ -86,12 +86,19 @@ def _mark(there: StoredObject) -> str:
 def audio_known(work: Work) -> StoredAudio | None:
     """The audio of a job that waited for its twin, which is neither read nor uploaded again.
 
-    An object that is not ours may be another one by now, so it is asked for again.
+    An object that is not ours may be another one by now, so it is asked for again. Of a job that
+    was at its twin's result the audio may be deleted already.
+
+    Raises:
+        Transient, Permanent: as S3's error is classified.
     """
     job = work.job
     if job.fingerprint is None or job.media_uri is None or job.request.is_on_s3:
         return None
-    return StoredAudio(S3Uri(job.media_uri))
+    uri = S3Uri(job.media_uri)
+    if JobState.COLLECTING in job.times and work.worker.storage.head(uri) is None:
+        return None
+    return StoredAudio(uri)
 
 
 def is_identified(work: Work) -> bool:
