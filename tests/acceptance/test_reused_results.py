@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from producer.backend import keys
-from producer.contract.job import Job
+from producer.contract.job import Job, JobState
 from tests.support.stack import BUCKET, Stack
 from tests.support.twins import done, ended, recording, starts, submit, waits_for
 from tests.support.waiting import until
@@ -69,6 +69,36 @@ def test_what_was_overwritten_before_transcribe_read_it_serves_nobody(reusing: S
     assert ended(reusing, "buzz-1").reused_from is None
     assert ended(reusing, "buzz-2").reused_from is None
     assert starts(reusing) == before + 2
+
+
+#: Of the first of the two files with one MD5 by Wang, Feng, Lai and Yu, 2004.
+_COLLIDING = (
+    "d131dd02c5e6eec4693d9a0698aff95c2fcab58712467eab4004583eb8fb7f89"
+    "55ad340609f4b30283e488832571415a085125e8f7cdc99fd91dbdf280373c5b"
+    "d8823e3156348f5bae6dacd436c919c6dd53e2b487da03fd02396306d248cda0"
+    "e99f33420f577ee8ce54b67080a80d1ec69821bcb6a8839396f9652b6ff72a70"
+)
+#: Bytes of which the other has another first bit.
+_OTHERWISE = (19, 45, 59, 83, 109, 123)
+
+
+def test_a_file_with_the_same_md5_as_the_one_that_was_heard_serves_nobody(reusing: Stack) -> None:
+    heard = bytearray.fromhex(_COLLIDING)
+    path = reusing.audio / "md5.wav"
+    path.write_bytes(heard)
+    options: dict[str, Any] = {"media_format": "wav"}
+    reusing.fault(kind="fail", match="^md5-1$", reason="Bad audio.", times=1)
+    reusing.client.submit(path, name="md5-1", **options)
+    reusing.job_in("md5-1", JobState.FAILED)
+    other = bytearray(heard)
+    for number in _OTHERWISE:
+        other[number] ^= 0x80
+    path.write_bytes(other)
+    until(lambda: not reusing.scheduled())
+    reusing.client.retry("md5-1")
+    uri = str(ended(reusing, "md5-1").media_uri)
+    key = uri.removeprefix(f"s3://{BUCKET}/")
+    assert reusing.aws("s3").get_object(Bucket=BUCKET, Key=key)["Body"].read() == other
 
 
 def forget_in_redis(stack: Stack, name: str) -> None:

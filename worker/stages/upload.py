@@ -129,7 +129,8 @@ def _upload(work: Work, audio: LocalAudio, uri: S3Uri) -> str:
     for _ in range(2):
         there = storage.head(uri)
         if there is not None:
-            if storage.has_content(there, uri, audio.file, audio.size):
+            by_etag = not identity.is_identified(work)
+            if storage.has_content(there, uri, audio.file, audio.size, by_etag=by_etag):
                 log.info("upload.skipped", uri=uri, reason="the same bytes are there")
                 return content_sha256(audio.file)
             if not key_is_ours and there.owner != work.job.id and not may_replace(work):
