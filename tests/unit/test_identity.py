@@ -26,8 +26,16 @@ def said(**fields: Any) -> StoredObject:
 
 
 def test_a_checksum_of_the_whole_object_is_that_of_a_file() -> None:
-    there = said(ChecksumSHA256=SHA256, ChecksumType="FULL_OBJECT", VersionId="v1")
+    there = said(ChecksumSHA256=SHA256, ChecksumType="FULL_OBJECT")
     assert existing(URI, there).content == f"sha256:{DIGEST.hex()}"
+
+
+@pytest.mark.parametrize(("version", "content"), [("v1", "version:v1"), ("null", "etag:e")])
+def test_where_another_version_may_have_been_heard_the_result_is_no_other_objects(
+    version: str, content: str
+) -> None:
+    there = said(ChecksumSHA256=SHA256, ChecksumType="FULL_OBJECT", VersionId=version)
+    assert existing(URI, there).content == f"{URI}@{content}"
 
 
 @pytest.mark.parametrize(

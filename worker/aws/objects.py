@@ -34,6 +34,8 @@ class StoredObject:
     version: str | None = None
     #: the SHA-256 of its whole content, in hex, if S3 has one and was asked for it
     sha256: str | None = None
+    #: its bucket keeps versions, so that what overwrites it can go without a trace
+    is_versioned: bool = False
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,7 @@ def stored_object(
         answer["Metadata"].get(REQUEST),
         None if answer.get("VersionId") in {None, "null"} else answer["VersionId"],
         _sha256(answer),
+        "VersionId" in answer,
     )
 
 

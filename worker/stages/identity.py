@@ -65,11 +65,13 @@ def existing(uri: S3Uri, there: StoredObject | None) -> StoredAudio:
     """Audio that is used where it is; what S3 says of it is None if the worker may not see it.
 
     MD5, CRC and checksums of parts say nothing of other objects: many files can be made that have
-    the same. An ETag says whether one object was overwritten.
+    the same. An ETag says whether one object was overwritten. Where versions are kept, another
+    may be put there for Transcribe and be deleted again, after which the object is as it was; so
+    its result is no other object's.
     """
     if there is None:
         return StoredAudio(uri)
-    if there.sha256 is not None:
+    if there.sha256 is not None and not there.is_versioned:
         content = f"sha256:{there.sha256}"
     elif there.version is not None:
         content = f"{uri}@version:{there.version}"
