@@ -12,10 +12,12 @@ from producer.backend.identities import KnownResult, Offer
 from producer.backend.schedule import Lease
 from producer.backend.workers import WorkerReport
 from producer.contract.job import JobState
+from producer.contract.s3_uri import S3Uri
 from producer.contract.stages import Stage
 from tests.support.stack import Stack
 from tests.support.stages import acquired_work, offline_worker
 from worker.runtime.context import Context
+from worker.stages.identity import fingerprint_of, uploaded
 
 PRINT = "a-fingerprint"
 
@@ -202,6 +204,21 @@ def test_a_result_replaces_no_other_than_it_says(
 def test_what_a_newer_version_wrote_is_no_result(stack: Stack, offline: Context) -> None:
     stack.broker.command("SET", keys.IDENTITY(PRINT), '{"job": "one", "later": true}')
     assert offline.identities.find(PRINT) is None
+
+
+def test_what_an_emulator_heard_is_no_result_of_amazons(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stack.environment["TRANSCRIBE_REUSE"] = "tenant"
+    found = set()
+    for endpoint in ("http://127.0.0.1:4567", "https://transcribe.us-east-1.amazonaws.com"):
+        monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
+        worker = offline_worker(stack, monkeypatch)
+        stack.client.submit(stack.audio / "a.wav", name=f"job-{len(found)}")
+        work = acquired_work(worker, Stage.UPLOAD, f"job-{len(found)}")
+        audio = uploaded(S3Uri("s3://bucket/a.wav"), "0")
+        found.add(fingerprint_of(work, audio, {}))
+    assert len(found) == 2
 
 
 def heartbeat(stack: Stack, *, can_reuse: bool) -> None:

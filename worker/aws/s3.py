@@ -6,11 +6,11 @@ from collections.abc import Collection, Iterator
 from contextlib import closing, contextmanager, suppress
 from io import BufferedReader
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from botocore.exceptions import BotoCoreError
 
 from producer.contract.s3_uri import S3Uri
+from worker.aws.endpoints import is_amazon
 from worker.aws.errors import EmptyObject, NoBucket, NotFound, errors_classified
 from worker.aws.etag import content_etag
 from worker.aws.objects import OWNER, REQUEST, ListedObject, OpenObject, StoredObject, stored_object
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 _CHUNK = 1024 * 1024
-#: What the hosts of Amazon S3 end with, whichever of its endpoints is used.
-_AMAZON = (".amazonaws.com", ".amazonaws.com.cn", ".amazonaws.eu")
 
 
 class Storage:
@@ -38,10 +36,11 @@ class Storage:
             conditional_put: as in the settings.
         """
         self._client = client
-        host = urlsplit(client.meta.endpoint_url).hostname or ""
         #: whether `put` leaves alone what is there, if so asked
         self.has_conditional_put = (
-            host.endswith(_AMAZON) if conditional_put == "auto" else conditional_put == "on"
+            is_amazon(client.meta.endpoint_url)
+            if conditional_put == "auto"
+            else conditional_put == "on"
         )
         self._sender = Sender(client)
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from producer.contract.s3_uri import S3Uri
 from worker.aws.description import options_of
+from worker.aws.endpoints import is_amazon
 from worker.aws.errors import NotFound, errors_classified
 from worker.errors import Permanent
 
@@ -113,6 +114,8 @@ class Transcribe:
     def __init__(self, client: TranscribeServiceClient) -> None:
         """Use `client`, which may be shared between threads and must not retry by itself."""
         self._client = client
+        #: whether it is Amazon's own, not an emulator
+        self.is_amazon = is_amazon(client.meta.endpoint_url)
         self._call = threading.local()
         # To make a request takes time, and a cold client or a busy machine much of it. So the gate
         # is the last thing before the request is on its way.
