@@ -210,7 +210,7 @@ def test_what_an_emulator_heard_is_no_result_of_amazons(
     stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stack.environment["TRANSCRIBE_REUSE"] = "tenant"
-    found = set()
+    found: set[str | None] = set()
     for endpoint in ("http://127.0.0.1:4567", "https://transcribe.us-east-1.amazonaws.com"):
         monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
         worker = offline_worker(stack, monkeypatch)

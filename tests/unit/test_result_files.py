@@ -353,7 +353,7 @@ def as_deep_json(sidecar: Path) -> None:
 
 
 @pytest.mark.parametrize("put", [as_a_pipe, as_a_socket, as_a_circle, as_a_folder, as_deep_json])
-def test_whatever_is_in_place_of_a_sidecar_keeps_no_job_from_its_results(
+def test_whatever_is_there_instead_of_a_sidecar_keeps_no_job_from_its_results(
     root: Path, put: Callable[[Path], None]
 ) -> None:
     folder = root / "talk-1"

@@ -5,16 +5,13 @@ job may replace, as when a worker repeats what broke off; nothing else is ever r
 """
 
 import hashlib
-import json
 import os
 import re
 import secrets
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import structlog
 
@@ -22,8 +19,9 @@ from producer.contract.formats import SIDECAR, TEMPORARY, file_name, is_private
 from producer.contract.job import Job
 from producer.contract.output import MAX_ENDING_BYTES, folded, path_of, values_of
 from worker.errors import Permanent, Transient
-from worker.regular_file import open_regular
 from worker.runtime.unwritable import nearest_existing
+from worker.stages.sidecar import content_of, listed_in, read
+from worker.stages.whole_file import Temporary, is_equal, link
 
 log = structlog.get_logger()
 
@@ -32,9 +30,6 @@ _PRIVATE_MODE = 0o600
 _FOLDER_MODE = 0o750
 #: Bytes of what tells a job's files from others of their name.
 _SUFFIX_BYTES = 7
-_PIECE = 1024 * 1024
-#: More than any request can make of one.
-_MAX_SIDECAR_BYTES = 1024 * 1024
 _SPARE = _SUFFIX_BYTES + MAX_ENDING_BYTES
 
 
@@ -64,14 +59,14 @@ class ResultPaths:
             Transient: if something else has just got its name.
         """
         path = self.path(kind)
-        with _Temporary(self.folder, self.job.id, pieces) as temporary:
+        with Temporary(self.folder, self.job.id, pieces) as temporary:
             temporary.chmod(_PRIVATE_MODE if is_private(kind) else _FILE_MODE)
             if path.name in self.listed:
                 # Of a job that was stopped the files are deleted; another may have their names.
                 if not self._is_reserved():
                     raise self._lost()
                 temporary.replace(path)
-            elif not _link(temporary, path) and not _is_equal(temporary, path):
+            elif not link(temporary, path) and not is_equal(temporary, path):
                 # Then the next try chooses another, unless it is another try that wrote this file.
                 if self._is_reserved():
                     self._write_sidecar(self.listed | self.written, {"try": self.number})
@@ -98,7 +93,7 @@ class ResultPaths:
         return self.path(SIDECAR)
 
     def _is_reserved(self) -> bool:
-        return _read(self.path(SIDECAR)).get("try") == self.number
+        return read(self.path(SIDECAR)).get("try") == self.number
 
     def _lost(self) -> Transient:
         name = self.path(SIDECAR).name
@@ -107,11 +102,11 @@ class ResultPaths:
     def _write_sidecar(
         self, names: Iterable[str], more: Mapping[str, object], *, only_new: bool = False
     ) -> bool:
-        content = _sidecar(self.job, names, more)
-        with _Temporary(self.folder, self.job.id, [content]) as temporary:
+        content = content_of(self.job, names, more)
+        with Temporary(self.folder, self.job.id, [content]) as temporary:
             temporary.chmod(_FILE_MODE)
             if only_new:
-                return _link(temporary, self.path(SIDECAR))
+                return link(temporary, self.path(SIDECAR))
             temporary.replace(self.path(SIDECAR))
         return True
 
@@ -197,22 +192,22 @@ def _reserve(folder: Path, stem: str, job: Job, kinds: list[str]) -> ResultPaths
     names = {file_name(stem, kind) for kind in kinds}
     sidecar = folder / file_name(stem, SIDECAR)
     there = {folded(entry.name) for entry in os.scandir(folder)}
-    listed = _listed(sidecar, job, "files")
+    listed = listed_in(sidecar, job, "files")
     if listed is None:
         if {folded(name) for name in (*names, sidecar.name)} & there:
             return None
         paths = ResultPaths(folder, stem, job, frozenset())
-        content = _sidecar(job, (), {"try": paths.number, "planned": sorted(names)})
-        with _Temporary(folder, job.id, [content]) as temporary:
+        content = content_of(job, (), {"try": paths.number, "planned": sorted(names)})
+        with Temporary(folder, job.id, [content]) as temporary:
             temporary.chmod(_FILE_MODE)
-            if _link(temporary, sidecar):
+            if link(temporary, sidecar):
                 return paths
         # Another worker may have been faster, with this job or with another.
-        listed = _listed(sidecar, job, "files")
+        listed = listed_in(sidecar, job, "files")
         if listed is None:
             return None
     # What a try before this one has planned it may have written.
-    planned = _listed(sidecar, job, "planned") or frozenset()
+    planned = listed_in(sidecar, job, "planned") or frozenset()
     if {folded(name) for name in names - listed - planned} & there:
         _discard(sidecar, job)
         return None
@@ -224,9 +219,9 @@ def _reserve(folder: Path, stem: str, job: Job, kinds: list[str]) -> ResultPaths
 def _discard(sidecar: Path, job: Job) -> None:
     """Delete what a sidecar of this job lists, and the sidecar."""
     for part in ("files", "planned"):
-        for name in _listed(sidecar, job, part) or ():
+        for name in listed_in(sidecar, job, part) or ():
             (sidecar.parent / name).unlink(missing_ok=True)
-    if _listed(sidecar, job, "files") is not None:
+    if listed_in(sidecar, job, "files") is not None:
         sidecar.unlink(missing_ok=True)
 
 
@@ -260,93 +255,3 @@ def _is_too_long(folder: Path, root: Path, stem: str) -> bool:
     longest = max((len(os.fsencode(part)) for part in folder.relative_to(root).parts), default=0)
     file = len(os.fsencode(stem)) + _SPARE
     return max(longest, file) > max_name or len(os.fsencode(folder)) + 1 + file >= max_path
-
-
-def _sidecar(job: Job, names: Iterable[str], more: Mapping[str, object]) -> bytes:
-    fields = {"id": job.id, "source": job.request.audio, **more, "files": sorted(names)}
-    return json.dumps(fields, ensure_ascii=False, indent=2).encode() + b"\n"
-
-
-def _read(sidecar: Path) -> dict[str, Any]:
-    """What a sidecar says; {} if it is not there, or none."""
-    file = open_regular(sidecar)
-    if file is None:
-        return {}
-    with file:
-        try:
-            known = json.loads(file.read(_MAX_SIDECAR_BYTES))
-        except (ValueError, RecursionError):
-            return {}
-    return known if isinstance(known, dict) else {}
-
-
-def _listed(sidecar: Path, job: Job, part: str) -> frozenset[str] | None:
-    """The files that a part of a sidecar lists; None if it is not there, or not of this job.
-
-    Args:
-        sidecar: where it would be.
-        job: whose it would be.
-        part: `files`, which the job has written; or `planned`, which a try may have written.
-    """
-    known = _read(sidecar)
-    if not isinstance(known.get(part), list):
-        return None
-    if (known.get("id"), known.get("source")) != (job.id, job.request.audio):
-        return None
-    stem = sidecar.name.removesuffix(f".{SIDECAR}")
-    return frozenset(
-        name
-        for name in known[part]
-        if isinstance(name, str) and name.startswith(f"{stem}.") and "/" not in name
-    )
-
-
-def _is_equal(one: Path, other: Path) -> bool:
-    """Whether another file has the same content: then a try that was killed may have written it."""
-    file = open_regular(other)
-    if file is None:
-        return False
-    with file, one.open("rb") as expected:
-        pieces = iter(lambda: expected.read(_PIECE), b"")
-        return all(file.read(len(piece)) == piece for piece in pieces) and not file.read(1)
-
-
-class _Temporary:
-    """A file that is written whole under a temporary name, which is gone in the end."""
-
-    def __init__(self, folder: Path, job_id: str, pieces: Iterable[bytes]) -> None:
-        self._folder, self._job_id, self._pieces = folder, job_id, pieces
-
-    def __enter__(self) -> Path:
-        descriptor, name = tempfile.mkstemp(
-            dir=self._folder, prefix=f".{self._job_id}.", suffix=TEMPORARY
-        )
-        self._path = Path(name)
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                file.writelines(self._pieces)
-                file.flush()
-                os.fsync(file.fileno())
-        except BaseException:
-            self._path.unlink(missing_ok=True)
-            raise
-        return self._path
-
-    def __exit__(self, *_: object) -> None:
-        self._path.unlink(missing_ok=True)
-
-
-def _link(temporary: Path, path: Path) -> bool:
-    """Give a whole file its name, unless something has that; returns whether it got it."""
-    try:
-        path.hardlink_to(temporary)
-    except FileExistsError:
-        return False
-    except OSError:
-        # A file system without hard links: the name is reserved by an empty file.
-        try:
-            path.touch(exist_ok=False)
-        except FileExistsError:
-            return False
-        temporary.replace(path)
-    return True
