@@ -22,7 +22,7 @@ from tests.support.local_command import (
     up,
     variables,
 )
-from tests.support.stack import SAMPLES, Stack
+from tests.support.stack import BUCKET, SAMPLES, Stack
 from tests.support.waiting import DEADLINE, until
 
 
@@ -111,6 +111,33 @@ def test_with_aws_it_does_what_the_script_did(stack: Stack) -> None:
     assert stack.objects() == []
     assert stack.aws("transcribe").list_transcription_jobs()["TranscriptionJobSummaries"] == []
     assert (stack.folder / "transcripts" / "hello-world.json").is_file()
+
+
+def test_a_further_run_pays_for_nothing_and_replaces_its_own_files(stack: Stack) -> None:
+    stack.start_aws("--recogniser", "fixed:0.3")
+    folder = stack.folder / "recordings" / "deeper"
+    folder.mkdir(parents=True)
+    for name in ("hello-world.m4a", "silence.wav"):
+        (folder / name).write_bytes((SAMPLES / name).read_bytes())
+    command = ("local", "--aws", "--bucket", BUCKET, "recordings", "--recursive")
+    written = []
+    for _ in range(2):
+        ran = stack.transcribe(*command, TRANSCRIBE_REDIS_URL="")
+        assert ran.returncode == 0, ran
+        paths = (stack.folder / "transcripts").rglob("*.*")
+        written.append({str(path.relative_to(stack.folder)) for path in paths})
+    assert (
+        written[0]
+        == written[1]
+        == {
+            f"transcripts/deeper/{stem}.{kind}"
+            for stem in ("hello-world", "silence")
+            for kind in ("job.json", "json", "txt")
+        }
+    )
+    assert stack.account()["accepted"] == 2
+    assert stack.transcribe(*command, "--fresh", TRANSCRIBE_REDIS_URL="").returncode == 0
+    assert stack.account()["accepted"] == 4
 
 
 def test_with_aws_what_is_missing_is_said_at_once(stack: Stack) -> None:

@@ -21,6 +21,7 @@ from producer.cli.sandbox.processes import Sandbox, check_installed
 from producer.cli.signals import interruptible
 from producer.cli.worker_problems import WorkerProblems
 from producer.client import Client
+from producer.contract.job import JobState
 from producer.contract.request import TranscriptionRequest
 from producer.errors import InvalidSettings, WaitTimeout
 from producer.legacy_env_file import read_settings
@@ -92,7 +93,9 @@ def local(
             _check_aws(client)
             if not requests:
                 _keep_running(sandbox, environment)
-            named = bulk.with_names(requests)
+            # The same each time: a further run finds what an earlier one started at AWS, and
+            # replaces its files.
+            named = bulk.with_names(requests, selection.stamps)
             # The worker finds the region in the settings file, and the AWS CLI does not.
             region = read_settings(env_file).region if env_file is not None else None
             left = LeftAtAws(client, [str(each.name) for each in named], region)
@@ -133,7 +136,11 @@ def _transcribe(
         problems.show_new()
 
     problems = WorkerProblems(client)
+    known = client.get_many(str(each.name) for each in requests)
     ids = client.submit_many(requests)
+    for job in known.values():
+        if job is not None and job.state in {JobState.FAILED, JobState.CANCELLED}:
+            client.retry(job.id)
     try:
         return print_as_they_end(client, ids, timeout, as_json=as_json, meanwhile=watch)
     except WaitTimeout:

@@ -34,7 +34,8 @@ class Selection:
 
     requests: list[TranscriptionRequest]
     skipped: Skipped
-    #: audio -> size and time, of what was found in folders: the same again is the same job
+    #: audio -> size and time, of what was found in folders, or of all files for `local`: the same
+    #: again is the same job
     stamps: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -96,7 +97,8 @@ class Named:
         for each in watch(found):
             try:
                 more = {"output": mirrored(each.path, each.folder)} if self.mirrors else {}
-                request = _checked(each, {**more, **fields}, stamps, detects_all=detects_all)
+                stamped = stamps if self.mirrors or each.folder is not None else {}
+                request = _checked(each, {**more, **fields}, stamped, detects_all=detects_all)
             except _NotTranscribable as reason:
                 skipped.add(each.path or each.audio, str(reason), named=each.folder is None)
                 continue
@@ -159,11 +161,9 @@ class _NotTranscribable(Exception):
 def _checked(
     found: _Found, fields: Mapping[str, object], stamps: dict[str, str], *, detects_all: bool
 ) -> TranscriptionRequest:
-    """The request for a recording; notes the stamp of one that was found in a folder."""
+    """The request for a recording; notes the stamp of a file."""
     if found.path is not None:
-        stamp = _check(found.path, detect=detects_all or found.folder is not None)
-        if found.folder is not None:
-            stamps[found.audio] = stamp
+        stamps[found.audio] = _check(found.path, detect=detects_all or found.folder is not None)
     return _request(found, fields)
 
 
