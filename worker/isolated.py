@@ -57,10 +57,10 @@ def _end_with_parent(parent: int) -> None:
 
 
 def _extended(worker: Context, lease: Lease) -> Lease | None:
-    """The lease in its full length; None if it was lost.
+    """The lease, extended to its full length; None if it was lost.
 
-    Waiting to be started, and starting, may have lasted longer than a lease, which only the worker
-    beside this process has extended.
+    This process may have taken longer to start than a lease lasts. Meanwhile only the worker that
+    started it has extended the lease.
     """
     until = clock() + worker.schedule.lease
     (is_ours,) = worker.schedule.extend([lease])

@@ -1,12 +1,11 @@
 """Kombu's Redis transport, which delivers only messages for our tasks.
 
-Of such a message it passes on the task's name, id and argument; anything else becomes a dead
-letter, with the reason. Celery gets from the control queue what our own scripts put there and
-nothing else: the dispatchers move what others leave there to the inbox.
+It passes on the task's name, id and argument. Any other message becomes a dead letter, with the
+reason. From the control queue Celery gets only what our own scripts put there: the dispatchers move
+the messages of others to the inbox.
 
-The methods whose names begin with `_` are kombu's private ones. `tests/unit/test_transport.py`
-notices when a new kombu has them no more, or calls them otherwise, and names the tests of what each
-is for.
+Methods whose names begin with `_` override kombu's private ones. `tests/unit/test_transport.py`
+fails if a new kombu no longer has them, or calls them with other arguments.
 """
 
 import json

@@ -1,8 +1,8 @@
 """What a forgotten job of the same name left at AWS, found when the present one is cancelled.
 
-Redis may lose a job. A job that is submitted again under its name finds what the forgotten one left
-when it is started, and uses it. A job that is cancelled before that has to search, or nobody ever
-deletes what was left.
+Redis may lose a job, and somebody may submit it again under its name. As the new job is started,
+it finds and uses what the lost one left. If it is cancelled before that, nothing else would ever
+delete what was left: so its cleanup searches for it.
 """
 
 import json
