@@ -371,6 +371,16 @@ def test_whatever_is_there_instead_of_a_sidecar_keeps_no_job_from_its_results(
     assert (folder / "talk.job.json").lstat() == before
 
 
+def test_what_a_killed_try_had_half_written_is_gone_once_the_next_is_done(root: Path) -> None:
+    folder = root / "talk-1"
+    folder.mkdir(parents=True)
+    for name in (".talk-1.abcdefgh.part", ".talk-1.other.abcdefgh.part"):
+        (folder / name).write_text("half")
+    write_results(job(), transcript(), root)
+    left = {name for name in everything(folder) if name.endswith(".part")}
+    assert left == {".talk-1.other.abcdefgh.part"}, "that one is another job's"
+
+
 def test_a_link_in_the_way_is_not_followed(root: Path, tmp_path: Path) -> None:
     precious = tmp_path / "precious"
     precious.write_text("mine")

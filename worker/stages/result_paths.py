@@ -74,10 +74,13 @@ class ResultPaths:
         self.written.add(path.name)
         return path
 
-    def announce(self, names: Iterable[str]) -> None:
-        """List what this try is going to write, apart from what the job has written for certain."""
-        planned = sorted({*names} - self.listed)
-        self._write_sidecar(self.listed, {"try": self.number, "planned": planned})
+    def announce(self, names: Iterable[str], *, only_new: bool = False) -> bool:
+        """List what this try is going to write, apart from what the job has written for certain.
+
+        Returns whether it did; with `only_new` not if a sidecar is there.
+        """
+        more = {"try": self.number, "planned": sorted({*names} - self.listed)}
+        return self._write_sidecar(self.listed, more, only_new=only_new)
 
     def describe(self, files: Mapping[str, Path], more: Mapping[str, object]) -> Path:
         """Write the sidecar whole, once everything is there; returns its path.
@@ -151,8 +154,11 @@ def reserve(job: Job, root: Path, kinds: Iterable[str]) -> ResultPaths:
     """
     wanted = results_path(job, root)
     _make_folders(wanted.parent)
+    _discard_temporary(wanted.parent, job)
+    there = {folded(entry.name) for entry in os.scandir(wanted.parent)}
+    kinds = list(kinds)
     for stem in _stems(wanted.name, job):
-        reserved = _reserve(wanted.parent, stem, job, list(kinds))
+        reserved = _reserve(wanted.parent, stem, job, kinds, there)
         if reserved is not None:
             if stem != wanted.name:
                 log.info("results.renamed", path=reserved.path("json"), wanted=wanted.name)
@@ -187,21 +193,19 @@ def _stems(stem: str, job: Job) -> Iterator[str]:
         yield f"{stem}-{hashlib.sha256(text.encode()).hexdigest()[: _SUFFIX_BYTES - 1]}"
 
 
-def _reserve(folder: Path, stem: str, job: Job, kinds: list[str]) -> ResultPaths | None:
-    """Reserve the names of a stem; None if somebody else has one of them."""
+def _reserve(
+    folder: Path, stem: str, job: Job, kinds: Iterable[str], there: set[str]
+) -> ResultPaths | None:
+    """Reserve the names of a stem; None if somebody else has one of them, by what is `there`."""
     names = {file_name(stem, kind) for kind in kinds}
     sidecar = folder / file_name(stem, SIDECAR)
-    there = {folded(entry.name) for entry in os.scandir(folder)}
     listed = listed_in(sidecar, job, "files")
     if listed is None:
         if {folded(name) for name in (*names, sidecar.name)} & there:
             return None
         paths = ResultPaths(folder, stem, job, frozenset())
-        content = content_of(job, (), {"try": paths.number, "planned": sorted(names)})
-        with Temporary(folder, job.id, [content]) as temporary:
-            temporary.chmod(_FILE_MODE)
-            if link(temporary, sidecar):
-                return paths
+        if paths.announce(names, only_new=True):
+            return paths
         # Another worker may have been faster, with this job or with another.
         listed = listed_in(sidecar, job, "files")
         if listed is None:

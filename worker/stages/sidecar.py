@@ -14,6 +14,7 @@ _MAX_SIDECAR_BYTES = 1024 * 1024
 
 
 def content_of(job: Job, names: Iterable[str], more: Mapping[str, object]) -> bytes:
+    """A sidecar of a job that has written the files of these names; with further fields."""
     fields = {"id": job.id, "source": job.request.audio, **more, "files": sorted(names)}
     return json.dumps(fields, ensure_ascii=False, indent=2).encode() + b"\n"
 

@@ -21,7 +21,6 @@ from producer.cli.sandbox.processes import Sandbox, check_installed
 from producer.cli.signals import interruptible
 from producer.cli.worker_problems import WorkerProblems
 from producer.client import Client
-from producer.contract.job import JobState
 from producer.contract.request import TranscriptionRequest
 from producer.errors import InvalidSettings, WaitTimeout
 from producer.legacy_env_file import read_settings
@@ -139,7 +138,7 @@ def _transcribe(
     known = client.get_many(str(each.name) for each in requests)
     ids = client.submit_many(requests)
     for job in known.values():
-        if job is not None and job.state in {JobState.FAILED, JobState.CANCELLED}:
+        if job is not None and job.state.is_terminal and not job.state.has_result:
             client.retry(job.id)
     try:
         return print_as_they_end(client, ids, timeout, as_json=as_json, meanwhile=watch)
